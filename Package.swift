@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// `PICKET_EMBEDDED=1` builds picketd, and everything it links, as Embedded Swift: the mode in
+/// which the agent is released. Without it the same sources build in ordinary mode, for tests.
+let embedded = Context.environment["PICKET_EMBEDDED"] == "1"
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+let agent =
+    strict
+    + (embedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo"])] : [])
+
+/// Embedded Swift leaves Unicode's tables out of the standard library; the Makefile says where
+/// the toolchain keeps them.
+let agentLinker: [LinkerSetting] =
+    embedded
+    ? [
+        .unsafeFlags([
+            Context.environment["PICKET_UNICODE_TABLES"] ?? "-lswiftUnicodeDataTables",
+            "-lm", "-Xlinker", "--gc-sections",
+        ])
+    ] : []
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+var targets: [Target] = [
+    .target(name: "CPicket"),
+    .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .target(name: "PicketCore", swiftSettings: agent),
+    .target(
+        name: "PicketWire", dependencies: ["PicketCore", "CSodium"], swiftSettings: agent),
+    .target(
+        name: "PicketConfig", dependencies: ["PicketCore", "PicketHardware", "CYaml"],
+        swiftSettings: agent),
+    .target(name: "PicketHardware", dependencies: ["PicketCore"], swiftSettings: agent),
+    .target(
+        name: "PicketLinux", dependencies: ["PicketCore", "PicketHardware", "CPicket"],
+        swiftSettings: agent),
+    .target(
+        name: "PicketSimulation",
+        dependencies: ["PicketCore", "PicketWire", "PicketHardware", "PicketLinux", "CPicket"],
+        swiftSettings: agent),
+    .target(name: "PicketControl", dependencies: ["PicketCore"], swiftSettings: agent),
+    .executableTarget(
+        name: "picketd",
+        dependencies: [
+            "PicketCore", "PicketWire", "PicketConfig", "PicketHardware", "PicketLinux",
+            "PicketSimulation", "PicketControl", "CPicket",
+        ],
+        swiftSettings: agent, linkerSettings: agentLinker),
+    .executableTarget(
+        name: "picket-workload", dependencies: ["CPicket"], swiftSettings: agent,
+        linkerSettings: agentLinker),
+]
+
+if !embedded {
+    targets += [
+        .executableTarget(
+            name: "picket",
+            dependencies: [
+                "PicketCore", "PicketWire", "PicketConfig", "PicketHardware", "PicketLinux",
+                "PicketSimulation", "PicketControl", "CPicket",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        tests("PicketCoreTests", ["PicketCore"]),
+        tests("PicketWireTests", ["PicketWire", "PicketCore"]),
+        tests("PicketConfigTests", ["PicketConfig", "PicketCore", "PicketHardware"]),
+        tests("PicketHardwareTests", ["PicketHardware", "PicketCore"]),
+        tests("PicketLinuxTests", ["PicketLinux", "PicketCore", "CPicket"]),
+        tests("PicketSimulationTests", ["PicketSimulation", "PicketCore", "PicketHardware"]),
+        tests("PicketControlTests", ["PicketControl", "PicketCore"]),
+        tests("EndToEndTests", ["PicketCore"]),
+    ]
+}
+
+let package = Package(
+    name: "picket",
+    products: [.executable(name: "picketd", targets: ["picketd"])],
+    dependencies: embedded
+        ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
+    targets: targets)

@@ -1,0 +1,3 @@
+#include "CPicket.h"
+
+int picket_errno(void) { return errno; }

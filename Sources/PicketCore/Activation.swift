@@ -1,0 +1,86 @@
+/// The right to run a group (S2).
+///
+/// An `Activation` is the only thing that makes the shell start a group, and it cannot be made
+/// without a `Warrant`; a `Warrant` cannot be made outside this file but from evidence: the peer's
+/// grant in its present session, a receipt, or the operator's recorded word.
+
+public struct Activation: Equatable, Sendable {
+    public let group: GroupIndex
+    public let term: Term
+    public let cause: Cause
+    public let warrant: Warrant
+
+    init(group: GroupIndex, term: Term, cause: Cause, warrant: Warrant) {
+        precondition(term > .never, "a group is never active at term 0")
+        self.group = group
+        self.term = term
+        self.cause = cause
+        self.warrant = warrant
+    }
+}
+
+/// Proof that the peer cannot act on a group.
+public struct Warrant: Equatable, Sendable {
+    public enum Evidence: Equatable, Sendable {
+        /// The peer's present session holds nothing of this group and granted this term.
+        case grant(from: SessionID, term: Term)
+        /// The peer was verified off, or left cleanly. Bound to the session that ended.
+        case receipt(Receipt)
+    }
+    public let evidence: Evidence
+
+    private init(_ evidence: Evidence) { self.evidence = evidence }
+
+    /// A grant, as the peer's message states it. `nil` if the message grants nothing.
+    init?(_ report: GroupReport, from session: SessionID) {
+        guard report.role == .granting, report.term > .never else { return nil }
+        self.init(.grant(from: session, term: report.term))
+    }
+
+    init(_ receipt: Receipt) { self.init(.receipt(receipt)) }
+}
+
+/// Proof that one session of the peer has ended for good. Worthless against any later session.
+public struct Receipt: Equatable, Sendable {
+    /// The session that ended; `nil` where this life of the agent never knew one.
+    public let session: SessionID?
+    public let proof: Proof
+
+    public enum Proof: UInt8, Equatable, Sendable {
+        case verifiedOff = 1
+        case left = 2
+        case operatorsWord = 3
+        /// A receipt of an earlier life of this agent: `Memory.alone`.
+        case remembered = 4
+    }
+
+    private init(session: SessionID?, proof: Proof) {
+        self.session = session
+        self.proof = proof
+    }
+
+    /// The fence worker's word; any other outcome is no receipt (S3).
+    init?(_ outcome: FenceOutcome, of session: SessionID?) {
+        switch outcome {
+        case .off: self.init(session: session, proof: .verifiedOff)
+        case .restored, .voided, .failed, .notRestored: return nil
+        }
+    }
+
+    /// The peer's own last word in this session.
+    init?(_ message: Message, of session: SessionID) {
+        guard message.phase == .left,
+            message.groups.allSatisfy({ $0.role == .vacant || $0.role == .granting })
+        else { return nil }
+        self.init(session: session, proof: .left)
+    }
+
+    static func operatorsWord(on session: SessionID?) -> Receipt {
+        Receipt(session: session, proof: .operatorsWord)
+    }
+
+    init?(remembered memory: Memory) {
+        guard memory.alone else { return nil }
+        self.init(session: nil, proof: .remembered)
+    }
+}

@@ -1,0 +1,82 @@
+/// What the machine asks of the shell, in the order in which it must be done. The order is part
+/// of the contract: persist, then fence, then confirm, then activate.
+public enum Effect: Equatable, Sendable {
+    /// Seal it and send it on these links, at once.
+    case send(Message, on: LinkSet)
+    /// Write it to disk durably, then answer `persisted` (or `persistFailed`) with the ticket.
+    case persist(Memory, ticket: UInt32)
+    /// Note under /run what is held, at once, before the next effect.
+    case note([Holding])
+    case fence(FenceOrder)
+    /// Cancel it if the relay has not moved; answered by `voided` or by what it came to.
+    case cancelFence(id: UInt32)
+    /// Start the group's resources, in order.
+    case start(Activation)
+    /// The group's resources run already (an agent was restarted): monitor them.
+    case adopt(Activation)
+    /// Stop the group's resources, in reverse order; answered by `stopped` or `stopFailed`.
+    case stop(GroupIndex, cause: Cause)
+    /// Feed the hardware watchdog: this turn was whole and healthy.
+    case feedWatchdog
+    /// Nothing of this session of the peer's is to be accepted any more.
+    case ban(SessionID)
+    case answer(id: UInt32, CommandResult)
+    case trace(Trace)
+    /// The agent may end now. `released`: it holds nothing and the watchdog may be disarmed;
+    /// otherwise its groups keep running for the agent that follows.
+    case exit(released: Bool)
+}
+
+/// Receives effects without allocating.
+public protocol EffectSink {
+    mutating func emit(_ effect: Effect)
+}
+
+public struct FenceOrder: Equatable, Sendable {
+    public var id: UInt32
+    /// Index in `Policy.fenceLevels`.
+    public var level: Int
+    /// The worker looks at the clock last, and drives nothing after this instant.
+    public var voidAfter: Instant
+    public var cause: Cause
+    /// The pair was in contact and the sense line, if any, must have read *on* in the last
+    /// self-test; a line that did not is no proof of *off*.
+    public var relayTest: Message.RelayTest
+
+    public init(
+        id: UInt32, level: Int, voidAfter: Instant, cause: Cause, relayTest: Message.RelayTest
+    ) {
+        self.id = id
+        self.level = level
+        self.voidAfter = voidAfter
+        self.cause = cause
+        self.relayTest = relayTest
+    }
+}
+
+/// Why something happened: one list for trace, history and the resources' environment.
+public enum Cause: UInt8, CaseIterable, Equatable, Sendable {
+    case contactLost = 1
+    case command = 2
+    case peerAskedForIt = 3
+    case healthCritical = 4
+    case monitorFailed = 5
+    case startFailed = 6
+    case stopFailed = 7
+    case failback = 8
+    case formation = 9
+    case peerYielded = 10
+    case peerLeft = 11
+    case aloneAfter = 12
+    case operatorConfirmed = 13
+    case fenced = 14
+    case agentRestarted = 15
+    case plannedStop = 16
+    case drill = 17
+    /// The peer answered after it had been verified off: the relay or its sense line lies.
+    case fenceDisproved = 18
+    case conflict = 19
+    case peerAnswered = 20
+    case late = 21
+    case none = 0
+}

@@ -1,0 +1,144 @@
+/// Everything that can happen to the machine. Outcomes of effects come back as events; so do
+/// failures: the core does not throw.
+public enum Event: Equatable, Sendable {
+    /// The deadline that the machine asked for has come, or the shell completed a turn without
+    /// any other event.
+    case tick
+    /// The first copy of an authenticated message of the peer.
+    case received(Message, session: SessionID, link: Int)
+    /// A later copy of it, over another link.
+    case copied(session: SessionID, link: Int)
+    /// The memory of this ticket is on disk.
+    case persisted(ticket: UInt32)
+    /// The memory of this ticket could not be written. The core asks again by itself.
+    case persistFailed(ticket: UInt32)
+    case fence(id: UInt32, FenceOutcome)
+    case resources(GroupIndex, ResourceOutcome)
+    /// From sensors and the node's own self-checks.
+    case health(Health)
+    case sync(GroupIndex, GroupReport.SyncState)
+    case relayTest(Message.RelayTest)
+    /// The hardware watchdog's timeout; zero when it is not armed.
+    case watchdog(Duration)
+    case command(Command, id: UInt32)
+    /// A full healthy turn of the loop is complete.
+    case turnCompleted
+}
+
+public struct Health: Equatable, Sendable {
+    /// 0 (unfit) … 100.
+    public var score: UInt8
+    /// A drill or a simulated board made it, in part or wholly.
+    public var simulated: Bool
+    public init(score: UInt8, simulated: Bool = false) {
+        self.score = score
+        self.simulated = simulated
+    }
+}
+
+public enum FenceOutcome: Equatable, Sendable {
+    /// Every supply of the peer is off, as verified by sense line or rail; or, only where the
+    /// configuration says that there is no feedback, the full off time has passed.
+    case off
+    /// The supplies are on again and verified; the fence is over.
+    case restored
+    /// The order came to the worker after its `voidAfter`, or was cancelled before the relay moved.
+    /// Nothing was driven.
+    case voided
+    /// The peer may or may not be off. The level's supplies have been returned to *on*.
+    case failed(FenceFailure)
+    /// The peer is off, and could not be switched on again. The fence itself counts.
+    case notRestored
+}
+
+public enum FenceFailure: UInt8, Equatable, Sendable {
+    /// The sense line still reads *on*.
+    case stillOn = 1
+    /// The relay or its line could not be driven.
+    case unreachable = 2
+    /// Read-back or sense line contradicts what was known before the cut.
+    case contradictory = 3
+    case timeout = 4
+    /// A fence agent exited with an error.
+    case agent = 5
+}
+
+public enum ResourceOutcome: Equatable, Sendable {
+    case started
+    /// A start failed or timed out; whatever had been started was stopped again.
+    case startFailed
+    /// A start failed and what had been started could not be stopped.
+    case startFailedDirty
+    case stopped
+    /// A stop failed or hung, and killing did not help: something may still run here.
+    case stopFailed
+    /// The monitor failed beyond the limit of local restarts. The resources are in an unknown
+    /// state until stopped.
+    case failed
+    /// The monitor failed and a local restart is under way (for the trace).
+    case restarted
+}
+
+/// The operator's commands, after the command line has asked what it must ask.
+public enum Command: Equatable, Sendable {
+    /// Moves one group, or all (`nil`), to the other node, from whichever holds them.
+    case handover(GroupIndex?)
+    /// Returns one group, or all (`nil`), to their preferred nodes.
+    case failback(GroupIndex?)
+    /// Fences the peer now, in contact or not.
+    case fence
+    /// The operator's word that the peer is off. Refused while in contact.
+    case confirmFence
+    case maintenance(Bool)
+    /// Agrees a pause with the peer, then asks the shell to end the process without releasing.
+    case pause(Duration)
+    /// A planned stop (also SIGTERM): releases, tells the peer, and ends.
+    case leave
+    /// Clears what a failed start or fence left behind, so that it is tried again.
+    case clear(GroupIndex?)
+    /// What a fence of the peer would do now, and, if live, does it.
+    case drillFailover(live: Bool)
+    /// Marks the node as being in a drill (from the shell, which injects), or no longer.
+    case drill(Bool)
+}
+
+public enum CommandResult: Equatable, Sendable {
+    /// Done, or begun; the trace tells the rest.
+    case accepted
+    case refused(Refusal)
+}
+
+/// Why the machine will not do something. One list for commands, fences and moves, so that a
+/// reason reads the same wherever it shows.
+public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
+    case notInContact = 1
+    case inContact = 2
+    case maintenance = 3
+    /// No contact with the peer in this boot.
+    case notArmed = 4
+    case fenceBudgetSpent = 5
+    case moveBudgetSpent = 6
+    /// No fence level is configured.
+    case noFence = 7
+    /// Another fence, move or pause is under way.
+    case busy = 8
+    case peerUnfit = 9
+    case selfUnfit = 10
+    /// The standby's copy is stale or its probe failed.
+    case peerStale = 11
+    case notHeld = 12
+    case alreadyThere = 13
+    case unknownGroup = 14
+    /// The peer failed to start the group, or refuses it.
+    case peerIneligible = 15
+    case leaving = 16
+    /// What is known does not show that the peer cannot be the holder.
+    case peerMayHold = 17
+    case drill = 18
+    case tooLong = 19
+    /// The peer left by a planned stop: there is nothing to fence.
+    case peerLeft = 20
+    /// The disk does not take what must be remembered first.
+    case notPersisted = 21
+    case selfIneligible = 22
+}

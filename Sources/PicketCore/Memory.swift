@@ -1,0 +1,64 @@
+/// What must survive a power cut.
+///
+/// The core decides what is in it and when it must be on disk: an effect `persist` is answered by
+/// the event `persisted`, and whatever depends on it waits for that event (S4). The shell writes
+/// it whole, atomically, with a checksum; a damaged file is refused, never guessed at.
+public struct Memory: Equatable, Sendable {
+    /// By group index; the file names the groups.
+    public var groups: [GroupMemory]
+    /// A receipt that outlives the agent: since the fence (or clean departure) of the peer, no
+    /// packet of a later session of the peer has been answered. The peer can thus neither hold a
+    /// group nor have been allowed to fence this node, and this node may go on alone after a
+    /// reboot. Cleared on disk *before* the first packet of a new session of the peer is answered.
+    public var alone: Bool
+    public var maintenance: Bool
+    /// When fences and moves were ordered, oldest first, for the budgets. Instants of this boot;
+    /// the shell converts them by the wall clock when it stores and loads them.
+    public var fences: [Instant]
+    public var moves: [Instant]
+
+    public init(
+        groups: [GroupMemory], alone: Bool = false, maintenance: Bool = false,
+        fences: [Instant] = [], moves: [Instant] = []
+    ) {
+        self.groups = groups
+        self.alone = alone
+        self.maintenance = maintenance
+        self.fences = fences
+        self.moves = moves
+    }
+
+    /// The memory of a node that was never started.
+    public static func blank(groups: Int) -> Memory {
+        Memory(groups: Array(repeating: GroupMemory(), count: groups))
+    }
+}
+
+public struct GroupMemory: Equatable, Sendable {
+    /// The highest term that this node has used, granted or seen.
+    public var term: Term
+    public var holder: LastHolder
+
+    public enum LastHolder: UInt8, Sendable {
+        case nobody = 0
+        case me = 1
+        /// Holds it, or was granted it and may hold it.
+        case peer = 2
+    }
+
+    public init(term: Term = .never, holder: LastHolder = .nobody) {
+        self.term = term
+        self.holder = holder
+    }
+}
+
+/// A note under /run: which groups this agent runs, for an agent that is restarted on a node that
+/// did not reboot. Gone with a reboot, and worthless with another boot id.
+public struct Holding: Equatable, Sendable {
+    public var group: GroupIndex
+    public var term: Term
+    public init(group: GroupIndex, term: Term) {
+        self.group = group
+        self.term = term
+    }
+}

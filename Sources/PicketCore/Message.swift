@@ -1,0 +1,158 @@
+/// What the nodes tell each other.
+///
+/// There is one kind of message: the sender's whole state. Nothing is an order, and nothing has
+/// to arrive: a lost message is made good by the next one. PicketWire encodes and seals it; the
+/// sequence number and the sender's session travel in the datagram's header.
+
+public struct Message: Equatable, Sendable {
+    /// Per session of the sender, from 1, never reused.
+    public var sequence: UInt64
+    /// The newest sequence number received from the peer's present session; 0 for none.
+    public var acknowledged: UInt64
+    /// The links on which something of the peer's arrived lately.
+    public var heardOn: LinkSet
+    /// The sender's clock at sending, and the peer's `sentAt` of the message acknowledged,
+    /// increased by the time for which the acknowledgement was held back. Together they give the
+    /// round trip and the offset of the two clocks (RFC 5905 §8).
+    public var sentAt: Instant
+    public var echo: Instant
+    public var flags: Flags
+    public var phase: Phase
+    /// 0 (unfit) … 100.
+    public var health: UInt8
+    /// The hardware watchdog's timeout in milliseconds; 0 when it is not armed.
+    public var watchdogMilliseconds: UInt32
+    public var relayTest: RelayTest
+    /// Digest of all settings that must agree between the nodes.
+    public var configurationDigest: UInt64
+    /// Counts the changes of `groups`; and the peer's newest count that the sender has acted on.
+    public var generation: UInt32
+    public var seenGeneration: UInt32
+    /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.
+    public var pause: Duration
+    /// By group index, at most `Limits.groups`.
+    public var groups: [GroupReport]
+
+    public struct Flags: OptionSet, Equatable, Sendable {
+        public let rawValue: UInt16
+        public init(rawValue: UInt16) { self.rawValue = rawValue }
+        /// Answer at once: the sender doubts the contact.
+        public static let probe = Flags(rawValue: 1 << 0)
+        public static let maintenance = Flags(rawValue: 1 << 1)
+        /// A drill is under way on the sender.
+        public static let drill = Flags(rawValue: 1 << 2)
+        /// The sender's hardware, or a part of it, is simulated.
+        public static let simulated = Flags(rawValue: 1 << 3)
+        /// The sender failed to release a group that it agreed to hand over: fence it (S5).
+        public static let fenceMe = Flags(rawValue: 1 << 4)
+        /// The sender agrees to the pause that the peer asked for.
+        public static let pauseAgreed = Flags(rawValue: 1 << 5)
+        /// The sender has real-time priority and locked memory.
+        public static let realTime = Flags(rawValue: 1 << 6)
+    }
+
+    /// Where the sender is in its life (ARCHITECTURE, "Coming and going").
+    public enum Phase: UInt8, CaseIterable, Sendable {
+        /// No contact yet in this boot: holds nothing, fences nobody.
+        case waiting = 1
+        case paired = 2
+        /// Goes on without a peer, by a receipt or the operator's word.
+        case alone = 3
+        /// Is about to restart its agent; its groups keep running meanwhile.
+        case pausing = 4
+        /// A planned stop: gives up its groups.
+        case leaving = 5
+        /// Holds nothing and never will again in this session: a receipt in itself.
+        case left = 6
+    }
+
+    public enum RelayTest: UInt8, CaseIterable, Sendable {
+        case unknown = 0
+        case passed = 1
+        case failed = 2
+        /// No relay is configured.
+        case absent = 3
+    }
+
+    public init(
+        sequence: UInt64, acknowledged: UInt64 = 0, heardOn: LinkSet = .none,
+        sentAt: Instant = Instant(nanoseconds: 0), echo: Instant = Instant(nanoseconds: 0),
+        flags: Flags = [], phase: Phase = .waiting, health: UInt8 = 100,
+        watchdogMilliseconds: UInt32 = 0, relayTest: RelayTest = .unknown,
+        configurationDigest: UInt64 = 0, generation: UInt32 = 0, seenGeneration: UInt32 = 0,
+        pause: Duration = .zero, groups: [GroupReport] = []
+    ) {
+        self.sequence = sequence
+        self.acknowledged = acknowledged
+        self.heardOn = heardOn
+        self.sentAt = sentAt
+        self.echo = echo
+        self.flags = flags
+        self.phase = phase
+        self.health = health
+        self.watchdogMilliseconds = watchdogMilliseconds
+        self.relayTest = relayTest
+        self.configurationDigest = configurationDigest
+        self.generation = generation
+        self.seenGeneration = seenGeneration
+        self.pause = pause
+        self.groups = groups
+    }
+}
+
+/// What a node says of one group. Its own role only; it never speaks for the peer.
+public struct GroupReport: Equatable, Sendable {
+    public var role: Role
+    /// The term that `role` speaks of; for `vacant` the highest term known.
+    public var term: Term
+    public var flags: Flags
+    /// How far the standby's copy is behind.
+    public var sync: SyncState
+
+    public enum Role: UInt8, CaseIterable, Sendable {
+        /// Not held here: every resource of the group is stopped on this node.
+        case vacant = 0
+        /// Asks for the peer's grant of `term`.
+        case claiming = 1
+        /// Starting, running or restarting here.
+        case holding = 2
+        /// Stopping here, to be yielded.
+        case releasing = 3
+        /// Not held here, and the peer is granted `term`.
+        case granting = 4
+        /// A restarted agent found the group running on this node and asks to keep it at `term`.
+        case resuming = 5
+    }
+
+    public struct Flags: OptionSet, Equatable, Sendable {
+        public let rawValue: UInt8
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// The sender would start the group if it were given it.
+        public static let eligible = Flags(rawValue: 1 << 0)
+        /// The sender asks the holder to hand the group over: by the operator's word …
+        public static let wanted = Flags(rawValue: 1 << 1)
+        /// … or because the group prefers this node and its failback is automatic.
+        public static let failback = Flags(rawValue: 1 << 2)
+        /// Held and every resource is up.
+        public static let running = Flags(rawValue: 1 << 3)
+    }
+
+    /// The state of the standby's copy, as the sender's own probe tells it.
+    public enum SyncState: UInt8, CaseIterable, Sendable {
+        /// No probe is configured.
+        case unknown = 0
+        case current = 1
+        /// Further behind than the group's `max_lag`.
+        case stale = 2
+        case failed = 3
+    }
+
+    public init(
+        role: Role = .vacant, term: Term = .never, flags: Flags = [], sync: SyncState = .unknown
+    ) {
+        self.role = role
+        self.term = term
+        self.flags = flags
+        self.sync = sync
+    }
+}

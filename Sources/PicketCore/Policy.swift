@@ -1,0 +1,136 @@
+/// What the operator wants of the pair, in the core's terms. PicketConfig makes it from YAML, and
+/// only if it is valid.
+
+public struct Policy: Equatable, Sendable {
+    public var me: NodeID
+    public var linkCount: Int
+    public var timing: Timing
+    public var startup: Startup
+    /// Tried in this order; empty where the pair has no way to fence, and then it never takes over
+    /// without the operator's word.
+    public var fenceLevels: [FenceLevel]
+    public var fenceBudget: Budget
+    public var moveBudget: Budget
+    public var groups: [GroupPolicy]
+    /// Digest of all settings that must agree between the nodes.
+    public var digest: UInt64
+    /// The hardware is simulated, wholly or in part.
+    public var simulated: Bool
+
+    public init(
+        me: NodeID, linkCount: Int, timing: Timing, startup: Startup = .wait,
+        fenceLevels: [FenceLevel], fenceBudget: Budget = .perHour(3),
+        moveBudget: Budget = .perHour(3), groups: [GroupPolicy], digest: UInt64,
+        simulated: Bool = false
+    ) {
+        self.me = me
+        self.linkCount = linkCount
+        self.timing = timing
+        self.startup = startup
+        self.fenceLevels = fenceLevels
+        self.fenceBudget = fenceBudget
+        self.moveBudget = moveBudget
+        self.groups = groups
+        self.digest = digest
+        self.simulated = simulated
+    }
+}
+
+public enum Startup: Equatable, Sendable {
+    /// Waits for the peer or the operator, however long.
+    case wait
+    /// After this long alone, fences the peer and goes on, if this node knows that the peer
+    /// cannot be the holder (see `Memory.alone`).
+    case aloneAfter(Duration)
+}
+
+public enum FenceLevel: Equatable, Sendable {
+    /// Power relay. `verified` is false only where the configuration says there is no feedback.
+    case relay(verified: Bool)
+    /// A ClusterLabs fence agent.
+    case agent
+    /// Wait until the peer must have stopped itself. Reserved.
+    case lease
+}
+
+/// At most `count` in any `window`.
+public struct Budget: Equatable, Sendable {
+    public var count: Int
+    public var window: Duration
+    public init(count: Int, window: Duration) {
+        self.count = count
+        self.window = window
+    }
+    public static func perHour(_ count: Int) -> Budget {
+        Budget(count: count, window: .seconds(3600))
+    }
+}
+
+public struct GroupPolicy: Equatable, Sendable {
+    public var prefer: NodeID
+    /// Weighs the groups when each node holds some: the larger sum has the head start.
+    public var priority: UInt32
+    public var failback: Failback
+    /// False: never started by the pair.
+    public var enabled: Bool
+
+    public enum Failback: Equatable, Sendable {
+        case manual
+        /// After this much time of good health and sync on the preferred node.
+        case auto(stableFor: Duration)
+    }
+
+    public init(
+        prefer: NodeID, priority: UInt32 = 1, failback: Failback = .manual, enabled: Bool = true
+    ) {
+        self.prefer = prefer
+        self.priority = priority
+        self.failback = failback
+        self.enabled = enabled
+    }
+}
+
+/// Every duration of the protocol, derived from the operator's intent (design: one time budget).
+public struct Timing: Equatable, Sendable {
+    /// The operator's intent: a standby orders the fence at most this long after its peer's death.
+    public var detectWithin: Duration
+    /// Between heartbeats in steady state.
+    public var heartbeat: Duration
+    /// Contact is lost when the newest acknowledged sending is older than this.
+    public var deadAfter: Duration
+    /// Between probes once half of `deadAfter` has passed.
+    public var probe: Duration
+    /// Length of one slot of the fencing order: longer than the two nodes' views of the moment of
+    /// loss can differ, plus the time in which a fence takes effect.
+    public var headStart: Duration
+    /// From the order to the relay to the rail known to be off.
+    public var offWithin: Duration
+    /// After this a fence level that has not reported is taken for failed.
+    public var fenceTimeout: Duration
+    /// Between attempts after every level failed; doubles up to 16 times this.
+    public var fenceRetry: Duration
+    /// Between feeds of the hardware watchdog; at least 200 ms.
+    public var feed: Duration
+    /// Longest pause that this node agrees to.
+    public var longestPause: Duration
+    /// A planned stop waits this long for the peer to acknowledge it.
+    public var leaveWithin: Duration
+
+    public init(
+        detectWithin: Duration, heartbeat: Duration, deadAfter: Duration, probe: Duration,
+        headStart: Duration, offWithin: Duration, fenceTimeout: Duration, fenceRetry: Duration,
+        feed: Duration, longestPause: Duration, leaveWithin: Duration
+    ) {
+        self.detectWithin = detectWithin
+        self.heartbeat = heartbeat
+        self.deadAfter = deadAfter
+        self.probe = probe
+        self.headStart = headStart
+        self.offWithin = offWithin
+        self.fenceTimeout = fenceTimeout
+        self.fenceRetry = fenceRetry
+        self.feed = feed
+        self.longestPause = longestPause
+        self.leaveWithin = leaveWithin
+    }
+}

@@ -1,0 +1,51 @@
+/// The machine's state, as a person or a monitor is shown it.
+public struct Status: Equatable, Sendable {
+    public var phase: Message.Phase
+    public var contact: Contact
+    public var armed: Bool
+    public var maintenance: Bool
+    public var peerMaintenance: Bool
+    public var drill: Bool
+    public var peerDrill: Bool
+    public var health: Health
+    public var peerHealth: UInt8?
+    public var peerPhase: Message.Phase?
+    public var peerSession: SessionID?
+    public var peerSimulated: Bool
+    public var peerWatchdogMilliseconds: UInt32
+    public var peerRelayTest: Message.RelayTest
+    public var relayTest: Message.RelayTest
+    public var watchdog: Duration
+    public var configurationAgrees: Bool
+    /// Bit n: link n carries both ways.
+    public var linksUp: LinkSet
+    /// Since the sending of the newest acknowledged message; `nil` if there is none.
+    public var age: Duration?
+    public var roundTrip: Duration?
+    public var fence: FenceStatus
+    public var fencesInWindow: Int
+    public var movesInWindow: Int
+    /// Why the peer would not be fenced, were it to die now; `nil` if it would.
+    public var protectionGap: Refusal?
+    public var groups: [GroupStatus]
+    /// By what this node goes on without its peer, if it does.
+    public var receipt: Receipt.Proof?
+
+    public enum Contact: UInt8, Sendable { case never, established, suspected, lost }
+    public enum FenceStatus: UInt8, Sendable {
+        case idle, waiting, ordered, restoring, failed
+    }
+}
+
+public struct GroupStatus: Equatable, Sendable {
+    public var role: GroupReport.Role
+    public var running: Bool
+    public var eligible: Bool
+    public var term: Term
+    /// What the peer last said of it.
+    public var peerRole: GroupReport.Role?
+    public var peerRunning: Bool
+    public var peerTerm: Term
+    public var sync: GroupReport.SyncState
+    public var peerSync: GroupReport.SyncState
+}

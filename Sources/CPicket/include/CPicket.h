@@ -28,5 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "picket_rack.h"
+
 /// `errno` of the calling thread (a macro that Embedded Swift does not import).
 int picket_errno(void);

@@ -5,8 +5,8 @@ public enum Effect: Equatable, Sendable {
     case send(Message, on: LinkSet)
     /// Write it to disk durably, then answer `persisted` (or `persistFailed`) with the ticket.
     case persist(Memory, ticket: UInt32)
-    /// Note under /run what is held, at once, before the next effect.
-    case note([Holding])
+    /// Write it under /run at once, before the next effect.
+    case note(RunNote)
     case fence(FenceOrder)
     /// Cancel it if the relay has not moved; answered by `voided` or by what it came to.
     case cancelFence(id: UInt32)

@@ -2,8 +2,7 @@
 public struct Machine: Sendable {
     public let policy: Policy
     public init(
-        policy: Policy, memory: Memory, session: SessionID, holdings: [Holding],
-        contactInThisBoot: Bool, at now: Instant
+        policy: Policy, memory: Memory, session: SessionID, note: RunNote, at now: Instant
     ) {
         self.policy = policy
     }

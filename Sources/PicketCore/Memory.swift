@@ -35,7 +35,9 @@ public struct Memory: Equatable, Sendable {
 }
 
 public struct GroupMemory: Equatable, Sendable {
-    /// The highest term that this node has used, granted or seen.
+    /// A ceiling: no term above it has been used or granted by this node. It runs ahead of the
+    /// terms in use, so that no takeover has to wait for a disk; an agent that starts begins above
+    /// it, so that terms never repeat (S4).
     public var term: Term
     public var holder: LastHolder
 
@@ -52,8 +54,25 @@ public struct GroupMemory: Equatable, Sendable {
     }
 }
 
-/// A note under /run: which groups this agent runs, for an agent that is restarted on a node that
-/// did not reboot. Gone with a reboot, and worthless with another boot id.
+/// A note under /run, for an agent that is restarted on a node that did not reboot: what the
+/// agent before it ran and knew. Gone with a reboot, and worthless with another boot id.
+public struct RunNote: Equatable, Sendable {
+    public var holdings: [Holding]
+    /// This boot has had contact with the peer.
+    public var contact: Bool
+    /// The peer's clock less this node's, as last measured.
+    public var clockOffset: Duration?
+
+    public static let blank = RunNote(holdings: [], contact: false, clockOffset: nil)
+
+    public init(holdings: [Holding], contact: Bool, clockOffset: Duration?) {
+        self.holdings = holdings
+        self.contact = contact
+        self.clockOffset = clockOffset
+    }
+}
+
+/// A group whose resources this node runs, and the term at which it was activated.
 public struct Holding: Equatable, Sendable {
     public var group: GroupIndex
     public var term: Term

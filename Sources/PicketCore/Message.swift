@@ -135,6 +135,8 @@ public struct GroupReport: Equatable, Sendable {
         public static let failback = Flags(rawValue: 1 << 2)
         /// Held and every resource is up.
         public static let running = Flags(rawValue: 1 << 3)
+        /// With `granting`: the move was not the operator's word, and counts against the budget.
+        public static let automatic = Flags(rawValue: 1 << 4)
     }
 
     /// The state of the standby's copy, as the sender's own probe tells it.

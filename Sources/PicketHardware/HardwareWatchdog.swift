@@ -1,0 +1,28 @@
+public import PicketCore
+
+/// The timer in hardware that resets the node unless it is fed.
+///
+/// A conforming type owns the device. Ending its life in any other way than by `disarm` leaves the
+/// watchdog armed, so that the agent's death ends in a reset (S8); that is why `disarm` consumes.
+/// Source: Linux Documentation/watchdog/watchdog-api.rst.
+public protocol HardwareWatchdog: ~Copyable {
+    /// What the driver made of the timeout that was asked for, whole seconds on most hardware.
+    /// A feed is due at the latest after half of it.
+    var timeout: Duration { get }
+    /// `false`: the driver refuses to stop it (nowayout), and after `disarm` the reset comes.
+    var stoppable: Bool { get }
+    /// Never blocks for longer than one system call.
+    mutating func feed() throws(WatchdogError)
+    /// A clean stop: the magic close where there is one.
+    consuming func disarm() throws(WatchdogError)
+}
+
+public enum WatchdogError: Error, Equatable, Sendable {
+    case absent
+    /// Somebody else has it open; systemd's RuntimeWatchdogSec is the usual one.
+    case busy
+    /// The driver takes no timeout near the one that was asked for.
+    case timeoutRefused
+    /// What else the system said, an errno of errno(3).
+    case other(errno: Int32)
+}

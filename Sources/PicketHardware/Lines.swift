@@ -1,0 +1,30 @@
+/// The two wires of a power relay: the one that drives it and the one that shows what it did.
+///
+/// Both speak logically: *on* means that the supply is connected. What that is electrically
+/// (active level, wiring) is a matter of `LineDescription`, and of the one who opens the line.
+
+/// Drives one supply of the peer.
+///
+/// A conforming type requests its line with the value *on* in the same step, so that no glitch
+/// cuts the peer at start, crash or restart; and it owns the line.
+public protocol RelayLine: ~Copyable {
+    /// Drives the line. Returns when the line has the value, not when the contact has moved.
+    mutating func set(on: Bool) throws(LineError)
+    /// The value that the line has now, read back from the hardware, not remembered.
+    mutating func read() throws(LineError) -> Bool
+}
+
+/// Shows whether one supply of the peer is on: power-good, an opto-coupler, a rail's voltage.
+public protocol SenseLine: ~Copyable {
+    mutating func read() throws(LineError) -> Bool
+}
+
+public enum LineError: Error, Equatable, Sendable {
+    /// The line is not open, or its chip is gone.
+    case vanished
+    case timeout
+    /// A rail sensor answered what is neither *on* nor *off*.
+    case undecided
+    /// What else the system said, an errno of errno(3).
+    case other(errno: Int32)
+}

@@ -1,6 +1,11 @@
 // Constants that ordinary and Embedded Swift import as different types, for the rack and its
 // clients.
 #pragma once
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -33,3 +38,27 @@ static inline int picket_unix_bind(int descriptor, const char *path) {
     if (!length) return errno = ENAMETOOLONG, -1;
     return bind(descriptor, (struct sockaddr *)&address, length);
 }
+
+static const int picket_clock_monotonic = CLOCK_MONOTONIC;
+static const int picket_o_append = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+static const int picket_o_pid = O_RDWR | O_CREAT | O_CLOEXEC;
+
+/// Orphans below this process become its children (prctl is variadic).
+static inline int picket_become_subreaper(void) {
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+/// Marks the descriptor close-on-exec (fcntl is variadic).
+static inline int picket_close_on_exec(int descriptor) {
+    return fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+}
+static inline int picket_open(const char *path, int flags, unsigned mode) {
+    return open(path, flags, mode);
+}
+static inline char **picket_environment(void) {
+    extern char **environ;
+    return environ;
+}
+/// posix_spawn_file_actions_addclosefrom_np (a GNU extension).
+int picket_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
+/// The process's argument at `index`, NULL beyond the last.
+const char *picket_argument(int index);

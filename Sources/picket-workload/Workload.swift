@@ -1,0 +1,153 @@
+/// A service that does nothing but prove that it runs.
+///
+/// The running process holds a lock on its pid file; so `monitor` and `stop` know it without a
+/// doubt, whatever pids have been used since. Its records all have the same size and each is one
+/// O_APPEND write, so that two nodes that write at once can be told apart, which is the point:
+///
+///     NANOSECONDS(20) NODE(32) GROUP(32) TERM(20) PID(10) KIND␤          128 bytes
+///
+/// with CLOCK_MONOTONIC nanoseconds and KIND `b` for the first record of a process, `e` for the
+/// last, `a` for those between.
+///
+/// A file FAULTS/NODE.GROUP.start (or .stop, .monitor) makes that verb misbehave: `slow
+/// MILLISECONDS`, `hang` or `fail`.
+internal import CPicket
+
+struct Workload {
+    let name: String
+    let node: String
+    let term: UInt64
+    let log: String
+    let pidFile: String
+    let faults: String?
+    let arguments: [String]
+
+    init?(_ arguments: [String]) {
+        guard let options = options(arguments), let name = options["name"],
+            let log = options["log"], let run = options["run"],
+            let node = options["node"] ?? environment("PICKET_NODE")
+        else { return nil }
+        self.name = name
+        self.node = node
+        self.log = log
+        self.arguments = arguments
+        term = UInt64(environment("PICKET_TERM") ?? "0") ?? 0
+        pidFile = "\(run)/\(node).\(name).pid"
+        faults = options["faults"]
+    }
+
+    // MARK: - Verbs: each returns its exit status
+
+    func start() -> Int32 {
+        guard misbehave("start") else { return 1 }
+        if isRunning { return 0 }
+        var ends: [Int32] = [-1, -1]
+        guard unsafe pipe(&ends) == 0 else { return 1 }
+        let child = spawn(
+            "/proc/self/exe", ["run"] + arguments, ownGroup: true, output: ends[1],
+            standardError: 2)
+        close(ends[1])
+        guard child != nil else { return 1 }
+        // The child writes one byte once it is active; the end of the pipe means that it failed.
+        var byte: UInt8 = 0
+        return unsafe read(ends[0], &byte, 1) == 1 ? 0 : 1
+    }
+
+    func stop() -> Int32 {
+        guard misbehave("stop") else { return 1 }
+        while isRunning {
+            if let pid = pid() { kill(pid, SIGTERM) }
+            sleep(milliseconds: 2)
+        }
+        return 0
+    }
+
+    func monitor() -> Int32 {
+        guard misbehave("monitor") else { return 1 }
+        return isRunning ? 0 : 1
+    }
+
+    func run() -> Int32 {
+        var stopping = sigset_t()
+        unsafe sigemptyset(&stopping)
+        unsafe sigaddset(&stopping, SIGTERM)
+        unsafe sigprocmask(SIG_BLOCK, &stopping, nil)
+        let log = unsafe picket_open(log, picket_o_append, 0o644)
+        let lock = unsafe picket_open(pidFile, picket_o_pid, 0o644)
+        guard log >= 0, lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0, ftruncate(lock, 0) == 0,
+            put("\(getpid())", to: lock), put(record("b"), to: log), put("+", to: 1)
+        else {
+            complain("picket-workload: \(name) cannot start: errno \(picket_errno())")
+            return 1
+        }
+        close(1)
+        var interval = timespec(tv_sec: 0, tv_nsec: 2_000_000)
+        while unsafe sigtimedwait(&stopping, nil, &interval) != SIGTERM {
+            guard put(record("a"), to: log) else { return 1 }
+        }
+        return put(record("e"), to: log) ? 0 : 1
+    }
+
+    // MARK: -
+
+    private func record(_ kind: String) -> String {
+        let time = padded("\(monotonicNanoseconds())", 20)
+        let who = "\(padded(node, 32)) \(padded(name, 32))"
+        return "\(time) \(who) \(padded("\(term)", 20)) \(padded("\(getpid())", 10))   \(kind)     \n"
+    }
+
+    private func padded(_ text: String, _ width: Int) -> String {
+        var bytes = Array(text.utf8.prefix(width))
+        while bytes.count < width { bytes.append(UInt8(ascii: " ")) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func put(_ text: String, to descriptor: Int32) -> Bool {
+        let bytes = Array(text.utf8)
+        let count = unsafe bytes.withUnsafeBytes {
+            unsafe write(descriptor, $0.baseAddress, $0.count)
+        }
+        return count == bytes.count
+    }
+
+    private var isRunning: Bool {
+        let file = unsafe picket_open(pidFile, O_RDWR, 0)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        return flock(file, LOCK_SH | LOCK_NB) != 0
+    }
+
+    private func pid() -> pid_t? {
+        guard let text = contents(pidFile), let pid = pid_t(text), pid > 1 else { return nil }
+        return pid
+    }
+
+    /// Does what the fault says; false if the verb must fail.
+    private func misbehave(_ verb: String) -> Bool {
+        guard let faults, let fault = contents("\(faults)/\(node).\(name).\(verb)")
+        else { return true }
+        let words = fault.split(separator: " ").map { String($0) }
+        switch words.first {
+        case "slow":
+            sleep(milliseconds: words.count > 1 ? Int(words[1]) ?? 0 : 0)
+            return true
+        case "hang":
+            while true { pause() }
+        default: return false
+        }
+    }
+
+    private func contents(_ path: String) -> String? {
+        let file = unsafe picket_open(path, O_RDONLY, 0)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let count = unsafe buffer.withUnsafeMutableBytes {
+            unsafe read(file, $0.baseAddress, $0.count)
+        }
+        guard count >= 0 else { return nil }
+        var text = buffer[..<count]
+        while text.last == UInt8(ascii: "\n") { text.removeLast() }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

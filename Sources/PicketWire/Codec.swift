@@ -1,0 +1,208 @@
+/// A message's body: what is inside the seal.
+///
+/// A body is a row of sections: tag (1 byte), length (2 bytes), content. A newer agent of the same
+/// version may append fields to a section, append sections, or lengthen the entries of a table;
+/// an older one skips what it does not know. What it cannot skip safely (a phase or a role that
+/// it has never heard of) it refuses, with a reason. Unknown flags are ignored: each must be
+/// defined so that ignoring it is safe.
+///
+///     1  state   acknowledged u64, heard on u8, sent at i64, echo i64, flags u16, phase u8,
+///                health u8, watchdog u32, relay test u8, configuration digest u64,
+///                generation u32, seen generation u32, pause i64
+///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
+///                flags u8, sync u8
+///     3  keys    number u8, ids u32: the pair's keys that the sender accepts
+internal import PicketCore
+
+/// The ids of the one or two keys that a node accepts, in the order of its configuration, the
+/// newest first; 0 for none.
+struct KeyIDs: Equatable {
+    var first: UInt32 = 0
+    var second: UInt32 = 0
+
+    func contains(_ id: UInt32) -> Bool { id != 0 && (id == first || id == second) }
+}
+
+enum Codec {
+    /// Times, durations and sequence numbers beyond this are damage. It leaves the core room to
+    /// add two of them.
+    static let greatest: UInt64 = 1 << 62 - 1
+
+    private enum Tag {
+        static let state: UInt8 = 1
+        static let groups: UInt8 = 2
+        static let keys: UInt8 = 3
+    }
+    private static let stateLength = 58
+    private static let entryLength = 11
+    private static let knownFlags: Message.Flags = [
+        .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .realTime,
+    ]
+    private static let knownGroupFlags: GroupReport.Flags = [
+        .eligible, .wanted, .failback, .running,
+    ]
+
+    struct Body: Equatable {
+        var message: Message
+        var keys: KeyIDs
+    }
+
+    // MARK: Encoding
+
+    /// Writes the body, which replaces what was in `bytes`. False if a peer would refuse it.
+    static func encode(_ message: Message, keys: KeyIDs, into bytes: inout [UInt8]) -> Bool {
+        guard isEncodable(message) else { return false }
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(Tag.state)
+        bytes.append(UInt16(stateLength))
+        encodeState(message, into: &bytes)
+        bytes.append(Tag.groups)
+        bytes.append(UInt16(2 + entryLength * message.groups.count))
+        bytes.append(UInt8(entryLength))
+        bytes.append(UInt8(message.groups.count))
+        for group in message.groups {
+            bytes.append(group.role.rawValue)
+            bytes.append(group.term.value)
+            bytes.append(group.flags.rawValue)
+            bytes.append(group.sync.rawValue)
+        }
+        bytes.append(Tag.keys)
+        bytes.append(UInt16(9))
+        encode(keys, into: &bytes)
+        return true
+    }
+
+    /// Nine bytes.
+    static func encode(_ keys: KeyIDs, into bytes: inout [UInt8]) {
+        bytes.append(UInt8(keys.second == 0 ? 1 : 2))
+        bytes.append(keys.first)
+        bytes.append(keys.second)
+    }
+
+    private static func encodeState(_ message: Message, into bytes: inout [UInt8]) {
+        bytes.append(message.acknowledged)
+        bytes.append(message.heardOn.bits)
+        bytes.append(message.sentAt.nanoseconds)
+        bytes.append(message.echo.nanoseconds)
+        bytes.append(message.flags.rawValue)
+        bytes.append(message.phase.rawValue)
+        bytes.append(message.health)
+        bytes.append(message.watchdogMilliseconds)
+        bytes.append(message.relayTest.rawValue)
+        bytes.append(message.configurationDigest)
+        bytes.append(message.generation)
+        bytes.append(message.seenGeneration)
+        bytes.append(message.pause.nanoseconds)
+    }
+
+    private static func isEncodable(_ message: Message) -> Bool {
+        message.sequence > 0 && message.sequence <= greatest && message.acknowledged <= greatest
+            && isSound(message.sentAt.nanoseconds) && isSound(message.echo.nanoseconds)
+            && isSound(message.pause.nanoseconds) && message.health <= 100
+            && message.groups.count <= Limits.groups
+            && message.groups.allSatisfy { $0.term <= Term.highest }
+    }
+
+    private static func isSound(_ nanoseconds: Int64) -> Bool {
+        nanoseconds >= 0 && UInt64(nanoseconds) <= greatest
+    }
+
+    // MARK: Decoding
+
+    /// Reads the body in `bytes[range]` of the message with this sequence number.
+    static func decode(
+        _ bytes: [UInt8], _ range: Range<Int>, sequence: UInt64
+    ) throws(Drop) -> Body {
+        var reader = ByteReader(bytes, range)
+        var message: Message?
+        var groups: [GroupReport]?
+        var keys: KeyIDs?
+        while reader.remaining > 0 {
+            let tag: UInt8 = try reader.take()
+            var section = try reader.section(Int(try reader.take(UInt16.self)))
+            switch tag {
+            case Tag.state:
+                guard message == nil else { throw .repeatedSection }
+                message = try decodeState(&section, sequence: sequence)
+            case Tag.groups:
+                guard groups == nil else { throw .repeatedSection }
+                groups = try decodeGroups(&section)
+            case Tag.keys:
+                guard keys == nil else { throw .repeatedSection }
+                keys = try decodeKeys(&section)
+            default:
+                break
+            }
+        }
+        guard var message, let groups, let keys else { throw .missingSection }
+        message.groups = groups
+        return Body(message: message, keys: keys)
+    }
+
+    private static func decodeState(
+        _ reader: inout ByteReader, sequence: UInt64
+    ) throws(Drop) -> Message {
+        var message = Message(sequence: sequence)
+        message.acknowledged = try reader.take()
+        guard message.acknowledged <= greatest else { throw .badNumber }
+        message.heardOn = LinkSet(bits: try reader.take())
+        message.sentAt = Instant(nanoseconds: try time(&reader))
+        message.echo = Instant(nanoseconds: try time(&reader))
+        let flags = Message.Flags(rawValue: try reader.take())
+        message.flags = flags.intersection(knownFlags)
+        guard let phase = Message.Phase(rawValue: try reader.take()) else { throw .unknownPhase }
+        message.phase = phase
+        message.health = try reader.take()
+        guard message.health <= 100 else { throw .badHealth }
+        message.watchdogMilliseconds = try reader.take()
+        guard let relayTest = Message.RelayTest(rawValue: try reader.take()) else {
+            throw .unknownRelayTest
+        }
+        message.relayTest = relayTest
+        message.configurationDigest = try reader.take()
+        message.generation = try reader.take()
+        message.seenGeneration = try reader.take()
+        message.pause = Duration(nanoseconds: try time(&reader))
+        return message
+    }
+
+    private static func time(_ reader: inout ByteReader) throws(Drop) -> Int64 {
+        let nanoseconds: Int64 = try reader.take()
+        guard isSound(nanoseconds) else { throw .badNumber }
+        return nanoseconds
+    }
+
+    private static func decodeGroups(_ reader: inout ByteReader) throws(Drop) -> [GroupReport] {
+        let length = Int(try reader.take(UInt8.self))
+        let count = Int(try reader.take(UInt8.self))
+        guard count <= Limits.groups else { throw .tooManyGroups }
+        var groups: [GroupReport] = []
+        groups.reserveCapacity(count)
+        for _ in 0..<count {
+            var entry = try reader.section(length)
+            groups.append(try decodeGroup(&entry))
+        }
+        return groups
+    }
+
+    private static func decodeGroup(_ reader: inout ByteReader) throws(Drop) -> GroupReport {
+        guard let role = GroupReport.Role(rawValue: try reader.take()) else {
+            throw .unknownRole
+        }
+        let term = Term(try reader.take())
+        guard term <= Term.highest else { throw .badTerm }
+        let flags = GroupReport.Flags(rawValue: try reader.take())
+        guard let sync = GroupReport.SyncState(rawValue: try reader.take()) else {
+            throw .unknownSync
+        }
+        return GroupReport(
+            role: role, term: term, flags: flags.intersection(knownGroupFlags), sync: sync)
+    }
+
+    static func decodeKeys(_ reader: inout ByteReader) throws(Drop) -> KeyIDs {
+        let count: UInt8 = try reader.take()
+        let first: UInt32 = try reader.take()
+        let second: UInt32 = try reader.take()
+        return KeyIDs(first: count > 0 ? first : 0, second: count > 1 ? second : 0)
+    }
+}

@@ -1,0 +1,77 @@
+/// How two sessions find each other.
+///
+/// Messages can be sealed only when each side knows the other's session. A hello, sealed with a
+/// key that needs no session, carries it. Anyone can record a hello and send it again, so it proves
+/// nothing by itself: each side draws a random *challenge*, and takes another session for the
+/// peer's only when a hello of that session echoes it. The challenge is drawn anew whenever the
+/// established session changes, so an echo serves once.
+///
+///     restarted A                                   B, established with A's former session
+///       hello(challenge a)                    →
+///                                             ←     hello(challenge b, echo a)
+///       B is established
+///       hello(challenge a′, echo b, knows B)  →
+///                                                   A is established
+///
+/// A hello is answered only while one of the two lacks something: the sender does not know my
+/// session, or I have no echo of it yet. Two established nodes thus say nothing, and no exchange is
+/// longer than the one above. All hellos have one length, so an answer is never longer than what
+/// it answers.
+internal import PicketCore
+
+struct Hello: Equatable {
+    /// The peer's session as established with the sender; 0 for none.
+    var knows: UInt64
+    var challenge: UInt64
+    /// The session that `echo` is meant for, and the challenge of that session; 0 for none.
+    var to: UInt64
+    var echo: UInt64
+    /// The keys that the sender accepts.
+    var keys: KeyIDs
+
+    static let bodyLength = 41
+    static let length = Wire.headerLength + Wire.nonceLength + bodyLength + Wire.tagLength
+
+    func encode(into bytes: inout [UInt8]) {
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(knows)
+        bytes.append(challenge)
+        bytes.append(to)
+        bytes.append(echo)
+        Codec.encode(keys, into: &bytes)
+    }
+
+    /// What follows the known fields is a newer agent's and skipped.
+    static func decode(_ bytes: [UInt8], _ range: Range<Int>) throws(Drop) -> Hello {
+        var reader = ByteReader(bytes, range)
+        return Hello(
+            knows: try reader.take(), challenge: try reader.take(), to: try reader.take(),
+            echo: try reader.take(), keys: try Codec.decodeKeys(&reader))
+    }
+}
+
+/// Lets through a burst and then one per interval.
+struct TokenBucket {
+    private let burst: Int64
+    private let interval: Duration
+    private var tokens: Int64
+    private var filled: Instant
+
+    init(burst: Int64, interval: Duration, at now: Instant) {
+        self.burst = burst
+        self.interval = interval
+        tokens = burst
+        filled = now
+    }
+
+    mutating func take(at now: Instant) -> Bool {
+        let passed = (now - filled).nanoseconds / interval.nanoseconds
+        if passed > 0 {
+            tokens = passed >= burst ? burst : min(burst, tokens + passed)
+            filled = filled + interval * passed
+        }
+        guard tokens > 0 else { return false }
+        tokens -= 1
+        return true
+    }
+}

@@ -1,0 +1,69 @@
+public import PicketCore
+
+/// One line of the history: what happened, when, and in one sentence.
+///
+/// The same bytes stand in `<state>/history.jsonl` and in the reply to `history`.
+public struct HistoryEntry: Sendable {
+    /// By the wall clock of the node that wrote it: milliseconds since 1970-01-01T00:00:00Z.
+    public var milliseconds: Int64
+    public var node: String
+    public var severity: Trace.Kind.Severity
+    /// A trace kind's label, or the shell's own word, as in "sensor" or "reload".
+    public var kind: String
+    public var text: String
+    /// A drill or a simulated board had a part in it.
+    public var simulated: Bool
+    public var trace: Trace?
+    public var group: String?
+
+    /// What the machine did.
+    public init(_ trace: Trace, narrator: Narrator, milliseconds: Int64, simulated: Bool) {
+        self.milliseconds = milliseconds
+        self.node = narrator.names.node
+        self.severity = trace.kind.severity
+        self.kind = trace.kind.label
+        self.text = narrator.sentence(trace)
+        self.simulated = simulated
+        self.trace = trace
+        self.group = trace.group.map { narrator.names.group($0) }
+    }
+
+    /// What the shell has to say: a sensor's state, a reload, the cause of the last reset.
+    public init(
+        _ kind: String, _ severity: Trace.Kind.Severity, _ text: String, node: String,
+        milliseconds: Int64, simulated: Bool
+    ) {
+        self.milliseconds = milliseconds
+        self.node = node
+        self.severity = severity
+        self.kind = kind
+        self.text = text
+        self.simulated = simulated
+    }
+
+    /// One line of JSON with its line feed.
+    public var json: [UInt8] {
+        JSONWriter.line { json in
+            json.field("type", "history")
+            json.field("time", Text.timestamp(milliseconds))
+            json.field("node", node)
+            json.field("severity", severity.label)
+            json.field("kind", kind)
+            if let group { json.field("group", group) }
+            if let trace { write(trace, into: &json) }
+            if simulated { json.field("simulated", true) }
+            json.field("text", text)
+        }
+    }
+
+    private func write(_ trace: Trace, into json: inout JSONWriter) {
+        if let term = trace.term { json.field("term", term.value) }
+        if trace.cause != .none { json.field("cause", trace.cause.label) }
+        if let refusal = trace.refusal { json.field("refusal", refusal.label) }
+        if let duration = trace.duration { json.field("milliseconds", inMilliseconds(duration)) }
+        if let number = trace.number { json.field("number", number) }
+    }
+}
+
+/// With its fraction: JSON's only unit of time here.
+func inMilliseconds(_ duration: Duration) -> Double { Double(duration.nanoseconds) / 1e6 }

@@ -1,0 +1,348 @@
+public import PicketCore
+
+/// Says in one plain sentence what a trace entry means, with the operator's own names.
+///
+/// The same sentence stands in the log, in the history and on the terminal, so that what one
+/// person reads at night can be searched for by another. A sentence names who did what, then why;
+/// numbers follow in the unit that a person thinks in.
+public struct Narrator: Sendable {
+    public var names: Names
+
+    public init(names: Names) { self.names = names }
+
+    public func sentence(_ trace: Trace) -> String {
+        head(trace) + reason(trace) + "."
+    }
+
+    /// A command was refused: why, and what to do about it.
+    public func refusal(_ refusal: Refusal) -> String {
+        "\(Self.capitalised(why(refusal))). \(advice(refusal))"
+    }
+
+    // MARK: - What happened
+
+    private func head(_ trace: Trace) -> String {
+        switch trace.kind {
+        case .started, .waiting, .contact, .suspicion, .contactLost, .peerSession, .armed,
+            .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused, .peerPauseEnded,
+            .peerReturned, .stalled, .linkUp, .linkDown:
+            return life(trace)
+        case .fencePlanned, .fenceRefused, .fenceOrdered, .fenceCancelled, .fenceVoided,
+            .fenceVerified, .fenceFailed, .fenceRestored, .fenceNotRestored, .fenceExhausted,
+            .fenceConfirmed, .fenceDisproved, .askedToBeFenced:
+            return fencing(trace)
+        case .claimed, .granted, .activating, .active, .releasing, .released, .yielded, .taken,
+            .adopted, .startFailed, .stopFailed, .monitorFailed, .restarted, .moveRefused,
+            .conflict, .orphaned, .syncChanged:
+            return groups(trace)
+        case .healthChanged, .peerHealthChanged, .unfitBoth, .maintenance, .peerMaintenance,
+            .relayTestFailed, .relayTestPassed, .watchdogUnarmed, .watchdogArmed,
+            .configurationDiffers, .configurationAgrees, .persistFailed, .persistRecovered,
+            .drillBegan, .drillEnded, .drillPlan, .commandAccepted, .commandRefused, .starving:
+            return state(trace)
+        }
+    }
+
+    private func life(_ trace: Trace) -> String {
+        let (me, peer) = (names.node, names.peer)
+        switch trace.kind {
+        case .started: return "The agent on \(me) has started"
+        case .waiting:
+            return "\(me) waits for contact with \(peer): it holds no group and fences nobody"
+        case .contact:
+            return "\(me) and \(peer) are in contact" + measured(trace, ", round trip ")
+        case .suspicion:
+            return "\(peer) has not answered\(measured(trace, " for ")); probing on every link"
+        case .contactLost:
+            return "Contact with \(peer) is lost\(measured(trace, ": no answer for "))"
+        case .peerSession: return "The agent on \(peer) has begun a new session"
+        case .armed:
+            return "\(me) is armed: it will fence \(peer) if contact is lost"
+        case .peerLeft: return "\(peer) has left by a planned stop and holds no group"
+        case .leaving: return "\(me) is leaving: it stops its groups and gives them up"
+        case .left: return "\(me) has left and holds no group"
+        case .pausing:
+            return "\(me) asks \(peer) for a pause\(measured(trace, " of ")) to restart its agent"
+        case .paused:
+            return "\(peer) agreed to the pause\(measured(trace, " of ")); the agent on \(me) ends "
+                + "and its groups keep running"
+        case .peerPaused:
+            return "The agent on \(peer) pauses\(measured(trace, " for up to ")); \(me) will not "
+                + "fence it meanwhile"
+        case .peerPauseEnded:
+            return "The pause of \(peer) is over and it has not come back; it counts as silent "
+                + "from now on"
+        case .peerReturned: return "The agent on \(peer) is back\(measured(trace, " after "))"
+        case .stalled:
+            return "The agent on \(me) did not run\(measured(trace, " for ")); that time does "
+                + "not count against \(peer)"
+        case .linkUp: return "\(Self.capitalised(link(trace))) carries both ways"
+        default: return "\(Self.capitalised(link(trace))) no longer carries both ways"
+        }
+    }
+
+    private func fencing(_ trace: Trace) -> String {
+        let (me, peer) = (names.node, names.peer)
+        switch trace.kind {
+        case .fencePlanned: return "\(me) will fence \(peer)" + measured(trace, " in ")
+        case .fenceRefused: return "\(me) does not fence \(peer)"
+        case .fenceOrdered: return "\(me) fences \(peer) by \(level(trace))"
+        case .fenceCancelled: return "The fence of \(peer) is called off"
+        case .fenceVoided:
+            return "The fence of \(peer) by \(level(trace)) came too late and drove nothing"
+        case .fenceVerified:
+            return "\(peer) is verified off by \(level(trace))" + measured(trace, " after ")
+        case .fenceFailed: return "\(Self.capitalised(level(trace))) failed to fence \(peer)"
+        case .fenceRestored: return "\(peer) has its power back and may boot"
+        case .fenceNotRestored:
+            return "\(peer) is off and its power could not be switched on again: switch it on by "
+                + "hand and look at \(level(trace))"
+        case .fenceExhausted:
+            return "Every way to fence \(peer) has failed; \(me) takes nothing over and tries "
+                + "again" + measured(trace, " in ")
+        case .fenceConfirmed: return "The operator gave their word that \(peer) is off"
+        case .fenceDisproved:
+            return "\(peer) answered after it had been verified off: its relay or the feedback "
+                + "does not tell the truth"
+        default:
+            return "\(me) could not release what it agreed to hand over and asks \(peer) to "
+                + "fence it"
+        }
+    }
+
+    private func groups(_ trace: Trace) -> String {
+        let (me, peer, group) = (names.node, names.peer, names.group(trace.group))
+        switch trace.kind {
+        case .claimed: return "\(me) asks \(peer) for \(group)\(term(trace))"
+        case .granted: return "\(me) grants \(group) to \(peer)\(term(trace))"
+        case .activating: return "\(me) starts \(group)\(term(trace))"
+        case .active:
+            return "\(group) is active on \(me)\(term(trace))" + measured(trace, " after ")
+        case .releasing: return "\(me) stops \(group)"
+        case .released:
+            return "\(group) is stopped on \(me)" + measured(trace, " after ")
+        case .yielded: return "\(me) yields \(group) to \(peer)\(term(trace))"
+        case .taken: return "\(me) takes \(group) over from \(peer)\(term(trace))"
+        case .adopted:
+            return "\(me) found \(group) running and keeps it\(term(trace))"
+        case .startFailed: return "\(group) failed to start on \(me)"
+        case .stopFailed:
+            return "\(group) could not be stopped on \(me): something of it may still run here"
+        case .monitorFailed:
+            return "\(group) failed its monitor on \(me) more often than local restarts allow"
+        case .restarted: return "\(group) failed its monitor on \(me) and is restarted here"
+        case .moveRefused: return "\(group) does not move"
+        case .conflict: return "\(me) and \(peer) disagree on who holds \(group)\(term(trace))"
+        case .syncChanged: return "The copy of \(group) on \(me) \(sync(trace))"
+        default:
+            return "\(group) has no holder\(term(trace))"
+        }
+    }
+
+    private func state(_ trace: Trace) -> String {
+        let (me, peer) = (names.node, names.peer)
+        switch trace.kind {
+        case .healthChanged: return "The health of \(me) is \(score(trace))"
+        case .peerHealthChanged: return "The health of \(peer) is \(score(trace))"
+        case .unfitBoth:
+            return "Both nodes are unfit: \(names.group(trace.group)) stays where it is"
+        case .maintenance:
+            return trace.number == 0
+                ? "Maintenance is off: \(me) fences and moves groups again"
+                : "Maintenance is on: \(me) fences nobody and moves nothing by itself"
+        case .peerMaintenance:
+            return trace.number == 0
+                ? "\(peer) is out of maintenance" : "\(peer) is in maintenance"
+        case .relayTestFailed:
+            return "The relay's self-test failed: \(me) could not fence \(peer) now"
+        case .relayTestPassed: return "The relay's self-test passed: \(me) can fence \(peer)"
+        case .watchdogUnarmed:
+            return "The hardware watchdog of \(me) is not armed: a hang of this node ends only "
+                + "when \(peer) fences it"
+        case .watchdogArmed:
+            return "The hardware watchdog of \(me) is armed"
+                + measured(trace, " with a timeout of ")
+        case .configurationDiffers:
+            return "The configurations of \(me) and \(peer) differ in settings that must agree: "
+                + "compare the two files"
+        case .configurationAgrees: return "The configurations of \(me) and \(peer) agree"
+        case .persistFailed:
+            return "The state file of \(me) cannot be written: no group changes its holder until "
+                + "it can"
+        case .persistRecovered: return "The state file of \(me) can be written again"
+        case .drillBegan: return "A drill has begun on \(me)"
+        case .drillEnded: return "The drill on \(me) has ended"
+        case .drillPlan: return plan(trace)
+        case .commandAccepted: return "The operator's command is accepted"
+        case .commandRefused: return "The operator's command is refused"
+        default:
+            return "The agent on \(me) does not get to run often enough"
+                + measured(trace, ": late by ") + "; look for what takes the processor"
+        }
+    }
+
+    private func plan(_ trace: Trace) -> String {
+        let (me, peer) = (names.node, names.peer)
+        if trace.refusal != nil { return "Were \(peer) to die now, \(me) would not fence it" }
+        if let group = trace.group {
+            return "Were \(peer) to die now, \(me) would start \(names.group(group))\(term(trace))"
+        }
+        return "Were \(peer) to die now, \(me) would fence it by \(level(trace))"
+            + measured(trace, " after ")
+    }
+
+    // MARK: - The parts of a sentence
+
+    private func reason(_ trace: Trace) -> String {
+        if let refusal = trace.refusal { return ": \(why(refusal))" }
+        let cause = why(trace.cause)
+        return cause.isEmpty ? "" : ", because \(cause)"
+    }
+
+    private func measured(_ trace: Trace, _ before: String) -> String {
+        trace.duration.map { before + Text.span($0) } ?? ""
+    }
+
+    private func term(_ trace: Trace) -> String { trace.term.map { " (term \($0.value))" } ?? "" }
+
+    private func link(_ trace: Trace) -> String {
+        trace.number.map { names.link(Int(truncatingIfNeeded: $0 & 0xFF)) } ?? "a link"
+    }
+
+    private func level(_ trace: Trace) -> String {
+        guard let number = trace.number else { return "its fence" }
+        return names.fenceLevel(Int(truncatingIfNeeded: number & 0xFF))
+    }
+
+    private func score(_ trace: Trace) -> String {
+        guard let number = trace.number else { return "changed" }
+        return number == 0 ? "0 of 100 (unfit)" : "\(number) of 100"
+    }
+
+    private func sync(_ trace: Trace) -> String {
+        switch GroupReport.SyncState(rawValue: UInt8(truncatingIfNeeded: trace.number ?? 0)) {
+        case .current: "is current"
+        case .stale: "is too far behind"
+        case .failed: "could not be checked: its probe failed"
+        case .unknown, nil: "is no longer watched"
+        }
+    }
+
+    /// A clause that follows "because"; empty for `none`.
+    func why(_ cause: Cause) -> String {
+        let (me, peer) = (names.node, names.peer)
+        switch cause {
+        case .contactLost: return "contact with \(peer) is lost"
+        case .command: return "the operator asked for it"
+        case .peerAskedForIt: return "\(peer) asked for it"
+        case .healthCritical: return "a node is unfit"
+        case .monitorFailed: return "a monitor failed"
+        case .startFailed: return "a start failed"
+        case .stopFailed: return "a stop failed"
+        case .failback: return "the group belongs on its preferred node"
+        case .formation: return "the pair is forming and nobody holds it"
+        case .peerYielded: return "\(peer) yielded it"
+        case .peerLeft: return "\(peer) left by a planned stop"
+        case .aloneAfter: return "\(peer) has not shown itself since \(me) booted"
+        case .operatorConfirmed: return "the operator confirmed that \(peer) is off"
+        case .fenced: return "\(peer) is fenced"
+        case .agentRestarted: return "the agent was restarted"
+        case .plannedStop: return "a planned stop was asked for"
+        case .drill: return "of a drill"
+        case .fenceDisproved: return "\(peer) answered after it had been verified off"
+        case .conflict: return "the two nodes disagreed"
+        case .peerAnswered: return "\(peer) answered in time"
+        case .late: return "it came too late"
+        case .none: return ""
+        }
+    }
+
+    /// A whole clause without its full stop.
+    func why(_ refusal: Refusal) -> String {
+        let (me, peer) = (names.node, names.peer)
+        switch refusal {
+        case .notInContact: return "\(me) is not in contact with \(peer)"
+        case .inContact: return "\(me) is in contact with \(peer)"
+        case .maintenance: return "the pair is in maintenance"
+        case .notArmed: return "\(me) has had no contact with \(peer) since it booted"
+        case .fenceBudgetSpent: return "\(me) has fenced \(peer) too often lately"
+        case .moveBudgetSpent: return "groups have moved too often lately"
+        case .noFence: return "no way to fence \(peer) is configured"
+        case .busy: return "another fence, move, pause or drill is under way"
+        case .peerUnfit: return "\(peer) is unfit"
+        case .selfUnfit: return "\(me) is unfit"
+        case .peerStale: return "the copy on \(peer) is too far behind, or its probe failed"
+        case .notHeld: return "no node holds the group"
+        case .alreadyThere: return "the group is where it should be already"
+        case .unknownGroup: return "this pair has no such group"
+        case .peerIneligible: return "\(peer) failed to start the group, or refuses it"
+        case .leaving: return "a node is leaving"
+        case .peerMayHold: return "\(peer) may be the holder, as far as \(me) knows"
+        case .drill: return "a drill is under way"
+        case .tooLong: return "the time asked for is too long"
+        case .peerLeft: return "\(peer) left by a planned stop and holds nothing"
+        case .notPersisted: return "the state file on \(me) cannot be written"
+        case .selfIneligible: return "\(me) failed to start the group"
+        }
+    }
+
+    /// What the operator can do about it: one or two sentences.
+    func advice(_ refusal: Refusal) -> String {
+        let (me, peer) = (names.node, names.peer)
+        switch refusal {
+        case .notInContact:
+            return "Bring the agent on \(peer) or a link back first (\"picket status\" shows "
+                + "which); if \(peer) is dead and off, say so with \"picket fence confirm "
+                + "\(peer)\"."
+        case .inContact:
+            return "A node that answers is not off. To cut its power nevertheless, use \"picket "
+                + "fence \(peer)\"."
+        case .maintenance: return "End it with \"picket maintenance off\" on both nodes."
+        case .notArmed:
+            return "Start the agent on \(peer) and wait for contact; if \(peer) is known to be "
+                + "off, say so with \"picket fence confirm \(peer)\"."
+        case .fenceBudgetSpent:
+            return "Find out why with \"picket history\"; the budget refills with time, and "
+                + "\"picket fence \(peer)\" is the operator's to order at once."
+        case .moveBudgetSpent:
+            return "Find out why with \"picket history\"; the budget refills with time."
+        case .noFence:
+            return "Add a relay or a fence agent under \"fence:\"; without one, only \"picket "
+                + "fence confirm \(peer)\" lets \(me) take over."
+        case .busy:
+            return "Wait for it to end (\"picket history --follow\" shows it), then ask again."
+        case .peerUnfit:
+            return "See its sensors with \"picket status\" on \(peer), and mend what is critical."
+        case .selfUnfit:
+            return "See the sensors in \"picket status\", and mend what is critical."
+        case .peerStale:
+            return "Wait until the copy has caught up, and see why the probe fails on \(peer)."
+        case .notHeld:
+            return "See \"picket history\" for why it stopped; \"picket clear\" lets it be tried "
+                + "again."
+        case .alreadyThere: return "There is nothing to do."
+        case .unknownGroup: return "\"picket status\" lists the groups."
+        case .peerIneligible:
+            return "Find out why with \"picket history\" on \(peer), mend it, and run \"picket "
+                + "clear\" there."
+        case .leaving: return "Wait until its agent has been started again."
+        case .peerMayHold:
+            return "Start \(peer), or make certain that it is off and say so with \"picket fence "
+                + "confirm \(peer)\"."
+        case .drill: return "Wait for it to end, or end it with ctrl-C where it was started."
+        case .tooLong: return "Ask for less; \"picket timing\" shows the longest pause."
+        case .peerLeft: return "Start the agent on \(peer) if it is to come back."
+        case .notPersisted: return "Free space on its disk or mend it; it is tried again by itself."
+        case .selfIneligible:
+            return "Find out why with \"picket history\", mend it, and run \"picket clear\"."
+        }
+    }
+
+    private static func capitalised(_ text: String) -> String {
+        guard let first = text.utf8.first, first >= UInt8(ascii: "a"), first <= UInt8(ascii: "z")
+        else { return text }
+        var bytes = Array(text.utf8)
+        bytes[0] = first - 32
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

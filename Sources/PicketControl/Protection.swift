@@ -1,0 +1,237 @@
+import PicketCore
+
+/// Would the pair survive a failure now?
+///
+/// The question is taken apart into the failures that a pair is there for. Each is answered by one
+/// line: what happens, and if it would not go well, what is missing. A line that fails makes the
+/// pair *unprotected*: that failure, now, ends the service or may not be taken over. A line that
+/// only lacks its spare (one of two links is down, a sensor is stale) makes it *weakened*.
+///
+/// It is one node's view. Of the peer it knows what the peer's last message said.
+public struct Protection: Equatable, Sendable {
+    public enum Verdict: UInt8, Comparable, CaseIterable, Sendable {
+        case protected, weakened, unprotected
+
+        public var label: String {
+            switch self {
+            case .protected: "protected"
+            case .weakened: "weakened"
+            case .unprotected: "unprotected"
+            }
+        }
+        public static func < (a: Verdict, b: Verdict) -> Bool { a.rawValue < b.rawValue }
+    }
+
+    public struct Line: Equatable, Sendable {
+        /// The failure, as in "west dies".
+        public var failure: String
+        public var verdict: Verdict
+        /// What would happen, or what is missing and what to do.
+        public var text: String
+    }
+
+    public private(set) var lines: [Line] = []
+
+    /// The worst of the lines.
+    public var verdict: Verdict {
+        var worst = Verdict.protected
+        for line in lines where line.verdict > worst { worst = line.verdict }
+        return worst
+    }
+
+    public init(_ report: StatusReport) {
+        peerDies(report)
+        selfDies(report)
+        hang(report)
+        links(report)
+        services(report)
+        health(report)
+        settings(report)
+    }
+
+    private mutating func add(_ failure: String, _ verdict: Verdict, _ text: String) {
+        lines.append(Line(failure: failure, verdict: verdict, text: text))
+    }
+
+    private mutating func peerDies(_ report: StatusReport) {
+        let (status, names) = (report.status, report.names)
+        let narrator = Narrator(names: names)
+        let failure = "\(names.peer) dies"
+        if let gap = status.protectionGap {
+            return add(
+                failure, .unprotected,
+                "nothing would be taken over: \(narrator.why(gap)). \(narrator.advice(gap))")
+        }
+        if status.relayTest == .failed {
+            return add(
+                failure, .unprotected,
+                "\(names.node) could not fence it: the relay's self-test failed. Check relay, "
+                    + "wiring and sense line, then run \"picket drill relay\".")
+        }
+        if status.health.score == 0 {
+            return add(failure, .unprotected, "\(names.node) is unfit: see its sensors below.")
+        }
+        var lacking: [String] = []
+        for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
+            guard group.role != .holding else { continue }
+            if !group.eligible { lacking.append("\(names.group(index)) failed to start here") }
+            if group.sync == .stale || group.sync == .failed {
+                lacking.append("the copy of \(names.group(index)) here is \(group.sync.label)")
+            }
+        }
+        guard lacking.isEmpty else {
+            return add(failure, .unprotected, Text.list(lacking) + ".")
+        }
+        let way = report.policy.fenceLevels.isEmpty ? "its word" : names.fenceLevel(0)
+        if status.relayTest == .unknown {
+            return add(
+                failure, .weakened,
+                "\(names.node) would fence it by \(way), which has not been tested yet; run "
+                    + "\"picket drill relay\".")
+        }
+        add(
+            failure, .protected,
+            "\(names.node) fences it by \(way) and takes over what it holds.")
+    }
+
+    private mutating func selfDies(_ report: StatusReport) {
+        let (status, names) = (report.status, report.names)
+        let failure = "\(names.node) dies"
+        guard status.contact == .established || status.contact == .suspected else {
+            return add(
+                failure, .unprotected,
+                "\(names.peer) does not answer, and would not take over. Start its agent or mend "
+                    + "the links.")
+        }
+        if status.peerMaintenance || status.maintenance {
+            return add(
+                failure, .unprotected,
+                "\(names.peer) would not take over: the pair is in maintenance. End it with "
+                    + "\"picket maintenance off\".")
+        }
+        if status.peerHealth == 0 {
+            return add(
+                failure, .unprotected,
+                "\(names.peer) is unfit. See its sensors with \"picket status\" there.")
+        }
+        if status.peerRelayTest == .failed {
+            return add(
+                failure, .unprotected,
+                "\(names.peer) could not fence \(names.node): its relay failed the self-test.")
+        }
+        if let phase = status.peerPhase, phase != .paired {
+            return add(
+                failure, phase == .pausing ? .weakened : .unprotected,
+                "\(names.peer) is \(phase.label) and would not take over.")
+        }
+        for (index, group) in status.groups.enumerated()
+        where isEnabled(index, report) && group.role == .holding {
+            guard group.peerSync == .stale || group.peerSync == .failed else { continue }
+            return add(
+                failure, .unprotected,
+                "the copy of \(names.group(index)) on \(names.peer) is \(group.peerSync.label).")
+        }
+        if status.peerRelayTest == .unknown {
+            return add(
+                failure, .weakened,
+                "\(names.peer) would take over, by a relay that it has not tested yet.")
+        }
+        add(failure, .protected, "\(names.peer) fences it and takes over what it holds.")
+    }
+
+    private mutating func hang(_ report: StatusReport) {
+        let (status, names) = (report.status, report.names)
+        if status.watchdog > .zero {
+            add(
+                "\(names.node) hangs", .protected,
+                "its watchdog resets it within \(Text.span(status.watchdog)).")
+        } else {
+            add(
+                "\(names.node) hangs", .weakened,
+                "no watchdog is armed here\(report.watchdog.fault.map { " (\($0))" } ?? ""); only "
+                    + "\(names.peer)'s fence would end it.")
+        }
+        guard status.contact == .established || status.contact == .suspected else { return }
+        if status.peerWatchdogMilliseconds > 0 {
+            let timeout = Duration.milliseconds(Int64(status.peerWatchdogMilliseconds))
+            add(
+                "\(names.peer) hangs", .protected,
+                "its watchdog resets it within \(Text.span(timeout)).")
+        } else {
+            add(
+                "\(names.peer) hangs", .weakened,
+                "no watchdog is armed there; only \(names.node)'s fence would end it.")
+        }
+    }
+
+    private mutating func links(_ report: StatusReport) {
+        let (status, names) = (report.status, report.names)
+        let up = status.linksUp.count
+        let configured = report.policy.linkCount
+        if up == 0 {
+            add("a link fails", .unprotected, "no link carries both ways now.")
+        } else if configured == 1 {
+            add(
+                "the link fails", .weakened,
+                "it is the only one: a node would be fenced for a cable. Add a second under "
+                    + "\"links:\".")
+        } else if up == 1 {
+            let down = (0..<configured).filter { !status.linksUp.contains($0) }
+            add(
+                "a link fails", .weakened,
+                "only one of \(configured) is left; down: "
+                    + "\(Text.list(down.map { names.link($0) })).")
+        } else if up < configured {
+            add("a link fails", .weakened, "\(up - 1) would be left; \(configured - up) down.")
+        } else {
+            add("a link fails", .protected, "\(up - 1) of \(up) would carry on.")
+        }
+    }
+
+    private mutating func services(_ report: StatusReport) {
+        let (status, names) = (report.status, report.names)
+        for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
+            if group.running || group.peerRunning { continue }
+            if group.role == .holding || group.peerRole == .holding {
+                add(names.group(index), .weakened, "is being started; it does not run yet.")
+            } else {
+                add(
+                    names.group(index), .unprotected,
+                    "runs on no node. See why with \"picket history\".")
+            }
+        }
+    }
+
+    private mutating func health(_ report: StatusReport) {
+        var blind: [String] = []
+        for sensor in report.sensors where sensor.state == .failed || sensor.state == .stale {
+            blind.append("\(sensor.name) (\(sensor.fault ?? sensor.state.label))")
+        }
+        guard !blind.isEmpty else { return }
+        add("a sensor's limit is passed", .weakened, "nobody would see it at \(Text.list(blind)).")
+    }
+
+    private mutating func settings(_ report: StatusReport) {
+        let (status, names) = (report.status, report.names)
+        if !status.configurationAgrees, status.contact == .established {
+            add(
+                "the configurations differ", .unprotected,
+                "\(names.node) and \(names.peer) do not agree on settings of the pair; compare "
+                    + "their files and reload.")
+        }
+        if let refused = report.process.realTimeRefused {
+            add(
+                "the node is overloaded", .weakened,
+                "the agent has no real-time priority (\(refused)) and may be late.")
+        }
+        if let refused = report.process.lockedMemoryRefused {
+            add(
+                "memory runs out", .weakened,
+                "the agent's memory is not locked (\(refused)) and may be swapped out.")
+        }
+    }
+
+    private func isEnabled(_ group: GroupIndex, _ report: StatusReport) -> Bool {
+        report.policy.groups.indices.contains(group) && report.policy.groups[group].enabled
+    }
+}

@@ -1,0 +1,249 @@
+public import PicketCore
+
+/// What the agent answers: lines of JSON, each an object with a `type`.
+///
+/// | type       | answers                 | more follow |
+/// |------------|-------------------------|-------------|
+/// | `status`   | `status`, `watch`       | `watch`: until the client closes |
+/// | `history`  | `history` (HistoryEntry.json) | until `end`, or, to follow, until the client closes |
+/// | `end`      | after the last of several | no |
+/// | `result`   | commands                | no |
+/// | `progress` | `drill`                 | until `report` |
+/// | `report`   | `drill`                 | no |
+/// | `error`    | anything                | no |
+///
+/// The agent closes the connection after the last line, so that a client may as well read to the
+/// end. A type or field that a client does not know is to be skipped, not refused.
+public enum Reply {
+    public static func status(_ report: StatusReport) -> [UInt8] {
+        JSONWriter.line { json in
+            json.field("type", "status")
+            report.write(into: &json)
+        }
+    }
+
+    public static func end() -> [UInt8] { JSONWriter.line { $0.field("type", "end") } }
+
+    /// The outcome of a command.
+    public static func result(
+        _ request: Request, _ result: CommandResult, narrator: Narrator
+    ) -> [UInt8] {
+        JSONWriter.line { json in
+            json.field("type", "result")
+            json.field("request", request.line)
+            switch result {
+            case .accepted:
+                json.field("accepted", true)
+                json.field("text", accepted(request, narrator.names))
+            case .refused(let refusal):
+                json.field("accepted", false)
+                json.field("refusal", refusal.label)
+                json.field("text", narrator.refusal(refusal))
+            }
+        }
+    }
+
+    public static func error(_ error: RequestError) -> [UInt8] {
+        failure(error.code.label, error.text)
+    }
+
+    /// For what goes wrong in the shell itself, as in a history that cannot be read.
+    public static func failure(_ code: String, _ text: String) -> [UInt8] {
+        JSONWriter.line { json in
+            json.field("type", "error")
+            json.field("code", code)
+            json.field("text", text)
+        }
+    }
+
+    private static func accepted(_ request: Request, _ names: Names) -> String {
+        let (me, peer) = (names.node, names.peer)
+        switch request {
+        case .handover(let group):
+            return "Handing over \(group ?? "every group"); \"picket history\" tells how it went."
+        case .failback(let group):
+            return "Returning \(group ?? "every group") to where it belongs; \"picket history\" "
+                + "tells how it went."
+        case .fence: return "\(me) fences \(peer) now; \"picket history\" tells how it went."
+        case .confirmFence: return "Recorded: \(peer) is off. \(me) takes over what it held."
+        case .maintenance(true):
+            return "Maintenance is on: \(me) fences nobody and moves nothing by itself."
+        case .maintenance(false): return "Maintenance is off: the pair is watched again."
+        case .pause(let span):
+            return "Asking \(peer) for a pause of \(Text.span(span)); the agent on \(me) then "
+                + "ends, and its groups keep running."
+        case .clear(let group): return "Cleared \(group ?? "every group"): it is tried again."
+        case .status, .watch, .history, .drill: return "Accepted."
+        }
+    }
+}
+
+extension StatusReport {
+    /// The fields of a status, into an object that is open.
+    public func write(into json: inout JSONWriter) {
+        json.field("version", version)
+        json.field("pair", names.pair)
+        json.field("node", names.node)
+        json.field("peer", names.peer)
+        json.field("session", Text.hex(session.value))
+        json.field("uptime_ms", inMilliseconds(uptime))
+        json.array("simulated") { json in
+            for item in simulated { json.element(item) }
+        }
+        writeProtection(into: &json)
+        writeSelf(into: &json)
+        writePeer(into: &json)
+        writeFence(into: &json)
+        writeGroups(into: &json)
+        writeSensors(into: &json)
+        writeLinks(into: &json)
+        writeProcess(into: &json)
+        json.object("counters") { json in
+            for counter in counters { json.field(counter.name, counter.value) }
+        }
+    }
+
+    private func writeProtection(into json: inout JSONWriter) {
+        let protection = Protection(self)
+        json.object("protection") { json in
+            json.field("verdict", protection.verdict.label)
+            json.array("lines") { json in
+                for line in protection.lines {
+                    json.object { json in
+                        json.field("failure", line.failure)
+                        json.field("verdict", line.verdict.label)
+                        json.field("text", line.text)
+                    }
+                }
+            }
+        }
+    }
+
+    private func writeSelf(into json: inout JSONWriter) {
+        json.field("phase", status.phase.label)
+        json.field("contact", status.contact.label)
+        json.field("age_ms", status.age.map { inMilliseconds($0) })
+        json.field("round_trip_ms", status.roundTrip.map { inMilliseconds($0) })
+        json.field("armed", status.armed)
+        json.field("maintenance", status.maintenance)
+        json.field("drill", status.drill)
+        json.field("drill_request", drill)
+        json.field("health", Int(status.health.score))
+        json.field("health_simulated", status.health.simulated)
+        json.field("configuration_agrees", status.configurationAgrees)
+        json.field("receipt", status.receipt.map { $0.label })
+        json.object("watchdog") { json in
+            json.field("armed", status.watchdog > .zero)
+            json.field("timeout_ms", inMilliseconds(status.watchdog))
+            json.field("identity", watchdog.identity)
+            json.field("fault", watchdog.fault)
+            json.field("last_reset", watchdog.lastReset)
+        }
+        json.field("relay_test", status.relayTest.label)
+    }
+
+    private func writePeer(into json: inout JSONWriter) {
+        json.object("peer_state") { json in
+            json.field("phase", status.peerPhase.map { $0.label })
+            json.field("health", status.peerHealth.map { Int($0) })
+            json.field("session", status.peerSession.map { Text.hex($0.value) })
+            json.field("maintenance", status.peerMaintenance)
+            json.field("drill", status.peerDrill)
+            json.field("simulated", status.peerSimulated)
+            json.field("watchdog_ms", Int(status.peerWatchdogMilliseconds))
+            json.field("relay_test", status.peerRelayTest.label)
+        }
+    }
+
+    private func writeFence(into json: inout JSONWriter) {
+        json.object("fence") { json in
+            json.field("state", status.fence.label)
+            json.field("gap", status.protectionGap.map { $0.label })
+            json.array("levels") { json in
+                for level in policy.fenceLevels.indices { json.element(names.fenceLevel(level)) }
+            }
+            json.field("ordered_in_window", status.fencesInWindow)
+            json.field("budget", policy.fenceBudget.count)
+            json.field("moves_in_window", status.movesInWindow)
+            json.field("move_budget", policy.moveBudget.count)
+        }
+    }
+
+    private func writeGroups(into json: inout JSONWriter) {
+        json.array("groups") { json in
+            for (index, group) in status.groups.enumerated() {
+                json.object { json in
+                    write(group, index, into: &json)
+                }
+            }
+        }
+    }
+
+    private func write(_ group: GroupStatus, _ index: GroupIndex, into json: inout JSONWriter) {
+        json.field("name", names.group(index))
+        json.field("role", group.role.label)
+        json.field("running", group.running)
+        json.field("eligible", group.eligible)
+        json.field("term", group.term.value)
+        json.field("sync", group.sync.label)
+        json.field("peer_role", group.peerRole.map { $0.label })
+        json.field("peer_running", group.peerRunning)
+        json.field("peer_term", group.peerTerm.value)
+        json.field("peer_sync", group.peerSync.label)
+        guard policy.groups.indices.contains(index) else { return }
+        let settings = policy.groups[index]
+        json.field("prefer", names.name(of: settings.prefer))
+        json.field("priority", Int(settings.priority))
+        json.field("enabled", settings.enabled)
+        switch settings.failback {
+        case .manual: json.field("failback", "manual")
+        case .auto(let stableFor):
+            json.field("failback", "auto")
+            json.field("stable_for_ms", inMilliseconds(stableFor))
+        }
+    }
+
+    private func writeSensors(into json: inout JSONWriter) {
+        json.array("sensors") { json in
+            for sensor in sensors {
+                json.object { json in
+                    json.field("name", sensor.name)
+                    json.field("state", sensor.state.label)
+                    json.field("value", sensor.value)
+                    json.field("unit", sensor.unit)
+                    json.field("age_ms", sensor.age.map { inMilliseconds($0) })
+                    json.field("simulated", sensor.simulated)
+                    json.field("fault", sensor.fault)
+                }
+            }
+        }
+    }
+
+    private func writeLinks(into json: inout JSONWriter) {
+        json.array("links") { json in
+            for (index, link) in links.enumerated() {
+                json.object { json in
+                    json.field("link", index + 1)
+                    json.field("local", link.local)
+                    json.field("remote", link.remote)
+                    json.field("up", link.up)
+                    json.field("blocked", link.blocked)
+                    json.field("sent", link.sent)
+                    json.field("received", link.received)
+                    json.field("silence_ms", link.silence.map { inMilliseconds($0) })
+                }
+            }
+        }
+    }
+
+    private func writeProcess(into json: inout JSONWriter) {
+        json.object("process") { json in
+            json.field("pid", Int(process.identifier))
+            json.field("real_time", process.realTimeRefused == nil)
+            json.field("real_time_refused", process.realTimeRefused)
+            json.field("locked_memory", process.lockedMemoryRefused == nil)
+            json.field("locked_memory_refused", process.lockedMemoryRefused)
+            json.field("worst_delay_ms", inMilliseconds(process.worstDelay))
+        }
+    }
+}

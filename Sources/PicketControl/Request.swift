@@ -1,0 +1,350 @@
+public import PicketCore
+
+/// What a client asks of the agent: one line of text, words separated by blanks.
+///
+/// A request names groups, nodes and sensors as the configuration does, and counts links from 1.
+/// It is parsed in full before anything is done, and whatever is not understood to its last word
+/// is refused with a text that says what was expected. The whole list:
+///
+///     status
+///     watch [every DURATION]
+///     history [COUNT] [follow]
+///     handover [GROUP]
+///     failback [GROUP]
+///     fence NODE
+///     confirm NODE
+///     maintenance on|off
+///     pause DURATION
+///     clear [GROUP]
+///     drill sensor NAME value NUMBER[UNIT] for DURATION
+///     drill sensor NAME fail|stuck for DURATION
+///     drill link N for DURATION [live]
+///     drill relay
+///     drill failover [live]
+///     drill hang [live]
+public enum Request: Equatable, Sendable {
+    case status
+    /// The status now, after every change, and at least once in `every`, until the client closes.
+    case watch(every: Duration)
+    /// The newest `count` entries, oldest first; then, to follow, each new one as it comes.
+    case history(count: Int, follow: Bool)
+    case handover(group: String?)
+    case failback(group: String?)
+    case fence(node: String)
+    case confirmFence(node: String)
+    case maintenance(Bool)
+    case pause(Duration)
+    case clear(group: String?)
+    case drill(Drill)
+
+    /// A request is at most this long, its line feed not counted.
+    public static let longestLine = 512
+    public static let longestHistory = 10_000
+}
+
+/// A rehearsed failure.
+public enum Drill: Equatable, Sendable {
+    case sensor(name: String, SensorFault, for: Duration)
+    /// Drops everything that arrives or leaves on one link, counted from 0. `live` permits to cut
+    /// the last one that works.
+    case link(Int, for: Duration, live: Bool)
+    /// The self-test of relay and feedback; no power is cut.
+    case relay
+    case failover(live: Bool)
+    case hang(live: Bool)
+
+    public enum SensorFault: Equatable, Sendable {
+        /// Reads this much; `unit` as the operator wrote it, empty for the sensor's own.
+        case value(Double, unit: String)
+        /// Every reading fails.
+        case fail
+        /// Every reading repeats the last one.
+        case stuck
+    }
+
+    /// No drill is longer.
+    public static let longest = Duration.seconds(3_600)
+}
+
+/// Why a line is no request, in words for whoever wrote it.
+public struct RequestError: Error, Equatable, Sendable {
+    public enum Code: UInt8, CaseIterable, Sendable {
+        case empty, tooLong, incomplete, encoding, unknown, malformed, unknownName
+    }
+    public var code: Code
+    public var text: String
+    public init(_ code: Code, _ text: String) {
+        self.code = code
+        self.text = text
+    }
+}
+
+extension Request {
+    /// Reads one line, without its line feed.
+    public static func parse(_ line: [UInt8]) throws(RequestError) -> Request {
+        guard line.count <= longestLine else { throw .tooLong }
+        guard let text = decoded(line) else {
+            throw RequestError(
+                .encoding, "The request is not text in UTF-8, or holds control characters.")
+        }
+        var words = Words(text)
+        guard let verb = words.next() else {
+            throw RequestError(.empty, "The request is empty; try \"status\".")
+        }
+        let request = try parse(verb, &words)
+        if let surplus = words.next() {
+            throw RequestError(
+                .malformed, "\"\(surplus)\" is more than \"\(verb)\" takes; nothing was done.")
+        }
+        return request
+    }
+
+    private static func parse(
+        _ verb: String, _ words: inout Words
+    ) throws(RequestError) -> Request {
+        switch verb {
+        case "status": return .status
+        case "watch":
+            guard words.take("every") else { return .watch(every: .seconds(1)) }
+            return .watch(every: try words.duration("watch every", from: .milliseconds(50)))
+        case "history": return try history(&words)
+        case "handover": return .handover(group: words.next())
+        case "failback": return .failback(group: words.next())
+        case "clear": return .clear(group: words.next())
+        case "fence": return .fence(node: try words.word("fence", "the peer's name"))
+        case "confirm": return .confirmFence(node: try words.word("confirm", "the peer's name"))
+        case "pause": return .pause(try words.duration("pause"))
+        case "maintenance":
+            if words.take("on") { return .maintenance(true) }
+            if words.take("off") { return .maintenance(false) }
+            throw RequestError(.malformed, "\"maintenance\" wants \"on\" or \"off\".")
+        case "drill": return .drill(try Drill.parse(&words))
+        default:
+            throw RequestError(
+                .unknown,
+                "\"\(verb)\" is no request. Known are status, watch, history, handover, failback, "
+                    + "fence, confirm, maintenance, pause, clear and drill.")
+        }
+    }
+
+    private static func history(_ words: inout Words) throws(RequestError) -> Request {
+        var count = 50
+        if let word = words.peek(), word != "follow" {
+            guard let value = Int(word), value >= 0, value <= longestHistory else {
+                throw RequestError(
+                    .malformed,
+                    "\"history\" wants a count of 0 to \(longestHistory), not \"\(word)\".")
+            }
+            count = value
+            words.skip()
+        }
+        return .history(count: count, follow: words.take("follow"))
+    }
+
+    /// Valid UTF-8 without control characters (a tab counts as a blank).
+    private static func decoded(_ line: [UInt8]) -> String? {
+        var line = line
+        if line.last == UInt8(ascii: "\r") { line.removeLast() }
+        for byte in line where (byte < 0x20 && byte != 0x09) || byte == 0x7F { return nil }
+        return String(validating: line, as: UTF8.self)
+    }
+
+    /// The request as a line, without its line feed: what `parse` reads back.
+    public var line: String {
+        switch self {
+        case .status: "status"
+        case .watch(let every): "watch every \(Text.exact(every))"
+        case .history(let count, let follow): "history \(count)\(follow ? " follow" : "")"
+        case .handover(let group): "handover\(group.map { " " + $0 } ?? "")"
+        case .failback(let group): "failback\(group.map { " " + $0 } ?? "")"
+        case .fence(let node): "fence \(node)"
+        case .confirmFence(let node): "confirm \(node)"
+        case .maintenance(let on): "maintenance \(on ? "on" : "off")"
+        case .pause(let duration): "pause \(Text.exact(duration))"
+        case .clear(let group): "clear\(group.map { " " + $0 } ?? "")"
+        case .drill(let drill): "drill \(drill.line)"
+        }
+    }
+
+    /// The machine's command, where the request is one; `nil` for those that the shell answers
+    /// (status, watch, history, drills).
+    ///
+    /// - Throws: for a name that this pair does not have.
+    public func command(in names: Names) throws(RequestError) -> Command? {
+        switch self {
+        case .status, .watch, .history, .drill: return nil
+        case .handover(let group): return .handover(try Self.index(group, in: names))
+        case .failback(let group): return .failback(try Self.index(group, in: names))
+        case .clear(let group): return .clear(try Self.index(group, in: names))
+        case .fence(let node):
+            try Self.demandPeer(node, in: names)
+            return .fence
+        case .confirmFence(let node):
+            try Self.demandPeer(node, in: names)
+            return .confirmFence
+        case .maintenance(let on): return .maintenance(on)
+        case .pause(let duration): return .pause(duration)
+        }
+    }
+
+    private static func index(
+        _ group: String?, in names: Names
+    ) throws(RequestError) -> GroupIndex? {
+        guard let group else { return nil }
+        guard let index = names.groupIndex(group) else {
+            throw RequestError(
+                .unknownName,
+                "There is no group \"\(group)\"; this pair has \(Text.list(names.groups)).")
+        }
+        return index
+    }
+
+    private static func demandPeer(_ node: String, in names: Names) throws(RequestError) {
+        if node == names.peer { return }
+        if node == names.node {
+            throw RequestError(
+                .unknownName,
+                "\(node) is this node; a node fences only its peer, \(names.peer). To fence "
+                    + "\(node), ask the agent on \(names.peer).")
+        }
+        throw RequestError(
+            .unknownName, "There is no node \"\(node)\" in this pair; the peer is \(names.peer).")
+    }
+}
+
+extension Drill {
+    fileprivate static func parse(_ words: inout Words) throws(RequestError) -> Drill {
+        let kind = try words.word("drill", "sensor, link, relay, failover or hang")
+        switch kind {
+        case "sensor":
+            let name = try words.word("drill sensor", "the sensor's name")
+            let fault = try sensorFault(&words)
+            return .sensor(name: name, fault, for: try span(&words))
+        case "link":
+            let word = try words.word("drill link", "the link's number")
+            guard let number = Int(word), (1...Limits.links).contains(number) else {
+                throw RequestError(
+                    .malformed, "Links are counted from 1 to \(Limits.links); got \"\(word)\".")
+            }
+            let span = try span(&words)
+            return .link(number - 1, for: span, live: words.take("live"))
+        case "relay": return .relay
+        case "failover": return .failover(live: words.take("live"))
+        case "hang": return .hang(live: words.take("live"))
+        default:
+            throw RequestError(
+                .unknown,
+                "\"\(kind)\" is no drill. Known are sensor, link, relay, failover and hang.")
+        }
+    }
+
+    private static func sensorFault(_ words: inout Words) throws(RequestError) -> SensorFault {
+        if words.take("fail") { return .fail }
+        if words.take("stuck") { return .stuck }
+        guard words.take("value") else {
+            throw RequestError(
+                .malformed, "\"drill sensor\" wants \"value NUMBER\", \"fail\" or \"stuck\".")
+        }
+        let text = try words.word("drill sensor … value", "a number, as in 95C")
+        guard let (value, unit) = Text.quantity(text) else {
+            throw RequestError(.malformed, "\"\(text)\" is no number with a unit, as in 95C.")
+        }
+        return .value(value, unit: unit)
+    }
+
+    private static func span(_ words: inout Words) throws(RequestError) -> Duration {
+        guard words.take("for") else {
+            throw RequestError(.malformed, "A drill wants an end: \"for\" and a time, as in 10s.")
+        }
+        return try words.duration("for", from: .milliseconds(100), to: longest)
+    }
+
+    /// As in a request, without the word "drill".
+    public var line: String {
+        switch self {
+        case .sensor(let name, .value(let value, let unit), let span):
+            "sensor \(name) value \(Text.number(value, places: 6))\(unit) for \(Text.exact(span))"
+        case .sensor(let name, .fail, let span): "sensor \(name) fail for \(Text.exact(span))"
+        case .sensor(let name, .stuck, let span): "sensor \(name) stuck for \(Text.exact(span))"
+        case .link(let index, let span, let live):
+            "link \(index + 1) for \(Text.exact(span))\(live ? " live" : "")"
+        case .relay: "relay"
+        case .failover(let live): "failover\(live ? " live" : "")"
+        case .hang(let live): "hang\(live ? " live" : "")"
+        }
+    }
+}
+
+extension RequestError {
+    public static let tooLong = RequestError(
+        .tooLong, "The request is longer than \(Request.longestLine) bytes; nothing was done.")
+    /// The client closed, or went silent, in the middle of a line.
+    public static let incomplete = RequestError(
+        .incomplete, "The request ended without a line feed; nothing was done.")
+}
+
+extension RequestError.Code {
+    /// As it stands in a reply.
+    public var label: String {
+        switch self {
+        case .empty: "empty"
+        case .tooLong: "too_long"
+        case .incomplete: "incomplete"
+        case .encoding: "encoding"
+        case .unknown: "unknown"
+        case .malformed: "malformed"
+        case .unknownName: "unknown_name"
+        }
+    }
+}
+
+/// The words of one line.
+struct Words {
+    private var words: [String]
+    private var position = 0
+
+    init(_ text: String) {
+        words = text.split(whereSeparator: { $0 == " " || $0 == "\t" }).map { String($0) }
+    }
+
+    func peek() -> String? { position < words.count ? words[position] : nil }
+
+    mutating func skip() { position += 1 }
+
+    mutating func next() -> String? {
+        guard let word = peek() else { return nil }
+        position += 1
+        return word
+    }
+
+    mutating func take(_ word: String) -> Bool {
+        guard peek() == word else { return false }
+        position += 1
+        return true
+    }
+
+    mutating func word(_ verb: String, _ what: String) throws(RequestError) -> String {
+        guard let word = next() else {
+            throw RequestError(.malformed, "\"\(verb)\" wants \(what).")
+        }
+        return word
+    }
+
+    mutating func duration(
+        _ verb: String, from least: Duration = .milliseconds(1),
+        to most: Duration = .seconds(86_400)
+    ) throws(RequestError) -> Duration {
+        let word = try word(verb, "a time, as in 30s or 500ms")
+        guard let duration = Text.duration(word) else {
+            throw RequestError(
+                .malformed, "\"\(word)\" is no time; write a number and its unit, as in 30s.")
+        }
+        guard duration >= least, duration <= most else {
+            throw RequestError(
+                .malformed,
+                "\"\(verb)\" takes \(Text.span(least)) to \(Text.span(most)), not "
+                    + "\(Text.span(duration)).")
+        }
+        return duration
+    }
+}

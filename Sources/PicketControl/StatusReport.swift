@@ -1,0 +1,166 @@
+public import PicketCore
+
+/// Everything that the agent says of itself and its pair when it is asked for its status.
+///
+/// The shell fills it in from the machine's `Status`, its configuration and its own devices; it
+/// judges nothing. What it means for the pair is `Protection`'s to say.
+public struct StatusReport: Sendable {
+    public var version: String
+    public var names: Names
+    public var policy: Policy
+    public var status: Status
+    public var session: SessionID
+    /// Since the agent started.
+    public var uptime: Duration
+    public var sensors: [SensorReport]
+    /// In configuration order, one for each link.
+    public var links: [LinkReport]
+    public var watchdog: WatchdogReport
+    public var process: ProcessReport
+    /// In the order in which they are shown; names in snake_case.
+    public var counters: [Counter]
+    /// What is not real here, as in "rack" or "sensor inlet"; empty on a real node.
+    public var simulated: [String]
+    /// The drill under way here, as its request says it.
+    public var drill: String?
+
+    public init(
+        version: String, names: Names, policy: Policy, status: Status, session: SessionID,
+        uptime: Duration, sensors: [SensorReport] = [], links: [LinkReport] = [],
+        watchdog: WatchdogReport = WatchdogReport(), process: ProcessReport = ProcessReport(),
+        counters: [Counter] = [], simulated: [String] = [], drill: String? = nil
+    ) {
+        self.version = version
+        self.names = names
+        self.policy = policy
+        self.status = status
+        self.session = session
+        self.uptime = uptime
+        self.sensors = sensors
+        self.links = links
+        self.watchdog = watchdog
+        self.process = process
+        self.counters = counters
+        self.simulated = simulated
+        self.drill = drill
+    }
+}
+
+public struct SensorReport: Sendable {
+    public var name: String
+    /// The last good reading; `nil` if there was none.
+    public var value: Double?
+    /// "C", "V", "A", "W" or what the configuration names.
+    public var unit: String
+    public var state: State
+    /// Of the last good reading.
+    public var age: Duration?
+    /// A drill or a simulated board made the value.
+    public var simulated: Bool
+    /// What failed, in the driver's words; `nil` while nothing does.
+    public var fault: String?
+
+    public enum State: UInt8, CaseIterable, Sendable {
+        /// Not read yet.
+        case unknown, normal, warn, critical, stale, failed
+
+        public var label: String {
+            switch self {
+            case .unknown: "unknown"
+            case .normal: "normal"
+            case .warn: "warn"
+            case .critical: "critical"
+            case .stale: "stale"
+            case .failed: "failed"
+            }
+        }
+    }
+
+    public init(
+        name: String, value: Double?, unit: String, state: State, age: Duration? = nil,
+        simulated: Bool = false, fault: String? = nil
+    ) {
+        self.name = name
+        self.value = value
+        self.unit = unit
+        self.state = state
+        self.age = age
+        self.simulated = simulated
+        self.fault = fault
+    }
+}
+
+public struct LinkReport: Sendable {
+    public var local: String
+    public var remote: String
+    /// Carries both ways.
+    public var up: Bool
+    /// A drill drops everything on it.
+    public var blocked: Bool
+    public var sent: UInt64
+    public var received: UInt64
+    /// Since the last authentic datagram of the peer's; `nil` if there was none.
+    public var silence: Duration?
+
+    public init(
+        local: String, remote: String, up: Bool, blocked: Bool = false, sent: UInt64 = 0,
+        received: UInt64 = 0, silence: Duration? = nil
+    ) {
+        self.local = local
+        self.remote = remote
+        self.up = up
+        self.blocked = blocked
+        self.sent = sent
+        self.received = received
+        self.silence = silence
+    }
+}
+
+public struct WatchdogReport: Sendable {
+    /// What the driver calls itself; `nil` where no watchdog is configured or it did not open.
+    public var identity: String?
+    /// As the driver made it; zero when it is not armed.
+    public var timeout: Duration
+    /// Why it is not armed; `nil` if it is.
+    public var fault: String?
+    /// Why the node last reset, as far as the hardware tells.
+    public var lastReset: String?
+
+    public init(
+        identity: String? = nil, timeout: Duration = .zero, fault: String? = nil,
+        lastReset: String? = nil
+    ) {
+        self.identity = identity
+        self.timeout = timeout
+        self.fault = fault
+        self.lastReset = lastReset
+    }
+}
+
+public struct ProcessReport: Sendable {
+    public var identifier: Int32
+    /// `nil` if granted; otherwise why it was refused.
+    public var realTimeRefused: String?
+    public var lockedMemoryRefused: String?
+    /// Longest delay of a loop turn beyond its deadline since the start.
+    public var worstDelay: Duration
+
+    public init(
+        identifier: Int32 = 0, realTimeRefused: String? = nil, lockedMemoryRefused: String? = nil,
+        worstDelay: Duration = .zero
+    ) {
+        self.identifier = identifier
+        self.realTimeRefused = realTimeRefused
+        self.lockedMemoryRefused = lockedMemoryRefused
+        self.worstDelay = worstDelay
+    }
+}
+
+public struct Counter: Equatable, Sendable {
+    public var name: String
+    public var value: UInt64
+    public init(_ name: String, _ value: UInt64) {
+        self.name = name
+        self.value = value
+    }
+}

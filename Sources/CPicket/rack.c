@@ -1,5 +1,7 @@
 #define _GNU_SOURCE
 #include "CPicket.h"
+#include <ctype.h>
+#include <dirent.h>
 
 int picket_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
     return posix_spawn_file_actions_addclosefrom_np(actions, first);
@@ -16,4 +18,116 @@ __attribute__((constructor)) static void keep_arguments(int count, char **values
 
 const char *picket_argument(int index) {
     return index < argument_count ? argument_values[index] : NULL;
+}
+
+int picket_ppoll(struct pollfd *descriptors, int count, int64_t nanoseconds) {
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    return ppoll(descriptors, (nfds_t)count, nanoseconds < 0 ? NULL : &limit, NULL);
+}
+
+int picket_session_members(pid_t session, pid_t parent, pid_t *members, int room) {
+    DIR *processes = opendir("/proc");
+    if (!processes) return -1;
+    int count = 0;
+    struct dirent *entry;
+    while ((entry = readdir(processes)) && count < room) {
+        if (!isdigit((unsigned char)entry->d_name[0])) continue;
+        char path[64], text[512];
+        snprintf(path, sizeof path, "/proc/%.20s/stat", entry->d_name);
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        if (file < 0) continue;
+        ssize_t length = read(file, text, sizeof text - 1);
+        close(file);
+        if (length <= 0) continue;
+        text[length] = 0;
+        char *name = strrchr(text, ')'), state;
+        int its_parent, its_group, its_session;
+        if (!name || sscanf(name + 1, " %c %d %d %d", &state, &its_parent, &its_group, &its_session) != 4)
+            continue;
+        if (state == 'Z' || state == 'X') continue;
+        if (its_session == session || (parent && its_parent == parent))
+            members[count++] = (pid_t)atoi(entry->d_name);
+    }
+    closedir(processes);
+    return count;
+}
+
+int picket_spawn_session(
+    pid_t *child, char *const *arguments, char *const *environment, int input, int output,
+    int error) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t signals;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_adddup2(&actions, input, 0);
+    posix_spawn_file_actions_adddup2(&actions, output, 1);
+    posix_spawn_file_actions_adddup2(&actions, error, 2);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    sigemptyset(&signals);
+    posix_spawnattr_setsigmask(&attributes, &signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGPIPE);
+    posix_spawnattr_setsigdefault(&attributes, &signals);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    int result = posix_spawn(child, arguments[0], &actions, &attributes, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return result;
+}
+
+static struct sockaddr_in udp_address(uint32_t host, uint16_t port) {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(host);
+    address.sin_port = htons(port);
+    return address;
+}
+
+int picket_udp_open(uint32_t host, uint16_t *port) {
+    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -1;
+    struct sockaddr_in address = udp_address(host, *port);
+    socklen_t length = sizeof address;
+    if (bind(descriptor, (struct sockaddr *)&address, length) ||
+        getsockname(descriptor, (struct sockaddr *)&address, &length)) {
+        int error = errno;
+        close(descriptor);
+        return errno = error, -1;
+    }
+    *port = ntohs(address.sin_port);
+    return descriptor;
+}
+
+ssize_t picket_udp_send(
+    int descriptor, const void *bytes, size_t count, uint32_t host, uint16_t port) {
+    struct sockaddr_in address = udp_address(host, port);
+    return sendto(
+        descriptor, bytes, count, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address);
+}
+
+int picket_unix_listen(const char *path, int kind) {
+    int descriptor = socket(AF_UNIX, kind | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -1;
+    unlink(path);
+    if (picket_unix_bind(descriptor, path) || listen(descriptor, 32)) {
+        int error = errno;
+        close(descriptor);
+        return errno = error, -1;
+    }
+    return descriptor;
+}
+
+int picket_accept(int descriptor) {
+    return accept4(descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+int picket_unix_stream(void) {
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+int picket_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int picket_punch_hole(int descriptor, int64_t length) {
+    return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, length);
 }

@@ -3,7 +3,9 @@
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -11,7 +13,6 @@
 #include <time.h>
 
 static const int picket_sock_seqpacket = SOCK_SEQPACKET | SOCK_CLOEXEC;
-static const int picket_sock_seqpacket_listening = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
 static const int picket_msg_dontwait = MSG_DONTWAIT;
 static const int picket_msg_nosignal = MSG_NOSIGNAL;
 
@@ -62,3 +63,27 @@ static inline char **picket_environment(void) {
 int picket_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 /// The process's argument at `index`, NULL beyond the last.
 const char *picket_argument(int index);
+
+// MARK: The rack's own side
+
+/// poll(2) with nanoseconds; negative: for ever.
+int picket_ppoll(struct pollfd *descriptors, int count, int64_t nanoseconds);
+/// The live processes of a session, and those whose parent is `parent` (0: none). At most `room`;
+/// -1 if /proc cannot be read.
+int picket_session_members(pid_t session, pid_t parent, pid_t *members, int room);
+/// Starts a process as the leader of its own session: 0 or an errno.
+int picket_spawn_session(
+    pid_t *child, char *const *arguments, char *const *environment, int input, int output,
+    int error);
+/// A bound UDP socket; port 0 is replaced by the one that was taken. -1 with errno.
+int picket_udp_open(uint32_t host, uint16_t *port);
+ssize_t picket_udp_send(
+    int descriptor, const void *bytes, size_t count, uint32_t host, uint16_t port);
+/// A listening unix socket, in place of whatever was at `path`. -1 with errno.
+int picket_unix_listen(const char *path, int kind);
+int picket_accept(int descriptor);
+int picket_unix_stream(void);
+int picket_pipe(int ends[2]);
+/// Gives the file's first bytes back to the disk; its size stays.
+int picket_punch_hole(int descriptor, int64_t length);
+static const int picket_kind_seqpacket = SOCK_SEQPACKET;

@@ -1,0 +1,122 @@
+/// Network addresses as text, checked here so that nothing later fails on them. Host names are
+/// refused: a failover must not wait for a resolver, nor follow one.
+
+enum AddressFamily { case ipv4, ipv6 }
+
+func addressFamily(_ text: String) -> AddressFamily? {
+    isIPv4(text) ? .ipv4 : isIPv6(text) ? .ipv6 : nil
+}
+
+private func isIPv4(_ text: String) -> Bool {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 4 else { return false }
+    return parts.allSatisfy { part in
+        let digits = Array(part.utf8)
+        guard (1...3).contains(digits.count), digits.count == 1 || digits[0] != 0x30 else {
+            return false
+        }
+        var value = 0
+        for digit in digits {
+            guard (0x30...0x39).contains(digit) else { return false }
+            value = value * 10 + Int(digit - 0x30)
+        }
+        return value <= 255
+    }
+}
+
+/// RFC 4291 §2.2, forms 1 and 2 (without the dotted tail of form 3).
+private func isIPv6(_ text: String) -> Bool {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard (3...9).contains(parts.count) else { return false }
+    var groups = 0
+    var gaps = 0
+    for (index, part) in parts.enumerated() {
+        if part.isEmpty {
+            // A leading "::" leaves two empty parts, and so does a trailing one: the outer of
+            // the two is no gap, and without the inner one it is a lone ":".
+            if index == 0 || index == parts.count - 1 {
+                if !parts[index == 0 ? 1 : index - 1].isEmpty { return false }
+            } else {
+                gaps += 1
+            }
+            continue
+        }
+        guard part.utf8.count <= 4, wholeNumber("0x" + String(part)) != nil else { return false }
+        groups += 1
+    }
+    return gaps == 0 ? groups == 8 && parts.count == 8 : gaps == 1 && groups <= 7
+}
+
+private func splitAtLast(_ text: String, _ separator: UInt8) -> (String, String)? {
+    let bytes = Array(text.utf8)
+    guard let index = bytes.lastIndex(of: separator) else { return nil }
+    return (
+        String(decoding: bytes[..<index], as: UTF8.self),
+        String(decoding: bytes[(index + 1)...], as: UTF8.self)
+    )
+}
+
+extension Found {
+    /// `10.0.0.1:7780` or `"[fd00::1]:7780"`.
+    public func linkAddress() -> LinkAddress? {
+        let what = "an IP address and a UDP port, as 10.0.0.1:7780 or \"[fd00::1]:7780\""
+        guard let text = text(what) else { return nil }
+        if let family = addressFamily(text) {
+            let example = family == .ipv4 ? "\(text):7780" : "\"[\(text)]:7780\""
+            expected("a port behind the address: \(example)")
+            return nil
+        }
+        guard let (address, portText) = splitAtLast(text, UInt8(ascii: ":")),
+            let port = wholeNumber(portText)
+        else {
+            expected(what)
+            return nil
+        }
+        guard (1...65535).contains(port) else {
+            fail("found \(description), expected a port of 1 to 65535")
+            return nil
+        }
+        var host = address
+        let bracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if bracketed { host = String(host.dropFirst().dropLast()) }
+        switch addressFamily(host) {
+        case .ipv4 where !bracketed:
+            return LinkAddress(host: host, port: UInt16(port))
+        case .ipv6 where bracketed:
+            return LinkAddress(host: host, port: UInt16(port), isIPv6: true)
+        default:
+            expected(what + "; host names are not looked up")
+            return nil
+        }
+    }
+
+    /// `10.0.0.100/24@eth0`
+    public func virtualAddress() -> VirtualAddress? {
+        let what = "an address, its prefix and a network interface, as 10.0.0.100/24@eth0"
+        guard let text = text(what) else { return nil }
+        guard let (network, device) = splitAtLast(text, UInt8(ascii: "@")),
+            let (address, prefixText) = splitAtLast(network, UInt8(ascii: "/")),
+            let family = addressFamily(address), let prefix = wholeNumber(prefixText)
+        else {
+            expected(what)
+            return nil
+        }
+        let longest = family == .ipv4 ? 32 : 128
+        guard (1...longest).contains(prefix) else {
+            fail("found \(description), expected a prefix of 1 to \(longest)")
+            return nil
+        }
+        // IFNAMSIZ is 16 with its end; dev_valid_name() of the kernel's net/core/dev.c.
+        let valid =
+            (1...15).contains(device.utf8.count) && device != "." && device != ".."
+            && device.utf8.allSatisfy {
+                (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":")
+            }
+        guard valid else {
+            fail("found \(description), expected a network interface behind the @, as eth0")
+            return nil
+        }
+        return VirtualAddress(
+            address: address, isIPv6: family == .ipv6, prefix: UInt8(prefix), device: device)
+    }
+}

@@ -1,0 +1,369 @@
+public import PicketCore
+
+/// Scalars, read by the type of their field.
+///
+/// A number that has a unit is written with it, always: a bare `500` where a duration belongs is
+/// refused with what it might have meant, since half of those who write it mean seconds.
+/// Numbers are decimal, without exponents, at most 15 digits, so that each is exactly what its
+/// text says before it is rounded once to a Double.
+
+/// A decimal number as it is written: digits × 10^exponent.
+struct Decimal: Equatable {
+    var digits: Int64
+    var exponent: Int
+
+    /// Splits `text` into a number and what follows it; `nil` if it does not begin with a number.
+    static func prefix(of text: String) -> (number: Decimal, rest: String)? {
+        let bytes = Array(text.utf8)
+        var index = 0
+        var negative = false
+        if index < bytes.count,
+            bytes[index] == UInt8(ascii: "-") || bytes[index] == UInt8(ascii: "+")
+        {
+            negative = bytes[index] == UInt8(ascii: "-")
+            index += 1
+        }
+        var digits: Int64 = 0
+        var count = 0
+        var exponent = 0
+        var point = false
+        while index < bytes.count {
+            let byte = bytes[index]
+            if (0x30...0x39).contains(byte) {
+                digits = digits * 10 + Int64(byte - 0x30)
+                count += 1
+                if point { exponent -= 1 }
+                if count > 15 { return nil }
+            } else if byte == UInt8(ascii: "."), !point, count > 0, index + 1 < bytes.count,
+                (0x30...0x39).contains(bytes[index + 1])
+            {
+                point = true
+            } else {
+                break
+            }
+            index += 1
+        }
+        if count == 0 { return nil }
+        return (
+            Decimal(digits: negative ? -digits : digits, exponent: exponent),
+            String(decoding: bytes[index...], as: UTF8.self)
+        )
+    }
+
+    func double(times power: Int = 0) -> Double {
+        var value = Double(digits)
+        var left = exponent + power
+        var factor = 1.0
+        while left > 0 {
+            factor *= 10
+            left -= 1
+        }
+        value *= factor
+        factor = 1.0
+        while left < 0 {
+            factor *= 10
+            left += 1
+        }
+        return value / factor
+    }
+}
+
+/// What a quantity is measured in: the units that may stand behind its number, as powers of ten of
+/// the base unit.
+public struct Unit: Equatable, Sendable {
+    /// `a temperature`
+    public var name: String
+    /// The unit in which the value is kept.
+    public var base: String
+    /// `75C`
+    public var example: String
+    var accepted: [Suffix]
+
+    struct Suffix: Equatable, Sendable {
+        var text: String
+        var power: Int
+    }
+
+    /// Degrees Celsius.
+    public static var temperature: Unit {
+        Unit("a temperature", "C", "75C", [("C", 0), ("°C", 0), ("mC", -3)])
+    }
+    public static var voltage: Unit {
+        Unit("a voltage", "V", "4.65V", [("V", 0), ("mV", -3), ("uV", -6)])
+    }
+    public static var current: Unit {
+        Unit("a current", "A", "1.5A", [("A", 0), ("mA", -3), ("uA", -6)])
+    }
+    public static var power: Unit { Unit("a power", "W", "12W", [("W", 0), ("mW", -3)]) }
+    public static var resistance: Unit {
+        Unit(
+            "a resistance", "Ohm", "100mOhm",
+            [("Ohm", 0), ("mOhm", -3), ("uOhm", -6), ("kOhm", 3), ("Ω", 0), ("mΩ", -3)])
+    }
+    public static var percentage: Unit { Unit("a percentage", "%", "20%", [("%", 0)]) }
+    /// A number without a unit.
+    public static var none: Unit { Unit("a number", "", "1.5", [("", 0)]) }
+
+    /// The unit that a file names: one of the above, or its own.
+    public static func named(_ text: String) -> Unit {
+        for known in [temperature, voltage, current, power, resistance, percentage] {
+            if known.accepted.contains(where: { $0.text == text && $0.power == 0 }) {
+                return known
+            }
+        }
+        return text.isEmpty ? none : Unit("a value in \(text)", text, "100\(text)", [(text, 0)])
+    }
+
+    private init(
+        _ name: String, _ base: String, _ example: String, _ accepted: [(String, Int)]
+    ) {
+        self.name = name
+        self.base = base
+        self.example = example
+        self.accepted = []
+        for (text, power) in accepted { self.accepted.append(Suffix(text: text, power: power)) }
+    }
+
+    /// - Returns: the value in the base unit; `nil` if the text is no such quantity.
+    func value(of text: String) -> Double? {
+        guard let (number, rest) = Decimal.prefix(of: text) else { return nil }
+        let suffix = trimmed(rest)
+        for unit in accepted where unit.text == suffix { return number.double(times: unit.power) }
+        return nil
+    }
+
+    /// What the message about an unfit `text` says was expected.
+    func advice(_ text: String) -> String {
+        if let (_, rest) = Decimal.prefix(of: text), rest.isEmpty, !base.isEmpty {
+            return "\(name) with its unit: \(text)\(base)"
+        }
+        var units: [String] = []
+        for unit in accepted where !unit.text.isEmpty { units.append(unit.text) }
+        return units.count > 1
+            ? "\(name) such as \(example) (in \(joined(units, "or")))"
+            : "\(name) such as \(example)"
+    }
+}
+
+func trimmed(_ text: String) -> String {
+    var bytes = Array(text.utf8)
+    while bytes.last == 0x20 { bytes.removeLast() }
+    var start = 0
+    while start < bytes.count && bytes[start] == 0x20 { start += 1 }
+    return String(decoding: bytes[start...], as: UTF8.self)
+}
+
+// MARK: - Durations
+
+private func unitNanoseconds(_ unit: String) -> Int64? {
+    switch unit {
+    case "us", "µs", "μs": 1_000
+    case "ms": 1_000_000
+    case "s": 1_000_000_000
+    case "m", "min": 60_000_000_000
+    case "h": 3_600_000_000_000
+    case "d": 86_400_000_000_000
+    default: nil
+    }
+}
+
+extension Duration {
+    /// Reads `250us`, `500ms`, `1.5s`, `2m`, `1h`, `7d`; `nil` for anything else, also for what is
+    /// no whole number of nanoseconds.
+    public init?(written text: String) {
+        guard let (number, rest) = Decimal.prefix(of: text),
+            let unit = unitNanoseconds(trimmed(rest)), number.exponent >= -12
+        else { return nil }
+        let (product, overflow) = number.digits.multipliedReportingOverflow(by: unit)
+        if overflow { return nil }
+        var divisor: Int64 = 1
+        for _ in 0..<(-number.exponent) { divisor *= 10 }
+        if product % divisor != 0 { return nil }
+        self.init(nanoseconds: product / divisor)
+    }
+
+    /// As one would write it in a file: `250us`, `91.5ms`, `1.5s`, `2m`. Below a microsecond it is
+    /// cut off.
+    public var asWritten: String {
+        if nanoseconds < 0 { return "-" + Duration(nanoseconds: -nanoseconds).asWritten }
+        let second: Int64 = 1_000_000_000
+        if nanoseconds == 0 { return "0s" }
+        if nanoseconds % (3600 * second) == 0 { return "\(nanoseconds / (3600 * second))h" }
+        if nanoseconds % (60 * second) == 0 { return "\(nanoseconds / (60 * second))m" }
+        if nanoseconds >= second { return thousandths(nanoseconds, of: second) + "s" }
+        if nanoseconds >= 1_000_000 { return thousandths(nanoseconds, of: 1_000_000) + "ms" }
+        return "\(nanoseconds / 1_000)us"
+    }
+}
+
+/// `n / unit` with at most three decimals, cut off.
+private func thousandths(_ n: Int64, of unit: Int64) -> String {
+    var fraction = n % unit / (unit / 1000)
+    var text = "\(n / unit)"
+    if fraction == 0 { return text }
+    var digits = 3
+    while fraction % 10 == 0 {
+        fraction /= 10
+        digits -= 1
+    }
+    var decimals = "\(fraction)"
+    while decimals.utf8.count < digits { decimals = "0" + decimals }
+    text += "." + decimals
+    return text
+}
+
+extension Found {
+    /// A duration with its unit.
+    public func duration(
+        in range: ClosedRange<Duration> = .zero ... .seconds(7 * 86_400)
+    ) -> Duration? {
+        guard let text = text("a duration such as 500ms, 10s or 2m") else { return nil }
+        guard let value = Duration(written: text) else {
+            if let (_, rest) = Decimal.prefix(of: text), rest.isEmpty {
+                expected("a duration with its unit: \(text)ms, \(text)s or \(text)m")
+            } else {
+                expected("a duration such as 500ms, 10s or 2m (in us, ms, s, m, h or d)")
+            }
+            return nil
+        }
+        return inRange(value, range) { $0.asWritten }
+    }
+
+    /// A quantity with its unit, in the unit's base.
+    public func quantity(_ unit: Unit, in range: ClosedRange<Double>? = nil) -> Double? {
+        guard let text = text("\(unit.name) such as \(unit.example)") else { return nil }
+        guard let value = unit.value(of: text) else {
+            expected(unit.advice(text))
+            return nil
+        }
+        guard let range else { return value }
+        return inRange(value, range) { decimalText($0) + unit.base }
+    }
+
+    /// A number without a unit.
+    public func number(in range: ClosedRange<Double>? = nil) -> Double? {
+        quantity(.none, in: range)
+    }
+
+    /// `">75C"` or `"<4.65V"`, or a list of one of each.
+    public func thresholds(_ unit: Unit) -> Thresholds? {
+        var all = Thresholds()
+        let parts = isSequence ? list(atMost: 2) : [self]
+        guard let parts else { return nil }
+        for part in parts {
+            let example = "a threshold such as \">\(unit.example)\" or \"<\(unit.example)\""
+            guard let text = part.text(example) else { return nil }
+            let above = text.utf8.first == UInt8(ascii: ">")
+            guard above || text.utf8.first == UInt8(ascii: "<") else {
+                if unit.value(of: text) != nil {
+                    part.expected("a threshold: \">\(text)\" or \"<\(text)\"")
+                } else {
+                    part.expected(example)
+                }
+                return nil
+            }
+            let amount = trimmed(String(text.dropFirst()))
+            guard let value = unit.value(of: amount) else {
+                part.fail(
+                    "found \(part.description); behind \(above ? ">" : "<") expected "
+                        + unit.advice(amount))
+                return nil
+            }
+            if above ? all.above != nil : all.below != nil {
+                part.fail("a second threshold of the same direction")
+                return nil
+            }
+            if above { all.above = value } else { all.below = value }
+        }
+        if let above = all.above, let below = all.below, below >= above {
+            fail("every value is over one of these thresholds")
+            return nil
+        }
+        return all
+    }
+
+    /// A whole number, decimal or with 0x.
+    public func integer(in range: ClosedRange<Int>) -> Int? {
+        guard let text = text("a whole number") else { return nil }
+        guard let value = wholeNumber(text) else {
+            expected("a whole number")
+            return nil
+        }
+        return inRange(value, range) { "\($0)" }
+    }
+
+    /// A 7-bit I2C address, in hexadecimal as every data sheet has it. 0x00 ... 0x07 and
+    /// 0x78 ... 0x7f are reserved (I2C-bus specification UM10204, 3.1.12).
+    public func i2cAddress() -> UInt8? {
+        let what = "an I2C address in hexadecimal, 0x08 to 0x77"
+        guard let text = text(what) else { return nil }
+        guard text.hasPrefix("0x") || text.hasPrefix("0X"), let value = wholeNumber(text),
+            (0x08...0x77).contains(value)
+        else {
+            expected(what)
+            return nil
+        }
+        return UInt8(value)
+    }
+
+    /// One of these words.
+    public func word<Value>(_ words: [(String, Value)]) -> Value? {
+        var known: [String] = []
+        for (word, _) in words { known.append(word) }
+        guard let text = text(joined(known, "or")) else { return nil }
+        for (word, value) in words where word == text { return value }
+        let suggestion = nearest(text, known).map { "; did you mean \($0)?" } ?? ""
+        fail("found \(description), expected \(joined(known, "or"))\(suggestion)")
+        return nil
+    }
+
+    public func bool() -> Bool? { word([("true", true), ("false", false)]) }
+
+    /// Notes a value outside a range.
+    private func inRange<Value: Comparable>(
+        _ value: Value, _ range: ClosedRange<Value>, _ show: (Value) -> String
+    ) -> Value? {
+        if range.contains(value) { return value }
+        let bound =
+            value < range.lowerBound
+            ? "at least \(show(range.lowerBound))" : "at most \(show(range.upperBound))"
+        expected(bound)
+        return nil
+    }
+}
+
+/// A number of at most three decimals, for messages.
+func decimalText(_ value: Double) -> String {
+    if value < 0 { return "-" + decimalText(-value) }
+    if value >= 1e12 { return "\(value)" }
+    let scaled = Int64(value * 1000 + 0.5)
+    return thousandths(scaled, of: 1000)
+}
+
+func wholeNumber(_ text: String) -> Int? {
+    var digits = Array(text.utf8)
+    var radix = 10
+    if digits.count > 2, digits[0] == UInt8(ascii: "0"), digits[1] | 0x20 == UInt8(ascii: "x") {
+        digits.removeFirst(2)
+        radix = 16
+    }
+    var negative = false
+    if radix == 10, digits.first == UInt8(ascii: "-") {
+        negative = true
+        digits.removeFirst()
+    }
+    if digits.isEmpty || digits.count > 12 { return nil }
+    var value = 0
+    for digit in digits {
+        let number: Int
+        switch digit {
+        case 0x30...0x39: number = Int(digit) - 0x30
+        case 0x41...0x46: number = Int(digit) - 0x41 + 10
+        case 0x61...0x66: number = Int(digit) - 0x61 + 10
+        default: return nil
+        }
+        if number >= radix { return nil }
+        value = value * radix + number
+    }
+    return negative ? -value : value
+}

@@ -40,9 +40,10 @@ public struct RackRelay: ~Copyable, RelayLine {
 
     /// Takes the line with the value *on*, as a real one is requested.
     public init(path: String, line: String) throws(RackError) {
-        client = try RackClient(path: path)
+        let client = try RackClient(path: path)
+        _ = try client.words(.setLine(line, on: true))
+        self.client = client
         name = line
-        _ = try client.words(.setLine(name, on: true))
     }
 
     public mutating func set(on: Bool) throws(LineError) {
@@ -57,9 +58,10 @@ public struct RackSense: ~Copyable, SenseLine {
     private let name: String
 
     public init(path: String, line: String) throws(RackError) {
-        client = try RackClient(path: path)
+        let client = try RackClient(path: path)
+        _ = try client.words(.getLine(line))
+        self.client = client
         name = line
-        _ = try client.words(.getLine(name))
     }
 
     public mutating func read() throws(LineError) -> Bool { try client.readLine(name) }
@@ -84,10 +86,11 @@ public struct RackWatchdog: ~Copyable, HardwareWatchdog {
 
     /// Arms it, or takes over the armed one of an agent that died.
     public init(path: String, timeout: Duration) throws(RackError) {
-        client = try RackClient(path: path)
+        let client = try RackClient(path: path)
         let request = RackRequest.openWatchdog(milliseconds: Int(timeout.milliseconds))
         guard let word = try client.words(request).first, let milliseconds = Int64(word)
         else { throw .garbled("watchdog open") }
+        self.client = client
         self.timeout = .milliseconds(milliseconds)
     }
 

@@ -1,3 +1,343 @@
+#define _GNU_SOURCE
 #include "CPicket.h"
 
+#include <grp.h>
+#include <malloc.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 int picket_errno(void) { return errno; }
+
+// Sockets
+
+bool picket_address_parse(const char *host, uint16_t port, struct picket_address *address) {
+    memset(address, 0, sizeof *address);
+    struct sockaddr_in *four = (struct sockaddr_in *)&address->storage;
+    if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = htons(port);
+        address->length = sizeof *four;
+        return true;
+    }
+    char text[INET6_ADDRSTRLEN + IF_NAMESIZE];
+    if (strlen(host) >= sizeof text) return false;
+    strcpy(text, host);
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&address->storage;
+    char *zone = strchr(text, '%');
+    if (zone) {
+        *zone++ = 0;
+        six->sin6_scope_id = if_nametoindex(zone);
+        if (six->sin6_scope_id == 0) return false;
+    }
+    if (inet_pton(AF_INET6, text, &six->sin6_addr) != 1) return false;
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(port);
+    address->length = sizeof *six;
+    return true;
+}
+
+uint16_t picket_address_port(const struct picket_address *address) {
+    return ntohs(
+        address->storage.ss_family == AF_INET
+            ? ((const struct sockaddr_in *)&address->storage)->sin_port
+            : ((const struct sockaddr_in6 *)&address->storage)->sin6_port);
+}
+
+static int close_keeping_errno(int fd) {
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int picket_udp_bind(const struct picket_address *address) {
+    int family = address->storage.ss_family;
+    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    // All three are wishes: without them the link works, later or less well.
+    int yes = 1, control_traffic = 6, class_selector_6 = 0xc0;
+    setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &control_traffic, sizeof control_traffic);
+    if (family == AF_INET) {
+        setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &yes, sizeof yes);
+        setsockopt(fd, IPPROTO_IP, IP_TOS, &class_selector_6, sizeof class_selector_6);
+    } else {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &yes, sizeof yes);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &class_selector_6, sizeof class_selector_6);
+    }
+    if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0)
+        return close_keeping_errno(fd);
+    return fd;
+}
+
+int picket_socket_name(int socket, struct picket_address *address) {
+    memset(address, 0, sizeof *address);
+    address->length = sizeof address->storage;
+    return getsockname(socket, (struct sockaddr *)&address->storage, &address->length);
+}
+
+ssize_t picket_udp_send(
+    int socket, const struct picket_address *to, const void *bytes, size_t count) {
+    return sendto(
+        socket, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to->storage,
+        to->length);
+}
+
+ssize_t picket_udp_receive(int socket, void *bytes, size_t capacity) {
+    return recv(socket, bytes, capacity, MSG_DONTWAIT | MSG_TRUNC);
+}
+
+static socklen_t unix_address(const char *path, struct sockaddr_un *address) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return 0;
+    }
+    memcpy(address->sun_path, path, length);
+    bool abstract = path[0] == '@';
+    if (abstract) address->sun_path[0] = 0;
+    return offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1);
+}
+
+int picket_unix_listen(const char *path, mode_t mode) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(path, &address);
+    if (length == 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    // The mode of the socket's inode is that of the descriptor at bind: never open to more.
+    if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&address, length) < 0)
+        return close_keeping_errno(fd);
+    if (chmod(path, mode) < 0 || listen(fd, 8) < 0) return close_keeping_errno(fd);
+    return fd;
+}
+
+int picket_unix_accept(int listener) {
+    return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int picket_unix_connect(const char *path, int type) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(path, &address);
+    if (length == 0) return -1;
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    if (connect(fd, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(fd);
+    return fd;
+}
+
+ssize_t picket_unix_notify(const char *path, const void *bytes, size_t count) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(path, &address);
+    if (length == 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    ssize_t sent = sendto(
+        fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, length);
+    close_keeping_errno(fd);
+    return sent;
+}
+
+static bool peer(int socket, struct ucred *credentials) {
+    socklen_t length = sizeof *credentials;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, credentials, &length) == 0;
+}
+
+pid_t picket_peer_process(int socket) {
+    struct ucred credentials;
+    return peer(socket, &credentials) ? credentials.pid : 0;
+}
+
+uid_t picket_peer_user(int socket) {
+    struct ucred credentials;
+    return peer(socket, &credentials) ? credentials.uid : (uid_t)-1;
+}
+
+int64_t picket_group_id(const char *name) {
+    struct group *group = getgrnam(name);
+    return group ? (int64_t)group->gr_gid : -1;
+}
+
+// Polling
+
+int picket_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int picket_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
+    struct epoll_event event = {.events = events, .data.u64 = token};
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+#define BATCH 32
+
+int picket_epoll_wait(
+    int epoll, uint64_t *tokens, uint32_t *events, int capacity, int64_t nanoseconds) {
+    static bool fine = true; // epoll_pwait2: Linux 5.11; before it, whole milliseconds
+    struct epoll_event batch[BATCH];
+    if (capacity > BATCH) capacity = BATCH;
+    struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    int count = -1;
+#ifdef SYS_epoll_pwait2
+    if (fine && sizeof(time_t) == 8) {
+        count = syscall(
+            SYS_epoll_pwait2, epoll, batch, capacity, nanoseconds < 0 ? NULL : &timeout, NULL, 0);
+        if (count < 0 && errno == ENOSYS) fine = false;
+    } else {
+        fine = false;
+    }
+#else
+    fine = false;
+#endif
+    if (!fine) {
+        int64_t milliseconds = (nanoseconds + 999999) / 1000000;
+        if (milliseconds > INT32_MAX) milliseconds = INT32_MAX;
+        count = epoll_wait(epoll, batch, capacity, nanoseconds < 0 ? -1 : (int)milliseconds);
+    }
+    for (int i = 0; i < count; i++) {
+        tokens[i] = batch[i].data.u64;
+        events[i] = batch[i].events;
+    }
+    return count;
+}
+
+int picket_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+static sigset_t set_of(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    return set;
+}
+
+int picket_signalfd(const int *signals, int count) {
+    sigset_t set = set_of(signals, count);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int picket_signal_next(int fd) {
+    struct signalfd_siginfo info;
+    return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+int picket_signals_block(const int *signals, int count) {
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t set = set_of(signals, count);
+    return pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+// Processes and threads
+
+int picket_pipe(int ends[2]) {
+    if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK);
+}
+
+void picket_blocking(int fd) { fcntl(fd, F_SETFL, 0); }
+
+int picket_spawn(
+    const char *const *argv, const char *const *environment, int input, int output,
+    pid_t *process) {
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    int error = posix_spawn_file_actions_init(&files);
+    if (error) return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error) {
+        posix_spawn_file_actions_destroy(&files);
+        return error;
+    }
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    if (input < 0)
+        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    else
+        posix_spawn_file_actions_adddup2(&files, input, 0);
+    posix_spawn_file_actions_adddup2(&files, output, 1);
+    posix_spawn_file_actions_adddup2(&files, output, 2);
+    // Whatever else is open closes on exec: every descriptor of the agent is opened so.
+    error = posix_spawnp(
+        process, argv[0], &files, &attributes, (char *const *)argv, (char *const *)environment);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+int picket_reap(pid_t process, int *status) {
+    int raw;
+    pid_t reaped;
+    do reaped = waitpid(process, &raw, WNOHANG);
+    while (reaped < 0 && errno == EINTR);
+    if (reaped != process) return 0;
+    *status = WIFSIGNALED(raw) ? -WTERMSIG(raw) : WEXITSTATUS(raw);
+    return 1;
+}
+
+int picket_thread(
+    const char *name, size_t stack, void *(*body)(void *argument), void *argument) {
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error) return error;
+    pthread_attr_setstacksize(&attributes, stack);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_t thread;
+    error = pthread_create(&thread, &attributes, body, argument);
+    if (!error) pthread_setname_np(thread, name);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+int picket_lock_memory(void) { return mlockall(MCL_CURRENT | MCL_FUTURE); }
+
+int picket_real_time(int priority) {
+    // Neither workers nor resources inherit it.
+    struct sched_param parameters = {.sched_priority = priority};
+    return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters);
+}
+
+void picket_small_heap(void) {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+    mallopt(M_TOP_PAD, 16 * 1024);
+}
+
+char *const *picket_environment(void) { return environ; }
+
+// Clocks, files, the rest
+
+static int64_t clock_nanoseconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t picket_boot_time(void) { return clock_nanoseconds(CLOCK_BOOTTIME); }
+int64_t picket_wall_time(void) { return clock_nanoseconds(CLOCK_REALTIME); }
+int64_t picket_monotonic_time(void) { return clock_nanoseconds(CLOCK_MONOTONIC); }
+
+const char *picket_error_text(int error) {
+    const char *text = strerrordesc_np(error); // needs no buffer: safe in every thread
+    return text ? text : "unknown error";
+}
+
+int picket_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+int picket_wait(int fd, bool writing, int milliseconds) {
+    struct pollfd one = {.fd = fd, .events = writing ? POLLOUT : POLLIN};
+    return poll(&one, 1, milliseconds);
+}
+
+bool picket_is_socket(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+int picket_file_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }

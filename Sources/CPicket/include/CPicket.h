@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,3 +33,92 @@
 
 /// `errno` of the calling thread (a macro that Embedded Swift does not import).
 int picket_errno(void);
+
+// Sockets: C's address family puns do not survive the import. -1 and errno on failure.
+struct picket_address {
+    struct sockaddr_storage storage;
+    socklen_t length;
+};
+/// A numeric IPv4 or IPv6 address, with an optional %interface. False if it is none.
+bool picket_address_parse(const char *host, uint16_t port, struct picket_address *address);
+uint16_t picket_address_port(const struct picket_address *address);
+/// Non-blocking; bound also while the interface has not got the address yet.
+int picket_udp_bind(const struct picket_address *address);
+/// The address that a socket was bound to.
+int picket_socket_name(int socket, struct picket_address *address);
+ssize_t picket_udp_send(
+    int socket, const struct picket_address *to, const void *bytes, size_t count);
+/// The datagram's whole length, even where it is more than `capacity` (MSG_TRUNC).
+ssize_t picket_udp_receive(int socket, void *bytes, size_t capacity);
+/// Non-blocking stream listener with this mode; replaces nothing: the path must be free.
+int picket_unix_listen(const char *path, mode_t mode);
+int picket_unix_accept(int listener);
+/// `type`: picket_stream or picket_seqpacket. `@` begins an abstract name.
+int picket_unix_connect(const char *path, int type);
+/// One datagram to a path or abstract name, never waiting.
+ssize_t picket_unix_notify(const char *path, const void *bytes, size_t count);
+/// Who is at the other end of a unix socket; 0 where that is unknown.
+pid_t picket_peer_process(int socket);
+uid_t picket_peer_user(int socket);
+/// -1 where there is no such group.
+int64_t picket_group_id(const char *name);
+
+// Polling.
+int picket_epoll_create(void);
+/// `operation`: picket_epoll_add, …_change or …_remove.
+int picket_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t token);
+/// Waits at most `nanoseconds` (negative: without end).
+int picket_epoll_wait(
+    int epoll, uint64_t *tokens, uint32_t *events, int capacity, int64_t nanoseconds);
+int picket_eventfd(void);
+int picket_signalfd(const int *signals, int count);
+/// The next signal that is waiting, or 0.
+int picket_signal_next(int fd);
+/// Blocks these signals in this thread and those that it starts, and ignores SIGPIPE.
+int picket_signals_block(const int *signals, int count);
+
+// Processes and threads.
+/// A pipe whose ends close on exec, the read end non-blocking.
+int picket_pipe(int ends[2]);
+void picket_blocking(int fd);
+/// Starts argv[0] (looked up in PATH) in a process group of its own, with default signals and
+/// nothing open but 0, 1 and 2. Returns an errno.
+int picket_spawn(
+    const char *const *argv, const char *const *environment, int input, int output,
+    pid_t *process);
+/// Reaps this process if it has ended: 1, with its exit code or minus its signal; else 0.
+int picket_reap(pid_t process, int *status);
+int picket_thread(
+    const char *name, size_t stack, void *(*body)(void *argument), void *argument);
+int picket_lock_memory(void);
+int picket_real_time(int priority);
+/// Keeps the allocator to one arena, and gives back what is freed.
+void picket_small_heap(void);
+char *const *picket_environment(void);
+
+/// Nanoseconds of CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_MONOTONIC.
+int64_t picket_boot_time(void);
+int64_t picket_wall_time(void);
+int64_t picket_monotonic_time(void);
+/// Kernel's text of an errno.
+const char *picket_error_text(int error);
+int picket_open(const char *path, int flags, mode_t mode);
+/// Waits until `fd` can be read (or written), at most so many milliseconds. 1 if it can.
+int picket_wait(int fd, bool writing, int milliseconds);
+bool picket_is_socket(int fd);
+int picket_file_lock(int fd);
+
+static const int picket_stream = SOCK_STREAM;
+static const int picket_seqpacket = SOCK_SEQPACKET;
+static const int picket_epoll_add = EPOLL_CTL_ADD;
+static const int picket_epoll_change = EPOLL_CTL_MOD;
+static const int picket_epoll_remove = EPOLL_CTL_DEL;
+static const uint32_t picket_readable = EPOLLIN;
+static const uint32_t picket_writable = EPOLLOUT;
+static const uint32_t picket_hung_up = EPOLLHUP | EPOLLERR;
+static const int picket_read_only = O_RDONLY | O_CLOEXEC;
+static const int picket_write_new = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+static const int picket_append = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+static const int picket_read_write_create = O_RDWR | O_CREAT | O_CLOEXEC;
+static const int picket_directory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+static const int picket_dont_wait = MSG_DONTWAIT | MSG_NOSIGNAL;

@@ -1,0 +1,77 @@
+/// What the loop and its workers hand each other: a queue of fixed size, with a descriptor that
+/// can be waited on. Nobody waits to push: a full queue refuses, and the sender says so.
+///
+/// The descriptor is written when the queue stops being empty and cleared by whoever empties it,
+/// clear first, then take until nothing is left: nothing that is pushed in between is lost.
+
+import CPicket
+public import PicketCore
+
+@safe public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let event: Descriptor
+    private var ring: [Element?]
+    private var first = 0
+    private var count = 0
+
+    public init(capacity: Int) throws(SystemError) {
+        event = Descriptor(owning: try checked(picket_eventfd(), "eventfd", ""))
+        ring = Array(repeating: nil, count: capacity)
+        unsafe mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+        unsafe mutex.initialize(to: pthread_mutex_t())
+        unsafe pthread_mutex_init(mutex, nil)
+    }
+
+    deinit {
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe mutex.deallocate()
+    }
+
+    /// Readable while there is something to take.
+    public var raw: Int32 { event.raw }
+
+    /// False where it is full.
+    public func push(_ element: Element) -> Bool {
+        unsafe pthread_mutex_lock(mutex)
+        guard count < ring.count else {
+            unsafe pthread_mutex_unlock(mutex)
+            return false
+        }
+        ring[(first + count) % ring.count] = element
+        count += 1
+        let wasEmpty = count == 1
+        unsafe pthread_mutex_unlock(mutex)
+        if wasEmpty {
+            var one: UInt64 = 1
+            _ = unsafe write(event.raw, &one, 8)
+        }
+        return true
+    }
+
+    public func pop() -> Element? {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        guard count > 0 else { return nil }
+        let element = ring[first]
+        ring[first] = nil
+        first = (first + 1) % ring.count
+        count -= 1
+        return element
+    }
+
+    /// Quiets the descriptor; then `pop` until nothing comes.
+    public func clear() {
+        var value: UInt64 = 0
+        _ = unsafe read(event.raw, &value, 8)
+    }
+
+    /// The next element, for a worker that has nothing else to do; `nil` after `atMost`.
+    public func wait(atMost limit: Duration? = nil) -> Element? {
+        if let element = pop() { return element }
+        let milliseconds = limit.map { ($0.nanoseconds + 999_999) / 1_000_000 } ?? -1
+        let bounded = Int32(min(max(milliseconds, -1), Int64(Int32.max)))
+        _ = picket_wait(event.raw, false, bounded)
+        clear()
+        return pop()
+    }
+}

@@ -1,0 +1,233 @@
+/// The processes that the agent starts: resources' commands and fence agents.
+///
+/// A process is an argument vector, never a shell's line, in a process group of its own, so that
+/// it can be killed with all that it started. The kernel reads the program's file before the call
+/// that starts it returns, and a dead disk would hold the loop: so a worker makes that call.
+/// What a process says on standard output or error comes out as lines, bounded in length and
+/// number. A process that goes on in the background should have its output redirected: the pipe
+/// ends with the agent.
+
+import CPicket
+
+/// What to run.
+public struct Launch: Sendable {
+    public var arguments: [String]
+    /// `NAME=value`: the whole environment.
+    public var environment: [String]
+    /// Written to its standard input, which is then closed; at most 4096 bytes. Without it the
+    /// standard input is /dev/null.
+    public var input: [UInt8]?
+
+    public init(arguments: [String], environment: [String], input: [UInt8]? = nil) {
+        precondition(!arguments.isEmpty && (input?.count ?? 0) <= 4096)
+        self.arguments = arguments
+        self.environment = environment
+        self.input = input
+    }
+}
+
+public enum ChildEnd: Equatable, Sendable {
+    case exited(Int32)
+    case signalled(Int32)
+    case notStarted(String)
+}
+
+private struct Launched: Sendable {
+    var id: UInt32
+    var process: Int32
+    var output: Int32
+    var error: Int32
+}
+
+private struct Child {
+    var process: Int32 = 0
+    var killed = false
+}
+
+private final class Output {
+    let id: UInt32
+    let descriptor: Descriptor
+    var partial: [UInt8] = []
+    var lines = 0
+    init(id: UInt32, raw: Int32) {
+        self.id = id
+        descriptor = Descriptor(owning: raw)
+    }
+}
+
+public final class Children {
+    public enum Event: Equatable, Sendable {
+        case line(id: UInt32, String)
+        case ended(id: UInt32, ChildEnd)
+    }
+
+    private let requests: BoundedQueue<(UInt32, Launch)>
+    private let results: BoundedQueue<Launched>
+    private var children: [(id: UInt32, child: Child)] = []
+    private var outputs: [Output] = []
+    private var refused: [UInt32] = []
+    private var buffer = [UInt8](repeating: 0, count: 4096)
+
+    static let longestLine = 1024
+    static let mostLines = 200
+    /// Pipes that outlive their process because something went on in the background.
+    static let mostOutputs = 64
+
+    public init() throws(SystemError) {
+        let requests = try BoundedQueue<(UInt32, Launch)>(capacity: 64)
+        let results = try BoundedQueue<Launched>(capacity: 128)
+        self.requests = requests
+        self.results = results
+        try Worker.start("launcher") {
+            while true {
+                guard let (id, launch) = requests.wait() else { continue }
+                // The loop never has more under way than the queue of results holds.
+                _ = results.push(Children.start(id, launch))
+            }
+        }
+    }
+
+    /// Readable when a process was started (or could not be).
+    public var raw: Int32 { results.raw }
+    public var isEmpty: Bool { children.isEmpty }
+
+    /// `id` names it in all that is said of it; unique among those that run.
+    public func launch(_ id: UInt32, _ launch: Launch) {
+        precondition(!children.contains { $0.id == id }, "two processes of one id")
+        if requests.push((id, launch)) {
+            children.append((id, Child()))
+        } else {
+            refused.append(id)
+        }
+    }
+
+    /// Kills the process's whole group, at once. Its end comes as an event.
+    public func kill(_ id: UInt32, signal: Int32 = 9) {
+        guard let index = children.firstIndex(where: { $0.id == id }) else { return }
+        children[index].child.killed = signal == 9
+        let process = children[index].child.process
+        if process > 0 { _ = CPicket.kill(-process, signal) }
+    }
+
+    /// Moves on: takes what was started, what was said and what has ended. Call it when `raw` or
+    /// an output's descriptor is readable, and on SIGCHLD. New outputs are handed to `watch`.
+    public func turn(watch: (Int32) -> Void, _ handle: (Event) -> Void) {
+        while let id = refused.popLast() {
+            handle(.ended(id: id, .notStarted("too many processes are being started")))
+        }
+        results.clear()
+        while let launched = results.pop() { take(launched, watch: watch, handle) }
+        for output in outputs { read(output, handle) }
+        for (id, child) in children where child.process > 0 {
+            var status: Int32 = 0
+            guard unsafe picket_reap(child.process, &status) == 1 else { continue }
+            children.removeAll { $0.id == id }
+            for output in outputs where output.id == id { read(output, handle) }
+            handle(.ended(id: id, status < 0 ? .signalled(-status) : .exited(status)))
+        }
+        outputs.removeAll { $0.lines < 0 }
+    }
+
+    private func take(_ launched: Launched, watch: (Int32) -> Void, _ handle: (Event) -> Void) {
+        guard let index = children.firstIndex(where: { $0.id == launched.id }) else { return }
+        if launched.error != 0 {
+            children.remove(at: index)
+            handle(
+                .ended(id: launched.id, .notStarted(SystemError.text(of: launched.error))))
+            return
+        }
+        children[index].child.process = launched.process
+        if children[index].child.killed { _ = CPicket.kill(-launched.process, 9) }
+        if outputs.count >= Children.mostOutputs { outputs.removeFirst() }
+        outputs.append(Output(id: launched.id, raw: launched.output))
+        watch(launched.output)
+    }
+
+    /// Takes all that is there; marks the output as ended (`lines` below zero) at its end.
+    private func read(_ output: Output, _ handle: (Event) -> Void) {
+        guard output.lines >= 0 else { return }
+        var rounds = 16
+        while rounds > 0, let count = output.descriptor.read(into: &buffer) {
+            rounds -= 1
+            if count == 0 {
+                if !output.partial.isEmpty { say(output, handle) }
+                output.lines = -1
+                return
+            }
+            for byte in buffer[..<count] {
+                if byte == 10 || output.partial.count >= Children.longestLine {
+                    say(output, handle)
+                }
+                if byte != 10 { output.partial.append(byte) }
+            }
+        }
+    }
+
+    private func say(_ output: Output, _ handle: (Event) -> Void) {
+        defer { output.partial.removeAll(keepingCapacity: true) }
+        output.lines += 1
+        if output.lines < Children.mostLines {
+            handle(.line(id: output.id, String(decoding: output.partial, as: UTF8.self)))
+        } else if output.lines == Children.mostLines {
+            handle(.line(id: output.id, "… says more, which is not logged"))
+        }
+    }
+
+    /// In the launcher's thread.
+    private static func start(_ id: UInt32, _ launch: Launch) -> Launched {
+        var result = Launched(id: id, process: 0, output: -1, error: 0)
+        var output: [Int32] = [-1, -1]
+        guard unsafe picket_pipe(&output) == 0 else {
+            result.error = picket_errno()
+            return result
+        }
+        let writeEnd = Descriptor(owning: output[1])
+        result.output = output[0]
+        if let bytes = launch.input {
+            var input: [Int32] = [-1, -1]
+            guard unsafe picket_pipe(&input) == 0 else {
+                result.error = picket_errno()
+                close(output[0])
+                return result
+            }
+            let inputRead = Descriptor(owning: input[0])
+            let inputWrite = Descriptor(owning: input[1])
+            picket_blocking(inputRead.raw)
+            _ = unsafe write(inputWrite.raw, bytes, bytes.count)
+            result.error = spawn(launch, inputRead.raw, writeEnd.raw, &result.process)
+        } else {
+            result.error = spawn(launch, -1, writeEnd.raw, &result.process)
+        }
+        if result.error != 0 { close(output[0]) }
+        return result
+    }
+
+    private static func spawn(
+        _ launch: Launch, _ input: Int32, _ output: Int32, _ process: inout Int32
+    ) -> Int32 {
+        let arguments = CStrings(launch.arguments)
+        let environment = CStrings(launch.environment)
+        return unsafe picket_spawn(
+            arguments.base, environment.base, input, output, &process)
+    }
+}
+
+/// A NULL-terminated vector of C strings.
+@safe private final class CStrings {
+    fileprivate let base: UnsafeMutablePointer<UnsafePointer<CChar>?>
+    private let count: Int
+
+    init(_ strings: [String]) {
+        count = strings.count
+        unsafe base = .allocate(capacity: count + 1)
+        for (index, string) in strings.enumerated() {
+            unsafe base[index] = UnsafePointer(strdup(string))
+        }
+        unsafe base[count] = nil
+    }
+
+    deinit {
+        for index in 0..<count { unsafe free(UnsafeMutablePointer(mutating: base[index])) }
+        unsafe base.deallocate()
+    }
+}

@@ -1,0 +1,113 @@
+/// Files that are whole or not there.
+///
+/// Written beside the old one, synced, renamed over it, and the directory synced: after a power
+/// cut at any instruction there is the old file or the new one. What is in it carries a checksum,
+/// for a disk may lie: a file that does not match is refused, never guessed at.
+
+import CPicket
+
+public enum DurableFile {
+    /// The whole of it; `nil` where there is no such file.
+    public static func read(_ path: String, limit: Int = 1 << 20)
+        throws(SystemError) -> [UInt8]?
+    {
+        let raw = unsafe picket_open(path, picket_read_only, 0)
+        if raw < 0 {
+            if picket_errno() == ENOENT { return nil }
+            throw SystemError("open", path, errno: picket_errno())
+        }
+        return try Descriptor(owning: raw).readAll(limit: limit, named: path)
+    }
+
+    /// Replaces the file. `durable` false leaves out the syncs: for what need not outlive a boot.
+    public static func replace(_ path: String, with bytes: [UInt8], durable: Bool = true)
+        throws(SystemError)
+    {
+        let temporary = path + ".new"
+        do throws(SystemError) {
+            let file = try Descriptor.open(temporary, picket_write_new, mode: 0o600)
+            try file.writeAll(bytes, named: temporary)
+            if durable { _ = try checked(fsync(file.raw), "fsync", temporary) }
+        } catch {
+            _ = unsafe unlink(temporary)
+            throw error
+        }
+        _ = try checked(unsafe rename(temporary, path), "rename", path)
+        if durable {
+            let directory = parent(of: path)
+            let descriptor = try Descriptor.open(directory, picket_directory)
+            _ = try checked(fsync(descriptor.raw), "fsync", directory)
+        }
+    }
+
+    /// Makes a directory and what is missing above it.
+    public static func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
+        if unsafe mkdir(path, mode) == 0 || picket_errno() == EEXIST { return }
+        guard picket_errno() == ENOENT, path.utf8.contains(UInt8(ascii: "/")) else {
+            throw SystemError("mkdir", path, errno: picket_errno())
+        }
+        try makeDirectory(parent(of: path), mode: mode)
+        if unsafe mkdir(path, mode) != 0 && picket_errno() != EEXIST {
+            throw SystemError("mkdir", path, errno: picket_errno())
+        }
+    }
+
+    static func parent(of path: String) -> String {
+        let bytes = Array(path.utf8)
+        guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+        return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
+    }
+}
+
+/// Lines of words under a title, closed by a checksum line.
+enum SealedText {
+    /// FNV-1a, 64 bits: every step is a bijection, so that no single damaged byte goes unseen.
+    static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return hash
+    }
+
+    static func seal(_ text: String) -> [UInt8] {
+        let body = Array(text.utf8)
+        return body + Array("checksum \(String(checksum(body[...]), radix: 16))\n".utf8)
+    }
+
+    /// The lines between title and checksum, as words; or what is wrong with the file.
+    static func open(_ bytes: [UInt8], title: String) -> Result {
+        let ending = Array("checksum ".utf8)
+        guard bytes.last == UInt8(ascii: "\n"),
+            let newline = bytes.dropLast().lastIndex(of: UInt8(ascii: "\n"))
+        else { return .damaged("it is cut short") }
+        let last = bytes[(newline + 1)...].dropLast()
+        let body = bytes[...newline]
+        guard last.starts(with: ending),
+            String(decoding: last.dropFirst(ending.count), as: UTF8.self)
+                == String(checksum(body), radix: 16)
+        else { return .damaged("its checksum does not match") }
+        let lines = String(decoding: body, as: UTF8.self).split(separator: "\n")
+        guard let first = lines.first, String(first) == title else {
+            return .damaged("it does not begin with \"\(title)\"")
+        }
+        return .lines(lines.dropFirst().map { $0.split(separator: " ").map { String($0) } })
+    }
+
+    enum Result {
+        case lines([[String]])
+        case damaged(String)
+    }
+}
+
+/// Why a file was not taken.
+public enum FileError: Error, Equatable, CustomStringConvertible {
+    case system(SystemError)
+    /// The file is there, and is not what it should be.
+    case refused(path: String, reason: String)
+
+    public var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .refused(let path, let reason): "\(path): \(reason)"
+        }
+    }
+}

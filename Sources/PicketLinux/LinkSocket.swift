@@ -1,0 +1,74 @@
+/// One link's UDP socket.
+///
+/// It is bound to the link's own address (also before the interface has got it: a link may come
+/// up after the agent) and never connected: who sent a datagram is told by its seal, not by its
+/// source address.
+
+import CPicket
+
+/// A numeric address and a port: `10.0.0.1:7780`, `[fe80::1%eth0]:7780`.
+public struct LinkAddress: Sendable {
+    fileprivate var address: picket_address
+
+    /// `nil` where `host` is not a numeric IPv4 or IPv6 address (with an optional %interface).
+    public init?(host: String, port: UInt16) {
+        address = picket_address()
+        guard unsafe picket_address_parse(host, port, &address) else { return nil }
+    }
+
+    fileprivate init(boundTo socket: Int32) throws(SystemError) {
+        address = picket_address()
+        _ = try checked(unsafe picket_socket_name(socket, &address), "getsockname", "")
+    }
+
+    public var port: UInt16 {
+        var copy = address
+        return unsafe picket_address_port(&copy)
+    }
+}
+
+public final class LinkSocket {
+    private let descriptor: Descriptor
+    private var peer: LinkAddress
+    public var raw: Int32 { descriptor.raw }
+
+    public enum Received: Equatable, Sendable {
+        /// So many bytes are in the buffer.
+        case datagram(count: Int)
+        /// It was longer than the buffer, which now holds its beginning.
+        case oversize(count: Int)
+        case nothing
+        case failed(errno: Int32)
+    }
+
+    public init(binding local: LinkAddress, to peer: LinkAddress, named name: String)
+        throws(SystemError)
+    {
+        var own = local.address
+        descriptor = Descriptor(
+            owning: try checked(unsafe picket_udp_bind(&own), "bind", name))
+        self.peer = peer
+    }
+
+    public func localAddress() throws(SystemError) -> LinkAddress {
+        try LinkAddress(boundTo: descriptor.raw)
+    }
+
+    public func redirect(to peer: LinkAddress) { self.peer = peer }
+
+    /// The errno where it was not sent. Never waits: a full queue is a lost datagram.
+    public func send(_ bytes: [UInt8], count: Int) -> Int32? {
+        precondition(count <= bytes.count)
+        let sent = unsafe picket_udp_send(descriptor.raw, &peer.address, bytes, count)
+        return sent < 0 ? picket_errno() : nil
+    }
+
+    public func receive(into buffer: inout [UInt8]) -> Received {
+        let count = unsafe picket_udp_receive(descriptor.raw, &buffer, buffer.count)
+        if count < 0 {
+            let errno = picket_errno()
+            return errno == EAGAIN || errno == EINTR ? .nothing : .failed(errno: errno)
+        }
+        return count > buffer.count ? .oversize(count: count) : .datagram(count: count)
+    }
+}

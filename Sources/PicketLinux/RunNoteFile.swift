@@ -1,0 +1,118 @@
+/// The core's `RunNote` under /run: what this agent runs and knows, for an agent that is
+/// restarted on a node that did not reboot. It lies on tmpfs and is written at once, by the loop.
+///
+///     picket-run 1
+///     boot 6f1c…
+///     contact 1
+///     offset 1200345
+///     holding gateway 7
+///     checksum 8d3f…
+
+import CPicket
+public import PicketCore
+
+public struct RunNoteFile: Sendable {
+    public let path: String
+    public let boot: String
+    /// In the configuration's order.
+    public let groups: [String]
+
+    static let title = "picket-run 1"
+
+    public init(path: String, boot: String, groups: [String]) {
+        self.path = path
+        self.boot = boot
+        self.groups = groups
+    }
+
+    public struct Loaded: Equatable, Sendable {
+        public var note: RunNote
+        /// Groups that ran when the note was written and that the configuration no longer has.
+        public var unknown: [String]
+    }
+
+    /// What an earlier life of the agent noted in this boot; blank if there was none. A note of
+    /// another boot is worthless and is ignored.
+    ///
+    /// - Throws: `FileError.refused` if the note is damaged: something may be running.
+    public func load() throws(FileError) -> Loaded {
+        let bytes: [UInt8]?
+        do throws(SystemError) { bytes = try DurableFile.read(path) } catch {
+            throw .system(error)
+        }
+        guard let bytes else { return Loaded(note: .blank, unknown: []) }
+        return try decode(bytes)
+    }
+
+    func decode(_ bytes: [UInt8]) throws(FileError) -> Loaded {
+        var loaded = Loaded(note: .blank, unknown: [])
+        let lines: [[String]]
+        switch SealedText.open(bytes, title: RunNoteFile.title) {
+        case .damaged(let reason): throw damaged(reason)
+        case .lines(let all): lines = all
+        }
+        guard lines.contains(["boot", boot]) else { return loaded }
+        for line in lines {
+            guard take(line, into: &loaded) else {
+                throw damaged("it holds a line that is not understood: \(joined(line))")
+            }
+        }
+        return loaded
+    }
+
+    private func take(_ line: [String], into loaded: inout Loaded) -> Bool {
+        if line.count == 2, line[0] == "boot" { return true }
+        if line.count == 2, line[0] == "contact" {
+            loaded.note.contact = line[1] == "1"
+            return true
+        }
+        if line.count == 2, line[0] == "offset", let offset = Int64(line[1]) {
+            loaded.note.clockOffset = Duration(nanoseconds: offset)
+            return true
+        }
+        guard line.count == 3, line[0] == "holding", let term = UInt64(line[2]) else {
+            return false
+        }
+        if let index = groups.firstIndex(of: line[1]) {
+            loaded.note.holdings.append(Holding(group: index, term: Term(term)))
+        } else {
+            loaded.unknown.append(line[1])
+        }
+        return true
+    }
+
+    public func store(_ note: RunNote) throws(SystemError) {
+        try DurableFile.replace(path, with: encode(note), durable: false)
+    }
+
+    func encode(_ note: RunNote) -> [UInt8] {
+        var text = "\(RunNoteFile.title)\nboot \(boot)\ncontact \(note.contact ? 1 : 0)\n"
+        if let offset = note.clockOffset { text += "offset \(offset.nanoseconds)\n" }
+        for holding in note.holdings {
+            text += "holding \(groups[holding.group]) \(holding.term.value)\n"
+        }
+        return SealedText.seal(text)
+    }
+
+    private func damaged(_ reason: String) -> FileError {
+        .refused(
+            path: path,
+            reason: "\(reason). It says which groups run here: stop them by hand, then remove it")
+    }
+}
+
+/// A line of a file, as it stood there.
+func joined(_ words: [String]) -> String {
+    var text = ""
+    for word in words { text += text.isEmpty ? word : " " + word }
+    return text
+}
+
+public enum BootID {
+    /// The kernel's random name of this boot.
+    public static func read() throws(SystemError) -> String {
+        let path = "/proc/sys/kernel/random/boot_id"
+        let bytes = try Descriptor.open(path, picket_read_only).readAll(limit: 64, named: path)
+        return String(decoding: bytes.filter { $0 > 32 }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,56 @@
+/// What systemd is told and asks for, by its datagram protocol (sd_notify(3)), without its library.
+
+import CPicket
+public import PicketCore
+
+public struct ServiceManager: Sendable {
+    private let path: String
+    /// How long it waits between two signs of life, where it waits at all.
+    public let watchdog: Duration?
+
+    /// `nil` where nobody asks to be told.
+    public init?() {
+        guard let path = Environment["NOTIFY_SOCKET"], path.utf8.first != nil else { return nil }
+        self.path = path
+        let mine = Environment["WATCHDOG_PID"].map { Int32($0) == getpid() } ?? true
+        watchdog =
+            mine
+            ? Environment["WATCHDOG_USEC"].flatMap { Int64($0) }.map { .microseconds($0) } : nil
+    }
+
+    public func ready(status: String) { tell("READY=1\nSTATUS=\(status)") }
+    public func alive() { tell("WATCHDOG=1") }
+    public func status(_ text: String) { tell("STATUS=\(text)") }
+    public func stopping() { tell("STOPPING=1") }
+    /// Followed by `ready`. systemd wants the monotonic instant at which it began.
+    public func reloading() {
+        tell("RELOADING=1\nMONOTONIC_USEC=\(picket_monotonic_time() / 1000)")
+    }
+
+    /// A full queue is a lost word, and no reason to wait.
+    private func tell(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = unsafe picket_unix_notify(path, bytes, bytes.count)
+    }
+}
+
+/// The process's environment.
+public enum Environment {
+    public static subscript(_ name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    /// `NAME=value`, one string each.
+    public static var all: [String] {
+        var result: [String] = []
+        guard var next = unsafe picket_environment() else { return result }
+        while let entry = unsafe next.pointee {
+            result.append(unsafe String(cString: entry))
+            unsafe next += 1
+        }
+        return result
+    }
+
+    public static func remove(_ name: String) { _ = unsafe unsetenv(name) }
+}

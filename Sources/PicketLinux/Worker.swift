@@ -1,0 +1,29 @@
+/// A thread that may wait where the loop must not: on a disk, a bus, a relay.
+
+import CPicket
+
+private final class Body {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+public enum Worker {
+    /// Starts a thread that ends when `body` returns. Its name shows in `ps -L` (at most 15
+    /// bytes); its stack is small, for all memory is locked.
+    public static func start(
+        _ name: String, stackBytes: Int = 128 * 1024, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        let box = unsafe Unmanaged.passRetained(Body(body))
+        let error = unsafe picket_thread(
+            name, stackBytes,
+            { argument in
+                let body = unsafe Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue()
+                body.run()
+                return nil
+            }, box.toOpaque())
+        if error != 0 {
+            unsafe box.release()
+            throw SystemError("start thread", name, errno: error)
+        }
+    }
+}

@@ -120,11 +120,11 @@ int picket_unix_accept(int listener) {
     return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-int picket_unix_connect(const char *path, int type) {
+int picket_stream_connect(const char *path) {
     struct sockaddr_un address;
     socklen_t length = unix_address(path, &address);
     if (length == 0) return -1;
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     if (connect(fd, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(fd);
     return fd;
@@ -309,7 +309,7 @@ void picket_small_heap(void) {
     mallopt(M_TOP_PAD, 16 * 1024);
 }
 
-char *const *picket_environment(void) { return environ; }
+char *const *picket_inherited_environment(void) { return environ; }
 
 // Clocks, files, the rest
 
@@ -328,7 +328,7 @@ const char *picket_error_text(int error) {
     return text ? text : "unknown error";
 }
 
-int picket_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+int picket_open_file(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 
 int picket_wait(int fd, bool writing, int milliseconds) {
     struct pollfd one = {.fd = fd, .events = writing ? POLLOUT : POLLIN};

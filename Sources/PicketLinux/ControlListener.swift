@@ -40,7 +40,7 @@ public struct ControlListener: ~Copyable {
     }
 
     private static func lock(_ path: String) throws(Refusal) -> Descriptor {
-        let file = unsafe picket_open(path + ".lock", picket_read_write_create, 0o600)
+        let file = unsafe picket_open_file(path + ".lock", picket_read_write_create, 0o600)
         guard file >= 0 else {
             throw .system(SystemError("open", path + ".lock", errno: picket_errno()))
         }
@@ -69,7 +69,7 @@ public struct ControlListener: ~Copyable {
     }
 
     private static func holder(of path: String) -> Int32 {
-        let socket = unsafe picket_unix_connect(path, picket_stream)
+        let socket = unsafe picket_stream_connect(path)
         if socket < 0 { return 0 }
         let descriptor = Descriptor(owning: socket)
         return picket_peer_process(descriptor.raw)

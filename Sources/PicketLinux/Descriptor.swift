@@ -47,6 +47,6 @@ public struct Descriptor: ~Copyable, Sendable {
     static func open(_ path: String, _ flags: Int32, mode: UInt32 = 0)
         throws(SystemError) -> Descriptor
     {
-        Descriptor(owning: try checked(unsafe picket_open(path, flags, mode), "open", path))
+        Descriptor(owning: try checked(unsafe picket_open_file(path, flags, mode), "open", path))
     }
 }

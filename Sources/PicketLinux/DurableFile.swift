@@ -11,7 +11,7 @@ public enum DurableFile {
     public static func read(_ path: String, limit: Int = 1 << 20)
         throws(SystemError) -> [UInt8]?
     {
-        let raw = unsafe picket_open(path, picket_read_only, 0)
+        let raw = unsafe picket_open_file(path, picket_read_only, 0)
         if raw < 0 {
             if picket_errno() == ENOENT { return nil }
             throw SystemError("open", path, errno: picket_errno())

@@ -7,7 +7,7 @@
 import CPicket
 
 /// A numeric address and a port: `10.0.0.1:7780`, `[fe80::1%eth0]:7780`.
-public struct LinkAddress: Sendable {
+public struct SocketAddress: Sendable {
     fileprivate var address: picket_address
 
     /// `nil` where `host` is not a numeric IPv4 or IPv6 address (with an optional %interface).
@@ -29,7 +29,7 @@ public struct LinkAddress: Sendable {
 
 public final class LinkSocket {
     private let descriptor: Descriptor
-    private var peer: LinkAddress
+    private var peer: SocketAddress
     public var raw: Int32 { descriptor.raw }
 
     public enum Received: Equatable, Sendable {
@@ -41,7 +41,7 @@ public final class LinkSocket {
         case failed(errno: Int32)
     }
 
-    public init(binding local: LinkAddress, to peer: LinkAddress, named name: String)
+    public init(binding local: SocketAddress, to peer: SocketAddress, named name: String)
         throws(SystemError)
     {
         var own = local.address
@@ -50,11 +50,11 @@ public final class LinkSocket {
         self.peer = peer
     }
 
-    public func localAddress() throws(SystemError) -> LinkAddress {
-        try LinkAddress(boundTo: descriptor.raw)
+    public func localAddress() throws(SystemError) -> SocketAddress {
+        try SocketAddress(boundTo: descriptor.raw)
     }
 
-    public func redirect(to peer: LinkAddress) { self.peer = peer }
+    public func redirect(to peer: SocketAddress) { self.peer = peer }
 
     /// The errno where it was not sent. Never waits: a full queue is a lost datagram.
     public func send(_ bytes: [UInt8], count: Int) -> Int32? {

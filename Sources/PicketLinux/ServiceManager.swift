@@ -44,7 +44,7 @@ public enum Environment {
     /// `NAME=value`, one string each.
     public static var all: [String] {
         var result: [String] = []
-        guard var next = unsafe picket_environment() else { return result }
+        guard var next = unsafe picket_inherited_environment() else { return result }
         while let entry = unsafe next.pointee {
             result.append(unsafe String(cString: entry))
             unsafe next += 1

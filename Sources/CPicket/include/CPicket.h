@@ -53,8 +53,8 @@ ssize_t picket_udp_receive(int socket, void *bytes, size_t capacity);
 /// Non-blocking stream listener with this mode; replaces nothing: the path must be free.
 int picket_unix_listen(const char *path, mode_t mode);
 int picket_unix_accept(int listener);
-/// `type`: picket_stream or picket_seqpacket. `@` begins an abstract name.
-int picket_unix_connect(const char *path, int type);
+/// `@` begins an abstract name.
+int picket_stream_connect(const char *path);
 /// One datagram to a path or abstract name, never waiting.
 ssize_t picket_unix_notify(const char *path, const void *bytes, size_t count);
 /// Who is at the other end of a unix socket; 0 where that is unknown.
@@ -94,7 +94,7 @@ int picket_lock_memory(void);
 int picket_real_time(int priority);
 /// Keeps the allocator to one arena, and gives back what is freed.
 void picket_small_heap(void);
-char *const *picket_environment(void);
+char *const *picket_inherited_environment(void);
 
 /// Nanoseconds of CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_MONOTONIC.
 int64_t picket_boot_time(void);
@@ -102,14 +102,12 @@ int64_t picket_wall_time(void);
 int64_t picket_monotonic_time(void);
 /// Kernel's text of an errno.
 const char *picket_error_text(int error);
-int picket_open(const char *path, int flags, mode_t mode);
+int picket_open_file(const char *path, int flags, mode_t mode);
 /// Waits until `fd` can be read (or written), at most so many milliseconds. 1 if it can.
 int picket_wait(int fd, bool writing, int milliseconds);
 bool picket_is_socket(int fd);
 int picket_file_lock(int fd);
 
-static const int picket_stream = SOCK_STREAM;
-static const int picket_seqpacket = SOCK_SEQPACKET;
 static const int picket_epoll_add = EPOLL_CTL_ADD;
 static const int picket_epoll_change = EPOLL_CTL_MOD;
 static const int picket_epoll_remove = EPOLL_CTL_DEL;

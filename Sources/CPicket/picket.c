@@ -52,7 +52,7 @@ static int close_keeping_errno(int fd) {
     return -1;
 }
 
-int picket_udp_bind(const struct picket_address *address) {
+int picket_link_bind(const struct picket_address *address) {
     int family = address->storage.ss_family;
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
@@ -78,14 +78,14 @@ int picket_socket_name(int socket, struct picket_address *address) {
     return getsockname(socket, (struct sockaddr *)&address->storage, &address->length);
 }
 
-ssize_t picket_udp_send(
+ssize_t picket_link_send(
     int socket, const struct picket_address *to, const void *bytes, size_t count) {
     return sendto(
         socket, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to->storage,
         to->length);
 }
 
-ssize_t picket_udp_receive(int socket, void *bytes, size_t capacity) {
+ssize_t picket_link_receive(int socket, void *bytes, size_t capacity) {
     return recv(socket, bytes, capacity, MSG_DONTWAIT | MSG_TRUNC);
 }
 
@@ -103,7 +103,7 @@ static socklen_t unix_address(const char *path, struct sockaddr_un *address) {
     return offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1);
 }
 
-int picket_unix_listen(const char *path, mode_t mode) {
+int picket_control_listen(const char *path, mode_t mode) {
     struct sockaddr_un address;
     socklen_t length = unix_address(path, &address);
     if (length == 0) return -1;
@@ -116,11 +116,11 @@ int picket_unix_listen(const char *path, mode_t mode) {
     return fd;
 }
 
-int picket_unix_accept(int listener) {
+int picket_control_accept(int listener) {
     return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-int picket_stream_connect(const char *path) {
+int picket_control_connect(const char *path) {
     struct sockaddr_un address;
     socklen_t length = unix_address(path, &address);
     if (length == 0) return -1;
@@ -130,7 +130,7 @@ int picket_stream_connect(const char *path) {
     return fd;
 }
 
-ssize_t picket_unix_notify(const char *path, const void *bytes, size_t count) {
+ssize_t picket_notify(const char *path, const void *bytes, size_t count) {
     struct sockaddr_un address;
     socklen_t length = unix_address(path, &address);
     if (length == 0) return -1;
@@ -140,6 +140,16 @@ ssize_t picket_unix_notify(const char *path, const void *bytes, size_t count) {
         fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, length);
     close_keeping_errno(fd);
     return sent;
+}
+
+int picket_notify_receiver(const char *path) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(path, &address);
+    if (length == 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    if (bind(fd, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(fd);
+    return fd;
 }
 
 static bool peer(int socket, struct ucred *credentials) {

@@ -53,7 +53,7 @@ public struct ControlListener: ~Copyable {
 
     private static func listen(_ path: String, _ group: String?) throws(Refusal) -> Descriptor {
         _ = unsafe unlink(path)
-        let socket = unsafe picket_unix_listen(path, 0o660)
+        let socket = unsafe picket_control_listen(path, 0o660)
         guard socket >= 0 else {
             throw .system(SystemError("listen", path, errno: picket_errno()))
         }
@@ -69,7 +69,7 @@ public struct ControlListener: ~Copyable {
     }
 
     private static func holder(of path: String) -> Int32 {
-        let socket = unsafe picket_stream_connect(path)
+        let socket = unsafe picket_control_connect(path)
         if socket < 0 { return 0 }
         let descriptor = Descriptor(owning: socket)
         return picket_peer_process(descriptor.raw)
@@ -77,7 +77,7 @@ public struct ControlListener: ~Copyable {
 
     /// The next caller that waits.
     public func accept() -> ControlConnection? {
-        let raw = picket_unix_accept(descriptor.raw)
+        let raw = picket_control_accept(descriptor.raw)
         return raw < 0 ? nil : ControlConnection(owning: raw)
     }
 

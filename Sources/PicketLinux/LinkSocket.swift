@@ -46,7 +46,7 @@ public final class LinkSocket {
     {
         var own = local.address
         descriptor = Descriptor(
-            owning: try checked(unsafe picket_udp_bind(&own), "bind", name))
+            owning: try checked(unsafe picket_link_bind(&own), "bind", name))
         self.peer = peer
     }
 
@@ -59,12 +59,12 @@ public final class LinkSocket {
     /// The errno where it was not sent. Never waits: a full queue is a lost datagram.
     public func send(_ bytes: [UInt8], count: Int) -> Int32? {
         precondition(count <= bytes.count)
-        let sent = unsafe picket_udp_send(descriptor.raw, &peer.address, bytes, count)
+        let sent = unsafe picket_link_send(descriptor.raw, &peer.address, bytes, count)
         return sent < 0 ? picket_errno() : nil
     }
 
     public func receive(into buffer: inout [UInt8]) -> Received {
-        let count = unsafe picket_udp_receive(descriptor.raw, &buffer, buffer.count)
+        let count = unsafe picket_link_receive(descriptor.raw, &buffer, buffer.count)
         if count < 0 {
             let errno = picket_errno()
             return errno == EAGAIN || errno == EINTR ? .nothing : .failed(errno: errno)

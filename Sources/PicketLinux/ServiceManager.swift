@@ -30,7 +30,7 @@ public struct ServiceManager: Sendable {
     /// A full queue is a lost word, and no reason to wait.
     private func tell(_ text: String) {
         let bytes = Array(text.utf8)
-        _ = unsafe picket_unix_notify(path, bytes, bytes.count)
+        _ = unsafe picket_notify(path, bytes, bytes.count)
     }
 }
 

@@ -43,20 +43,22 @@ struct picket_address {
 bool picket_address_parse(const char *host, uint16_t port, struct picket_address *address);
 uint16_t picket_address_port(const struct picket_address *address);
 /// Non-blocking; bound also while the interface has not got the address yet.
-int picket_udp_bind(const struct picket_address *address);
+int picket_link_bind(const struct picket_address *address);
 /// The address that a socket was bound to.
 int picket_socket_name(int socket, struct picket_address *address);
-ssize_t picket_udp_send(
+ssize_t picket_link_send(
     int socket, const struct picket_address *to, const void *bytes, size_t count);
 /// The datagram's whole length, even where it is more than `capacity` (MSG_TRUNC).
-ssize_t picket_udp_receive(int socket, void *bytes, size_t capacity);
+ssize_t picket_link_receive(int socket, void *bytes, size_t capacity);
 /// Non-blocking stream listener with this mode; replaces nothing: the path must be free.
-int picket_unix_listen(const char *path, mode_t mode);
-int picket_unix_accept(int listener);
+int picket_control_listen(const char *path, mode_t mode);
+int picket_control_accept(int listener);
 /// `@` begins an abstract name.
-int picket_stream_connect(const char *path);
+int picket_control_connect(const char *path);
 /// One datagram to a path or abstract name, never waiting.
-ssize_t picket_unix_notify(const char *path, const void *bytes, size_t count);
+ssize_t picket_notify(const char *path, const void *bytes, size_t count);
+/// Binds a datagram socket there: what a service manager does.
+int picket_notify_receiver(const char *path);
 /// Who is at the other end of a unix socket; 0 where that is unknown.
 pid_t picket_peer_process(int socket);
 uid_t picket_peer_user(int socket);

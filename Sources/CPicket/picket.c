@@ -240,7 +240,7 @@ int picket_signals_block(const int *signals, int count) {
 
 // Processes and threads
 
-int picket_pipe(int ends[2]) {
+int picket_output_pipe(int ends[2]) {
     if (pipe2(ends, O_CLOEXEC) < 0) return -1;
     return fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }

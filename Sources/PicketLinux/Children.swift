@@ -177,7 +177,7 @@ public final class Children {
     private static func start(_ id: UInt32, _ launch: Launch) -> Launched {
         var result = Launched(id: id, process: 0, output: -1, error: 0)
         var output: [Int32] = [-1, -1]
-        guard unsafe picket_pipe(&output) == 0 else {
+        guard unsafe picket_output_pipe(&output) == 0 else {
             result.error = picket_errno()
             return result
         }
@@ -185,7 +185,7 @@ public final class Children {
         result.output = output[0]
         if let bytes = launch.input {
             var input: [Int32] = [-1, -1]
-            guard unsafe picket_pipe(&input) == 0 else {
+            guard unsafe picket_output_pipe(&input) == 0 else {
                 result.error = picket_errno()
                 close(output[0])
                 return result

@@ -81,7 +81,7 @@ int picket_signals_block(const int *signals, int count);
 
 // Processes and threads.
 /// A pipe whose ends close on exec, the read end non-blocking.
-int picket_pipe(int ends[2]);
+int picket_output_pipe(int ends[2]);
 void picket_blocking(int fd);
 /// Starts argv[0] (looked up in PATH) in a process group of its own, with default signals and
 /// nothing open but 0, 1 and 2. Returns an errno.

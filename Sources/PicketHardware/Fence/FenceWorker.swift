@@ -1,0 +1,142 @@
+public import PicketCore
+
+/// Runs a `RelayFence` against real or simulated lines, in a thread of its own.
+///
+/// A line may block; nothing but this thread waits for it. What the worker needs of its process
+/// (a clock, a mailbox, a way to report) is the `FenceHost`.
+public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
+    public struct Supply {
+        public var line: Line
+        /// `nil`: no feedback.
+        public var sense: Sense?
+
+        public init(line: Line, sense: Sense?) {
+            self.line = line
+            self.sense = sense
+        }
+    }
+
+    private var fence: RelayFence
+    private var supplies: [Supply]
+    private var host: Host
+
+    /// - Parameter supplies: In the order of the description; with a sense line exactly where it
+    ///   says that there is feedback.
+    public init(_ relay: RelayDescription, supplies: [Supply], host: Host) {
+        precondition(
+            supplies.count == relay.supplies.count, "each supply has a line, and no other has")
+        for index in 0..<supplies.count {
+            precondition(
+                (supplies[index].sense != nil) == (relay.supplies[index].feedback != .none),
+                "feedback is what the configuration says it is")
+        }
+        self.fence = RelayFence(relay)
+        self.supplies = supplies
+        self.host = host
+    }
+
+    /// Returns after the request to stop.
+    public mutating func run() {
+        while true {
+            while let request = host.wait(until: Instant(nanoseconds: 0)) { accept(request) }
+            switch fence.step(at: host.now()) {
+            case .look: answer(.seen(look()))
+            case .cut(let unlessAfter): answer(.cut(cut(unlessAfter: unlessAfter)))
+            case .connect: answer(.connected(connect()))
+            case .report(let id, let outcome): host.report(.outcome(id: id, outcome))
+            case .wait(let until): wait(until: until)
+            case .idle: wait(until: .distantFuture)
+            case .ended: return
+            }
+        }
+    }
+
+    private mutating func answer(_ answer: RelayFence.Answer) {
+        fence.take(answer, at: host.now())
+    }
+
+    private mutating func wait(until instant: Instant) {
+        if let request = host.wait(until: instant) { accept(request) }
+    }
+
+    private mutating func accept(_ request: FenceRequest) {
+        if request == .test {
+            if fence.isIdle { host.report(.test(observe())) }
+        } else {
+            fence.accept(request, at: host.now())
+        }
+    }
+
+    private mutating func look() -> SupplyScan {
+        var scan = SupplyScan()
+        for index in 0..<supplies.count {
+            guard supplies[index].sense != nil else {
+                scan.blind += 1
+                continue
+            }
+            do throws(LineError) {
+                if try supplies[index].sense!.read() { scan.on += 1 } else { scan.off += 1 }
+            } catch {
+                scan.unreadable += 1
+            }
+        }
+        return scan
+    }
+
+    /// Nothing stands between the look at the clock and the driving of the line (S7).
+    private mutating func cut(unlessAfter: Instant) -> RelayFence.Cut {
+        for index in 0..<supplies.count {
+            do throws(LineError) {
+                guard host.now() <= unlessAfter else {
+                    return index == 0 ? .late : .halfway(.timeout)
+                }
+                try supplies[index].line.set(on: false)
+                if try supplies[index].line.read() { return .halfway(.contradictory) }
+            } catch {
+                return .halfway(.unreachable)
+            }
+        }
+        return .done
+    }
+
+    private mutating func connect() -> Bool {
+        var every = true
+        for index in 0..<supplies.count {
+            do throws(LineError) {
+                try supplies[index].line.set(on: true)
+                if try !supplies[index].line.read() { every = false }
+            } catch {
+                every = false
+            }
+        }
+        return every
+    }
+
+    private mutating func observe() -> RelayObservation {
+        var driven = true
+        for index in 0..<supplies.count {
+            do throws(LineError) {
+                if try !supplies[index].line.read() { driven = false }
+            } catch {
+                driven = false
+            }
+        }
+        let feedback = look()
+        return RelayObservation(readAt: host.now(), linesOn: driven, feedback: feedback)
+    }
+}
+
+/// What the fence worker needs of the process that it runs in.
+public protocol FenceHost {
+    /// The clock of `FenceOrder.voidAfter`.
+    func now() -> Instant
+    /// The oldest request not yet taken; waits for one until the instant. With an instant that has
+    /// passed it only looks.
+    mutating func wait(until instant: Instant) -> FenceRequest?
+    mutating func report(_ report: FenceReport)
+}
+
+public enum FenceReport: Equatable, Sendable {
+    case outcome(id: UInt32, FenceOutcome)
+    case test(RelayObservation)
+}

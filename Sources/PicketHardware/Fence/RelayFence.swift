@@ -1,0 +1,443 @@
+public import PicketCore
+
+/// The fence by power relay, as a pure machine: it says what to do next and is told what came of it.
+///
+///     idle ─ order ─▶ looking ─▶ cutting ─▶ clearing ─▶ held ─▶ connecting ─▶ confirming ─▶ idle
+///                        │          │           │        └▶ off (policy `off`)     │
+///                        ▼          ▼           ▼                                  ▼
+///                     nothing    voided or   connecting ─▶ failed             unrestored
+///                     driven     connecting                                   (tries again)
+///
+/// **Looking.** Before anything moves every sense line must read *on*: a line that never said *on*
+/// proves nothing when it says *off*. One that reads *off* already is believed only if the last
+/// self-test in contact passed; the peer has then lost its power by itself. It is cut all the
+/// same, and the relay is given its whole `offWithin`, as the sense line cannot show it moving.
+///
+/// **Cutting.** The driver looks at the clock last, before each supply. Past `voidAfter` with
+/// nothing driven the order is void; with a part driven the fence has failed (S7).
+///
+/// **Clearing.** Every sense line must read *off* in two looks in a row. A supply without feedback
+/// counts only after the whole `offTime`. Whatever contradicts this puts the supplies back on.
+///
+/// **Held.** *Off* is reported at once; the supplies stay off until `offTime` has passed, and come
+/// back by policy. A failure at any point returns them to *on*: a peer is never left dark by a
+/// fence that does not count.
+///
+/// A second order merges with the one under way and shares its outcomes, up to the moment at which
+/// the supplies are switched on again; from there it waits, and starts a fence of its own.
+public struct RelayFence: Sendable {
+    public let relay: RelayDescription
+    private var phase: Phase = .idle
+    /// The order under way and those merged with it.
+    private var orders: [FenceOrder] = []
+    /// Orders that came too late to merge.
+    private var waiting: [FenceOrder] = []
+    private var reports: [(id: UInt32, outcome: FenceOutcome)] = []
+    private var stopping = false
+    /// The operator's requests to switch on, made while a fence was under way.
+    private var wantedOn: [UInt32] = []
+    private var toldUnrestored = false
+
+    /// Between looks at the sense lines while they are to change.
+    static let poll = Duration.milliseconds(1)
+    static let retryConnect = Duration.milliseconds(10)
+    static let retryUnrestored = Duration.seconds(5)
+    static let looksForOff = 2
+    static let looksBefore = 3
+
+    private enum Phase: Sendable {
+        case idle
+        case looking(tries: Int, again: Instant, knownOff: Bool)
+        case cutting(blindly: Bool, knownOff: Bool)
+        case clearing(Clearing)
+        case held(until: Instant)
+        case connecting(Purpose, by: Instant, again: Instant)
+        case confirming(by: Instant, again: Instant)
+        /// Policy `off`: verified off, and stays so.
+        case off
+        /// The supplies ought to be on and are not, as far as can be seen.
+        case unrestored(again: Instant)
+    }
+
+    private struct Clearing: Sendable {
+        var cutAt: Instant
+        /// The sense lines must read *off* by then.
+        var by: Instant
+        /// No outcome before this, whatever they read.
+        var notBefore: Instant
+        var looks = 0
+        var again: Instant
+    }
+
+    private enum Purpose: Sendable {
+        case restore
+        case undo(FenceFailure)
+    }
+
+    /// What to do next. Each but `report`, `wait`, `idle` and `ended` is answered by `take`.
+    public enum Step: Equatable, Sendable {
+        /// Read every sense line; answer `seen`.
+        case look
+        /// Switch every supply off, in order, looking at the clock last before each; answer `cut`.
+        case cut(unlessAfter: Instant)
+        /// Switch every supply on, going on past failures; answer `connected`.
+        case connect
+        case report(id: UInt32, FenceOutcome)
+        /// Nothing is due until then, or until a request comes.
+        case wait(until: Instant)
+        /// Nothing is due until a request comes.
+        case idle
+        /// After the request to stop: the supplies are as they shall be.
+        case ended
+    }
+
+    public enum Answer: Equatable, Sendable {
+        case seen(SupplyScan)
+        case cut(Cut)
+        /// Every line was set and reads back *on*.
+        case connected(Bool)
+    }
+
+    public enum Cut: Equatable, Sendable {
+        /// Every line was set and reads back *off*.
+        case done
+        /// The order's time had passed, and nothing was driven.
+        case late
+        case halfway(FenceFailure)
+    }
+
+    public init(_ relay: RelayDescription) {
+        precondition(!relay.supplies.isEmpty, "a relay level has at least one supply")
+        self.relay = relay
+    }
+
+    /// Nothing is under way and the supplies are on: the self-test may look.
+    public var isIdle: Bool {
+        if case .idle = phase { orders.isEmpty && waiting.isEmpty && reports.isEmpty } else { false }
+    }
+
+    // MARK: Requests
+
+    public mutating func accept(_ request: FenceRequest, at now: Instant) {
+        switch request {
+        case .order(let order): accept(order, at: now)
+        case .cancel(let id): cancel(id, at: now)
+        case .switchOn(let id): switchOn(id, at: now)
+        case .stop: stop(at: now)
+        case .test: break
+        }
+    }
+
+    private mutating func accept(_ order: FenceOrder, at now: Instant) {
+        guard !stopping else { return report(order, .voided) }
+        switch phase {
+        case .idle: begin(order, knownOff: false, at: now)
+        case .off: begin(order, knownOff: true, at: now)
+        case .unrestored: begin(order, knownOff: false, at: now)
+        case .looking, .cutting, .clearing: orders.append(order)
+        case .held:
+            if now > order.voidAfter {
+                report(order, .voided)
+            } else {
+                orders.append(order)
+                report(order, .off)
+            }
+        case .connecting, .confirming: waiting.append(order)
+        }
+    }
+
+    private mutating func begin(_ order: FenceOrder, knownOff: Bool, at now: Instant) {
+        orders = [order]
+        toldUnrestored = false
+        phase = .looking(tries: 0, again: now, knownOff: knownOff)
+    }
+
+    /// Only what has not moved a relay can be cancelled.
+    private mutating func cancel(_ id: UInt32, at now: Instant) {
+        if let index = waiting.firstIndex(where: { $0.id == id }) {
+            report(waiting.remove(at: index), .voided)
+            return
+        }
+        guard let index = orders.firstIndex(where: { $0.id == id }) else { return }
+        switch phase {
+        case .looking(_, _, let knownOff), .cutting(_, let knownOff):
+            report(orders.remove(at: index), .voided)
+            // The order that is left has its own time and its own proof: look anew.
+            if orders.isEmpty {
+                settle(knownOff: knownOff, at: now)
+            } else {
+                phase = .looking(tries: 0, again: now, knownOff: knownOff)
+            }
+        case .idle, .clearing, .held, .connecting, .confirming, .off, .unrestored: break
+        }
+    }
+
+    private mutating func switchOn(_ id: UInt32, at now: Instant) {
+        switch phase {
+        case .idle, .off, .unrestored:
+            orders = [Self.switchingOn(id)]
+            toldUnrestored = false
+            phase = connecting(.restore, at: now)
+        case .connecting(.restore, _, _), .confirming: orders.append(Self.switchingOn(id))
+        case .looking, .cutting, .clearing, .held, .connecting(.undo, _, _):
+            wantedOn.append(id)
+        }
+    }
+
+    /// Stands for the operator's request among the orders that hear of the supplies' return.
+    private static func switchingOn(_ id: UInt32) -> FenceOrder {
+        FenceOrder(
+            id: id, level: 0, voidAfter: .distantFuture, cause: .command, relayTest: .unknown)
+    }
+
+    private mutating func stop(at now: Instant) {
+        stopping = true
+        for order in waiting { report(order, .voided) }
+        waiting = []
+        switch phase {
+        case .looking(_, _, let knownOff), .cutting(_, let knownOff):
+            reportAll(.voided)
+            settle(knownOff: knownOff, at: now)
+        case .clearing: phase = connecting(.undo(.timeout), at: now)
+        case .held:
+            phase = relay.policy == .off && wantedOn.isEmpty ? .off : restoring(at: now)
+        case .idle, .connecting, .confirming, .off, .unrestored: break
+        }
+    }
+
+    // MARK: Steps
+
+    public mutating func step(at now: Instant) -> Step {
+        if !reports.isEmpty {
+            let (id, outcome) = reports.removeFirst()
+            return .report(id: id, outcome)
+        }
+        switch phase {
+        case .idle, .off:
+            if !waiting.isEmpty {
+                begin(waiting.removeFirst(), knownOff: false, at: now)
+                return .look
+            }
+            return stopping ? .ended : .idle
+        case .looking(_, let again, _): return now < again ? .wait(until: again) : .look
+        case .cutting: return .cut(unlessAfter: orders[0].voidAfter)
+        case .clearing(let clearing):
+            return now < clearing.again ? .wait(until: clearing.again) : .look
+        case .held(let until): return now < until ? .wait(until: until) : endHold(at: now)
+        case .connecting(_, _, let again): return now < again ? .wait(until: again) : .connect
+        case .confirming(_, let again): return now < again ? .wait(until: again) : .look
+        case .unrestored(let again):
+            if !waiting.isEmpty {
+                begin(waiting.removeFirst(), knownOff: false, at: now)
+                return .look
+            }
+            if stopping { return .ended }
+            if now < again { return .wait(until: again) }
+            phase = connecting(.restore, at: now)
+            return .connect
+        }
+    }
+
+    private mutating func endHold(at now: Instant) -> Step {
+        if relay.policy == .off && wantedOn.isEmpty {
+            orders = []
+            phase = .off
+            return stopping ? .ended : .idle
+        }
+        phase = restoring(at: now)
+        return .connect
+    }
+
+    public mutating func take(_ answer: Answer, at now: Instant) {
+        switch (phase, answer) {
+        case (.looking(let tries, _, let knownOff), .seen(let scan)):
+            looked(scan, tries: tries + 1, knownOff: knownOff, at: now)
+        case (.cutting(let blindly, _), .cut(.done)):
+            phase = .clearing(clearing(blindly: blindly, at: now))
+        case (.cutting(_, let knownOff), .cut(.late)): late(knownOff: knownOff, at: now)
+        case (.cutting, .cut(.halfway(let failure))): phase = connecting(.undo(failure), at: now)
+        case (.clearing(let clearing), .seen(let scan)): cleared(clearing, scan, at: now)
+        case (.connecting(let purpose, let by, _), .connected(let done)):
+            connected(purpose, done, by: by, at: now)
+        case (.confirming(let by, _), .seen(let scan)): confirmed(scan, by: by, at: now)
+        case (.idle, _), (.looking, _), (.cutting, _), (.clearing, _), (.held, _),
+            (.connecting, _), (.confirming, _), (.off, _), (.unrestored, _):
+            preconditionFailure("an answer that was not asked for")
+        }
+    }
+
+    // MARK: Looking and cutting
+
+    private mutating func looked(
+        _ scan: SupplyScan, tries: Int, knownOff: Bool, at now: Instant
+    ) {
+        if scan.unreadable > 0 {
+            guard tries >= Self.looksBefore else {
+                phase = .looking(tries: tries, again: now + Self.poll, knownOff: knownOff)
+                return
+            }
+            reportAll(.failed(.unreachable))
+            settle(knownOff: knownOff, at: now)
+        } else if scan.off > 0 && !knownOff && orders[0].relayTest != .passed {
+            reportAll(.failed(.contradictory))
+            settle(knownOff: knownOff, at: now)
+        } else {
+            phase = .cutting(blindly: scan.off > 0 && !knownOff, knownOff: knownOff)
+        }
+    }
+
+    private mutating func late(knownOff: Bool, at now: Instant) {
+        report(orders.removeFirst(), .voided)
+        if orders.isEmpty {
+            settle(knownOff: knownOff, at: now)
+        } else {
+            phase = .looking(tries: 0, again: now, knownOff: knownOff)
+        }
+    }
+
+    private func clearing(blindly: Bool, at now: Instant) -> Clearing {
+        let by = now + relay.offWithin
+        var notBefore = blindly ? by : now
+        if !relay.verified { notBefore = max(notBefore, now + relay.offTime) }
+        return Clearing(cutAt: now, by: by, notBefore: notBefore, again: now)
+    }
+
+    // MARK: Clearing and holding
+
+    private mutating func cleared(_ clearing: Clearing, _ scan: SupplyScan, at now: Instant) {
+        var clearing = clearing
+        let wasClear = clearing.looks >= Self.looksForOff
+        guard scan.on == 0, scan.unreadable == 0 else {
+            if wasClear && scan.on > 0 {
+                phase = connecting(.undo(.contradictory), at: now)
+            } else if now >= clearing.by {
+                phase = connecting(.undo(scan.on > 0 ? .stillOn : .unreachable), at: now)
+            } else {
+                clearing.looks = 0
+                clearing.again = now + Self.poll
+                phase = .clearing(clearing)
+            }
+            return
+        }
+        clearing.looks += 1
+        if clearing.looks < Self.looksForOff {
+            clearing.again = now + Self.poll
+            phase = .clearing(clearing)
+        } else if now < clearing.notBefore {
+            clearing.again = clearing.notBefore
+            phase = .clearing(clearing)
+        } else {
+            for order in orders { report(order, .off) }
+            phase = .held(until: clearing.cutAt + relay.offTime)
+        }
+    }
+
+    // MARK: Coming back
+
+    private mutating func restoring(at now: Instant) -> Phase {
+        for id in wantedOn { orders.append(Self.switchingOn(id)) }
+        wantedOn = []
+        return connecting(.restore, at: now)
+    }
+
+    private func connecting(_ purpose: Purpose, at now: Instant) -> Phase {
+        .connecting(purpose, by: now + relay.onWithin, again: now)
+    }
+
+    private mutating func connected(
+        _ purpose: Purpose, _ done: Bool, by: Instant, at now: Instant
+    ) {
+        if !done && now < by {
+            phase = .connecting(purpose, by: by, again: now + Self.retryConnect)
+            return
+        }
+        switch purpose {
+        case .restore:
+            if done {
+                phase = .confirming(by: now + relay.onWithin, again: now)
+            } else {
+                unrestored(at: now)
+            }
+        case .undo(let failure):
+            reportAll(.failed(failure))
+            if done {
+                settle(knownOff: false, at: now)
+            } else {
+                phase = .unrestored(again: now + Self.retryUnrestored)
+            }
+        }
+    }
+
+    private mutating func confirmed(_ scan: SupplyScan, by: Instant, at now: Instant) {
+        if scan.off == 0 && scan.unreadable == 0 {
+            reportAll(.restored)
+            settle(knownOff: false, at: now)
+        } else if now < by {
+            phase = .confirming(by: by, again: now + Self.poll)
+        } else {
+            unrestored(at: now)
+        }
+    }
+
+    /// Said once; `restored` follows if a later attempt brings the supplies back.
+    private mutating func unrestored(at now: Instant) {
+        for index in 0..<orders.count where !toldUnrestored {
+            report(orders[index], .notRestored)
+        }
+        toldUnrestored = true
+        phase = .unrestored(again: now + Self.retryUnrestored)
+    }
+
+    /// The run is over: on, or off where it was off by policy and nobody wants it on.
+    private mutating func settle(knownOff: Bool, at now: Instant) {
+        orders = []
+        toldUnrestored = false
+        if knownOff {
+            phase = wantedOn.isEmpty ? .off : restoring(at: now)
+        } else {
+            for id in wantedOn { report(Self.switchingOn(id), .restored) }
+            wantedOn = []
+            phase = .idle
+        }
+    }
+
+    // MARK: Reports
+
+    private mutating func report(_ order: FenceOrder, _ outcome: FenceOutcome) {
+        reports.append((id: order.id, outcome: outcome))
+    }
+
+    private mutating func reportAll(_ outcome: FenceOutcome) {
+        for order in orders { report(order, outcome) }
+        orders = []
+    }
+}
+
+/// What is asked of the fence worker.
+public enum FenceRequest: Equatable, Sendable {
+    case order(FenceOrder)
+    /// Answered by `voided`, or by what the fence came to.
+    case cancel(id: UInt32)
+    /// The operator's word after a fence with policy `off`; answered like the end of a fence.
+    case switchOn(id: UInt32)
+    /// Look at lines and feedback, without cutting. No answer while a fence is under way.
+    case test
+    /// End, with the supplies on unless policy `off` keeps them off.
+    case stop
+}
+
+/// One look at the feedback of every supply.
+public struct SupplyScan: Equatable, Sendable {
+    public var on = 0
+    public var off = 0
+    public var unreadable = 0
+    /// Without feedback.
+    public var blind = 0
+
+    public init(on: Int = 0, off: Int = 0, unreadable: Int = 0, blind: Int = 0) {
+        self.on = on
+        self.off = off
+        self.unreadable = unreadable
+        self.blind = blind
+    }
+}

@@ -1,0 +1,59 @@
+public import PicketCore
+
+/// Proves relay line and feedback without cutting power.
+///
+/// The line must read back *on*, and the sense line must say *on* while the peer is alive. The
+/// second half has a trap: a peer that has just lost its power shows *off* for as long as the pair
+/// still believes in the contact, and taking that for a broken sense line would forbid the fence
+/// that is about to be needed. So an observation is only settled by a round trip whose message was
+/// sent *after* the lines were read: the peer that answered it had power then, whatever they said.
+public struct RelaySelfTest: Equatable, Sendable {
+    public private(set) var result: Message.RelayTest
+    private var pending: RelayObservation?
+
+    /// - Parameter configured: The node has a relay level.
+    public init(configured: Bool) { result = configured ? .unknown : .absent }
+
+    /// A line that does not read back *on* needs no peer to fail.
+    ///
+    /// - Returns: The result, if it is a new one.
+    public mutating func observe(_ observation: RelayObservation) -> Message.RelayTest? {
+        pending = nil
+        if !observation.linesOn { return conclude(.failed) }
+        if observation.feedback.unreadable > 0 { return conclude(.failed) }
+        pending = observation
+        return nil
+    }
+
+    /// - Parameter sentAt: When the newest message that the peer has acknowledged was sent.
+    /// - Returns: The result, if it is a new one.
+    public mutating func acknowledged(sentAt: Instant) -> Message.RelayTest? {
+        guard let observation = pending, sentAt > observation.readAt else { return nil }
+        pending = nil
+        return conclude(observation.feedback.off == 0 ? .passed : .failed)
+    }
+
+    /// What was seen proves nothing any more: the peer may be without power.
+    public mutating func contactLost() { pending = nil }
+
+    private mutating func conclude(_ found: Message.RelayTest) -> Message.RelayTest? {
+        guard found != result else { return nil }
+        result = found
+        return found
+    }
+}
+
+/// What the self-test saw.
+public struct RelayObservation: Equatable, Sendable {
+    /// Taken after the last line was read.
+    public var readAt: Instant
+    /// Every relay line reads back *on*.
+    public var linesOn: Bool
+    public var feedback: SupplyScan
+
+    public init(readAt: Instant, linesOn: Bool, feedback: SupplyScan) {
+        self.readAt = readAt
+        self.linesOn = linesOn
+        self.feedback = feedback
+    }
+}

@@ -1,0 +1,128 @@
+public import PicketCore
+
+/// Watches one sensor: what it reads, how bad that is, and what a drill pretends.
+///
+/// A drill's values run through a track of their own, which starts as a copy of the real one and
+/// takes a value whenever the real one does. The sensor's verdict is the worse of the two, so that
+/// an injection can lower health and never raise it (S9), and a real failure during a drill shows.
+public struct SensorMonitor: Sendable {
+    public let name: String
+    private let watch: SensorWatch
+    private let unit: Unit
+    private var real: SensorTrack
+    private var drill: Drill?
+
+    private struct Drill: Sendable {
+        var injection: Injection
+        var until: Instant
+        var track: SensorTrack
+        /// What the sensor read when the drill began.
+        var frozen: Sample?
+    }
+    private var newest: Sample?
+
+    /// What a drill pretends.
+    public enum Injection: Equatable, Sendable {
+        /// In the sensor's own unit.
+        case value(Double)
+        case failure
+        /// The sensor keeps giving the bits that it gave when the drill began.
+        case stuck
+    }
+
+    public init(_ description: SensorDescription, at now: Instant) {
+        name = description.name
+        watch = description.watch
+        unit = description.driver.unit
+        real = SensorTrack(description.watch, at: now)
+    }
+
+    /// The sensor's own reading, never a pretended one.
+    public var reading: Reading { real.reading }
+    /// What the drill pretends; `nil` outside a drill.
+    public var injected: Reading? { drill?.track.reading }
+    public var verdict: Verdict { drill.map { max(real.verdict, $0.track.verdict) } ?? real.verdict }
+    /// The drill made the verdict worse than it is.
+    public var isSimulated: Bool { drill.map { $0.track.verdict > real.verdict } ?? false }
+    /// When the drill ends by itself.
+    public var drillEnds: Instant? { drill?.until }
+
+    /// A reading was taken.
+    ///
+    /// - Returns: The verdict's change, if it made one.
+    public mutating func take(_ sample: Sample, at now: Instant) -> SensorChange? {
+        change(at: now) { monitor in
+            monitor.newest = sample
+            monitor.real.take(sample, at: now)
+            monitor.pretend(at: now)
+        }
+    }
+
+    /// A reading failed.
+    public mutating func fail(_ error: SensorError, at now: Instant) -> SensorChange? {
+        change(at: now) { monitor in
+            monitor.real.fail(.unreadable(error), at: now)
+            monitor.pretend(at: now)
+        }
+    }
+
+    /// Time has passed: values go stale and drills end. To be called at least every interval.
+    public mutating func pass(at now: Instant) -> SensorChange? {
+        change(at: now) { monitor in
+            monitor.real.pass(at: now)
+            monitor.drill?.track.pass(at: now)
+        }
+    }
+
+    /// Pretends until the instant, at which the drill ends by itself. Replaces an earlier drill.
+    public mutating func inject(_ injection: Injection, until: Instant, at now: Instant)
+        -> SensorChange?
+    {
+        change(at: now) { monitor in
+            var track = monitor.real
+            if injection != .stuck { track.jump() }
+            monitor.drill = Drill(
+                injection: injection, until: until, track: track, frozen: monitor.newest)
+        }
+    }
+
+    public mutating func endDrill(at now: Instant) -> SensorChange? {
+        change(at: now) { monitor in monitor.drill = nil }
+    }
+
+    private mutating func pretend(at now: Instant) {
+        guard let drill else { return }
+        switch drill.injection {
+        case .value(let value):
+            let sample = Sample(bits: value.bitPattern, quantity: Quantity(value, unit))
+            self.drill?.track.takeSteady(sample, at: now)
+        case .failure: self.drill?.track.fail(.injected, at: now)
+        case .stuck:
+            if let frozen = drill.frozen {
+                self.drill?.track.take(frozen, at: now)
+            } else {
+                self.drill?.track.fail(.injected, at: now)
+            }
+        }
+    }
+
+    private mutating func change(at now: Instant, _ body: (inout Self) -> Void) -> SensorChange? {
+        let before = verdict
+        let simulatedBefore = isSimulated
+        if let drill, now >= drill.until { self.drill = nil }
+        body(&self)
+        guard verdict != before else { return nil }
+        let simulated = isSimulated
+        return SensorChange(
+            from: before, to: verdict, reading: simulated ? injected ?? reading : reading,
+            simulated: simulated || simulatedBefore)
+    }
+}
+
+extension SensorTrack {
+    /// A drill's constant value is meant: neither stuck nor too fast.
+    mutating func takeSteady(_ sample: Sample, at now: Instant) {
+        jump()
+        take(sample, at: now)
+    }
+}

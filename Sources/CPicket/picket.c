@@ -273,7 +273,7 @@ int picket_spawn(
         posix_spawn_file_actions_adddup2(&files, input, 0);
     posix_spawn_file_actions_adddup2(&files, output, 1);
     posix_spawn_file_actions_adddup2(&files, output, 2);
-    // Whatever else is open closes on exec: every descriptor of the agent is opened so.
+    posix_spawn_file_actions_addclosefrom_np(&files, 3);
     error = posix_spawnp(
         process, argv[0], &files, &attributes, (char *const *)argv, (char *const *)environment);
     posix_spawn_file_actions_destroy(&files);

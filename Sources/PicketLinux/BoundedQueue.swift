@@ -67,11 +67,19 @@ public import PicketCore
 
     /// The next element, for a worker that has nothing else to do; `nil` after `atMost`.
     public func wait(atMost limit: Duration? = nil) -> Element? {
-        if let element = pop() { return element }
-        let milliseconds = limit.map { ($0.nanoseconds + 999_999) / 1_000_000 } ?? -1
-        let bounded = Int32(min(max(milliseconds, -1), Int64(Int32.max)))
-        _ = picket_wait(event.raw, false, bounded)
-        clear()
-        return pop()
+        var clock = Clock()
+        let deadline = limit.map { clock.now() + $0 }
+        while true {
+            if let element = pop() { return element }
+            var milliseconds: Int64 = -1
+            if let deadline {
+                let left = (deadline - clock.now()).nanoseconds
+                if left <= 0 { return nil }
+                milliseconds = min((left + 999_999) / 1_000_000, Int64(Int32.max))
+            }
+            // The descriptor may still tell of an element that was taken: look again.
+            _ = picket_wait(event.raw, false, Int32(milliseconds))
+            clear()
+        }
     }
 }

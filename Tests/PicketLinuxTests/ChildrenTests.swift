@@ -1,0 +1,123 @@
+import CPicket
+import PicketCore
+import Testing
+
+@testable import PicketLinux
+
+struct ChildrenTests {
+    /// Turns until `id` has ended, at most ten seconds.
+    static func run(
+        _ children: Children, until id: UInt32, _ each: (Children.Event) -> Void = { _ in }
+    ) -> (lines: [String], end: ChildEnd?) {
+        var lines: [String] = []
+        var end: ChildEnd?
+        for _ in 0..<2000 where end == nil {
+            children.turn(watch: { _ in }) { event in
+                each(event)
+                switch event {
+                case .line(id, let line): lines.append(line)
+                case .ended(id, let how): end = how
+                default: break
+                }
+            }
+            usleep(5000)
+        }
+        return (lines, end)
+    }
+
+    static func launch(_ script: String, input: [UInt8]? = nil) -> Launch {
+        Launch(
+            arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin", "PICKET_TERM=7"],
+            input: input)
+    }
+
+    @Test func `a process has its arguments, its environment, its input and nothing else`() throws {
+        let children = try Children()
+        children.launch(
+            1,
+            ChildrenTests.launch(
+                "read a; echo $a $PICKET_TERM; env | wc -l; ls /proc/$$/fd | tr '\\n' ' ' >&2",
+                input: Array("hello\n".utf8)))
+        let (lines, end) = ChildrenTests.run(children, until: 1)
+        #expect(end == .exited(0))
+        #expect(lines.first == "hello 7")
+        #expect(lines.last == "0 1 2 ")
+        #expect(children.isEmpty)
+    }
+
+    @Test(arguments: [0, 1, 127]) func `its exit code is told`(code: Int32) throws {
+        let children = try Children()
+        children.launch(1, ChildrenTests.launch("exit \(code)"))
+        #expect(ChildrenTests.run(children, until: 1).end == .exited(code))
+    }
+
+    @Test func `a program that is not there is not started`() throws {
+        let children = try Children()
+        children.launch(9, Launch(arguments: ["/no/such/program"], environment: []))
+        #expect(
+            ChildrenTests.run(children, until: 9).end
+                == .notStarted("No such file or directory"))
+    }
+
+    @Test func `killing reaches everything that it started`() throws {
+        let scratch = Scratch()
+        let children = try Children()
+        let file = scratch.file("alive")
+        children.launch(
+            1, ChildrenTests.launch("(trap '' TERM; sleep 2; touch \(file)) & sleep 100"))
+        usleep(100_000)
+        children.turn(watch: { _ in }) { _ in }
+        children.kill(1)
+        #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
+        sleep(3)
+        #expect(unsafe access(file, F_OK) != 0)
+    }
+
+    @Test func `a process that is killed before it was started dies too`() throws {
+        let children = try Children()
+        children.launch(1, ChildrenTests.launch("sleep 100"))
+        children.kill(1)
+        #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
+    }
+
+    @Test func `signals that the agent blocks are not blocked in its children`() throws {
+        _ = try Signals()
+        let children = try Children()
+        children.launch(1, ChildrenTests.launch("kill -TERM $$; sleep 5"))
+        #expect(ChildrenTests.run(children, until: 1).end == .signalled(15))
+    }
+
+    @Test func `one that talks without end is bounded`() throws {
+        let children = try Children()
+        children.launch(1, ChildrenTests.launch("yes | head -c 300000; printf rest"))
+        let (lines, end) = ChildrenTests.run(children, until: 1)
+        #expect(end == .exited(0))
+        #expect(lines.count == Children.mostLines)
+        #expect(lines.last == "… says more, which is not logged")
+    }
+}
+
+struct ServiceManagerTests {
+    @Test func `it is told over a path and over an abstract name`() throws {
+        // The tests of one process share an environment: both in one test.
+        let scratch = Scratch()
+        for name in [scratch.file("notify"), "@picket-test-\(getpid())"] {
+            let socket = Descriptor(owning: unsafe picket_notify_receiver(name))
+            let raw = socket.raw
+            try #require(raw >= 0)
+            unsafe setenv("NOTIFY_SOCKET", name, 1)
+            unsafe setenv("WATCHDOG_USEC", "2000000", 1)
+            unsafe setenv("WATCHDOG_PID", "\(getpid())", 1)
+            let manager = try #require(ServiceManager())
+            #expect(manager.watchdog == .seconds(2))
+            manager.ready(status: "paired")
+            var buffer = [UInt8](repeating: 0, count: 64)
+            let count = socket.read(into: &buffer) ?? 0
+            #expect(String(decoding: buffer[..<count], as: UTF8.self) == "READY=1\nSTATUS=paired")
+            unsafe setenv("WATCHDOG_PID", "1", 1)
+            #expect(ServiceManager()?.watchdog == nil)
+        }
+        Environment.remove("NOTIFY_SOCKET")
+        #expect(ServiceManager() == nil)
+    }
+}

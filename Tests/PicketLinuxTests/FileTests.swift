@@ -1,0 +1,162 @@
+import CPicket
+import PicketCore
+import Testing
+
+@testable import PicketLinux
+
+struct MemoryFileTests {
+    let scratch = Scratch()
+    let now = Instant(nanoseconds: 5_000_000_000_000)
+    let wall: Int64 = 1_764_000_000_000_000_000
+    let memory = Memory(
+        groups: [
+            GroupMemory(term: Term(7), holder: .me), GroupMemory(term: Term(9), holder: .peer),
+        ],
+        alone: true, maintenance: true, fences: [Instant(nanoseconds: 4_000_000_000_000)],
+        moves: [Instant(nanoseconds: 4_500_000_000_000)])
+
+    @Test func `what was stored is what is loaded`() throws {
+        var file = MemoryFile(path: scratch.file("state"), groups: ["a", "b"])
+        #expect(try file.load(now: now, wall: wall) == nil)
+        try DurableFile.replace(file.path, with: file.encode(memory, now: now, wall: wall))
+        #expect(try file.load(now: now, wall: wall) == memory)
+    }
+
+    @Test func `groups may be put in another order`() throws {
+        let bytes = MemoryFile(path: "", groups: ["a", "b"]).encode(memory, now: now, wall: wall)
+        var file = MemoryFile(path: "", groups: ["b", "new", "a"])
+        let loaded = try file.decode(bytes, now: now, wall: wall)
+        #expect(loaded.groups == [memory.groups[1], GroupMemory(), memory.groups[0]])
+    }
+
+    @Test func `the terms of a group that left the configuration are kept`() throws {
+        let bytes = MemoryFile(path: "", groups: ["a", "b"]).encode(memory, now: now, wall: wall)
+        var without = MemoryFile(path: "", groups: ["a"])
+        let loaded = try without.decode(bytes, now: now, wall: wall)
+        var again = MemoryFile(path: "", groups: ["a", "b"])
+        let back = try again.decode(
+            without.encode(loaded, now: now, wall: wall), now: now, wall: wall)
+        #expect(back == memory)
+    }
+
+    @Test(arguments: [(60, 60), (0, 0), (-86_400, 0)])
+    func `ages go by the wall clock, and never below zero`(step: Int64, age: Int64) throws {
+        var memory = memory
+        memory.fences = [now]
+        var file = MemoryFile(path: "", groups: ["a", "b"])
+        let bytes = file.encode(memory, now: now, wall: wall)
+        let rebooted = Instant(nanoseconds: 1_000_000_000)
+        let loaded = try file.decode(bytes, now: rebooted, wall: wall + step * 1_000_000_000)
+        #expect(loaded.fences == [rebooted - .seconds(age)])
+    }
+
+    @Test func `every damaged byte is noticed`() throws {
+        var file = MemoryFile(path: "/state", groups: ["a", "b"])
+        let bytes = file.encode(memory, now: now, wall: wall)
+        for index in bytes.indices {
+            var damaged = bytes
+            damaged[index] ^= 1
+            #expect(throws: FileError.self) {
+                try file.decode(damaged, now: now, wall: wall)
+            }
+            #expect(throws: FileError.self) {
+                try file.decode(Array(bytes[..<index]), now: now, wall: wall)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "picket-memory 2\n", "picket-memory 1\nunheard of\n", "picket-memory 1\nalone 2\n",
+        "picket-memory 1\ngroup a -1 me\n", "picket-memory 1\ngroup a 1 them\n",
+        "picket-memory 1\ngroup a 9223372036854775809 me\n",
+    ])
+    func `what is not understood is refused`(text: String) {
+        var file = MemoryFile(path: "/state", groups: ["a"])
+        #expect(throws: FileError.self) {
+            try file.decode(SealedText.seal(text), now: now, wall: wall)
+        }
+    }
+
+    @Test func `a failed write leaves the old file`() throws {
+        let path = try scratch.write("state", [1, 2, 3])
+        #expect(throws: SystemError.self) {
+            try DurableFile.replace(scratch.path + "/missing/state", with: [4])
+        }
+        try DurableFile.makeDirectory(path + ".new")
+        #expect(throws: SystemError.self) { try DurableFile.replace(path, with: [4]) }
+        #expect(try DurableFile.read(path) == [1, 2, 3])
+    }
+}
+
+struct RunNoteFileTests {
+    let note = RunNote(
+        holdings: [Holding(group: 1, term: Term(4))], contact: true,
+        clockOffset: Duration(nanoseconds: -5))
+
+    @Test func `a note of this boot comes back, with what is no longer configured named`() throws {
+        let scratch = Scratch()
+        let file = RunNoteFile(path: scratch.file("note"), boot: "B", groups: ["a", "b"])
+        #expect(try file.load() == .init(note: .blank, unknown: []))
+        try file.store(note)
+        #expect(try file.load() == .init(note: note, unknown: []))
+        let fewer = RunNoteFile(path: file.path, boot: "B", groups: ["a"])
+        #expect(try fewer.load().unknown == ["b"])
+    }
+
+    @Test func `a note of another boot is worthless`() throws {
+        let file = RunNoteFile(path: "", boot: "B", groups: ["a", "b"])
+        let other = RunNoteFile(path: "", boot: "C", groups: ["a", "b"])
+        #expect(try other.decode(file.encode(note)) == .init(note: .blank, unknown: []))
+    }
+
+    @Test func `a damaged note is refused`() {
+        let file = RunNoteFile(path: "", boot: "B", groups: ["a", "b"])
+        var bytes = file.encode(note)
+        bytes[20] ^= 4
+        #expect(throws: FileError.self) { try file.decode(bytes) }
+    }
+
+    @Test func `the kernel names its boot`() throws {
+        #expect(try BootID.read().utf8.count == 36)
+    }
+}
+
+struct KeyFileTests {
+    let scratch = Scratch()
+
+    @Test func `a key of 32 bytes that only its owner reads is taken`() throws {
+        let key = (0..<32).map { UInt8($0) }
+        #expect(try KeyFile.load(scratch.write("key", key)) == key)
+    }
+
+    @Test(arguments: [0, 31, 33, 5000])
+    func `a key of another size is refused`(count: Int) throws {
+        let path = try scratch.write("key", Array(repeating: 1, count: count))
+        #expect(throws: FileError.self) { try KeyFile.load(path) }
+    }
+
+    @Test(arguments: [0o640, 0o604, 0o620, 0o644])
+    func `a key that others reach is refused, and the remedy named`(mode: Int) throws {
+        let path = try scratch.write("key", Array(repeating: 1, count: 32), mode: UInt32(mode))
+        let error = #expect(throws: FileError.self) { try KeyFile.load(path) }
+        #expect(error?.description.contains("chmod 600 \(path)") == true)
+    }
+
+    @Test func `a directory is no key, and a missing file is named`() {
+        #expect(throws: FileError.self) { try KeyFile.load("/tmp") }
+        let error = #expect(throws: FileError.self) { try KeyFile.load("/nowhere/key") }
+        #expect(error?.description == "open /nowhere/key: No such file or directory")
+    }
+}
+
+struct HistoryFileTests {
+    @Test func `it turns over at its limit, and the tail reaches into the old file`() throws {
+        let scratch = Scratch()
+        let file = HistoryFile(path: scratch.file("history"), limit: 100)
+        for number in 0..<30 { try file.append("entry number \(number)") }
+        #expect(file.tail(3) == (27..<30).map { "entry number \($0)" })
+        let all = file.tail(1000)
+        #expect(all.count >= 7 && all.count < 30 && all.last == "entry number 29")
+        #expect(try DurableFile.read(file.path)!.count <= 120)
+    }
+}

@@ -1,0 +1,217 @@
+import CPicket
+import PicketCore
+import Testing
+
+@testable import PicketLinux
+
+struct ClockTests {
+    @Test func `it never falls`() {
+        var clock = Clock()
+        var last = clock.now()
+        for _ in 0..<1000 {
+            let now = clock.now()
+            #expect(now >= last)
+            last = now
+        }
+    }
+
+    @Test(arguments: [
+        (0, "1970-01-01T00:00:00.000Z"), (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+        (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+        (1_795_420_141_250, "2026-11-23T07:49:01.250Z"), (-1, "1969-12-31T23:59:59.999Z"),
+    ])
+    func `dates are written as RFC 3339 has them`(milliseconds: Int64, text: String) {
+        #expect(WallClock.text(milliseconds * 1_000_000) == text)
+    }
+}
+
+struct PollerTests {
+    @Test func `a deadline ends the wait, not before its time`() throws {
+        var poller = try Poller()
+        var clock = Clock()
+        let begin = clock.now()
+        var ready: [UInt64] = []
+        try poller.wait(until: begin + .milliseconds(5), now: begin, into: &ready)
+        let passed = clock.now() - begin
+        #expect(ready.isEmpty && passed >= .milliseconds(5) && passed < .seconds(2))
+    }
+
+    @Test func `what is readable comes by its token, and is gone once it is read`() throws {
+        var poller = try Poller()
+        let queue = try BoundedQueue<Int>(capacity: 4)
+        try poller.add(queue.raw, token: 42)
+        #expect(queue.push(1))
+        var clock = Clock()
+        var ready: [UInt64] = []
+        try poller.wait(until: .distantFuture, now: clock.now(), into: &ready)
+        #expect(ready == [42])
+        queue.clear()
+        #expect(queue.pop() == 1)
+        ready = []
+        try poller.wait(until: clock.now(), now: clock.now(), into: &ready)
+        #expect(ready.isEmpty)
+    }
+}
+
+struct BoundedQueueTests {
+    @Test func `a full queue refuses, in order and without loss`() throws {
+        let queue = try BoundedQueue<Int>(capacity: 2)
+        #expect(queue.push(1) && queue.push(2) && !queue.push(3))
+        #expect(queue.pop() == 1)
+        #expect(queue.push(4))
+        #expect(queue.pop() == 2)
+        #expect(queue.pop() == 4)
+        #expect(queue.pop() == nil)
+    }
+
+    @Test func `what workers say all arrives`() throws {
+        let queue = try BoundedQueue<Int>(capacity: 8)
+        let each = 2000
+        for worker in 0..<3 {
+            try Worker.start("test") {
+                for number in 0..<each {
+                    while !queue.push(worker * each + number) { usleep(10) }
+                }
+            }
+        }
+        var seen = Set<Int>()
+        while seen.count < 3 * each, let number = queue.wait(atMost: .seconds(20)) {
+            seen.insert(number)
+        }
+        #expect(seen.count == 3 * each)
+    }
+
+    @Test func `waiting ends when nothing comes`() throws {
+        let queue = try BoundedQueue<Int>(capacity: 1)
+        #expect(queue.wait(atMost: .milliseconds(3)) == nil)
+    }
+}
+
+struct LinkSocketTests {
+    static func pair(_ host: String) throws -> (LinkSocket, LinkSocket) {
+        let any = try #require(SocketAddress(host: host, port: 0))
+        let a = try LinkSocket(binding: any, to: any, named: "a")
+        let b = try LinkSocket(binding: any, to: try a.localAddress(), named: "b")
+        a.redirect(to: try b.localAddress())
+        return (a, b)
+    }
+
+    @Test(arguments: ["127.0.0.1", "::1"])
+    func `a datagram arrives whole`(host: String) throws {
+        let (a, b) = try LinkSocketTests.pair(host)
+        var buffer = [UInt8](repeating: 0, count: 1200)
+        #expect(b.receive(into: &buffer) == .nothing)
+        #expect(a.send([1, 2, 3, 4], count: 3) == nil)
+        #expect(b.receive(into: &buffer) == .datagram(count: 3))
+        #expect(Array(buffer[..<3]) == [1, 2, 3])
+        #expect(b.receive(into: &buffer) == .nothing)
+    }
+
+    @Test func `a datagram that is too long is seen to be`() throws {
+        let (a, b) = try LinkSocketTests.pair("127.0.0.1")
+        var buffer = [UInt8](repeating: 0, count: 10)
+        #expect(a.send(Array(repeating: 7, count: 11), count: 11) == nil)
+        #expect(b.receive(into: &buffer) == .oversize(count: 11))
+    }
+
+    @Test func `a link whose address is not there yet can be opened`() throws {
+        let local = try #require(SocketAddress(host: "192.0.2.77", port: 0))
+        _ = try LinkSocket(binding: local, to: local, named: "192.0.2.77:0")
+    }
+
+    @Test(arguments: ["", "localhost", "10.0.0", "10.0.0.1.1", "::1%nosuchinterface", ":::"])
+    func `what is no numeric address is refused`(host: String) {
+        #expect(SocketAddress(host: host, port: 1) == nil)
+    }
+
+    @Test func `an address in use is named in the error`() throws {
+        let any = try #require(SocketAddress(host: "127.0.0.1", port: 0))
+        let first = try LinkSocket(binding: any, to: any, named: "x")
+        let taken = try first.localAddress()
+        let error = #expect(throws: SystemError.self) {
+            try LinkSocket(binding: taken, to: any, named: "127.0.0.1:\(taken.port)")
+        }
+        #expect(
+            error?.description == "bind 127.0.0.1:\(taken.port): Address already in use")
+    }
+}
+
+struct ControlListenerTests {
+    @Test func `a second agent is refused and told who has the socket`() throws {
+        let scratch = Scratch()
+        let path = scratch.file("sock")
+        let first = try ControlListener(path: path)
+        var status = stat()
+        unsafe stat(path, &status)
+        #expect(status.st_mode & 0o777 == 0o660)
+        do throws(ControlListener.Refusal) {
+            _ = try ControlListener(path: path)
+            Issue.record("the second listener was not refused")
+        } catch {
+            #expect(error.description.contains("process \(getpid()) has \(path)"))
+        }
+        first.withdraw()
+    }
+
+    @Test func `a socket that a dead agent left is replaced`() throws {
+        let scratch = Scratch()
+        let path = scratch.file("sock")
+        do { _ = try ControlListener(path: path) }
+        #expect(unsafe access(path, F_OK) == 0)
+        _ = try ControlListener(path: path)
+    }
+
+    @Test func `lines come whole, answers go back, and a line without end is refused`() throws {
+        let scratch = Scratch()
+        let listener = try ControlListener(path: scratch.file("sock"))
+        let caller = Descriptor(owning: unsafe picket_control_connect(listener.path))
+        let accepted = listener.accept()
+        let connection = try #require(accepted)
+        #expect(connection.user == getuid())
+        try caller.writeAll(Array("status\nhis".utf8), named: "")
+        #expect(connection.nextLine() == .line("status"))
+        #expect(connection.nextLine() == .nothing)
+        try caller.writeAll(Array("tory 5\n".utf8), named: "")
+        #expect(connection.nextLine() == .line("history 5"))
+        #expect(connection.send("{}\n"))
+        var buffer = [UInt8](repeating: 0, count: 16)
+        let count = caller.read(into: &buffer)
+        #expect(count == 3)
+        try caller.writeAll(Array(repeating: 65, count: 6000), named: "")
+        #expect(connection.nextLine() == .ended(overlong: true))
+    }
+
+    @Test func `a caller that hung up is noticed`() throws {
+        let scratch = Scratch()
+        let listener = try ControlListener(path: scratch.file("sock"))
+        do { _ = Descriptor(owning: unsafe picket_control_connect(listener.path)) }
+        let accepted = listener.accept()
+        let connection = try #require(accepted)
+        #expect(connection.nextLine() == .ended(overlong: false))
+    }
+}
+
+struct LoggerTests {
+    @Test func `what nobody reads is dropped, counted and said`() throws {
+        var ends: [Int32] = [-1, -1]
+        unsafe picket_output_pipe(&ends)
+        let reader = Descriptor(owning: ends[0])
+        let writer = Descriptor(owning: ends[1])
+        var logger = Logger(output: writer.raw)
+        logger.log(.debug, "not at this level")
+        logger.log(.warning, "first\nline")
+        var buffer = [UInt8](repeating: 0, count: 1 << 17)
+        var count = reader.read(into: &buffer) ?? 0
+        #expect(String(decoding: buffer[..<count], as: UTF8.self) == "<4>first line\n")
+        for _ in 0..<200 { logger.log(.info, String(repeating: "x", count: 1000)) }
+        #expect(logger.dropped > 0)
+        let dropped = logger.dropped
+        while let more = reader.read(into: &buffer), more == buffer.count {}
+        logger.log(.info, "after")
+        count = reader.read(into: &buffer) ?? 0
+        #expect(
+            String(decoding: buffer[..<count], as: UTF8.self)
+                == "<4>\(dropped) log lines were dropped: nobody took them\n<6>after\n")
+        #expect(logger.dropped == 0)
+    }
+}

@@ -1,13 +1,226 @@
-/// One node's side of the pair's protocol.
+/// One node's side of the pair's protocol: a pure value that turns events into effects.
+///
+/// `handle(event, at: now, into: &effects)` first settles how long the agent stood still, then
+/// takes the event in, then runs the same fixed list of rules over the whole state (`step`): the
+/// contact, the node's own life, fencing, each group, memory, sending. The rules are
+/// level-triggered, so no event can be missed and their order is all there is to know:
+///
+///   - `Machine+Peer`      what the peer's messages mean; sessions, receipts, contact
+///   - `Machine+Life`      waiting, alone, pause, leaving
+///   - `Machine+Fencing`   who may fence, when, and what the outcome is worth
+///   - `Machine+Groups`    formation, handover, failback, takeover, failures
+///   - `Machine+Commands`  the operator
+///   - `Machine+Memory`    what must be on disk first
+///   - `Machine+Sending`   heartbeats, probes, answers
+///   - `Machine+Status`    what is shown
+///
+/// The shell promises to call again by `nextDeadline`. What comes later than that counts as the
+/// agent's own absence and is no evidence against the peer.
 public struct Machine: Sendable {
-    public let policy: Policy
+    public private(set) var policy: Policy
+    let session: SessionID
+
+    // Peer and contact
+    var contact: Contact
+    var contactState = Status.Contact.never
+    var peerSession: SessionID?
+    /// The newest message of the peer's present session.
+    var peer: Message?
+    var peerReceivedAt = Instant(nanoseconds: 0)
+    var banned: [SessionID] = []
+    /// The newest sequence number when the peer was verified off: a banned session that
+    /// acknowledges a later one is alive, and the fence was a lie.
+    var sequenceAtVerification: UInt64 = .max
+    var linksUp = LinkSet.none
+    var peerMaintenance = false
+    var configurationAgrees = true
+
+    // Life
+    var phase = Message.Phase.waiting
+    let startedAt: Instant
+    /// Contact in this boot, by this agent or the one before it.
+    var hadContact: Bool
+    var receipt: Receipt?
+    var relayTest = Message.RelayTest.unknown
+    var watchdog = Duration.zero
+    var health = Health(score: 100)
+    var maintenance: Bool { memory.maintenance }
+    var drill = false
+    var pauseUntil: Instant?
+    var pausing: Pausing?
+    var leaving: Leaving?
+    var exited = false
+
+    // Fencing
+    var fence = FenceState()
+
+    // Groups
+    var groups: [GroupState]
+    var unfitBothTold = false
+
+    // Memory
+    /// As it should be on disk, as it is known to be, and what is being written.
+    var memory: Memory
+    var durable: Memory
+    var saving: (ticket: UInt32, memory: Memory)?
+    var ticket: UInt32 = 0
+    var saveRetryAt: Instant?
+    var noted = RunNote.blank
+    /// A new session of the peer's may not be answered before `alone` is cleared on disk.
+    var mustForget = false
+
+    // Sending
+    var reports: [GroupReport] = []
+    var generation: UInt32 = 0
+    var seenGeneration: UInt32 = 0
+    var nextSending: Instant
+    var sendDue = false
+    var answerDue = false
+
+    // Time
+    var promised: Instant
+    var fedAt = Instant(nanoseconds: .min / 2)
+
+    struct Pausing: Sendable {
+        var length: Duration
+        var until: Instant
+        var command: UInt32
+    }
+    struct Leaving: Sendable {
+        var until: Instant
+        /// The first message that said `left`.
+        var sequence: UInt64?
+    }
+
+    /// - Parameters:
+    ///   - memory: as loaded from disk; blank for a node that was never started.
+    ///   - session: freshly drawn.
+    ///   - note: of the agent before this one in the same boot; blank after a reboot.
     public init(
         policy: Policy, memory: Memory, session: SessionID, note: RunNote, at now: Instant
     ) {
+        precondition(memory.groups.count == policy.groups.count, "memory of another configuration")
         self.policy = policy
+        self.session = session
+        self.memory = memory
+        durable = memory
+        contact = Contact(linkCount: policy.linkCount, clockOffset: note.clockOffset)
+        hadContact = note.contact
+        startedAt = now
+        nextSending = now
+        promised = now
+        groups = memory.groups.map { GroupState(term: $0.term) }
+        for holding in note.holdings where holding.group < groups.count {
+            groups[holding.group].role = .resuming(holding.term)
+        }
+        receipt = Receipt(remembered: memory)
+        if note.contact { contact.assume(at: now) }
+        relayTest = policy.fenceLevels.isEmpty ? .absent : .unknown
     }
-    public var nextDeadline: Instant { .distantFuture }
+
     public mutating func handle<Sink: EffectSink>(
-        _ event: Event, at now: Instant, into effects: inout Sink
-    ) {}
+        _ event: Event, at now: Instant, into out: inout Sink
+    ) {
+        guard !exited else { return }
+        if event == .turnCompleted {
+            feed(at: now, into: &out)
+            return
+        }
+        noteStall(at: now, into: &out)
+        switch event {
+        case .tick, .turnCompleted: break
+        case .received(let message, let session, let link):
+            receive(message, session: session, link: link, at: now, into: &out)
+        case .copied(let session, let link):
+            if session == peerSession { contact.noteHeard(on: link, at: now) }
+        case .persisted(let ticket): persisted(ticket, into: &out)
+        case .persistFailed(let ticket): persistFailed(ticket, at: now, into: &out)
+        case .fence(let id, let outcome): fenced(id, outcome, at: now, into: &out)
+        case .resources(let group, let outcome): resources(group, outcome, at: now, into: &out)
+        case .health(let new): noteHealth(new, into: &out)
+        case .sync(let group, let state): noteSync(group, state, into: &out)
+        case .relayTest(let result): noteRelayTest(result, into: &out)
+        case .watchdog(let timeout): noteWatchdog(timeout, into: &out)
+        case .command(let command, let id): obey(command, id: id, at: now, into: &out)
+        }
+        step(at: now, into: &out)
+        promised = nextDeadline
+    }
+
+    /// The rules, in their order.
+    private mutating func step<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        stepContact(at: now, into: &out)
+        stepLife(at: now, into: &out)
+        stepFencing(at: now, into: &out)
+        for group in groups.indices { stepGroup(group, at: now, into: &out) }
+        seenGeneration = peer?.generation ?? 0
+        note(into: &out)
+        save(at: now, into: &out)
+        stepSending(at: now, into: &out)
+        stepLeaving(at: now, into: &out)
+    }
+
+    /// Replaces the policy by another for the same pair and groups. Roles are untouched.
+    ///
+    /// - Returns: false, and nothing changes, if node, links or the number of groups differ.
+    public mutating func reload(_ new: Policy) -> Bool {
+        guard new.me == policy.me, new.linkCount == policy.linkCount,
+            new.groups.count == policy.groups.count
+        else { return false }
+        policy = new
+        return true
+    }
+
+    /// The shell must call again, with `tick` if nothing else happens, no later than this.
+    public var nextDeadline: Instant {
+        var next = nextSending
+        if let at = fence.opensAt { next = min(next, at) }
+        if contactState == .established, let at = contact.deadline(for: suspicionAge) {
+            next = min(next, at)
+        }
+        if contactState == .established || contactState == .suspected,
+            let at = contact.deadline(for: policy.timing.deadAfter)
+        {
+            next = min(next, at)
+        }
+        return next
+    }
+
+    /// Lateness below this is the ordinary jitter of a loop.
+    private var stallSlack: Duration { max(.milliseconds(1), policy.timing.deadAfter / 16) }
+
+    private mutating func noteStall<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        let lateness = now - promised
+        guard lateness > stallSlack else { return }
+        contact.forgive(lateness)
+        if lateness > policy.timing.deadAfter / 4 {
+            out.emit(.trace(Trace(.stalled, duration: lateness)))
+        }
+    }
+
+    /// S8: the only place that feeds, reached only when the shell's turn was whole and healthy.
+    private mutating func feed<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        guard watchdog > .zero, now - fedAt >= policy.timing.feed else { return }
+        fedAt = now
+        out.emit(.feedWatchdog)
+    }
+
+    var peerID: NodeID { policy.me.peer }
+    var suspicionAge: Duration { policy.timing.deadAfter / 2 }
+    /// A fresh round trip with the peer's present session.
+    var inContact: Bool {
+        switch contactState {
+        case .established, .suspected: peer != nil
+        case .never, .lost: false
+        }
+    }
+    /// The receipt, as long as it is worth anything.
+    var validReceipt: Receipt? {
+        guard let receipt, phase == .alone || phase == .leaving else { return nil }
+        return receipt
+    }
+    func report(of group: GroupIndex) -> GroupReport? {
+        guard let peer, group < peer.groups.count else { return nil }
+        return peer.groups[group]
+    }
 }

@@ -1,0 +1,121 @@
+/// Contact: a fresh round trip with the peer, never mere reception.
+///
+/// `age = now − (the time at which I sent my newest packet that the peer has acknowledged)`.
+/// Whatever I sent before that instant is the last on which the peer can have acted. One number
+/// covers both directions; contact is lost when it exceeds `deadAfter`.
+///
+/// Two clocks. Evidence against the peer is counted on a *running* clock, which stands still while
+/// this agent does not run: a paused node wakes up no wiser than it fell asleep, and cannot take
+/// its own absence for the peer's death. Fencing turns, which must not overlap the peer's, are
+/// counted on the real one (see FencingTurns).
+///
+/// In steady state a heartbeat is acknowledged by the peer's next one, so that `age` stays below
+/// two heartbeats and a round trip. Beyond half of `deadAfter` the machine probes at a far shorter
+/// interval, and every probe is answered at once: plain loss must eat dozens of round trips in a
+/// row before it looks like death.
+struct Contact: Sendable {
+    private struct Sending: Sendable {
+        var sequence: UInt64 = 0
+        var real = Instant(nanoseconds: 0)
+        var running = Instant(nanoseconds: 0)
+    }
+
+    /// The newest sendings by sequence modulo the count; an acknowledgement of an older one says
+    /// nothing that is still worth knowing.
+    private var sendings = [Sending](repeating: Sending(), count: 512)
+    private(set) var sequence: UInt64 = 0
+    /// Total time for which the agent did not run.
+    private(set) var stalled = Duration.zero
+
+    /// The newest acknowledged sending of this agent, on either clock.
+    private(set) var reachedReal: Instant?
+    private var reachedRunning: Instant?
+    private var reachedSequence: UInt64 = 0
+    /// The newest reception from the peer, real clock.
+    private(set) var heard: Instant?
+    private var heardOnLink: [Instant]
+    private(set) var roundTrip: Duration?
+    /// The peer's clock less this node's: the sample with the least round trip of late.
+    private(set) var clockOffset: Duration?
+    private var offsetRoundTrip = Duration(nanoseconds: .max)
+    private var offsetSampled = Instant(nanoseconds: 0)
+
+    init(linkCount: Int, clockOffset: Duration?) {
+        heardOnLink = Array(repeating: Instant(nanoseconds: .min / 2), count: linkCount)
+        self.clockOffset = clockOffset
+    }
+
+    func running(_ now: Instant) -> Instant { now - stalled }
+
+    /// The agent did not run for this long.
+    mutating func forgive(_ lateness: Duration) { stalled = stalled + lateness }
+
+    /// Counts a sending and returns its sequence number.
+    mutating func noteSending(at now: Instant) -> UInt64 {
+        sequence += 1
+        sendings[Int(sequence % UInt64(sendings.count))] =
+            Sending(sequence: sequence, real: now, running: running(now))
+        return sequence
+    }
+
+    mutating func noteHeard(on link: Int, at now: Instant) {
+        heard = now
+        if link < heardOnLink.count { heardOnLink[link] = now }
+    }
+
+    /// The links on which something arrived within `window`.
+    func heardOn(within window: Duration, at now: Instant) -> LinkSet {
+        var set = LinkSet.none
+        for link in heardOnLink.indices where now - heardOnLink[link] <= window { set.insert(link) }
+        return set
+    }
+
+    /// What the peer's message acknowledges. Returns whether it is news.
+    mutating func noteAcknowledged(_ message: Message, at now: Instant) -> Bool {
+        sample(message, at: now)
+        let acknowledged = message.acknowledged
+        guard acknowledged > reachedSequence, acknowledged <= sequence else { return false }
+        let sending = sendings[Int(acknowledged % UInt64(sendings.count))]
+        guard sending.sequence == acknowledged else { return false }
+        reachedSequence = acknowledged
+        reachedReal = sending.real
+        reachedRunning = sending.running
+        return true
+    }
+
+    /// Assumes contact at `now` though nothing was acknowledged: an agent restarted in a boot that
+    /// had contact starts its evidence here.
+    mutating func assume(at now: Instant) {
+        reachedReal = now
+        reachedRunning = running(now)
+    }
+
+    /// RFC 5905 §8, with the wait at the peer already taken off by the peer.
+    private mutating func sample(_ message: Message, at now: Instant) {
+        guard message.echo.nanoseconds != 0 else { return }
+        let trip = now - message.echo
+        guard trip >= .zero, trip < .seconds(60) else { return }
+        roundTrip = trip
+        if trip <= offsetRoundTrip || now - offsetSampled > .seconds(10) {
+            clockOffset = message.sentAt - (now - trip / 2)
+            offsetRoundTrip = trip
+            offsetSampled = now
+        }
+    }
+
+    /// Time of running since the newest acknowledged sending; `nil` before the first.
+    func age(at now: Instant) -> Duration? {
+        reachedRunning.map { running(now) - $0 }
+    }
+
+    /// When `age` will exceed `limit` if nothing more is acknowledged and the agent keeps running.
+    func deadline(for limit: Duration) -> Instant? {
+        reachedRunning.map { $0 + stalled + limit + .nanoseconds(1) }
+    }
+
+    /// How long the agent stood still since the newest acknowledged sending.
+    var stalledSinceReached: Duration {
+        guard let reachedReal, let reachedRunning else { return .zero }
+        return stalled - (reachedReal - reachedRunning)
+    }
+}

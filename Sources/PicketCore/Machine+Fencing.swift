@@ -1,0 +1,307 @@
+/// Fencing: who may, when, and what the outcome is worth.
+///
+///     idle ──turn opens──▶ ordered(level) ──off──▶ restoring ──restored──▶ idle
+///      ▲                      │  ├──voided──▶ idle (late turns only)
+///      │                      │  └──failed──▶ next level, in its own turn
+///      └──backoff over─── failed ◀──last level failed
+///
+/// An episode is one loss of contact. It counts once against the budget, however many levels and
+/// attempts it takes; a level that failed never leads to a takeover (S3).
+struct FenceState: Sendable {
+    var step = Step.idle
+    var id: UInt32 = 0
+    /// The level to try next.
+    var level = 0
+    var attempts: Int64 = 0
+    /// The first turn of this loss of contact may still be used.
+    var firstTurn = false
+    /// When the turn opens that is waited for.
+    var opensAt: Instant?
+    var toldRefusal: Refusal?
+    /// A verified fence turned out to be none: no outcome is believed until a restart.
+    var distrusted = false
+    var episode: Episode?
+
+    enum Step: Equatable, Sendable {
+        case idle
+        case ordered(Ordered)
+        case restoring
+        case failed(until: Instant)
+    }
+
+    struct Ordered: Equatable, Sendable {
+        /// The peer's session at the time of the order: the only one that the outcome ends.
+        var session: SessionID?
+        var cause: Cause
+        var level: Int
+        var at: Instant
+        var cancelled = false
+    }
+
+    struct Episode: Equatable, Sendable {
+        var cause: Cause
+        /// In contact, by the operator's word or the peer's own request: no turn is needed.
+        var commanded: Bool
+        var counted = false
+    }
+}
+
+extension Machine {
+    /// Why this node may not fence a peer that it has lost.
+    func fenceRefusal(at now: Instant) -> Refusal? {
+        if leaving != nil { return .leaving }
+        if maintenance || peerMaintenance { return .maintenance }
+        if !hadContact { return .notArmed }
+        if policy.fenceLevels.isEmpty || fence.distrusted { return .noFence }
+        if pauseUntil != nil || pausing != nil { return .busy }
+        let counted = fence.episode?.counted ?? false
+        if !counted,
+            spent(memory.fences, of: policy.fenceBudget, at: now) >= policy.fenceBudget.count
+        {
+            return .fenceBudgetSpent
+        }
+        return nil
+    }
+
+    mutating func stepFencing<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        fence.opensAt = nil
+        switch fence.step {
+        case .ordered(let order):
+            // Commanded levels verify within their own time; this is for a worker that never does.
+            if now - order.at > policy.timing.fenceTimeout * 4 {
+                fenced(fence.id, .failed(.timeout), at: now, into: &out)
+            }
+            return
+        case .restoring: return
+        case .failed(let until) where now < until:
+            fence.opensAt = until
+            return
+        case .failed: fence.step = .idle
+        case .idle: break
+        }
+        heedRequest(into: &out)
+        if let episode = fence.episode, episode.commanded {
+            order(
+                cause: episode.cause, voidAfter: now + policy.timing.fenceTimeout, at: now,
+                into: &out)
+        } else if contactState == .lost, receipt == nil {
+            stepLost(at: now, into: &out)
+        }
+    }
+
+    /// The peer could not stop a group that it agreed to hand over, and asks to be fenced (S5).
+    private mutating func heedRequest<Sink: EffectSink>(into out: inout Sink) {
+        guard let peer, inContact, fence.episode == nil, peer.flags.contains(.fenceMe) else {
+            return
+        }
+        let refusal: Refusal? =
+            if drill || peer.flags.contains(.drill) { .drill } else if maintenance
+                || peerMaintenance
+            { .maintenance } else if policy.fenceLevels.isEmpty || fence.distrusted { .noFence
+            } else if leaving != nil { .leaving } else { nil }
+        if let refusal {
+            tell(refusal, cause: .peerAskedForIt, into: &out)
+        } else {
+            fence.episode = FenceState.Episode(cause: .peerAskedForIt, commanded: true)
+        }
+    }
+
+    /// Contact is lost: waits for its turn, and orders.
+    private mutating func stepLost<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        if let refusal = fenceRefusal(at: now) {
+            tell(refusal, cause: .contactLost, into: &out)
+            return
+        }
+        guard let turn = turn(at: now) else {
+            tell(.notArmed, cause: .contactLost, into: &out)
+            return
+        }
+        fence.toldRefusal = nil
+        if fence.episode == nil {
+            fence.episode = FenceState.Episode(cause: .contactLost, commanded: false)
+            out.emit(
+                .trace(
+                    Trace(
+                        .fencePlanned, cause: .contactLost, duration: max(.zero, turn.opens - now)))
+            )
+        }
+        guard now >= turn.opens else {
+            fence.opensAt = turn.opens
+            return
+        }
+        guard takeoverTermsReady() else { return }
+        order(cause: .contactLost, voidAfter: turn.closes, at: now, into: &out)
+    }
+
+    /// Whether a takeover could go on at once: its terms lie under the ceiling on disk.
+    private mutating func takeoverTermsReady() -> Bool {
+        for group in groups.indices where policy.groups[group].enabled && !groups[group].isHeld {
+            if !mayUse(takeoverTerm(of: group), of: group) { return false }
+        }
+        return true
+    }
+
+    func takeoverTerm(of group: GroupIndex) -> Term {
+        max(groups[group].term, report(of: group)?.term ?? .never).next
+    }
+
+    private func turn(at now: Instant) -> FencingTurns.Turn? {
+        let turns = FencingTurns(timing: policy.timing)
+        if fence.firstTurn, fence.level == 0, let reached = contact.reachedReal {
+            let first = turns.first(
+                view, me: policy.me, reached: reached, stalled: contact.stalledSinceReached)
+            if now <= first.closes, first.opens <= first.closes { return first }
+        }
+        guard let heard = contact.heard ?? contact.reachedReal, let offset = contact.clockOffset
+        else { return nil }
+        return turns.late(me: policy.me, heard: heard, offset: offset, at: now)
+    }
+
+    /// Who works, as this node sees it.
+    private var view: FencingTurns.View {
+        var mine: UInt64 = 0
+        var theirs: UInt64 = 0
+        var clear = peer?.seenGeneration == generation
+        for group in groups.indices {
+            let priority = UInt64(policy.groups[group].priority)
+            if groups[group].isHeld { mine += priority }
+            clear = clear && groups[group].isSettled
+            switch report(of: group)?.role {
+            case .holding: theirs += priority
+            case .vacant: break
+            case .claiming, .releasing, .granting, .resuming, nil: clear = false
+            }
+        }
+        return FencingTurns.View(clear: clear, mine: mine, theirs: theirs, me: policy.me)
+    }
+
+    private mutating func order<Sink: EffectSink>(
+        cause: Cause, voidAfter: Instant, at now: Instant, into out: inout Sink
+    ) {
+        if fence.episode?.counted == false {
+            fence.episode?.counted = true
+            countFence(at: now)
+        }
+        save(at: now, into: &out)
+        fence.id += 1
+        fence.step = .ordered(
+            FenceState.Ordered(session: peerSession, cause: cause, level: fence.level, at: now))
+        out.emit(
+            .fence(
+                FenceOrder(
+                    id: fence.id, level: fence.level, voidAfter: voidAfter, cause: cause,
+                    relayTest: relayTest)))
+        out.emit(.trace(Trace(.fenceOrdered, cause: cause, number: UInt64(fence.level))))
+    }
+
+    /// Something of the peer's arrived before the relay moved, or the reason is gone.
+    mutating func cancelFence<Sink: EffectSink>(cause: Cause, into out: inout Sink) {
+        switch fence.step {
+        case .ordered(var order) where !order.cancelled:
+            guard fence.episode?.commanded != true || cause == .peerLeft else { return }
+            order.cancelled = true
+            fence.step = .ordered(order)
+            out.emit(.cancelFence(id: fence.id))
+            out.emit(.trace(Trace(.fenceCancelled, cause: cause)))
+        case .idle where fence.episode?.commanded == false:
+            fence.episode = nil
+            out.emit(.trace(Trace(.fenceCancelled, cause: cause)))
+        case .failed:
+            fence.step = .idle
+            fence.episode = nil
+        case .idle, .ordered, .restoring: break
+        }
+        fence.level = 0
+        fence.attempts = 0
+        fence.toldRefusal = nil
+    }
+
+    mutating func fenced<Sink: EffectSink>(
+        _ id: UInt32, _ outcome: FenceOutcome, at now: Instant, into out: inout Sink
+    ) {
+        guard id == fence.id else { return }
+        switch (fence.step, outcome) {
+        case (.ordered(let order), .off):
+            confirm(order, outcome, at: now, into: &out)
+        case (.ordered(let order), .voided):
+            fence.step = .idle
+            fence.firstTurn = false
+            if order.cancelled { fence.episode = nil }
+            out.emit(.trace(Trace(.fenceVoided, cause: order.cancelled ? order.cause : .late)))
+        case (.ordered(let order), .failed(let failure)):
+            failed(order, failure, at: now, into: &out)
+        case (.restoring, .restored):
+            fence.step = .idle
+            out.emit(.trace(Trace(.fenceRestored, cause: .fenced)))
+        case (.restoring, .notRestored), (.restoring, .failed):
+            fence.step = .idle
+            out.emit(.trace(Trace(.fenceNotRestored, cause: .fenced)))
+        case (.ordered, .restored), (.ordered, .notRestored), (.restoring, .off),
+            (.restoring, .voided), (.idle, _), (.failed, _):
+            break
+        }
+    }
+
+    /// S3: only here does a fence become a receipt, and only for the session that was fenced.
+    private mutating func confirm<Sink: EffectSink>(
+        _ order: FenceState.Ordered, _ outcome: FenceOutcome, at now: Instant,
+        into out: inout Sink
+    ) {
+        out.emit(
+            .trace(
+                Trace(
+                    .fenceVerified, cause: order.cause, duration: now - order.at,
+                    number: UInt64(order.level))))
+        fence.step = .restoring
+        fence.episode = nil
+        fence.level = 0
+        fence.attempts = 0
+        fence.firstTurn = false
+        guard peerSession == order.session, let proof = Receipt(outcome, of: order.session) else {
+            return
+        }
+        receipt = proof
+        if let session = order.session {
+            banned.append(session)
+            if banned.count > 16 { banned.removeFirst() }
+            sequenceAtVerification = contact.sequence
+        }
+        contactState = .lost
+        linksUp = .none
+        if phase == .waiting || phase == .paired { phase = .alone }
+        memory.alone = true
+    }
+
+    private mutating func failed<Sink: EffectSink>(
+        _ order: FenceState.Ordered, _ failure: FenceFailure, at now: Instant,
+        into out: inout Sink
+    ) {
+        fence.firstTurn = false
+        out.emit(
+            .trace(Trace(.fenceFailed, cause: order.cause, number: UInt64(failure.rawValue))))
+        if fence.level + 1 < policy.fenceLevels.count {
+            fence.level += 1
+            fence.step = .idle
+        } else {
+            let backoff = policy.timing.fenceRetry * min(16, 1 << min(fence.attempts, 4))
+            fence.attempts += 1
+            fence.level = 0
+            fence.step = .failed(until: now + backoff)
+            out.emit(.trace(Trace(.fenceExhausted, cause: order.cause, duration: backoff)))
+        }
+        let given = order.cause == .command || order.cause == .drill
+        if order.cancelled || (given && fence.level == 0) {
+            fence.step = .idle
+            fence.episode = nil
+            fence.level = 0
+        }
+    }
+
+    private mutating func tell<Sink: EffectSink>(
+        _ refusal: Refusal, cause: Cause, into out: inout Sink
+    ) {
+        guard fence.toldRefusal != refusal else { return }
+        fence.toldRefusal = refusal
+        out.emit(.trace(Trace(.fenceRefused, cause: cause, refusal: refusal)))
+    }
+}

@@ -1,0 +1,86 @@
+/// What must be on disk before something else may happen.
+///
+/// One writing is under way at a time; what changed meanwhile goes with the next. Terms are kept
+/// as a ceiling that runs ahead of the terms in use, so that neither a grant nor a takeover waits
+/// for a disk: only a ceiling that the disk did not take in time stops them.
+extension Machine {
+    /// How far the ceiling is raised at once.
+    private var headroom: UInt64 { 8 }
+
+    /// Whether `term` lies under the ceiling that is on disk. Raises the ceiling in time.
+    mutating func mayUse(_ term: Term, of group: GroupIndex) -> Bool {
+        guard term < .highest else { return false }
+        reserve(group)
+        if memory.groups[group].term < term {
+            memory.groups[group].term = Term(term.value + headroom)
+        }
+        return term <= durable.groups[group].term
+    }
+
+    private mutating func reserve(_ group: GroupIndex) {
+        let used = groups[group].term.value
+        if memory.groups[group].term.value < used + headroom / 2, used < Term.highest.value {
+            memory.groups[group].term = Term(used + headroom)
+        }
+    }
+
+    mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        for group in groups.indices { reserve(group) }
+        guard saving == nil, memory != durable else { return }
+        if let retry = saveRetryAt, now < retry { return }
+        ticket += 1
+        saving = (ticket, memory)
+        out.emit(.persist(memory, ticket: ticket))
+    }
+
+    mutating func persisted<Sink: EffectSink>(_ ticket: UInt32, into out: inout Sink) {
+        guard let saving, saving.ticket == ticket else { return }
+        durable = saving.memory
+        self.saving = nil
+        if saveRetryAt != nil {
+            saveRetryAt = nil
+            out.emit(.trace(Trace(.persistRecovered)))
+        }
+    }
+
+    mutating func persistFailed<Sink: EffectSink>(
+        _ ticket: UInt32, at now: Instant, into out: inout Sink
+    ) {
+        guard let saving, saving.ticket == ticket else { return }
+        self.saving = nil
+        if saveRetryAt == nil { out.emit(.trace(Trace(.persistFailed))) }
+        saveRetryAt = now + .seconds(1)
+    }
+
+    /// What runs here, for an agent that would follow in this boot.
+    mutating func note<Sink: EffectSink>(into out: inout Sink) {
+        var holdings: [Holding] = []
+        for group in groups.indices {
+            switch groups[group].role {
+            case .holding(let active): holdings.append(Holding(group: group, term: active.term))
+            case .releasing(let it): holdings.append(Holding(group: group, term: it.term))
+            case .resuming(let term): holdings.append(Holding(group: group, term: term))
+            case .vacant, .claiming, .granting: break
+            }
+        }
+        guard holdings != noted.holdings || hadContact != noted.contact else { return }
+        noted = RunNote(
+            holdings: holdings, contact: hadContact, clockOffset: contact.clockOffset)
+        out.emit(.note(noted))
+    }
+
+    /// Entries of the last `budget.window`.
+    func spent(_ entries: [Instant], of budget: Budget, at now: Instant) -> Int {
+        entries.count { now - $0 < budget.window }
+    }
+
+    mutating func countFence(at now: Instant) {
+        memory.fences.removeAll { now - $0 >= policy.fenceBudget.window }
+        memory.fences.append(now)
+    }
+
+    mutating func countMove(at now: Instant) {
+        memory.moves.removeAll { now - $0 >= policy.moveBudget.window }
+        memory.moves.append(now)
+    }
+}

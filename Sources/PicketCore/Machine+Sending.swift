@@ -1,0 +1,103 @@
+/// Heartbeats, probes and answers.
+extension Machine {
+    mutating func stepSending<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        let told = currentReports()
+        if told != reports {
+            reports = told
+            generation &+= 1
+            sendDue = true
+        }
+        guard phase != .left || leaving?.sequence != nil else { return }
+        let doubtful = isInDoubt(at: now)
+        if now >= nextSending {
+            let interval =
+                doubtful || phase == .left ? policy.timing.probe : policy.timing.heartbeat
+            nextSending = now + interval
+            stepLinks(at: now, into: &out)
+            send(flags: doubtful ? .probe : [], at: now, into: &out)
+        } else if sendDue || answerDue {
+            send(flags: [], at: now, into: &out)
+        }
+    }
+
+    /// Probing ends some time after the loss: what is still silent then will say hello.
+    private func isInDoubt(at now: Instant) -> Bool {
+        switch contactState {
+        case .suspected: return true
+        case .lost:
+            guard receipt == nil, let age = contact.age(at: now) else { return false }
+            return age < policy.timing.deadAfter * 4
+        case .never, .established: return false
+        }
+    }
+
+    mutating func send<Sink: EffectSink>(
+        flags extra: Message.Flags, at now: Instant, into out: inout Sink
+    ) {
+        sendDue = false
+        answerDue = false
+        var message = Message(sequence: contact.noteSending(at: now))
+        if let peer, !mustForget {
+            message.acknowledged = peer.sequence
+            message.echo = peer.sentAt + (now - peerReceivedAt)
+        }
+        message.heardOn = contact.heardOn(within: policy.timing.deadAfter, at: now)
+        message.sentAt = now
+        message.flags = flags.union(extra)
+        message.phase = phase
+        message.health = health.score
+        message.watchdogMilliseconds = UInt32(clamping: watchdog.milliseconds)
+        message.relayTest = relayTest
+        message.configurationDigest = policy.digest
+        message.generation = generation
+        message.seenGeneration = seenGeneration
+        message.pause = pausing?.length ?? .zero
+        message.groups = currentReports()
+        out.emit(.send(message, on: .first(policy.linkCount)))
+    }
+
+    private var flags: Message.Flags {
+        var flags: Message.Flags = []
+        if maintenance { flags.insert(.maintenance) }
+        if drill { flags.insert(.drill) }
+        if policy.simulated || health.simulated { flags.insert(.simulated) }
+        if pauseUntil != nil { flags.insert(.pauseAgreed) }
+        for group in groups {
+            if case .releasing(let releasing) = group.role, releasing.stuck {
+                flags.insert(.fenceMe)
+            }
+        }
+        return flags
+    }
+
+    private func currentReports() -> [GroupReport] {
+        groups.indices.map { index in
+            let group = groups[index]
+            var report = GroupReport(term: group.term, sync: group.sync)
+            switch group.role {
+            case .vacant: report.role = .vacant
+            case .claiming(let claim):
+                report.role = .claiming
+                report.term = claim.term
+            case .granting(let grant):
+                report.role = .granting
+                report.term = grant.term
+                if grant.automatic { report.flags.insert(.automatic) }
+            case .holding(let active):
+                report.role = .holding
+                report.term = active.term
+                if active.run == .running { report.flags.insert(.running) }
+            case .releasing(let releasing):
+                report.role = .releasing
+                report.term = releasing.term
+            case .resuming(let term):
+                report.role = .resuming
+                report.term = term
+                report.flags.insert(.running)
+            }
+            if isEligible(index) { report.flags.insert(.eligible) }
+            if let wish = group.wish { report.flags.insert(wish.failback ? .failback : .wanted) }
+            return report
+        }
+    }
+}

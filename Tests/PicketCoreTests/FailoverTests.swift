@@ -1,0 +1,403 @@
+import Testing
+
+@testable import PicketCore
+
+/// The pair's protocol, told as stories of two machines in a small world.
+struct FailoverTests {
+    @Test func `a pair forms and the preferred node holds the group`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        #expect(world.holder() == .low)
+        #expect(world.fences.isEmpty)
+        #expect(world.low.machine?.phase == .paired)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `a silent holder is fenced before takeover and returns as a standby`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.cutPower(world.low)
+        let died = world.now
+        #expect(world.run(until: { world.holder() == .high }, within: .seconds(2)))
+        #expect(world.now - died < .milliseconds(600))
+        #expect(world.fences == [.low])
+        world.run(for: .seconds(10))
+        #expect(world.holder() == .high)
+        #expect(world.low.machine?.phase == .paired)
+        #expect(world.fences == [.low])
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `a dead standby is fenced and the holder keeps its group`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        let term = world.low.running[0]
+        world.cutPower(world.high)
+        world.run(for: .seconds(10))
+        #expect(world.fences == [.high])
+        #expect(world.low.running[0] == term)
+        #expect(world.high.machine?.phase == .paired)
+    }
+
+    @Test(arguments: 1...40)
+    func `in a partition the holder survives and the fenced node waits`(seed: Int) {
+        let world = SmallWorld(seed: UInt64(seed))
+        world.bootBoth()
+        world.run(for: .milliseconds(Int64(seed)))
+        world.cutAll()
+        world.run(for: .seconds(60))
+        #expect(world.fences == [.high])
+        #expect(world.holder() == .low)
+        #expect(world.high.machine?.phase == .waiting)
+        world.cutAll(false)
+        world.run(for: .seconds(5))
+        #expect(world.high.machine?.phase == .paired)
+        #expect(world.low.machine?.phase == .paired)
+        #expect(world.fences == [.high])
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test(arguments: 0...1)
+    func `loss in one direction cuts one node and leaves one working`(sender: Int) {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.links[sender][0].cut = true
+        world.run(for: .seconds(30))
+        #expect(world.fences == [.high])
+        #expect(world.holder() == .low)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test(arguments: [10, 20, 30, 40, 50])
+    func `plain loss never looks like death`(percent: Int) {
+        let world = SmallWorld(seed: UInt64(percent))
+        for node in 0...1 {
+            world.links[node][0].lossPercent = percent
+            world.links[node][0].duplicatePercent = 10
+            world.links[node][0].jitter = .milliseconds(3)
+        }
+        world.bootBoth()
+        world.run(for: .seconds(120))
+        #expect(world.fences.isEmpty)
+        #expect(world.holder() == .low)
+        #expect(!world.low.has(.contactLost) && !world.high.has(.contactLost))
+    }
+
+    @Test func `a paused standby fences nobody on waking`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.relays[0] = .stuckOn
+        world.pause(world.high, for: .milliseconds(1500))
+        world.run(for: .seconds(4))
+        #expect(!world.high.has(.fenceOrdered))
+        #expect(world.fences.isEmpty)
+        #expect(world.holder() == .low)
+        #expect(world.high.machine?.inContact == true)
+    }
+
+    @Test func `a relay that is stuck on never leads to a takeover`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.relays[1] = .stuckOn
+        world.cutPower(world.low)
+        world.run(for: .seconds(20))
+        #expect(world.high.has(.fenceExhausted))
+        #expect(world.holder() == nil)
+        #expect(world.command(.confirmFence, on: world.high) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `the operator's word is refused in contact`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        #expect(world.command(.confirmFence, on: world.high) == .refused(.inContact))
+    }
+
+    @Test func `a fence that the peer survives is disproved and the older holder stops`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.relays[1] = .lies
+        // The holder hears nothing and is not heard, and its own relay does not move.
+        world.relays[0] = .unreachable
+        world.cutAll()
+        world.run(for: .milliseconds(900))
+        world.cutAll(false)
+        world.run(for: .seconds(2))
+        #expect(world.high.has(.fenceDisproved))
+        #expect(world.holder() == .high)
+    }
+
+    @Test func `handover and failback by hand move the group without a fence`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        let first = world.low.running[0]!
+        #expect(world.command(.handover(nil), on: world.low) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        #expect(world.high.running[0]! > first)
+        #expect(world.command(.failback(0), on: world.low) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .low)
+        #expect(world.fences.isEmpty)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `a critical node hands over to a fitter one`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.handle(.health(Health(score: 0)), on: world.low)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        #expect(world.fences.isEmpty)
+    }
+
+    @Test func `when both are unfit the group stays and is alarmed`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.handle(.health(Health(score: 0)), on: world.high)
+        world.run(for: .milliseconds(100))
+        world.handle(.health(Health(score: 0)), on: world.low)
+        world.run(for: .seconds(5))
+        #expect(world.holder() == .low)
+        #expect(world.low.count(.unfitBoth) == 1)
+    }
+
+    @Test func `flapping health with automatic failback is stopped by the budget`() {
+        let world = SmallWorld { policy in
+            policy.groups[0].failback = .auto(stableFor: .seconds(2))
+        }
+        world.bootBoth()
+        for _ in 0..<10 {
+            world.handle(.health(Health(score: 0)), on: world.low)
+            world.run(for: .seconds(3))
+            world.handle(.health(Health(score: 100)), on: world.low)
+            world.run(for: .seconds(5))
+        }
+        let activations = world.low.count(.activating) + world.high.count(.activating)
+        #expect(activations == 1 + 3)
+        #expect(world.holder() != nil)
+        #expect(world.fences.isEmpty)
+    }
+
+    @Test func `a restarted agent keeps its group after an agreed pause`() {
+        let world = SmallWorld()
+        world.low.supervised = true
+        world.bootBoth()
+        let term = world.low.running[0]
+        _ = world.command(.pause(.seconds(10)), on: world.low)
+        world.run(for: .seconds(5))
+        #expect(world.low.has(.paused))
+        #expect(world.low.has(.adopted))
+        #expect(world.low.running[0] == term)
+        #expect(world.fences.isEmpty)
+        #expect(!world.high.has(.contactLost))
+    }
+
+    @Test func `a pause is bounded`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        _ = world.command(.pause(.seconds(2)), on: world.low)
+        world.run(for: .seconds(1))
+        #expect(world.fences.isEmpty)
+        world.run(for: .seconds(10))
+        #expect(world.fences == [.low])
+        #expect(world.holder() == .high)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `an agent that its supervisor restarts in time adopts its group`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        let term = world.low.running[0]
+        world.killAgent(world.low)
+        world.after(.milliseconds(150)) { world.startAgent(world.low) }
+        world.run(for: .seconds(5))
+        #expect(world.fences.isEmpty)
+        #expect(world.low.running[0] == term)
+        #expect(world.low.has(.adopted))
+    }
+
+    @Test func `a planned stop hands the group over without a fence`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        #expect(world.command(.leave, on: world.low) == .accepted)
+        world.run(for: .seconds(20))
+        #expect(world.low.machine == nil)
+        #expect(world.holder() == .high)
+        #expect(world.fences.isEmpty)
+        #expect(world.high.has(.peerLeft))
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `a stop that fails in a handover ends in a fence by the peer`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.low.failStop = true
+        _ = world.command(.handover(0), on: world.low)
+        world.run(for: .seconds(2))
+        #expect(world.fences == [.low])
+        #expect(world.holder() == .high)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `a group that the peer cannot start comes back`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.high.failStart = true
+        _ = world.command(.handover(0), on: world.low)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .low)
+        #expect(world.fences.isEmpty)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `a monitor that fails for good moves the group`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.handle(.resources(0, .failed), on: world.low)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .high)
+        #expect(world.fences.isEmpty)
+    }
+
+    @Test(arguments: [NodeID.low, .high])
+    func `maintenance on either node prevents every fence`(node: NodeID) {
+        let world = SmallWorld()
+        world.bootBoth()
+        _ = world.command(.maintenance(true), on: world.nodes[Int(node.rawValue)])
+        world.run(for: .seconds(1))
+        world.cutAll()
+        world.run(for: .seconds(20))
+        #expect(world.fences.isEmpty)
+        #expect(world.holder() == .low)
+    }
+
+    @Test func `the fence budget stops a series of fences`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        for _ in 0..<5 {
+            world.cutPower(world.high)
+            world.after(.seconds(3)) {
+                if !world.high.powered { world.boot(world.high) }
+            }
+            world.run(for: .seconds(15))
+        }
+        #expect(world.fences.count == 3)
+        #expect(world.low.traces.contains { $0.trace.refusal == .fenceBudgetSpent })
+        #expect(world.holder() == .low)
+    }
+
+    @Test func `a node booted alone waits`() {
+        let world = SmallWorld { $0.startup = .aloneAfter(.seconds(5)) }
+        world.boot(world.low)
+        world.run(for: .seconds(60))
+        #expect(world.holder() == nil)
+        #expect(world.fences.isEmpty)
+        #expect(world.low.traces.contains { $0.trace.refusal == .peerMayHold })
+    }
+
+    @Test func `a node that was alone by a receipt goes on alone after its own reboot`() {
+        let world = SmallWorld { $0.startup = .aloneAfter(.seconds(5)) }
+        world.bootBoth()
+        world.bootTime = .seconds(100_000)
+        world.cutPower(world.high)
+        world.run(for: .seconds(5))
+        let term = world.low.running[0]!
+        world.cutPower(world.low)
+        world.boot(world.low)
+        world.run(for: .seconds(20))
+        #expect(world.low.running[0]! > term)
+    }
+
+    @Test func `a full disk is alarmed and stops no takeover`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.high.diskFull = true
+        world.cutPower(world.low)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .high)
+        #expect(world.high.has(.persistFailed))
+    }
+
+    @Test func `terms never repeat across crashes at any time`() {
+        let world = SmallWorld(seed: 7)
+        var seen: Set<UInt64> = []
+        var last: [Term?] = [nil, nil]
+        world.bootBoth()
+        for _ in 0..<40 {
+            let node = world.nodes[Int(world.random.below(2))]
+            world.cutPower(node)
+            world.run(for: .milliseconds(world.random.below(20)))
+            world.boot(node)
+            world.run(for: .milliseconds(200 + world.random.below(4000)))
+            for node in world.nodes {
+                let index = Int(node.id.rawValue)
+                if let term = node.running[0], term != last[index] {
+                    #expect(seen.insert(term.value).inserted)
+                }
+                last[index] = node.running[0]
+            }
+        }
+        #expect(world.violations.isEmpty)
+    }
+
+    /// Partitions, pauses, kills, losses and commands at random moments.
+    @Test(arguments: 0..<150)
+    func `no fault in any mixture makes a group active on both`(seed: Int) {
+        let world = SmallWorld(seed: UInt64(1000 + seed)) { policy in
+            policy.groups.append(GroupPolicy(prefer: .high, failback: .auto(stableFor: .seconds(3))))
+            policy.fenceBudget = .perHour(1000)
+            policy.moveBudget = .perHour(1000)
+        }
+        for node in world.nodes { node.supervised = true }
+        world.bootBoth()
+        for _ in 0..<25 {
+            disturb(world)
+            world.run(for: .milliseconds(world.random.below(1500)))
+        }
+        #expect(world.violations.isEmpty, "seed \(seed)")
+        // Faults stop: the pair must come back to work by itself.
+        world.cutAll(false)
+        world.relays = [.works, .works]
+        for node in world.nodes {
+            node.failStart = false
+            node.failStop = false
+            if !node.powered { world.boot(node) } else if node.machine == nil {
+                world.startAgent(node)
+            }
+            _ = world.command(.maintenance(false), on: node)
+        }
+        for node in 0...1 { world.links[node][0] = SmallWorld.Link() }
+        world.run(for: .seconds(400))
+        #expect(world.violations.isEmpty, "seed \(seed)")
+        for group in 0...1 {
+            #expect(world.holder(of: group) != nil, "seed \(seed) group \(group)")
+        }
+    }
+
+    private func disturb(_ world: SmallWorld) {
+        let node = world.nodes[Int(world.random.below(2))]
+        switch world.random.below(13) {
+        case 0: world.cutAll()
+        case 1, 2: world.cutAll(false)
+        case 3: world.links[Int(world.random.below(2))][0].cut = true
+        case 4: world.pause(node, for: .milliseconds(world.random.below(2500)))
+        case 5: world.links[Int(world.random.below(2))][0].lossPercent = Int(world.random.below(60))
+        case 6:
+            world.killAgent(node)
+            world.after(.milliseconds(world.random.below(900))) {
+                if node.machine == nil { world.startAgent(node) }
+            }
+        case 7:
+            world.cutPower(node)
+            world.after(.seconds(3)) { if !node.powered { world.boot(node) } }
+        case 8: _ = world.command(.handover(nil), on: node)
+        case 9: world.handle(.health(Health(score: world.random.chance(50) ? 0 : 100)), on: node)
+        case 10: world.relays[Int(world.random.below(2))] = world.random.chance(70) ? .works : .stuckOn
+        case 11: _ = world.command(.pause(.seconds(2)), on: node)
+        default: _ = world.command(.failback(nil), on: node)
+        }
+    }
+}

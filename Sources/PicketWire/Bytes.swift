@@ -1,7 +1,7 @@
 /// Numbers to bytes and back, little endian; a reader never reads past its end.
 
 extension [UInt8] {
-    mutating func append<Number: FixedWidthInteger>(_ number: Number) {
+    mutating func write<Number: FixedWidthInteger>(_ number: Number) {
         for index in 0..<(Number.bitWidth / 8) {
             append(UInt8(truncatingIfNeeded: number >> Number(8 * index)))
         }

@@ -308,7 +308,7 @@ extension Channel {
         setNonce(header.sequence)
         guard
             let length = keys[index].receive.open(
-                buffer, header: Wire.headerLength, sealed: Wire.headerLength..<count,
+                buffer, sealed: Wire.headerLength..<count,
                 nonce: nonce, into: &plain)
         else { throw .notAuthentic }
         return length
@@ -324,7 +324,7 @@ extension Channel {
         for index in 0..<Wire.nonceLength { nonce[index] = buffer[Wire.headerLength + index] }
         guard
             let length = helloSecrets[key].receive.open(
-                buffer, header: Wire.headerLength,
+                buffer,
                 sealed: (Wire.headerLength + Wire.nonceLength)..<count, nonce: nonce,
                 into: &plain)
         else { throw .notAuthentic }

@@ -53,46 +53,46 @@ enum Codec {
     static func encode(_ message: Message, keys: KeyIDs, into bytes: inout [UInt8]) -> Bool {
         guard isEncodable(message) else { return false }
         bytes.removeAll(keepingCapacity: true)
-        bytes.append(Tag.state)
-        bytes.append(UInt16(stateLength))
+        bytes.write(Tag.state)
+        bytes.write(UInt16(stateLength))
         encodeState(message, into: &bytes)
-        bytes.append(Tag.groups)
-        bytes.append(UInt16(2 + entryLength * message.groups.count))
-        bytes.append(UInt8(entryLength))
-        bytes.append(UInt8(message.groups.count))
+        bytes.write(Tag.groups)
+        bytes.write(UInt16(2 + entryLength * message.groups.count))
+        bytes.write(UInt8(entryLength))
+        bytes.write(UInt8(message.groups.count))
         for group in message.groups {
-            bytes.append(group.role.rawValue)
-            bytes.append(group.term.value)
-            bytes.append(group.flags.rawValue)
-            bytes.append(group.sync.rawValue)
+            bytes.write(group.role.rawValue)
+            bytes.write(group.term.value)
+            bytes.write(group.flags.rawValue)
+            bytes.write(group.sync.rawValue)
         }
-        bytes.append(Tag.keys)
-        bytes.append(UInt16(9))
+        bytes.write(Tag.keys)
+        bytes.write(UInt16(9))
         encode(keys, into: &bytes)
         return true
     }
 
     /// Nine bytes.
     static func encode(_ keys: KeyIDs, into bytes: inout [UInt8]) {
-        bytes.append(UInt8(keys.second == 0 ? 1 : 2))
-        bytes.append(keys.first)
-        bytes.append(keys.second)
+        bytes.write(UInt8(keys.second == 0 ? 1 : 2))
+        bytes.write(keys.first)
+        bytes.write(keys.second)
     }
 
     private static func encodeState(_ message: Message, into bytes: inout [UInt8]) {
-        bytes.append(message.acknowledged)
-        bytes.append(message.heardOn.bits)
-        bytes.append(message.sentAt.nanoseconds)
-        bytes.append(message.echo.nanoseconds)
-        bytes.append(message.flags.rawValue)
-        bytes.append(message.phase.rawValue)
-        bytes.append(message.health)
-        bytes.append(message.watchdogMilliseconds)
-        bytes.append(message.relayTest.rawValue)
-        bytes.append(message.configurationDigest)
-        bytes.append(message.generation)
-        bytes.append(message.seenGeneration)
-        bytes.append(message.pause.nanoseconds)
+        bytes.write(message.acknowledged)
+        bytes.write(message.heardOn.bits)
+        bytes.write(message.sentAt.nanoseconds)
+        bytes.write(message.echo.nanoseconds)
+        bytes.write(message.flags.rawValue)
+        bytes.write(message.phase.rawValue)
+        bytes.write(message.health)
+        bytes.write(message.watchdogMilliseconds)
+        bytes.write(message.relayTest.rawValue)
+        bytes.write(message.configurationDigest)
+        bytes.write(message.generation)
+        bytes.write(message.seenGeneration)
+        bytes.write(message.pause.nanoseconds)
     }
 
     private static func isEncodable(_ message: Message) -> Bool {

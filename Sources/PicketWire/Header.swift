@@ -11,7 +11,7 @@
 ///         25         message: the sealed body
 ///                    hello: a random nonce of 24 bytes, then the sealed body
 ///
-/// All numbers are little endian. The header is bound to the sealed body as associated data. A
+/// All numbers are little endian. What is in clear is bound to the sealed body as associated data. A
 /// message's nonce is its sequence number: each pair of sessions and each direction has a key of
 /// its own, and a session never uses a number twice.
 internal import PicketCore
@@ -43,10 +43,10 @@ struct Header: Equatable {
         datagram.append(UInt8(ascii: "K"))
         datagram.append(Wire.version)
         datagram.append(kind.rawValue)
-        datagram.append(keyID)
+        datagram.write(keyID)
         datagram.append(sender.rawValue)
-        datagram.append(session)
-        datagram.append(sequence)
+        datagram.write(session)
+        datagram.write(sequence)
     }
 
     /// Reads the first bytes of a datagram of `count` bytes.

@@ -34,10 +34,10 @@ struct Hello: Equatable {
 
     func encode(into bytes: inout [UInt8]) {
         bytes.removeAll(keepingCapacity: true)
-        bytes.append(knows)
-        bytes.append(challenge)
-        bytes.append(to)
-        bytes.append(echo)
+        bytes.write(knows)
+        bytes.write(challenge)
+        bytes.write(to)
+        bytes.write(echo)
         Codec.encode(keys, into: &bytes)
     }
 

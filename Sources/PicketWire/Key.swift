@@ -102,7 +102,7 @@ public struct Key: Sendable {
             unsafe input.append(context.utf8Start[index])
         }
         input.append(0)
-        for number in numbers { input.append(number) }
+        for number in numbers { input.write(number) }
         return input
     }
 
@@ -121,21 +121,22 @@ public struct Key: Sendable {
         }
     }
 
-    /// Opens `datagram[sealed]` into `plain`, with `datagram[..<header]` bound to it. The number
-    /// of bytes, or `nil` if it is not authentic.
+    /// Opens `datagram[sealed]` into `plain`, with all that stands before it bound to it. The
+    /// number of bytes, or `nil` if it is not authentic.
     func open(
-        _ datagram: [UInt8], header: Int, sealed: Range<Int>, nonce: [UInt8],
+        _ datagram: [UInt8], sealed: Range<Int>, nonce: [UInt8],
         into plain: inout [UInt8]
     ) -> Int? {
         precondition(nonce.count == Wire.nonceLength && sealed.upperBound <= datagram.count)
-        precondition(header <= sealed.lowerBound && sealed.count <= plain.count)
+        precondition(sealed.count <= plain.count)
         guard sealed.count >= Wire.tagLength else { return nil }
         var length: UInt64 = 0
         let result = unsafe datagram.withUnsafeBufferPointer { source in
             unsafe plain.withUnsafeMutableBufferPointer { target in
                 unsafe crypto_aead_xchacha20poly1305_ietf_decrypt(
                     target.baseAddress!, &length, nil, source.baseAddress! + sealed.lowerBound,
-                    UInt64(sealed.count), source.baseAddress!, UInt64(header), nonce, bytes)
+                    UInt64(sealed.count), source.baseAddress!, UInt64(sealed.lowerBound), nonce,
+                    bytes)
             }
         }
         return result == 0 ? Int(length) : nil

@@ -1,0 +1,178 @@
+import PicketCore
+import Testing
+
+@testable import PicketWire
+
+struct CodecTests {
+    func encoded(_ message: Message) -> [UInt8] {
+        var bytes: [UInt8] = []
+        #expect(Codec.encode(message, keys: KeyIDs(first: 7), into: &bytes))
+        return bytes
+    }
+
+    func reason(_ bytes: [UInt8]) -> Drop? {
+        do throws(Drop) {
+            _ = try Codec.decode(bytes, 0..<bytes.count, sequence: 1)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test func `any message comes out as it went in`() throws {
+        var random = Seeded(1)
+        for sequence in 1...5000 {
+            let message = Message.any(UInt64(sequence), using: &random)
+            let bytes = encoded(message)
+            let body = try Codec.decode(bytes, 0..<bytes.count, sequence: UInt64(sequence))
+            #expect(body == Codec.Body(message: message, keys: KeyIDs(first: 7)))
+        }
+    }
+
+    @Test func `the largest message fits a datagram`() {
+        let groups = Array(repeating: GroupReport(term: .highest), count: Limits.groups)
+        let length = encoded(Message(sequence: Codec.greatest, groups: groups)).count
+        #expect(Wire.headerLength + length + Wire.tagLength <= Wire.longest)
+    }
+
+    @Test func `every truncation of a body is refused`() {
+        let bytes = encoded(Message(sequence: 1, groups: [GroupReport(), GroupReport()]))
+        for length in 0..<bytes.count {
+            let expected: [Drop] = [.truncated, .missingSection]
+            #expect(reason(Array(bytes[..<length])).map(expected.contains) == true)
+        }
+    }
+
+    @Test func `random bodies never trap`() {
+        var random = Seeded(2)
+        let sound = encoded(Message(sequence: 1, groups: [GroupReport()]))
+        for _ in 0..<100_000 {
+            var bytes = sound
+            for _ in 0..<Int.random(in: 1...8, using: &random) {
+                let place = Int.random(in: 0..<bytes.count, using: &random)
+                bytes[place] = UInt8.random(in: 0...255, using: &random)
+            }
+            _ = reason(bytes)
+        }
+    }
+
+    /// Offsets in the body: the state's content starts at 3, the groups' entries at 3 + 58 + 5.
+    @Test(
+        arguments: [
+            (30, 0, Drop.unknownPhase), (30, 7, .unknownPhase), (31, 101, .badHealth),
+            (36, 4, .unknownRelayTest), (62, 17, .truncated), (65, 17, .tooManyGroups),
+            (66, 6, .unknownRole), (74, 0x81, .badTerm), (76, 4, .unknownSync),
+            (10, 0x40, .badNumber), (19, 0x80, .badNumber), (27, 0x40, .badNumber), (27, 0x3F, nil),
+        ] as [(Int, UInt8, Drop?)])
+    func `a value out of bounds is refused with its reason`(
+        offset: Int, value: UInt8, expected: Drop?
+    ) {
+        var bytes = encoded(Message(sequence: 1, groups: [GroupReport()]))
+        bytes[offset] = value
+        #expect(reason(bytes) == expected)
+    }
+
+    @Test func `a pause beyond reason is refused`() {
+        var bytes = encoded(Message(sequence: 1))
+        bytes[60] = 0x80
+        #expect(reason(bytes) == .badNumber)
+    }
+
+    @Test func `what a peer would refuse is not encoded`() {
+        var bytes: [UInt8] = []
+        let group = GroupReport(term: Term(Term.highest.value + 1))
+        let refused = [
+            Message(sequence: 0), Message(sequence: .max),
+            Message(sequence: 1, acknowledged: .max), Message(sequence: 1, health: 101),
+            Message(sequence: 1, sentAt: Instant(nanoseconds: -1)),
+            Message(sequence: 1, echo: .distantFuture), Message(sequence: 1, groups: [group]),
+            Message(sequence: 1, pause: .nanoseconds(-1)),
+            Message(sequence: 1, groups: Array(repeating: GroupReport(), count: 17)),
+        ]
+        for message in refused {
+            #expect(!Codec.encode(message, keys: KeyIDs(first: 1), into: &bytes))
+        }
+    }
+
+    @Test func `a newer agent may add fields, sections and flags`() throws {
+        let message = Message(
+            sequence: 1, flags: .drill, groups: [GroupReport(role: .holding, term: Term(3))])
+        var bytes = encoded(message)
+        // Longer entries of groups, an unknown flag in each flag field.
+        bytes[29] |= 0x80
+        bytes[75] |= 0x80
+        bytes[64] += 2
+        bytes[62] += 2
+        bytes.insert(contentsOf: [9, 9], at: 77)
+        // A longer state.
+        bytes[1] += 3
+        bytes.insert(contentsOf: [1, 2, 3], at: 61)
+        // Sections that nobody knows, one of them empty.
+        bytes += [200, 2, 0, 5, 5, 201, 0, 0]
+        let body = try Codec.decode(bytes, 0..<bytes.count, sequence: 1)
+        #expect(body.message == message)
+    }
+
+    @Test func `a section that comes twice or not at all is refused`() {
+        let bytes = encoded(Message(sequence: 1))
+        #expect(reason(bytes + bytes) == .repeatedSection)
+        #expect(reason(Array(bytes[61...])) == .missingSection)
+        #expect(reason([]) == .missingSection)
+    }
+}
+
+struct ReplayWindowTests {
+    @Test func `a number is new once`() {
+        var window = ReplayWindow()
+        for number in [1, 3, 2, 64, 63, 65, 5000, 4999] as [UInt64] {
+            #expect(window.standing(of: number) == .new)
+            window.insert(number)
+            #expect(window.standing(of: number) == .seen)
+        }
+    }
+
+    @Test func `the window's far edge is exact`() {
+        var window = ReplayWindow()
+        #expect(ReplayWindow.reach >= 1024)
+        window.insert(10_000)
+        let last = 10_000 - ReplayWindow.reach + 1
+        #expect(window.standing(of: last) == .new)
+        window.insert(last)
+        #expect(window.standing(of: last) == .seen)
+        #expect(window.standing(of: last - 1) == .tooOld)
+        #expect(window.newest == 10_000)
+    }
+
+    @Test func `the greatest number does not trap`() {
+        var window = ReplayWindow()
+        window.insert(1)
+        window.insert(.max)
+        #expect(window.standing(of: .max) == .seen)
+        #expect(window.standing(of: .max - 1) == .new)
+        #expect(window.standing(of: 1) == .tooOld)
+    }
+
+    /// Against a model that remembers everything.
+    @Test(arguments: 1...8) func `it agrees with a set of all numbers`(seed: UInt64) {
+        var random = Seeded(seed)
+        var window = ReplayWindow()
+        var all: Set<UInt64> = []
+        var newest: UInt64 = 0
+        for _ in 0..<20_000 {
+            let behind = UInt64.random(in: 0..<(ReplayWindow.reach + 100), using: &random)
+            let jump = UInt64.random(in: 0..<(seed * 40), using: &random)
+            let number = Bool.random(using: &random) ? newest + jump : newest - min(newest, behind)
+            guard number > 0 else { continue }
+            let expected: ReplayWindow.Standing =
+                all.contains(number) && newest - number < ReplayWindow.reach
+                ? .seen
+                : number > newest
+                    || newest - number < ReplayWindow.reach ? .new : .tooOld
+            #expect(window.standing(of: number) == expected)
+            guard expected == .new else { continue }
+            window.insert(number)
+            all.insert(number)
+            newest = max(newest, number)
+        }
+    }
+}

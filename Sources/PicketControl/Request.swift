@@ -70,6 +70,8 @@ public enum Drill: Equatable, Sendable {
 public struct RequestError: Error, Equatable, Sendable {
     public enum Code: UInt8, CaseIterable, Sendable {
         case empty, tooLong, incomplete, encoding, unknown, malformed, unknownName
+        /// Understood, and refused as things are.
+        case refused
     }
     public var code: Code
     public var text: String
@@ -294,6 +296,7 @@ extension RequestError.Code {
         case .unknown: "unknown"
         case .malformed: "malformed"
         case .unknownName: "unknown_name"
+        case .refused: "refused"
         }
     }
 }

@@ -54,7 +54,7 @@ public enum Text {
         }
         let nanoseconds = value * size
         guard nanoseconds <= 366 * 86_400e9 else { return nil }
-        return Duration(nanoseconds: Int64(nanoseconds.rounded()))
+        return Duration(nanoseconds: Int64(nanoseconds + 0.5))
     }
 
     /// A decimal number and the unit that follows it without a space: "95C" is (95, "C"),
@@ -91,7 +91,7 @@ public enum Text {
         guard value.isFinite, abs(value) < 1e15 else { return "?" }
         var scale = 1.0
         for _ in 0..<places { scale *= 10 }
-        let scaled = Int64((abs(value) * scale).rounded())
+        let scaled = Int64(abs(value) * scale + 0.5)
         let whole = scaled / Int64(scale)
         var fraction = String(scaled % Int64(scale))
         while fraction.utf8.count < places { fraction = "0" + fraction }

@@ -1,0 +1,78 @@
+import PicketControl
+import PicketCore
+import Testing
+
+struct ProtectionTests {
+    @Test func `a pair for which all is well is protected`() {
+        let protection = Protection(report())
+        #expect(protection.verdict == .protected)
+        #expect(protection.lines.map { $0.failure }.prefix(2) == ["west dies", "east dies"])
+    }
+
+    struct Case: Sendable {
+        var what: String
+        var verdict: Protection.Verdict
+        var change: @Sendable (inout StatusReport) -> Void
+        init(
+            _ what: String, _ verdict: Protection.Verdict,
+            _ change: @escaping @Sendable (inout StatusReport) -> Void
+        ) {
+            self.what = what
+            self.verdict = verdict
+            self.change = change
+        }
+    }
+
+    static let cases: [Case] = [
+        Case("not armed", .unprotected) { $0.status.protectionGap = .notArmed },
+        Case("relay failed", .unprotected) { $0.status.relayTest = .failed },
+        Case("relay untested", .weakened) { $0.status.relayTest = .unknown },
+        Case("unfit", .unprotected) { $0.status.health.score = 0 },
+        Case("peer silent", .unprotected) { $0.status.contact = .lost },
+        Case("peer never seen", .unprotected) { $0.status.contact = .never },
+        Case("maintenance", .unprotected) { $0.status.maintenance = true },
+        Case("peer in maintenance", .unprotected) { $0.status.peerMaintenance = true },
+        Case("peer unfit", .unprotected) { $0.status.peerHealth = 0 },
+        Case("peer's relay failed", .unprotected) { $0.status.peerRelayTest = .failed },
+        Case("peer waits", .unprotected) { $0.status.peerPhase = .waiting },
+        Case("peer pauses", .weakened) { $0.status.peerPhase = .pausing },
+        Case("standby stale", .unprotected) { $0.status.groups[1].sync = .stale },
+        Case("peer's standby stale", .unprotected) { $0.status.groups[0].peerSync = .failed },
+        Case("failed start here", .unprotected) { $0.status.groups[1].eligible = false },
+        Case("a group without a holder", .unprotected) {
+            $0.status.groups[0].role = .vacant
+            $0.status.groups[0].running = false
+        },
+        Case("a group starting", .weakened) { $0.status.groups[0].running = false },
+        Case("no watchdog", .weakened) { $0.status.watchdog = .zero },
+        Case("no watchdog there", .weakened) { $0.status.peerWatchdogMilliseconds = 0 },
+        Case("one link left", .weakened) { $0.status.linksUp = .first(1) },
+        Case("no link left", .unprotected) { $0.status.linksUp = .none },
+        Case("one link in all", .weakened) {
+            $0.policy.linkCount = 1
+            $0.status.linksUp = .first(1)
+        },
+        Case("a failed sensor", .weakened) { $0.sensors[0].state = .failed },
+        Case("configurations differ", .unprotected) { $0.status.configurationAgrees = false },
+        Case("no real-time priority", .weakened) { $0.process.realTimeRefused = "EPERM" },
+        Case("memory not locked", .weakened) { $0.process.lockedMemoryRefused = "ENOMEM" },
+    ]
+
+    @Test(arguments: cases.indices)
+    func `what is missing shows`(index: Int) {
+        let item = Self.cases[index]
+        let protection = Protection(report(item.change))
+        #expect(protection.verdict == item.verdict, "\(item.what): \(protection.lines)")
+        #expect(protection.lines.allSatisfy { $0.text.hasSuffix(".") })
+    }
+
+    @Test func `a group that is switched off is nobody's gap`() {
+        let protection = Protection(
+            report {
+                $0.policy.groups[1].enabled = false
+                $0.status.groups[1].peerRunning = false
+                $0.status.groups[1].peerRole = .vacant
+            })
+        #expect(protection.verdict == .protected)
+    }
+}

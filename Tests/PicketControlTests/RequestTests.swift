@@ -1,0 +1,168 @@
+import PicketControl
+import PicketCore
+import Testing
+
+struct RequestTests {
+    static let all: [Request] = [
+        .status, .watch(every: .milliseconds(250)), .history(count: 20, follow: false),
+        .history(count: 0, follow: true), .handover(group: nil), .handover(group: "gateway"),
+        .failback(group: nil), .failback(group: "gateway"), .fence(node: "west"),
+        .confirmFence(node: "west"), .maintenance(true), .maintenance(false),
+        .pause(.milliseconds(1_500)), .clear(group: nil), .clear(group: "gateway"),
+        .drill(.sensor(name: "inlet", .value(95.5, unit: "C"), for: .seconds(10))),
+        .drill(.sensor(name: "inlet", .value(-4, unit: ""), for: .seconds(10))),
+        .drill(.sensor(name: "inlet", .fail, for: .milliseconds(1_500))),
+        .drill(.sensor(name: "inlet", .stuck, for: .seconds(60))),
+        .drill(.link(1, for: .seconds(5), live: false)),
+        .drill(.link(0, for: .seconds(5), live: true)), .drill(.relay),
+        .drill(.failover(live: false)), .drill(.failover(live: true)), .drill(.hang(live: false)),
+        .drill(.hang(live: true)),
+    ]
+
+    @Test(arguments: all)
+    func `what the client writes, the agent reads`(request: Request) throws {
+        #expect(try Request.parse(Array(request.line.utf8)) == request)
+        #expect(request.line.utf8.count <= Request.longestLine)
+    }
+
+    @Test(arguments: [
+        ("", RequestError.Code.empty), ("   \t ", .empty), ("frobnicate", .unknown),
+        ("Status", .unknown), ("status now", .malformed), ("fence", .malformed),
+        ("fence west west", .malformed), ("maintenance", .malformed),
+        ("maintenance maybe", .malformed), ("pause", .malformed), ("pause 30", .malformed),
+        ("pause -3s", .malformed), ("pause 99999999d", .malformed), ("pause 0s", .malformed),
+        ("history -1", .malformed), ("history 99999999999999999999", .malformed),
+        ("history ten", .malformed), ("watch every 1ms", .malformed), ("drill", .malformed),
+        ("drill everything", .unknown), ("drill sensor", .malformed),
+        ("drill sensor inlet", .malformed), ("drill sensor inlet value", .malformed),
+        ("drill sensor inlet value hot for 3s", .malformed),
+        ("drill sensor inlet value 95C", .malformed),
+        ("drill sensor inlet value 95C for", .malformed), ("drill link 0 for 5s", .malformed),
+        ("drill link 9 for 5s", .malformed), ("drill link 1 for 2h", .malformed),
+        ("drill relay live", .malformed), ("status\u{0}", .encoding), ("stat\u{7F}us", .encoding),
+    ])
+    func `what is no request is refused by name`(line: String, code: RequestError.Code) {
+        let error = #expect(throws: RequestError.self) { try Request.parse(Array(line.utf8)) }
+        #expect(error?.code == code)
+        #expect(error?.text.hasSuffix(".") == true)
+    }
+
+    @Test(arguments: [[0xFF, 0xFE], [0x73, 0xC3], [0xED, 0xA0, 0x80], [0x00]] as [[UInt8]])
+    func `bytes that are no text are refused`(bytes: [UInt8]) {
+        let error = #expect(throws: RequestError.self) { try Request.parse(bytes) }
+        #expect(error?.code == .encoding)
+    }
+
+    @Test func `a line of the longest length is read and one byte more is not`() {
+        let padding = String(repeating: " ", count: Request.longestLine - "status".utf8.count)
+        #expect(throws: Never.self) { try Request.parse(Array(("status" + padding).utf8)) }
+        let error = #expect(throws: RequestError.self) {
+            try Request.parse(Array((" status" + padding).utf8))
+        }
+        #expect(error?.code == .tooLong)
+    }
+
+    @Test func `random bytes never trap`() {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<20_000 {
+            let line = (0..<Int.random(in: 0..<40, using: &random)).map { _ in
+                Bool.random(using: &random)
+                    ? UInt8.random(in: 0...255, using: &random)
+                    : "drill sensor 95C for history pause -1.".utf8.randomElement(using: &random)!
+            }
+            _ = try? Request.parse(line)
+        }
+    }
+
+    @Test func `a command names a group of the pair`() throws {
+        #expect(
+            try Request.handover(group: "historian").command(in: names) == .handover(1))
+        #expect(try Request.handover(group: nil).command(in: names) == .handover(nil))
+        #expect(throws: RequestError.self) { try Request.clear(group: "x").command(in: names) }
+    }
+
+    @Test func `only the peer can be fenced`() throws {
+        #expect(try Request.fence(node: "west").command(in: names) == .fence)
+        #expect(try Request.confirmFence(node: "west").command(in: names) == .confirmFence)
+        for node in ["east", "north", "West"] {
+            #expect(throws: RequestError.self) { try Request.fence(node: node).command(in: names) }
+            #expect(throws: RequestError.self) {
+                try Request.confirmFence(node: node).command(in: names)
+            }
+        }
+    }
+}
+
+struct LineBufferTests {
+    @Test func `lines are cut as they arrive`() {
+        var buffer = LineBuffer()
+        buffer.append(Array("sta".utf8))
+        #expect(buffer.next() == .more)
+        #expect(buffer.holdsHalfALine)
+        buffer.append(Array("tus\nhistory\n".utf8))
+        #expect(buffer.next() == .line(Array("status".utf8)))
+        #expect(buffer.next() == .line(Array("history".utf8)))
+        #expect(buffer.next() == .more)
+        #expect(!buffer.holdsHalfALine)
+    }
+
+    @Test func `a client that sends no line feed is given up`() {
+        var buffer = LineBuffer(longest: 8)
+        for _ in 0..<1_000 { buffer.append([UInt8](repeating: 65, count: 100)) }
+        #expect(buffer.next() == .tooLong)
+        buffer.append([10])
+        #expect(buffer.next() == .tooLong)
+    }
+}
+
+struct TextTests {
+    @Test(
+        arguments: [
+            (0, "0 s"), (999, "999 ns"), (850_000, "850 µs"), (512_000_000, "512 ms"),
+            (1_000_000_000, "1 s"), (1_250_000_000, "1.25 s"), (1_200_000_000, "1.2 s"),
+            (1_050_000_000, "1.05 s"), (200_000_000_000, "3 min 20 s"),
+            (7_500_000_000_000, "2 h 5 min"),
+            (90_000_000_000_000, "1 d 1 h"), (-1_000_000_000, "-1 s"),
+        ] as [(Int64, String)])
+    func `a span reads as a person says it`(nanoseconds: Int64, text: String) {
+        #expect(Text.span(Duration(nanoseconds: nanoseconds)) == text)
+    }
+
+    @Test(
+        arguments: [
+            ("30s", 30_000_000_000), ("1.5s", 1_500_000_000), ("500ms", 500_000_000),
+            ("2m", 120_000_000_000), ("2min", 120_000_000_000), ("1h", 3_600_000_000_000),
+            ("10us", 10_000), ("0s", 0),
+        ] as [(String, Int64)])
+    func `a span is read with its unit`(text: String, nanoseconds: Int64) {
+        #expect(Text.duration(text)?.nanoseconds == nanoseconds)
+        #expect(
+            Text.duration(Text.exact(Duration(nanoseconds: nanoseconds)))?.nanoseconds
+                == nanoseconds)
+    }
+
+    @Test(arguments: [
+        "", "s", "30", "30 s", "-1s", "1..5s", "1e9s", "999999999999s", "0x1s", "30sec",
+    ])
+    func `what is no span is not read`(text: String) {
+        #expect(Text.duration(text) == nil)
+    }
+
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_795_420_159_123, "2026-11-23T07:49:19.123Z"), (-1, "1969-12-31T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] as [(Int64, String)])
+    func `an instant of the wall clock reads as RFC 3339`(milliseconds: Int64, text: String) {
+        #expect(Text.timestamp(milliseconds) == text)
+    }
+
+    @Test(arguments: [
+        (41.5, "41.5"), (-4.65, "-4.65"), (100, "100"), (0, "0"), (-0.001, "0"), (99.999, "100"),
+        (.nan, "?"), (.infinity, "?"), (1e300, "?"),
+    ])
+    func `a number has no needless digits`(value: Double, text: String) {
+        #expect(Text.number(value) == text)
+    }
+}

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CPicket.h"
 
+#include <dirent.h>
 #include <grp.h>
 #include <malloc.h>
 #include <net/if.h>
@@ -340,10 +341,20 @@ const char *picket_error_text(int error) {
 
 int picket_open_file(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 
-int picket_wait(int fd, bool writing, int milliseconds) {
+int picket_wait(int fd, bool writing, int64_t nanoseconds) {
     struct pollfd one = {.fd = fd, .events = writing ? POLLOUT : POLLIN};
-    return poll(&one, 1, milliseconds);
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    return ppoll(&one, 1, nanoseconds < 0 ? NULL : &limit, NULL);
 }
+
+void *picket_directory_open(const char *path) { return opendir(path); }
+
+const char *picket_directory_next(void *directory) {
+    struct dirent *entry = readdir(directory);
+    return entry ? entry->d_name : NULL;
+}
+
+void picket_directory_close(void *directory) { closedir(directory); }
 
 bool picket_is_socket(int fd) {
     struct stat status;

@@ -71,14 +71,13 @@ public import PicketCore
         let deadline = limit.map { clock.now() + $0 }
         while true {
             if let element = pop() { return element }
-            var milliseconds: Int64 = -1
+            var left: Int64 = -1
             if let deadline {
-                let left = (deadline - clock.now()).nanoseconds
+                left = (deadline - clock.now()).nanoseconds
                 if left <= 0 { return nil }
-                milliseconds = min((left + 999_999) / 1_000_000, Int64(Int32.max))
             }
             // The descriptor may still tell of an element that was taken: look again.
-            _ = picket_wait(event.raw, false, Int32(milliseconds))
+            _ = picket_wait(event.raw, false, left)
             clear()
         }
     }

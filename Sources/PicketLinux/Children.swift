@@ -8,6 +8,7 @@
 /// ends with the agent.
 
 import CPicket
+public import PicketCore
 
 /// What to run.
 public struct Launch: Sendable {
@@ -17,9 +18,15 @@ public struct Launch: Sendable {
     /// Written to its standard input, which is then closed; at most 4096 bytes. Without it the
     /// standard input is /dev/null.
     public var input: [UInt8]?
+    /// Past this instant it is not started: the clock is looked at last.
+    public var notAfter: Instant
 
-    public init(arguments: [String], environment: [String], input: [UInt8]? = nil) {
+    public init(
+        arguments: [String], environment: [String], input: [UInt8]? = nil,
+        notAfter: Instant = .distantFuture
+    ) {
         precondition(!arguments.isEmpty && (input?.count ?? 0) <= 4096)
+        self.notAfter = notAfter
         self.arguments = arguments
         self.environment = environment
         self.input = input
@@ -30,6 +37,8 @@ public enum ChildEnd: Equatable, Sendable {
     case exited(Int32)
     case signalled(Int32)
     case notStarted(String)
+    /// Its `notAfter` had passed, and nothing was done.
+    case late
 }
 
 private struct Launched: Sendable {
@@ -68,6 +77,8 @@ public final class Children {
     private var refused: [UInt32] = []
     private var buffer = [UInt8](repeating: 0, count: 4096)
 
+    /// No errno.
+    private static let late: Int32 = -1
     static let longestLine = 1024
     static let mostLines = 200
     /// Pipes that outlive their process because something went on in the background.
@@ -132,8 +143,10 @@ public final class Children {
         guard let index = children.firstIndex(where: { $0.id == launched.id }) else { return }
         if launched.error != 0 {
             children.remove(at: index)
-            handle(
-                .ended(id: launched.id, .notStarted(SystemError.text(of: launched.error))))
+            let end: ChildEnd =
+                launched.error == Children.late
+                ? .late : .notStarted(SystemError.text(of: launched.error))
+            handle(.ended(id: launched.id, end))
             return
         }
         children[index].child.process = launched.process
@@ -207,6 +220,8 @@ public final class Children {
     ) -> Int32 {
         let arguments = CStrings(launch.arguments)
         let environment = CStrings(launch.environment)
+        var clock = Clock()
+        if clock.now() > launch.notAfter { return late }
         return unsafe picket_spawn(
             arguments.base, environment.base, input, output, &process)
     }

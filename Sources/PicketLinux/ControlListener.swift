@@ -85,26 +85,22 @@ public struct ControlListener: ~Copyable {
     public func withdraw() { _ = unsafe unlink(path) }
 }
 
-/// One caller. Reads lines of bounded length; answers wait in memory until the caller takes them.
+/// One caller. Answers wait in memory, up to a bound, until the caller takes them.
 public final class ControlConnection {
     private let descriptor: Descriptor
-    private var input: [UInt8] = []
     private var output: [UInt8] = []
     private var sent = 0
     public var raw: Int32 { descriptor.raw }
     /// The caller's user id.
     public let user: UInt32
-    /// The caller is to get what is left of the answer, and then the end.
-    public var closing = false
 
-    static let longestLine = 4096
-    static let longestBacklog = 1 << 20
+    static let longestBacklog = 4 << 20
 
-    public enum Input: Equatable, Sendable {
-        case line(String)
+    public enum Received: Equatable, Sendable {
+        case bytes(count: Int)
         case nothing
-        /// The caller hung up, or sends what is no line: drop it.
-        case ended(overlong: Bool)
+        /// The caller hung up.
+        case ended
     }
 
     init(owning raw: Int32) {
@@ -112,26 +108,16 @@ public final class ControlConnection {
         user = picket_peer_user(raw)
     }
 
-    public func nextLine() -> Input {
-        var buffer = [UInt8](repeating: 0, count: 1024)
-        while true {
-            if let newline = input.firstIndex(of: 10) {
-                let line = String(decoding: input[..<newline], as: UTF8.self)
-                input.removeSubrange(...newline)
-                return .line(line)
-            }
-            if input.count > ControlConnection.longestLine { return .ended(overlong: true) }
-            guard let count = descriptor.read(into: &buffer) else {
-                return picket_errno() == EAGAIN ? .nothing : .ended(overlong: false)
-            }
-            if count == 0 { return .ended(overlong: false) }
-            input.append(contentsOf: buffer[..<count])
+    public func receive(into buffer: inout [UInt8]) -> Received {
+        guard let count = descriptor.read(into: &buffer) else {
+            return picket_errno() == EAGAIN ? .nothing : .ended
         }
+        return count == 0 ? .ended : .bytes(count: count)
     }
 
-    /// False where the caller takes its answers too slowly: drop it.
-    public func send(_ text: String) -> Bool {
-        output.append(contentsOf: text.utf8)
+    /// False where the caller is gone, or takes its answers too slowly: drop it.
+    public func send(_ bytes: [UInt8]) -> Bool {
+        output.append(contentsOf: bytes)
         return flush() && output.count - sent <= ControlConnection.longestBacklog
     }
 

@@ -12,7 +12,8 @@ public struct HistoryFile: Sendable {
         self.limit = limit
     }
 
-    public func append(_ line: String) throws(SystemError) {
+    /// - Parameter line: with its line feed.
+    public func append(_ line: [UInt8]) throws(SystemError) {
         let file = try Descriptor.open(path, picket_append, mode: 0o640)
         var status = stat()
         if unsafe fstat(file.raw, &status) == 0, Int(status.st_size) >= limit {
@@ -20,23 +21,22 @@ public struct HistoryFile: Sendable {
             try append(line)
             return
         }
-        // A line that a power cut or a full disk left half-written is not to spoil this one.
-        try file.writeAll(Array((line + "\n").utf8), named: path)
+        try file.writeAll(line, named: path)
     }
 
-    /// The newest `count` whole lines, oldest first.
-    public func tail(_ count: Int) -> [String] {
+    /// The newest `count` lines, oldest first, each with its line feed.
+    public func tail(_ count: Int) -> [[UInt8]] {
         var lines = HistoryFile.lines(path)
         if lines.count < count { lines = HistoryFile.lines(path + ".1") + lines }
         return Array(lines.suffix(count))
     }
 
-    private static func lines(_ path: String) -> [String] {
+    private static func lines(_ path: String) -> [[UInt8]] {
         let bytes: [UInt8]?
         do throws(SystemError) { bytes = try DurableFile.read(path, limit: 2 << 20) } catch {
             return []
         }
         guard let bytes else { return [] }
-        return bytes.split(separator: 10).map { String(decoding: $0, as: UTF8.self) }
+        return bytes.split(separator: 10).map { Array($0) + [10] }
     }
 }

@@ -9,7 +9,7 @@ import CPicket
 public struct Logger: ~Copyable {
     /// syslog(3)'s levels.
     public enum Level: UInt8, Comparable, Sendable {
-        case alert = 1
+        case critical = 2
         case error = 3
         case warning = 4
         case notice = 5

@@ -80,6 +80,18 @@ struct ChildrenTests {
         #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
     }
 
+    @Test func `one whose time has passed is not started`() throws {
+        let children = try Children()
+        var clock = Clock()
+        var launch = ChildrenTests.launch("exit 3")
+        launch.notAfter = clock.now() - .milliseconds(1)
+        children.launch(1, launch)
+        #expect(ChildrenTests.run(children, until: 1).end == .late)
+        launch.notAfter = clock.now() + .seconds(30)
+        children.launch(2, launch)
+        #expect(ChildrenTests.run(children, until: 2).end == .exited(3))
+    }
+
     @Test func `signals that the agent blocks are not blocked in its children`() throws {
         _ = try Signals()
         let children = try Children()

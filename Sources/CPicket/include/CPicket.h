@@ -105,8 +105,13 @@ int64_t picket_monotonic_time(void);
 /// Kernel's text of an errno.
 const char *picket_error_text(int error);
 int picket_open_file(const char *path, int flags, mode_t mode);
-/// Waits until `fd` can be read (or written), at most so many milliseconds. 1 if it can.
-int picket_wait(int fd, bool writing, int milliseconds);
+/// Waits until `fd` can be read (or written), at most so long (negative: without end). 1 if it
+/// can.
+int picket_wait(int fd, bool writing, int64_t nanoseconds);
+/// NULL where there is no such directory, and after its last name.
+void *picket_directory_open(const char *path);
+const char *picket_directory_next(void *directory);
+void picket_directory_close(void *directory);
 bool picket_is_socket(int fd);
 int picket_file_lock(int fd);
 

@@ -62,13 +62,13 @@ public struct HealthModel: Sendable {
     }
 
     private mutating func damped(_ score: UInt8, at now: Instant) -> UInt8 {
-        guard score > health.score else {
+        guard score > health.score, riseAfter > .zero else {
             rising = nil
             return score
         }
         guard let rising else {
             self.rising = Rising(since: now, lowest: score)
-            return riseAfter > .zero ? health.score : score
+            return health.score
         }
         guard score >= rising.lowest else {
             self.rising = Rising(since: now, lowest: score)

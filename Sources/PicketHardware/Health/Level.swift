@@ -33,4 +33,11 @@ public struct SensorChange: Equatable, Sendable {
     /// What made it; an injected one if `simulated`.
     public var reading: Reading
     public var simulated: Bool
+
+    public init(from: Verdict, to: Verdict, reading: Reading, simulated: Bool) {
+        self.from = from
+        self.to = to
+        self.reading = reading
+        self.simulated = simulated
+    }
 }

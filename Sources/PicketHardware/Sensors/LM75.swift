@@ -1,5 +1,6 @@
-/// LM75 and its kin, temperature. Texas Instruments LM75B/LM75C datasheet SNOS808 (9 bits, 0.5 °C)
-/// and NXP LM75B (11 bits, 0.125 °C): left-aligned alike, the unused bits undefined.
+/// LM75 and its kin, temperature. Texas Instruments LM75B/LM75C datasheet SNIS153 (9 bits, 0.5 °C)
+/// and NXP LM75B (11 bits, 0.125 °C), section "Temperature register": left-aligned alike, the unused
+/// bits undefined.
 public struct LM75: Equatable, Sendable {
     public var address: UInt8
     /// 9…16.

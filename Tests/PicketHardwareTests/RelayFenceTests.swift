@@ -1,0 +1,427 @@
+import PicketCore
+import PicketHardware
+import Testing
+
+struct RelayFenceTests {
+    @Test func `a fence is verified at once, holds the off time, and restores`() throws {
+        let bench = Bench()
+        bench.order()
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
+        // Opens in 8 ms; seen twice, 1 ms apart.
+        #expect(try #require(bench.when(.off)) == .at(0.009))
+        #expect(try #require(bench.when(.restored)) == .at(5.012))
+        #expect(bench.supplies[0].driven == [false, true])
+    }
+
+    @Test func `every supply is cut, and the peer is off when the last one is`() throws {
+        let bench = Bench(supplies: 3)
+        bench.supplies[1].opens = .milliseconds(30)
+        bench.order()
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
+        #expect(try #require(bench.when(.off)) == .at(0.031))
+        for supply in bench.supplies { #expect(supply.driven == [false, true]) }
+    }
+
+    struct Failing: Sendable {
+        var name: String
+        var fault = BenchSupply.Fault.none
+        var feedback = BenchSupply.Feedback.honest
+        var relayTest = Message.RelayTest.passed
+        var outcomes: [FenceOutcome]
+        /// A fence that would prove nothing cuts nothing.
+        var cuts: Bool
+    }
+
+    @Test(arguments: [1, 2], [
+        Failing(name: "stuck on", fault: .stuckOn, outcomes: [.failed(.stillOn)], cuts: true),
+        Failing(
+            name: "feedback always on", feedback: .alwaysOn, outcomes: [.failed(.stillOn)],
+            cuts: true),
+        Failing(
+            name: "feedback always off, as the self-test found", feedback: .alwaysOff,
+            relayTest: .failed, outcomes: [.failed(.contradictory)], cuts: false),
+        Failing(
+            name: "feedback always off, never tested", feedback: .alwaysOff, relayTest: .unknown,
+            outcomes: [.failed(.contradictory)], cuts: false),
+        Failing(
+            name: "feedback off, test absent", feedback: .alwaysOff, relayTest: .absent,
+            outcomes: [.failed(.contradictory)], cuts: false),
+        Failing(
+            name: "feedback unreadable", feedback: .unreadable,
+            outcomes: [.failed(.unreachable)], cuts: false),
+        Failing(
+            name: "feedback flickers", feedback: .flickers, outcomes: [.failed(.stillOn)],
+            cuts: true),
+        Failing(
+            name: "line cannot be driven", fault: .deadLine, outcomes: [.failed(.unreachable)],
+            cuts: false),
+        Failing(
+            name: "line cannot be read back", fault: .deafReadBack,
+            outcomes: [.failed(.unreachable)], cuts: true),
+        Failing(
+            name: "line reads back on", fault: .readBackLies,
+            outcomes: [.failed(.contradictory)], cuts: true),
+    ])
+    func `a fence that cannot be verified is a failed fence, and the supplies are back on`(
+        supplies: Int, row: Failing
+    ) {
+        let bench = Bench(supplies: supplies)
+        bench.supplies[supplies - 1].fault = row.fault
+        bench.supplies[supplies - 1].feedback = row.feedback
+        bench.order(relayTest: row.relayTest)
+        bench.run()
+        #expect(bench.outcomes() == row.outcomes, "\(row.name)")
+        #expect(bench.allOn, "\(row.name)")
+        #expect(bench.supplies[supplies - 1].driven.isEmpty == !row.cuts, "\(row.name)")
+    }
+
+    @Test func `a relay that opens too late has failed`() throws {
+        let bench = Bench()
+        bench.supplies[0].opens = .milliseconds(80)
+        bench.order()
+        bench.run()
+        #expect(bench.outcomes() == [.failed(.stillOn)])
+        #expect(try #require(bench.when(.failed(.stillOn))) == .at(0.05))
+        #expect(bench.allOn)
+    }
+
+    @Test func `a slow relay within its time is a good one`() {
+        let bench = Bench()
+        bench.supplies[0].opens = .milliseconds(45)
+        bench.order()
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
+    }
+
+    @Test func `feedback that turns unreadable after the cut is no proof`() {
+        let bench = Bench()
+        bench.order()
+        bench.at(0.004) { $0.supplies[0].feedback = .unreadable }
+        bench.run()
+        #expect(bench.outcomes() == [.failed(.unreachable)])
+        #expect(bench.allOn)
+    }
+
+    @Test func `one bad look before the cut is looked at again`() {
+        let bench = Bench()
+        bench.supplies[0].feedback = .unreadable
+        bench.order()
+        bench.at(0.001) { $0.supplies[0].feedback = .honest }
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
+    }
+
+    @Test func `a peer that lost its power by itself is cut all the same, for the whole time`() throws {
+        let bench = Bench()
+        bench.supplies[0].dead = true
+        bench.order()
+        bench.at(5) { $0.supplies[0].dead = false }
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
+        #expect(try #require(bench.when(.off)) == .at(0.05))
+        #expect(bench.supplies[0].driven == [false, true])
+    }
+
+    // MARK: Without feedback
+
+    @Test func `without feedback off is what the whole off time proves`() throws {
+        let bench = Bench()
+        bench.order()
+        bench.run(feedback: false)
+        #expect(bench.outcomes() == [.off, .restored])
+        #expect(try #require(bench.when(.off)) == .at(5))
+        #expect(bench.supplies[0].driven == [false, true])
+    }
+
+    // MARK: Void and cancelled orders
+
+    @Test func `an order that comes late drives nothing`() {
+        let bench = Bench()
+        bench.order(validFor: -0.001)
+        bench.run()
+        #expect(bench.outcomes() == [.voided])
+        #expect(bench.supplies[0].driven.isEmpty)
+    }
+
+    @Test func `a pause between the look and the cut voids the order`() {
+        let bench = Bench()
+        bench.pauseBeforeCut = .milliseconds(1_001)
+        bench.order(validFor: 1)
+        bench.run()
+        #expect(bench.outcomes() == [.voided])
+        #expect(bench.supplies[0].driven.isEmpty)
+    }
+
+    @Test func `a pause between two supplies undoes the first`() {
+        let bench = Bench(supplies: 2)
+        bench.pauseBetweenCuts = .milliseconds(1_001)
+        bench.order(validFor: 1)
+        bench.run()
+        #expect(bench.outcomes() == [.failed(.timeout)])
+        #expect(bench.supplies[0].driven == [false, true])
+        #expect(bench.supplies[1].driven.isEmpty)
+    }
+
+    @Test func `an order at its last instant is carried out`() {
+        let bench = Bench()
+        bench.order(validFor: 0)
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
+    }
+
+    @Test func `a cancelled order drives nothing`() {
+        let bench = Bench()
+        bench.order()
+        bench.at(0) { $0.mailbox.append(.cancel(id: 1)) }
+        bench.run()
+        #expect(bench.outcomes() == [.voided])
+        #expect(bench.supplies[0].driven.isEmpty)
+    }
+
+    @Test func `a fence whose relay has moved is not cancelled`() {
+        let bench = Bench()
+        bench.order()
+        bench.at(0.004) { $0.mailbox.append(.cancel(id: 1)) }
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
+    }
+
+    @Test func `a cancelled order leaves the one that merged with it its own fence`() {
+        let bench = Bench()
+        bench.order(1)
+        bench.order(2)
+        bench.at(0) { $0.mailbox.append(.cancel(id: 1)) }
+        bench.run()
+        #expect(bench.outcomes(1) == [.voided])
+        #expect(bench.outcomes(2) == [.off, .restored])
+    }
+
+    @Test func `a void order leaves the one that merged with it its own fence`() {
+        let bench = Bench()
+        bench.order(1, validFor: -0.001)
+        bench.order(2)
+        bench.run()
+        #expect(bench.outcomes(1) == [.voided])
+        #expect(bench.outcomes(2) == [.off, .restored])
+    }
+
+    // MARK: A second order
+
+    @Test func `an order while one clears shares its outcome`() {
+        let bench = Bench()
+        bench.order(1)
+        bench.order(2, at: 0.004)
+        bench.run()
+        #expect(bench.outcomes(1) == [.off, .restored])
+        #expect(bench.outcomes(2) == [.off, .restored])
+        #expect(bench.supplies[0].driven == [false, true])
+    }
+
+    @Test func `an order while the peer is held off is off at once`() throws {
+        let bench = Bench()
+        bench.order(1)
+        bench.order(2, at: 3)
+        bench.run()
+        #expect(try #require(bench.when(.off, 2)) == .at(3))
+        #expect(bench.outcomes(2) == [.off, .restored])
+        #expect(bench.supplies[0].driven == [false, true])
+    }
+
+    @Test func `an order while the supplies come back is a fence of its own`() throws {
+        let bench = Bench()
+        bench.order(1)
+        bench.order(2, at: 5.005)
+        bench.run()
+        #expect(bench.outcomes(1) == [.off, .restored])
+        #expect(bench.outcomes(2) == [.off, .restored])
+        #expect(bench.supplies[0].driven == [false, true, false, true])
+        #expect(try #require(bench.when(.off, 2)) > #require(bench.when(.restored, 1)))
+    }
+
+    @Test func `merged orders share a failure`() {
+        let bench = Bench()
+        bench.supplies[0].fault = .stuckOn
+        bench.order(1)
+        bench.order(2, at: 0.01)
+        bench.run()
+        #expect(bench.outcomes(1) == [.failed(.stillOn)])
+        #expect(bench.outcomes(2) == [.failed(.stillOn)])
+    }
+
+    @Test func `one fence after another`() {
+        let bench = Bench()
+        bench.order(1)
+        bench.order(2, at: 10)
+        bench.run()
+        #expect(bench.outcomes(1) == [.off, .restored])
+        #expect(bench.outcomes(2) == [.off, .restored])
+    }
+
+    // MARK: Coming back
+
+    @Test func `a relay that stays off is said not to be restored, and tried again`() throws {
+        let bench = Bench()
+        bench.supplies[0].fault = .stuckOff
+        bench.order()
+        bench.at(12) { $0.supplies[0].fault = .none }
+        bench.run()
+        #expect(bench.outcomes() == [.off, .notRestored, .restored])
+        #expect(try #require(bench.when(.notRestored)) == .at(5.1))
+        #expect(bench.allOn)
+    }
+
+    @Test func `the agent's end during a hold brings the peer back first`() throws {
+        let bench = Bench(end: 2)
+        bench.order()
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
+        #expect(try #require(bench.when(.restored)) == .at(2.012))
+        #expect(bench.allOn)
+    }
+
+    @Test func `the agent's end before the proof is a failed fence`() {
+        let bench = Bench(end: 0.004)
+        bench.order()
+        bench.run()
+        #expect(bench.outcomes() == [.failed(.timeout)])
+        #expect(bench.allOn)
+    }
+
+    // MARK: Policy off
+
+    @Test func `by policy off the peer stays off and nothing more is said`() {
+        let bench = Bench()
+        bench.order()
+        bench.run(policy: .off)
+        #expect(bench.outcomes() == [.off])
+        #expect(bench.supplies[0].driven == [false])
+    }
+
+    @Test func `the operator switches it on later`() throws {
+        let bench = Bench()
+        bench.order()
+        bench.at(20) { $0.mailbox.append(.switchOn(id: 1)) }
+        bench.run(policy: .off)
+        #expect(bench.outcomes() == [.off, .restored])
+        #expect(try #require(bench.when(.restored)) == .at(20.012))
+    }
+
+    @Test func `the operator's word during the hold waits for its end`() throws {
+        let bench = Bench()
+        bench.order()
+        bench.at(2) { $0.mailbox.append(.switchOn(id: 7)) }
+        bench.run(policy: .off)
+        #expect(bench.outcomes(7) == [.restored])
+        #expect(try #require(bench.when(.restored, 7)) == .at(5.012))
+    }
+
+    @Test func `what is held off by policy is off to a later order, tested or not`() {
+        let bench = Bench()
+        bench.order(1)
+        bench.order(2, at: 20, relayTest: .unknown)
+        bench.order(3, at: 30, validFor: -1)
+        bench.run(policy: .off)
+        #expect(bench.outcomes(2) == [.off])
+        #expect(bench.outcomes(3) == [.voided])
+        #expect(bench.supplies[0].driven == [false])
+    }
+
+    // MARK: Self-test
+
+    @Test func `the self-test looks and cuts nothing`() throws {
+        let bench = Bench(supplies: 2)
+        bench.at(1) { $0.mailbox.append(.test) }
+        bench.run()
+        let observation = try #require(bench.observations.first)
+        #expect(observation.linesOn)
+        #expect(observation.feedback == SupplyScan(on: 2))
+        #expect(bench.supplies.allSatisfy { $0.driven.isEmpty })
+    }
+
+    @Test func `no self-test while a fence is under way`() {
+        let bench = Bench()
+        bench.order()
+        bench.at(2) { $0.mailbox.append(.test) }
+        bench.run()
+        #expect(bench.observations.isEmpty)
+    }
+}
+
+struct RelaySelfTestTests {
+    func observation(
+        linesOn: Bool = true, _ feedback: SupplyScan = SupplyScan(on: 1)
+    ) -> RelayObservation {
+        RelayObservation(readAt: .at(10), linesOn: linesOn, feedback: feedback)
+    }
+
+    @Test func `on, and then an answer of the peer, is a pass`() {
+        var test = RelaySelfTest(configured: true)
+        #expect(test.observe(observation()) == nil)
+        #expect(test.result == .unknown)
+        #expect(test.acknowledged(sentAt: .at(10)) == nil)
+        #expect(test.acknowledged(sentAt: .at(10.1)) == .passed)
+        #expect(test.acknowledged(sentAt: .at(10.2)) == nil)
+    }
+
+    @Test func `off, and then an answer of the peer, is a line that lies`() {
+        var test = RelaySelfTest(configured: true)
+        #expect(test.observe(observation(SupplyScan(on: 1, off: 1))) == nil)
+        #expect(test.acknowledged(sentAt: .at(10.1)) == .failed)
+    }
+
+    @Test func `a peer that has just died does not spoil the proof that its fence needs`() {
+        var test = RelaySelfTest(configured: true)
+        _ = test.observe(observation())
+        _ = test.acknowledged(sentAt: .at(10.1))
+        _ = test.observe(RelayObservation(
+            readAt: .at(20), linesOn: true, feedback: SupplyScan(off: 1)))
+        // It has answered what was sent before the look, and answers nothing sent after it.
+        #expect(test.acknowledged(sentAt: .at(19.9)) == nil)
+        test.contactLost()
+        #expect(test.acknowledged(sentAt: .at(30)) == nil)
+        #expect(test.result == .passed)
+    }
+
+    @Test(arguments: [
+        (false, SupplyScan(on: 1)), (true, SupplyScan(unreadable: 1)),
+        (true, SupplyScan(on: 1, unreadable: 1)),
+    ])
+    func `a line that cannot be read or does not read on needs no peer to fail`(
+        linesOn: Bool, feedback: SupplyScan
+    ) {
+        var test = RelaySelfTest(configured: true)
+        #expect(test.observe(observation(linesOn: linesOn, feedback)) == .failed)
+    }
+
+    @Test func `without feedback the line alone is tested`() {
+        var test = RelaySelfTest(configured: true)
+        _ = test.observe(observation(SupplyScan(blind: 1)))
+        #expect(test.acknowledged(sentAt: .at(11)) == .passed)
+    }
+
+    @Test func `without a relay there is nothing to test`() {
+        #expect(RelaySelfTest(configured: false).result == .absent)
+    }
+}
+
+struct RelayDescriptionTests {
+    @Test(arguments: [
+        (SupplyDescription.Wiring.normallyClosed, LineDescription.Active.high, true, false),
+        (.normallyClosed, .high, false, true),
+        (.normallyClosed, .low, true, true),
+        (.normallyClosed, .low, false, false),
+        (.normallyOpen, .high, true, true),
+        (.normallyOpen, .high, false, false),
+        (.normallyOpen, .low, true, false),
+        (.normallyOpen, .low, false, true),
+    ])
+    func `wiring and active level make the electrical level`(
+        wiring: SupplyDescription.Wiring, active: LineDescription.Active, on: Bool, high: Bool
+    ) {
+        let supply = SupplyDescription(
+            line: LineDescription(name: "R", active: active), wiring: wiring, feedback: .none)
+        #expect(supply.isHigh(on: on) == high)
+    }
+}

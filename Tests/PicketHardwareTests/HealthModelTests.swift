@@ -7,23 +7,24 @@ struct HealthModelTests {
     static let failed = HealthReason.sensor(1, Verdict(.warn, failed: true), simulated: false)
     static let critical = HealthReason.sensor(2, Verdict(.critical), simulated: false)
 
-    @Test(arguments: [
-        ([], 100),
-        ([warn], 80),
-        ([warn, warn], 60),
-        ([failed], 95),
-        ([critical], 0),
-        ([warn, critical], 0),
-        ([.sensor(0, Verdict(.critical, failed: true), simulated: false)], 0),
-        ([.watchdogUnarmed], 90),
-        ([.relayTestFailed], 95),
-        ([.linksDown(2)], 90),
-        ([.stateNotWritten], 80),
-        ([.memoryNotLocked, .notRealTime], 98),
-        // All but critical together leaves a node fit.
-        (Array(repeating: warn, count: 6), 10),
-        (Array(repeating: failed, count: 40) + [.watchdogUnarmed], 10),
-    ] as [([HealthReason], UInt8)])
+    @Test(
+        arguments: [
+            ([], 100),
+            ([warn], 80),
+            ([warn, warn], 60),
+            ([failed], 95),
+            ([critical], 0),
+            ([warn, critical], 0),
+            ([.sensor(0, Verdict(.critical, failed: true), simulated: false)], 0),
+            ([.watchdogUnarmed], 90),
+            ([.relayTestFailed], 95),
+            ([.linksDown(2)], 90),
+            ([.stateNotWritten], 80),
+            ([.memoryNotLocked, .notRealTime], 98),
+            // All but critical together leaves a node fit.
+            (Array(repeating: warn, count: 6), 10),
+            (Array(repeating: failed, count: 40) + [.watchdogUnarmed], 10),
+        ] as [([HealthReason], UInt8)])
     func `reasons make a score`(reasons: [HealthReason], score: UInt8) {
         #expect(HealthModel.score(reasons) == score)
     }

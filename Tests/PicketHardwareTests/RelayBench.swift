@@ -97,7 +97,8 @@ final class Bench {
                 SupplyDescription(
                     line: LineDescription(name: "RELAY_\(index)"),
                     feedback: feedback
-                        ? .line(LineDescription(name: "PGOOD_\(index)")) : SupplyDescription.Feedback.none)
+                        ? .line(LineDescription(name: "PGOOD_\(index)"))
+                        : SupplyDescription.Feedback.none)
             },
             offWithin: .milliseconds(50), offTime: .milliseconds(Int64(offTime * 1_000)),
             onWithin: .milliseconds(100), policy: policy)

@@ -34,36 +34,39 @@ struct RelayFenceTests {
         var cuts: Bool
     }
 
-    @Test(arguments: [1, 2], [
-        Failing(name: "stuck on", fault: .stuckOn, outcomes: [.failed(.stillOn)], cuts: true),
-        Failing(
-            name: "feedback always on", feedback: .alwaysOn, outcomes: [.failed(.stillOn)],
-            cuts: true),
-        Failing(
-            name: "feedback always off, as the self-test found", feedback: .alwaysOff,
-            relayTest: .failed, outcomes: [.failed(.contradictory)], cuts: false),
-        Failing(
-            name: "feedback always off, never tested", feedback: .alwaysOff, relayTest: .unknown,
-            outcomes: [.failed(.contradictory)], cuts: false),
-        Failing(
-            name: "feedback off, test absent", feedback: .alwaysOff, relayTest: .absent,
-            outcomes: [.failed(.contradictory)], cuts: false),
-        Failing(
-            name: "feedback unreadable", feedback: .unreadable,
-            outcomes: [.failed(.unreachable)], cuts: false),
-        Failing(
-            name: "feedback flickers", feedback: .flickers, outcomes: [.failed(.stillOn)],
-            cuts: true),
-        Failing(
-            name: "line cannot be driven", fault: .deadLine, outcomes: [.failed(.unreachable)],
-            cuts: false),
-        Failing(
-            name: "line cannot be read back", fault: .deafReadBack,
-            outcomes: [.failed(.unreachable)], cuts: true),
-        Failing(
-            name: "line reads back on", fault: .readBackLies,
-            outcomes: [.failed(.contradictory)], cuts: true),
-    ])
+    @Test(
+        arguments: [1, 2],
+        [
+            Failing(name: "stuck on", fault: .stuckOn, outcomes: [.failed(.stillOn)], cuts: true),
+            Failing(
+                name: "feedback always on", feedback: .alwaysOn, outcomes: [.failed(.stillOn)],
+                cuts: true),
+            Failing(
+                name: "feedback always off, as the self-test found", feedback: .alwaysOff,
+                relayTest: .failed, outcomes: [.failed(.contradictory)], cuts: false),
+            Failing(
+                name: "feedback always off, never tested", feedback: .alwaysOff,
+                relayTest: .unknown,
+                outcomes: [.failed(.contradictory)], cuts: false),
+            Failing(
+                name: "feedback off, test absent", feedback: .alwaysOff, relayTest: .absent,
+                outcomes: [.failed(.contradictory)], cuts: false),
+            Failing(
+                name: "feedback unreadable", feedback: .unreadable,
+                outcomes: [.failed(.unreachable)], cuts: false),
+            Failing(
+                name: "feedback flickers", feedback: .flickers, outcomes: [.failed(.stillOn)],
+                cuts: true),
+            Failing(
+                name: "line cannot be driven", fault: .deadLine, outcomes: [.failed(.unreachable)],
+                cuts: false),
+            Failing(
+                name: "line cannot be read back", fault: .deafReadBack,
+                outcomes: [.failed(.unreachable)], cuts: true),
+            Failing(
+                name: "line reads back on", fault: .readBackLies,
+                outcomes: [.failed(.contradictory)], cuts: true),
+        ])
     func `a fence that cannot be verified is a failed fence, and the supplies are back on`(
         supplies: Int, row: Failing
     ) {
@@ -113,7 +116,9 @@ struct RelayFenceTests {
         #expect(bench.outcomes() == [.off, .restored])
     }
 
-    @Test func `a peer that lost its power by itself is cut all the same, for the whole time`() throws {
+    @Test func `a peer that lost its power by itself is cut all the same, for the whole time`()
+        throws
+    {
         let bench = Bench()
         bench.supplies[0].dead = true
         bench.order()
@@ -375,8 +380,9 @@ struct RelaySelfTestTests {
         var test = RelaySelfTest(configured: true)
         _ = test.observe(observation())
         _ = test.acknowledged(sentAt: .at(10.1))
-        _ = test.observe(RelayObservation(
-            readAt: .at(20), linesOn: true, feedback: SupplyScan(off: 1)))
+        _ = test.observe(
+            RelayObservation(
+                readAt: .at(20), linesOn: true, feedback: SupplyScan(off: 1)))
         // It has answered what was sent before the look, and answers nothing sent after it.
         #expect(test.acknowledged(sentAt: .at(19.9)) == nil)
         test.contactLost()

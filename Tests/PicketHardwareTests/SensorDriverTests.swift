@@ -4,49 +4,54 @@ import Testing
 
 struct SensorConversionTests {
     /// SBOS397C p. 6, table 5 "12-Bit Temperature Data Format"; left-aligned by four bits.
-    @Test(arguments: [
-        (0x7FF, 127.9375), (0x640, 100), (0x500, 80), (0x4B0, 75), (0x320, 50), (0x190, 25),
-        (0x004, 0.25), (0x000, 0), (0xFFC, -0.25), (0xE70, -25), (0xC90, -55),
-    ] as [(UInt16, Double)])
+    @Test(
+        arguments: [
+            (0x7FF, 127.9375), (0x640, 100), (0x500, 80), (0x4B0, 75), (0x320, 50), (0x190, 25),
+            (0x004, 0.25), (0x000, 0), (0xFFC, -0.25), (0xE70, -25), (0xC90, -55),
+        ] as [(UInt16, Double)])
     func `a TMP102 code of 12 bits is its datasheet's temperature`(code: UInt16, celsius: Double) {
         #expect(TMP102.convert(code << 4) == celsius)
     }
 
     /// SBOS397C, table 6 "13-Bit Temperature Data Format"; left-aligned by three bits, bit 0 set.
-    @Test(arguments: [
-        (0x0960, 150), (0x0800, 128), (0x07FF, 127.9375), (0x0640, 100), (0x0190, 25),
-        (0x0004, 0.25), (0x0000, 0), (0x1FFC, -0.25), (0x1E70, -25), (0x1C90, -55),
-    ] as [(UInt16, Double)])
+    @Test(
+        arguments: [
+            (0x0960, 150), (0x0800, 128), (0x07FF, 127.9375), (0x0640, 100), (0x0190, 25),
+            (0x0004, 0.25), (0x0000, 0), (0x1FFC, -0.25), (0x1E70, -25), (0x1C90, -55),
+        ] as [(UInt16, Double)])
     func `a TMP102 code of the extended mode is known by its bit 0`(code: UInt16, celsius: Double) {
         #expect(TMP102.convert(code << 3 | 1) == celsius)
     }
 
     /// STMicroelectronics STLM75, Doc 13296, table 3; the seven bits below are undefined.
-    @Test(arguments: [
-        (0x0FA, 125), (0x032, 25), (0x001, 0.5), (0x000, 0), (0x1FF, -0.5), (0x1CE, -25),
-        (0x1B0, -40), (0x192, -55),
-    ] as [(UInt16, Double)])
+    @Test(
+        arguments: [
+            (0x0FA, 125), (0x032, 25), (0x001, 0.5), (0x000, 0), (0x1FF, -0.5), (0x1CE, -25),
+            (0x1B0, -40), (0x192, -55),
+        ] as [(UInt16, Double)])
     func `an LM75 code of 9 bits is its datasheet's temperature`(code: UInt16, celsius: Double) {
         #expect(LM75.convert(code << 7, bits: 9) == celsius)
         #expect(LM75.convert(code << 7 | 0x7F, bits: 9) == celsius)
     }
 
     /// NXP LM75B Rev. 6.1, table 10 "Temp register value".
-    @Test(arguments: [
-        (0x3F8, 127), (0x3F7, 126.875), (0x3F1, 126.125), (0x3E8, 125), (0x0C8, 25),
-        (0x001, 0.125), (0x000, 0), (0x7FF, -0.125), (0x738, -25), (0x649, -54.875),
-        (0x648, -55),
-    ] as [(UInt16, Double)])
+    @Test(
+        arguments: [
+            (0x3F8, 127), (0x3F7, 126.875), (0x3F1, 126.125), (0x3E8, 125), (0x0C8, 25),
+            (0x001, 0.125), (0x000, 0), (0x7FF, -0.125), (0x738, -25), (0x649, -54.875),
+            (0x648, -55),
+        ] as [(UInt16, Double)])
     func `an LM75B code of 11 bits is its datasheet's temperature`(code: UInt16, celsius: Double) {
         #expect(LM75.convert(code << 5, bits: 11) == celsius)
         #expect(LM75.convert(code << 5 | 0x1F, bits: 11) == celsius)
     }
 
     /// SBOS448F, table "Shunt Voltage Register Format" (p. 29).
-    @Test(arguments: [
-        (0x7D00, 0.32), (0x1F40, 0.08), (0x0001, 0.000_01), (0x0000, 0), (0xFFFF, -0.000_01),
-        (0x8300, -0.32),
-    ] as [(UInt16, Double)])
+    @Test(
+        arguments: [
+            (0x7D00, 0.32), (0x1F40, 0.08), (0x0001, 0.000_01), (0x0000, 0), (0xFFFF, -0.000_01),
+            (0x8300, -0.32),
+        ] as [(UInt16, Double)])
     func `an INA219 shunt code is 10 µV a step`(code: UInt16, volts: Double) {
         #expect(INA219.convertShuntVoltage(code) == volts)
     }
@@ -155,10 +160,11 @@ struct SensorReadingTests {
         #expect(found.unit == expected.unit)
     }
 
-    @Test(arguments: [
-        ([0x5D, 0x98], "INA219 bus voltage", SensorError.Problem.notReady),
-        ([0x5D, 0x9B], "INA219 bus voltage", .overflow),
-    ] as [([UInt8], String, SensorError.Problem)])
+    @Test(
+        arguments: [
+            ([0x5D, 0x98], "INA219 bus voltage", SensorError.Problem.notReady),
+            ([0x5D, 0x9B], "INA219 bus voltage", .overflow),
+        ] as [([UInt8], String, SensorError.Problem)])
     func `an INA219 that says it has no number gives none`(
         bytes: [UInt8], register: String, problem: SensorError.Problem
     ) {

@@ -33,7 +33,8 @@ struct SensorMonitorTests {
     }
 
     /// Feeds one input a second from second 1, and gives the verdict after each.
-    func run(_ monitor: inout SensorMonitor, _ inputs: [Input], from start: Double = 1) -> [Verdict] {
+    func run(_ monitor: inout SensorMonitor, _ inputs: [Input], from start: Double = 1) -> [Verdict]
+    {
         var verdicts: [Verdict] = []
         for (index, input) in inputs.enumerated() {
             let now = Instant.at(start + Double(index))
@@ -52,25 +53,35 @@ struct SensorMonitorTests {
         return run(&monitor, values.map(Input.value)).map(\.level)
     }
 
-    @Test(arguments: [
-        // The first good value is believed, a bad one only when it is repeated.
-        ([20], [.ok]),
-        ([70, 70, 70], [.unknown, .unknown, .warn]),
-        ([20, 61, 61, 61], [.ok, .ok, .ok, .warn]),
-        ([20, 61, 61, 20, 61, 61, 61], [.ok, .ok, .ok, .ok, .ok, .ok, .warn]),
-        // At the threshold is not above it.
-        ([20, 60, 60, 60, 60], [.ok, .ok, .ok, .ok, .ok]),
-        // A run that goes up ends at its mildest, and goes on from there.
-        ([20, 80, 80, 61], [.ok, .ok, .ok, .warn]),
-        ([20, 80, 80, 80], [.ok, .ok, .ok, .critical]),
-        // Hysteresis: warn holds down to 57, critical down to 72.
-        ([61, 61, 61, 58, 58, 58], [.unknown, .unknown, .warn, .warn, .warn, .warn]),
-        ([61, 61, 61, 57, 57, 57], [.unknown, .unknown, .warn, .warn, .warn, .ok]),
-        ([80, 80, 80, 73, 73, 73], [.unknown, .unknown, .critical, .critical, .critical, .critical]),
-        ([80, 80, 80, 71, 71, 71], [.unknown, .unknown, .critical, .critical, .critical, .warn]),
-        // A run that goes down ends at its worst.
-        ([80, 80, 80, 20, 65, 20], [.unknown, .unknown, .critical, .critical, .critical, .warn]),
-    ] as [([Double], [Level])])
+    @Test(
+        arguments: [
+            // The first good value is believed, a bad one only when it is repeated.
+            ([20], [.ok]),
+            ([70, 70, 70], [.unknown, .unknown, .warn]),
+            ([20, 61, 61, 61], [.ok, .ok, .ok, .warn]),
+            ([20, 61, 61, 20, 61, 61, 61], [.ok, .ok, .ok, .ok, .ok, .ok, .warn]),
+            // At the threshold is not above it.
+            ([20, 60, 60, 60, 60], [.ok, .ok, .ok, .ok, .ok]),
+            // A run that goes up ends at its mildest, and goes on from there.
+            ([20, 80, 80, 61], [.ok, .ok, .ok, .warn]),
+            ([20, 80, 80, 80], [.ok, .ok, .ok, .critical]),
+            // Hysteresis: warn holds down to 57, critical down to 72.
+            ([61, 61, 61, 58, 58, 58], [.unknown, .unknown, .warn, .warn, .warn, .warn]),
+            ([61, 61, 61, 57, 57, 57], [.unknown, .unknown, .warn, .warn, .warn, .ok]),
+            (
+                [80, 80, 80, 73, 73, 73],
+                [.unknown, .unknown, .critical, .critical, .critical, .critical]
+            ),
+            (
+                [80, 80, 80, 71, 71, 71],
+                [.unknown, .unknown, .critical, .critical, .critical, .warn]
+            ),
+            // A run that goes down ends at its worst.
+            (
+                [80, 80, 80, 20, 65, 20],
+                [.unknown, .unknown, .critical, .critical, .critical, .warn]
+            ),
+        ] as [([Double], [Level])])
     func `values make levels with hysteresis and debounce`(values: [Double], expected: [Level]) {
         #expect(levels(Self.watch, values) == expected)
     }

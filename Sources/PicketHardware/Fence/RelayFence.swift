@@ -113,7 +113,11 @@ public struct RelayFence: Sendable {
 
     /// Nothing is under way and the supplies are on: the self-test may look.
     public var isIdle: Bool {
-        if case .idle = phase { orders.isEmpty && waiting.isEmpty && reports.isEmpty } else { false }
+        if case .idle = phase {
+            orders.isEmpty && waiting.isEmpty && reports.isEmpty
+        } else {
+            false
+        }
     }
 
     // MARK: Requests

@@ -41,7 +41,9 @@ public struct SensorMonitor: Sendable {
     public var reading: Reading { real.reading }
     /// What the drill pretends; `nil` outside a drill.
     public var injected: Reading? { drill?.track.reading }
-    public var verdict: Verdict { drill.map { max(real.verdict, $0.track.verdict) } ?? real.verdict }
+    public var verdict: Verdict {
+        drill.map { max(real.verdict, $0.track.verdict) } ?? real.verdict
+    }
     /// The drill made the verdict worse than it is.
     public var isSimulated: Bool { drill.map { $0.track.verdict > real.verdict } ?? false }
     /// When the drill ends by itself.

@@ -1,23 +1,23 @@
 /// The sealed way between the two nodes of a pair: datagrams in, messages out, and back.
 ///
-/// A channel does no I/O and reads no clock. The shell gives it each datagram that it received, and
-/// sends what `seal`, `hello` and the answers leave in `datagram`.
+/// A channel does no I/O and reads no clock. The shell gives it each datagram that it received,
+/// and sends what `seal`, `hello` and the answers leave in `datagram`.
 ///
-/// **What it promises.** A message comes out of `open` only if the peer's present session sealed it
-/// for this session, and only once. A recorded packet, replayed at any time, gives at most an answer
-/// to a hello, limited in rate and no longer than the recording. It never changes which session is
-/// the peer's (see Hello.swift), and it is never a message.
+/// **What it promises.** A message comes out of `open` only if the peer's present session sealed
+/// it for this session, and only once. A recorded packet, replayed at any time, gives at most an
+/// answer to a hello, limited in rate and no longer than the recording. It never changes which
+/// session is the peer's (see Hello.swift), and it is never a message.
 ///
 /// **What it does not promise.** A packet may be arbitrarily late: only an acknowledgement shows
 /// that the peer is alive. A hello is no contact: it is answered even where the core must first
 /// write to disk before it answers a new session.
 ///
-/// **Several links.** A message is sealed once and sent over every link. The first copy comes out as
-/// `.message`, one more over each other link as `.copy`.
+/// **Several links.** A message is sealed once and sent over every link. The first copy comes out
+/// as `.message`, one more over each other link as `.copy`.
 ///
-/// **Rotating the pair's key.** A node may have two keys, newest first. It opens packets of both, and
-/// seals with the newest that the peer has said it accepts. So: put the new key first and the old
-/// second on one node, then on the other (in either order, at any time); when both report
+/// **Rotating the pair's key.** A node may have two keys, newest first. It opens packets of both,
+/// and seals with the newest that the peer has said it accepts. So: put the new key first and the
+/// old second on one node, then on the other (in either order, at any time); when both report
 /// `keyInUse` as the new one's, drop the old from both. No packet is lost in between.
 public import PicketCore
 

@@ -11,8 +11,8 @@
 ///         25         message: the sealed body
 ///                    hello: a random nonce of 24 bytes, then the sealed body
 ///
-/// All numbers are little endian. What is in clear is bound to the sealed body as associated data. A
-/// message's nonce is its sequence number: each pair of sessions and each direction has a key of
+/// All numbers are little endian. What is in clear is bound to the sealed body as associated data.
+/// A message's nonce is its sequence number: each pair of sessions and each direction has a key of
 /// its own, and a session never uses a number twice.
 internal import PicketCore
 

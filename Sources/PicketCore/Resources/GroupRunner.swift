@@ -1,0 +1,414 @@
+/// Turns the machine's `start`, `adopt` and `stop` of one group into processes, and their ends into
+/// outcomes.
+///
+///     stopped ──start──▶ up: start 0, promote 0, start 1 … ──▶ running ──monitor fails──▶ restart
+///        ▲                │ fails, or stop comes                 │ stop            (down to it, up)
+///        └── down: … demote 1, stop 1, demote 0, stop 0 ◀────────┴──────────────────────────┘
+///                         │ a stop fails twice
+///                         ▼
+///                       stuck ──stop──▶ down
+///
+/// At most one process of the group is under way at a time, save monitors: they run beside each
+/// other, and are killed and forgotten when anything else begins.
+///
+/// `top` is the highest resource that may be up; all below it may be too. A `start` raises it before
+/// its process begins, and only a `stop` that succeeded lowers it. "Stopped" is said when nothing
+/// may be up any more, and no process that was killed is still there: on this the peer's right to
+/// start the group rests (S1).
+///
+/// The shell hands in what has ended before it calls `tick`, so that a loop that woke up late takes
+/// no process for overdue that ended in time.
+public struct GroupRunner: Sendable {
+    public let group: GroupIndex
+    public let plan: GroupPlan
+    public private(set) var state: State
+
+    /// What is going on, also for the status.
+    public enum State: Equatable, Sendable {
+        /// Nothing is under way, and no monitors run.
+        case stopped
+        case busy(Job)
+        case running
+        /// The monitors failed too often: the machine was told, and will stop the group.
+        case failed
+        /// A stop failed: something may still run here. A further stop tries again.
+        case stuck
+    }
+
+    /// One process under way, and what it is part of.
+    public struct Job: Equatable, Sendable {
+        public var purpose: Purpose
+        public var resource: Int
+        public var action: ResourceAction
+        /// The first try is 1.
+        public var attempt: Int
+        /// Kills it; or, once it was killed, gives it up for lost.
+        public var deadline: Instant
+        var run: RunID
+        var killed: Bool
+    }
+
+    public enum Purpose: Equatable, Sendable {
+        case start
+        /// A start failed: stop what was started.
+        case unwind
+        /// A monitor failed: stop the resources down to `resource` …
+        case restartDown(to: Int)
+        /// … and start them again.
+        case restartUp(from: Int)
+        case stop
+    }
+
+    /// How long a killed process may take to end before it is given up for lost: it hangs in the
+    /// kernel, and what it may still do nobody knows.
+    public static let killedWithin = Duration.seconds(2)
+
+    private struct Monitor: Equatable, Sendable {
+        var run: RunID?
+        /// When it is due; or, with `run`, overdue.
+        var at: Instant
+    }
+
+    private var top: Int
+    private var term: Term
+    private var cause: Cause = .none
+    private var monitors: [Monitor]
+    /// When resources were restarted on this node, oldest first.
+    private var restarts: [Instant] = []
+    /// Killed, and not ended.
+    private var lost: [RunID] = []
+    private var runs: UInt32 = 0
+
+    /// - Parameter term: the one that the group was last held at, for processes that stop what an
+    ///   earlier life of the agent left.
+    public init(group: GroupIndex, plan: GroupPlan, term: Term = .never) {
+        self.group = group
+        self.plan = plan
+        self.term = term
+        state = .stopped
+        // An earlier life of the agent may have left anything.
+        top = plan.resources.count - 1
+        monitors = plan.resources.map { _ in Monitor(run: nil, at: .distantFuture) }
+    }
+
+    /// When `tick` is next to be called.
+    public var nextDeadline: Instant {
+        switch state {
+        case .stopped, .failed, .stuck: .distantFuture
+        case .busy(let job): job.deadline
+        case .running: monitors.reduce(.distantFuture) { min($0, $1.at) }
+        }
+    }
+}
+
+// MARK: - What comes in
+
+extension GroupRunner {
+    /// Starts the resources, in order. Only of a group that is stopped here.
+    public mutating func start<Sink: ResourceSink>(
+        _ activation: Activation, at now: Instant, into out: inout Sink
+    ) {
+        accept(activation)
+        top = -1
+        up(.start, from: 0, at: now, into: &out)
+    }
+
+    /// The resources run already: monitors them, from now on.
+    public mutating func adopt<Sink: ResourceSink>(
+        _ activation: Activation, at now: Instant, into out: inout Sink
+    ) {
+        accept(activation)
+        top = plan.resources.count - 1
+        state = .running
+        for index in monitors.indices where plan.resources[index].monitor != nil {
+            monitors[index] = Monitor(run: nil, at: now)
+        }
+        runDueMonitors(at: now, into: &out)
+    }
+
+    private mutating func accept(_ activation: Activation) {
+        precondition(activation.group == group, "another group's activation")
+        precondition(state == .stopped && lost.isEmpty, "started before it was stopped")
+        term = activation.term
+        cause = activation.cause
+        restarts.removeAll(keepingCapacity: true)
+    }
+
+    /// Stops the resources, in reverse order, whatever is going on.
+    public mutating func stop<Sink: ResourceSink>(
+        cause: Cause, at now: Instant, into out: inout Sink
+    ) {
+        self.cause = cause
+        switch state {
+        case .stopped, .failed, .stuck:
+            down(.stop, to: 0, at: now, into: &out)
+        case .running:
+            killMonitors(into: &out)
+            down(.stop, to: 0, at: now, into: &out)
+        case .busy(var job):
+            let cancels = job.action == .start || job.action == .promote
+            if cancels && !job.killed { kill(&job, at: now, into: &out) }
+            job.purpose = .stop
+            state = .busy(job)
+        }
+    }
+
+    /// A process ended, or could not be started. `succeeded`: it exited with status 0.
+    public mutating func exited<Sink: ResourceSink>(
+        _ run: RunID, succeeded: Bool, at now: Instant, into out: inout Sink
+    ) {
+        lost.removeAll { $0 == run }
+        switch state {
+        case .busy(let job) where job.run == run:
+            if !succeeded && !job.killed { tell(.failed, job, into: &out) }
+            ended(job, succeeded: succeeded && !job.killed, at: now, into: &out)
+        case .running:
+            guard let index = monitors.firstIndex(where: { $0.run == run }) else { return }
+            monitors[index] = Monitor(
+                run: nil, at: now + plan.resources[index].monitorInterval)
+            if !succeeded { monitorFailed(index, .failed, at: now, into: &out) }
+        case .busy, .stopped, .failed, .stuck:
+            break
+        }
+    }
+
+    /// The deadline has come.
+    public mutating func tick<Sink: ResourceSink>(at now: Instant, into out: inout Sink) {
+        switch state {
+        case .stopped, .failed, .stuck:
+            break
+        case .busy(var job):
+            guard now >= job.deadline else { return }
+            if job.killed {
+                lost.append(job.run)
+                tell(.unkillable, job, into: &out)
+                ended(job, succeeded: false, at: now, into: &out)
+            } else {
+                tell(.timedOut, job, into: &out)
+                kill(&job, at: now, into: &out)
+                state = .busy(job)
+            }
+        case .running:
+            let overdue = monitors.firstIndex { $0.run != nil && now >= $0.at }
+            if let overdue {
+                monitorFailed(overdue, .timedOut, at: now, into: &out)
+            } else {
+                runDueMonitors(at: now, into: &out)
+            }
+        }
+    }
+
+    private func kill<Sink: ResourceSink>(
+        _ job: inout Job, at now: Instant, into out: inout Sink
+    ) {
+        out.emit(.kill(job.run))
+        job.killed = true
+        job.deadline = now + GroupRunner.killedWithin
+    }
+
+    private func tell<Sink: ResourceSink>(
+        _ kind: ResourceFailure.Kind, _ job: Job, into out: inout Sink
+    ) {
+        out.emit(
+            .failure(ResourceFailure(resource: job.resource, action: job.action, kind: kind)))
+    }
+}
+
+// MARK: - Up and down
+
+extension GroupRunner {
+    private mutating func up<Sink: ResourceSink>(
+        _ purpose: Purpose, from resource: Int, at now: Instant, into out: inout Sink
+    ) {
+        guard resource < plan.resources.count else {
+            state = .running
+            for index in monitors.indices where plan.resources[index].monitor != nil {
+                monitors[index] = Monitor(
+                    run: nil, at: now + plan.resources[index].monitorInterval)
+            }
+            if purpose == .start { out.emit(.outcome(.started)) }
+            return
+        }
+        top = resource
+        begin(.start, resource, for: purpose, at: now, into: &out)
+    }
+
+    /// Stops the resources from `top` down to `last`.
+    private mutating func down<Sink: ResourceSink>(
+        _ purpose: Purpose, to last: Int, at now: Instant, into out: inout Sink
+    ) {
+        guard top >= last else {
+            isDown(purpose, at: now, into: &out)
+            return
+        }
+        let demotes = plan.resources[top].demote != nil
+        begin(demotes ? .demote : .stop, top, for: purpose, at: now, into: &out)
+    }
+
+    private mutating func begin<Sink: ResourceSink>(
+        _ action: ResourceAction, _ resource: Int, for purpose: Purpose, attempt: Int = 1,
+        at now: Instant, into out: inout Sink
+    ) {
+        let timeout = plan.resources[resource].timeout(of: action)!
+        let id = run(action, resource, timeout, into: &out)
+        state = .busy(
+            Job(
+                purpose: purpose, resource: resource, action: action, attempt: attempt,
+                deadline: now + timeout, run: id, killed: false))
+    }
+
+    private mutating func run<Sink: ResourceSink>(
+        _ action: ResourceAction, _ resource: Int, _ timeout: Duration, into out: inout Sink
+    ) -> RunID {
+        runs &+= 1
+        let id = RunID(group: group, number: runs)
+        out.emit(
+            .run(
+                ResourceRun(
+                    id: id, group: group, resource: resource, action: action,
+                    timeout: timeout, term: term, cause: cause)))
+        return id
+    }
+
+    private mutating func ended<Sink: ResourceSink>(
+        _ job: Job, succeeded: Bool, at now: Instant, into out: inout Sink
+    ) {
+        switch job.action {
+        case .start, .promote:
+            rose(job, succeeded: succeeded, at: now, into: &out)
+        case .demote:
+            // Whatever came of it, the stop decides.
+            begin(.stop, job.resource, for: job.purpose, at: now, into: &out)
+        case .stop where succeeded:
+            top = job.resource - 1
+            down(job.purpose, to: last(of: job.purpose), at: now, into: &out)
+        case .stop where job.attempt == 1 && lost.isEmpty:
+            begin(.stop, job.resource, for: job.purpose, attempt: 2, at: now, into: &out)
+        case .stop:
+            stick(job.purpose, into: &out)
+        case .monitor:
+            preconditionFailure("monitors are no jobs")
+        }
+    }
+
+    private func last(of purpose: Purpose) -> Int {
+        if case .restartDown(let last) = purpose { return last }
+        return 0
+    }
+
+    /// A start or promotion ended, or was cancelled by a stop.
+    private mutating func rose<Sink: ResourceSink>(
+        _ job: Job, succeeded: Bool, at now: Instant, into out: inout Sink
+    ) {
+        switch job.purpose {
+        case .start, .restartUp:
+            if succeeded {
+                if job.action == .start, plan.resources[job.resource].promote != nil {
+                    begin(.promote, job.resource, for: job.purpose, at: now, into: &out)
+                } else {
+                    up(job.purpose, from: job.resource + 1, at: now, into: &out)
+                }
+            } else if case .restartUp(let first) = job.purpose {
+                restart(from: first, after: job.action, at: now, into: &out)
+            } else {
+                cause = .startFailed
+                fall(.unwind, after: job.action, to: 0, at: now, into: &out)
+            }
+        case .stop:
+            fall(.stop, after: job.action, to: 0, at: now, into: &out)
+        case .unwind, .restartDown:
+            preconditionFailure("nothing is started on the way down")
+        }
+    }
+
+    /// Stops what came up, after a start that did not end well: what was never promoted is not
+    /// demoted.
+    private mutating func fall<Sink: ResourceSink>(
+        _ purpose: Purpose, after action: ResourceAction, to last: Int, at now: Instant,
+        into out: inout Sink
+    ) {
+        if action == .start {
+            begin(.stop, top, for: purpose, at: now, into: &out)
+        } else {
+            down(purpose, to: last, at: now, into: &out)
+        }
+    }
+
+    private mutating func isDown<Sink: ResourceSink>(
+        _ purpose: Purpose, at now: Instant, into out: inout Sink
+    ) {
+        guard lost.isEmpty else {
+            stick(purpose, into: &out)
+            return
+        }
+        switch purpose {
+        case .stop:
+            state = .stopped
+            out.emit(.outcome(.stopped))
+        case .unwind:
+            state = .stopped
+            out.emit(.outcome(.startFailed))
+        case .restartDown(let first):
+            up(.restartUp(from: first), from: first, at: now, into: &out)
+        case .start, .restartUp:
+            preconditionFailure("nothing is stopped on the way up")
+        }
+    }
+
+    /// Something may still be up here.
+    private mutating func stick<Sink: ResourceSink>(_ purpose: Purpose, into out: inout Sink) {
+        state = .stuck
+        switch purpose {
+        case .stop: out.emit(.outcome(.stopFailed))
+        case .unwind: out.emit(.outcome(.startFailedDirty))
+        case .restartDown, .restartUp, .start: out.emit(.outcome(.failed))
+        }
+    }
+}
+
+// MARK: - Monitors
+
+extension GroupRunner {
+    private mutating func runDueMonitors<Sink: ResourceSink>(
+        at now: Instant, into out: inout Sink
+    ) {
+        for index in monitors.indices where monitors[index].run == nil && now >= monitors[index].at
+        {
+            guard let timeout = plan.resources[index].monitor else { continue }
+            let id = run(.monitor, index, timeout, into: &out)
+            monitors[index] = Monitor(run: id, at: now + timeout)
+        }
+    }
+
+    private mutating func killMonitors<Sink: ResourceSink>(into out: inout Sink) {
+        for index in monitors.indices {
+            if let run = monitors[index].run { out.emit(.kill(run)) }
+            monitors[index] = Monitor(run: nil, at: .distantFuture)
+        }
+    }
+
+    private mutating func monitorFailed<Sink: ResourceSink>(
+        _ resource: Int, _ kind: ResourceFailure.Kind, at now: Instant, into out: inout Sink
+    ) {
+        out.emit(
+            .failure(ResourceFailure(resource: resource, action: .monitor, kind: kind)))
+        killMonitors(into: &out)
+        restart(from: resource, after: .monitor, at: now, into: &out)
+    }
+
+    /// Restarts this resource and all that come after it, if the budget allows it.
+    private mutating func restart<Sink: ResourceSink>(
+        from resource: Int, after action: ResourceAction, at now: Instant, into out: inout Sink
+    ) {
+        restarts.removeAll { now - $0 >= plan.restarts.window }
+        guard restarts.count < plan.restarts.count else {
+            state = .failed
+            out.emit(.outcome(.failed))
+            return
+        }
+        restarts.append(now)
+        cause = .monitorFailed
+        out.emit(.outcome(.restarted))
+        fall(.restartDown(to: resource), after: action, to: resource, at: now, into: &out)
+    }
+}

@@ -1,4 +1,5 @@
 public import PicketCore
+public import PicketHardware
 
 /// Everything that one configuration file says, read, checked and completed.
 ///
@@ -27,7 +28,7 @@ public struct Configuration: Equatable, Sendable {
     /// `nil`: the file says `watchdog: none`.
     public var watchdog: WatchdogSettings?
     /// In the order of the file.
-    public var sensors: [SensorSettings]
+    public var sensors: [SensorDescription]
     /// How each node is cut, by the node that is cut.
     public var cuts: PerNode<[FenceSettings]>
     /// In the order of the file; the index is the core's `GroupIndex`.
@@ -106,136 +107,11 @@ public struct Paths: Equatable, Sendable {
     }
 }
 
-// MARK: - Sensors
-
-public struct SensorSettings: Equatable, Sendable {
-    public var name: String
-    public var driver: SensorDriver
-    /// N of /dev/i2c-N.
-    public var bus: Int
-    /// 7-bit address, 0x08 ... 0x77.
-    public var address: UInt8
-    /// The unit of every value below, and of the readings: `C`, `V`, `A`, `W` or the one that the
-    /// file names.
-    public var unit: String
-    public var interval: Duration
-    public var warn: Thresholds
-    public var critical: Thresholds
-    /// By how much a value must come back over a threshold before it counts as back.
-    public var hysteresis: Double
-    /// So many readings in a row must agree before the state changes; at least 1.
-    public var debounce: Int
-    /// A reading outside is a failed one.
-    public var plausible: ClosedRange<Double>?
-    /// A reading that has been exactly the same for this long is a failed one.
-    public var stuckAfter: Duration?
-    /// Without a good reading for this long the sensor is stale.
-    public var staleAfter: Duration
-    /// What a failed or stale sensor means for the node's health.
-    public var onFail: OnFail
-
-    public enum OnFail: UInt8, Equatable, Sendable { case ignore, warn, critical }
-}
-
-/// A value above `above` or below `below` is over the threshold.
-public struct Thresholds: Equatable, Sendable {
-    public var above: Double?
-    public var below: Double?
-
-    public init(above: Double? = nil, below: Double? = nil) {
-        self.above = above
-        self.below = below
-    }
-    public var isEmpty: Bool { above == nil && below == nil }
-}
-
-public enum SensorDriver: Equatable, Sendable {
-    case tmp102
-    case lm75
-    case ina219(INA219Settings)
-    case ads1115(ADS1115Settings)
-    case register(RegisterSettings)
-}
-
-public struct INA219Settings: Equatable, Sendable {
-    /// Ohms. 0 where only the bus voltage is measured.
-    public var shunt: Double
-    public var measure: Measure
-
-    public enum Measure: UInt8, Equatable, Sendable { case voltage, current, power }
-}
-
-public struct ADS1115Settings: Equatable, Sendable {
-    /// 0 ... 3; with `negative`, the difference of the two.
-    public var positive: UInt8
-    public var negative: UInt8?
-    /// Full scale in volts: 6.144, 4.096, 2.048, 1.024, 0.512 or 0.256.
-    public var fullScale: Double
-    /// Reading = volts × scale + offset.
-    public var scale: Double
-    public var offset: Double
-}
-
-/// A chip that the file describes wholly: read `register`, take the bits, scale.
-public struct RegisterSettings: Equatable, Sendable {
-    public var register: UInt8
-    /// 8, 16, 24 or 32.
-    public var widthBits: UInt8
-    public var littleEndian: Bool
-    /// Two's complement, of the bits that mask and shift leave.
-    public var signed: Bool
-    /// Applied first.
-    public var mask: UInt32
-    /// To the right, after the mask.
-    public var shift: UInt8
-    /// Reading = raw × scale + offset.
-    public var scale: Double
-    public var offset: Double
-}
-
 // MARK: - Fence
 
 public enum FenceSettings: Equatable, Sendable {
-    case relay(RelaySettings)
+    case relay(RelayDescription)
     case agent(AgentSettings)
-}
-
-public struct RelaySettings: Equatable, Sendable {
-    /// All off and verified, then all on.
-    public var supplies: [Supply]
-    /// From the order to the rail known to be off.
-    public var offWithin: Duration
-    /// For how long the supplies stay off.
-    public var offTime: Duration
-    public var policy: AfterFence
-
-    /// Every supply has feedback.
-    public var verified: Bool { supplies.allSatisfy { $0.sense != nil } }
-
-    public struct Supply: Equatable, Sendable {
-        /// The name of the line, by board file or gpio-line-names.
-        public var line: String
-        /// The line's level when the relay is energised.
-        public var activeLow: Bool
-        /// True: an energised relay disconnects the supply, and a dead agent leaves the peer
-        /// powered. False: an energised relay connects it.
-        public var normallyClosed: Bool
-        /// `nil`: the file says `verify: none`.
-        public var sense: SenseSettings?
-    }
-}
-
-/// The line that reads whether a supply is on.
-public struct SenseSettings: Equatable, Sendable {
-    public var line: String
-    /// True: a low level means that the supply is on.
-    public var activeLow: Bool
-}
-
-public enum AfterFence: UInt8, Equatable, Sendable {
-    /// On again after `offTime`.
-    case reboot
-    case off
 }
 
 /// A ClusterLabs fence agent: options as `name=value` lines on its standard input.
@@ -243,7 +119,10 @@ public struct AgentSettings: Equatable, Sendable {
     public var path: String
     /// In the order of the file. `action` is not among them.
     public var options: [Setting]
-    public var policy: AfterFence
+    public var policy: RelayDescription.AfterFence
+    /// From the order to the power known to be off, if all is well.
+    public var offWithin: Duration
+    /// After this the agent is killed and the level has failed.
     public var timeout: Duration
 }
 
@@ -348,8 +227,8 @@ public struct Board: Equatable, Sendable {
     public var caveats: [String]
 
     public struct Chip: Equatable, Sendable {
-        /// The GPIO chip's label, as gpiodetect(1) shows it.
-        public var label: String
+        /// As gpiodetect(1) shows it: `gpiochip0`.
+        public var name: String
         /// Names of lines that the kernel does not name itself, and their offsets.
         public var lines: [Line]
     }
@@ -362,45 +241,5 @@ public struct Board: Equatable, Sendable {
         public var identity: String?
         public var minimum: Duration
         public var maximum: Duration
-    }
-}
-
-extension Configuration {
-    /// Reads a configuration file.
-    ///
-    /// - Parameters:
-    ///   - bytes: the file's content; it need not be valid UTF-8 to be refused politely.
-    ///   - file: its name, for the errors.
-    ///   - node: this node's name, in place of the file's `node:`.
-    ///   - boards: the board files that `board:` may name (see `BoardLibrary`).
-    /// - Throws: every mistake of the file at once.
-    public static func load(
-        _ bytes: [UInt8], file: String, node: String? = nil, boards: BoardLibrary = BoardLibrary()
-    ) throws(ConfigurationErrors) -> Configuration {
-        throw ConfigurationErrors([
-            ConfigurationError(
-                file: file, position: Position(line: 1, column: 1), path: "",
-                message: "reading a configuration is not built yet")
-        ])
-    }
-}
-
-/// The board files found by the caller: this module reads no directories.
-public struct BoardLibrary: Sendable {
-    public var files: [BoardFile]
-    public init(_ files: [BoardFile] = []) { self.files = files }
-}
-
-public struct BoardFile: Sendable {
-    /// The file's name without `.yaml`: what `board:` says.
-    public var name: String
-    /// Its path, for errors.
-    public var path: String
-    public var bytes: [UInt8]
-
-    public init(name: String, path: String, bytes: [UInt8]) {
-        self.name = name
-        self.path = path
-        self.bytes = bytes
     }
 }

@@ -22,8 +22,8 @@
 /// What is wrong with one file, collected.
 public final class Problems {
     public let file: String
-    public private(set) var errors: [ConfigurationError] = []
-    public private(set) var warnings: [ConfigurationError] = []
+    public internal(set) var errors: [ConfigurationError] = []
+    public internal(set) var warnings: [ConfigurationError] = []
 
     public init(file: String) { self.file = file }
 
@@ -146,6 +146,15 @@ public struct Found {
         return FoundMapping(found: self, keys: keys, entries: entries, broken: false)
     }
 
+    /// One value of a mapping, before it is known which keys there may be.
+    public func peek(_ key: String) -> Found? {
+        guard case .mapping(let entries) = node.content,
+            let entry = entries.first(where: { $0.key == key })
+        else { return nil }
+        if case .scalar(let scalar) = entry.value.content, scalar.isNothing { return nil }
+        return Found(entry.value, path: below(key), problems)
+    }
+
     /// A mapping whose keys are names that the user chooses; a key that is no name is a mistake,
     /// and its entry is left out.
     public func entries(
@@ -187,9 +196,7 @@ public struct FoundMapping {
     /// The value of a key; `nil` if it is not there, or there without a value.
     public subscript(_ key: String) -> Found? {
         precondition(keys.contains(key), "the schema reads a key that it does not name")
-        guard let entry = entries.first(where: { $0.key == key }) else { return nil }
-        if case .scalar(let scalar) = entry.value.content, scalar.isNothing { return nil }
-        return Found(entry.value, path: found.below(key), found.problems)
+        return found.peek(key)
     }
 
     /// The value of a key that must be there; `what` says what it would be.
@@ -219,4 +226,9 @@ public struct FoundMapping {
     public func fail(_ key: String, _ message: String) {
         found.problems.add(position(of: key), path: found.below(key), message)
     }
+}
+
+extension Problems {
+    /// Adds the mistakes of another file that this one names.
+    func take(_ others: ConfigurationErrors) { errors += others.list }
 }

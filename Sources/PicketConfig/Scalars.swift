@@ -1,4 +1,5 @@
 public import PicketCore
+public import PicketHardware
 
 /// Scalars, read by the type of their field.
 ///
@@ -68,9 +69,9 @@ struct Decimal: Equatable {
     }
 }
 
-/// What a quantity is measured in: the units that may stand behind its number, as powers of ten of
-/// the base unit.
-public struct Unit: Equatable, Sendable {
+/// What a quantity is of: the units that may stand behind its number, as powers of ten of the base
+/// unit.
+public struct Dimension: Equatable, Sendable {
     /// `a temperature`
     public var name: String
     /// The unit in which the value is kept.
@@ -85,33 +86,34 @@ public struct Unit: Equatable, Sendable {
     }
 
     /// Degrees Celsius.
-    public static var temperature: Unit {
-        Unit("a temperature", "C", "75C", [("C", 0), ("°C", 0), ("mC", -3)])
+    public static var temperature: Dimension {
+        Dimension("a temperature", "C", "75C", [("C", 0), ("°C", 0), ("mC", -3)])
     }
-    public static var voltage: Unit {
-        Unit("a voltage", "V", "4.65V", [("V", 0), ("mV", -3), ("uV", -6)])
+    public static var voltage: Dimension {
+        Dimension("a voltage", "V", "4.65V", [("V", 0), ("mV", -3), ("uV", -6)])
     }
-    public static var current: Unit {
-        Unit("a current", "A", "1.5A", [("A", 0), ("mA", -3), ("uA", -6)])
+    public static var current: Dimension {
+        Dimension("a current", "A", "1.5A", [("A", 0), ("mA", -3), ("uA", -6)])
     }
-    public static var power: Unit { Unit("a power", "W", "12W", [("W", 0), ("mW", -3)]) }
-    public static var resistance: Unit {
-        Unit(
+    public static var power: Dimension { Dimension("a power", "W", "12W", [("W", 0), ("mW", -3)]) }
+    public static var resistance: Dimension {
+        Dimension(
             "a resistance", "Ohm", "100mOhm",
             [("Ohm", 0), ("mOhm", -3), ("uOhm", -6), ("kOhm", 3), ("Ω", 0), ("mΩ", -3)])
     }
-    public static var percentage: Unit { Unit("a percentage", "%", "20%", [("%", 0)]) }
+    public static var percentage: Dimension { Dimension("a percentage", "%", "20%", [("%", 0)]) }
     /// A number without a unit.
-    public static var none: Unit { Unit("a number", "", "1.5", [("", 0)]) }
+    public static var none: Dimension { Dimension("a number", "", "1.5", [("", 0)]) }
 
-    /// The unit that a file names: one of the above, or its own.
-    public static func named(_ text: String) -> Unit {
+    /// That of a unit which a file names: one of the above, or its own.
+    public static func named(_ text: String) -> Dimension {
         for known in [temperature, voltage, current, power, resistance, percentage] {
             if known.accepted.contains(where: { $0.text == text && $0.power == 0 }) {
                 return known
             }
         }
-        return text.isEmpty ? none : Unit("a value in \(text)", text, "100\(text)", [(text, 0)])
+        return text.isEmpty
+            ? none : Dimension("a value in \(text)", text, "100\(text)", [(text, 0)])
     }
 
     private init(
@@ -230,7 +232,7 @@ extension Found {
     }
 
     /// A quantity with its unit, in the unit's base.
-    public func quantity(_ unit: Unit, in range: ClosedRange<Double>? = nil) -> Double? {
+    public func quantity(_ unit: Dimension, in range: ClosedRange<Double>? = nil) -> Double? {
         guard let text = text("\(unit.name) such as \(unit.example)") else { return nil }
         guard let value = unit.value(of: text) else {
             expected(unit.advice(text))
@@ -246,40 +248,43 @@ extension Found {
     }
 
     /// `">75C"` or `"<4.65V"`, or a list of one of each.
-    public func thresholds(_ unit: Unit) -> Thresholds? {
-        var all = Thresholds()
+    public func thresholds(_ unit: Dimension) -> [Threshold]? {
         let parts = isSequence ? list(atMost: 2) : [self]
         guard let parts else { return nil }
+        var all: [Threshold] = []
         for part in parts {
-            let example = "a threshold such as \">\(unit.example)\" or \"<\(unit.example)\""
-            guard let text = part.text(example) else { return nil }
-            let above = text.utf8.first == UInt8(ascii: ">")
-            guard above || text.utf8.first == UInt8(ascii: "<") else {
-                if unit.value(of: text) != nil {
-                    part.expected("a threshold: \">\(text)\" or \"<\(text)\"")
-                } else {
-                    part.expected(example)
-                }
-                return nil
-            }
-            let amount = trimmed(String(text.dropFirst()))
-            guard let value = unit.value(of: amount) else {
-                part.fail(
-                    "found \(part.description); behind \(above ? ">" : "<") expected "
-                        + unit.advice(amount))
-                return nil
-            }
-            if above ? all.above != nil : all.below != nil {
-                part.fail("a second threshold of the same direction")
-                return nil
-            }
-            if above { all.above = value } else { all.below = value }
+            if let threshold = part.threshold(unit) { all.append(threshold) }
         }
-        if let above = all.above, let below = all.below, below >= above {
+        if all.count != parts.count { return nil }
+        if all.count < 2 { return all }
+        switch (all[0], all[1]) {
+        case (.above, .above), (.below, .below):
+            parts[1].fail("a second threshold of the same direction")
+            return nil
+        case (.above(let above), .below(let below)), (.below(let below), .above(let above)):
+            if below < above { return all }
             fail("every value is over one of these thresholds")
             return nil
         }
-        return all
+    }
+
+    /// `">75C"` or `"<4.65V"`.
+    public func threshold(_ unit: Dimension) -> Threshold? {
+        let example = "a threshold such as \">\(unit.example)\" or \"<\(unit.example)\""
+        guard let text = text(example) else { return nil }
+        let above = text.utf8.first == UInt8(ascii: ">")
+        guard above || text.utf8.first == UInt8(ascii: "<") else {
+            let known = unit.value(of: text) != nil
+            expected(known ? "a threshold: \">\(text)\" or \"<\(text)\"" : example)
+            return nil
+        }
+        let amount = trimmed(String(text.dropFirst()))
+        guard let value = unit.value(of: amount) else {
+            fail(
+                "found \(description); behind \(above ? ">" : "<") expected \(unit.advice(amount))")
+            return nil
+        }
+        return above ? .above(value) : .below(value)
     }
 
     /// A whole number, decimal or with 0x.

@@ -1,14 +1,74 @@
 public import PicketCore
 
-/// The sum behind the derived timings, term by term, for `picket timing` and for errors.
+/// One time budget: from what the operator wants to every duration of the protocol.
+///
+/// The operator states three times: `detect_within` (a standby orders the fence at most this long
+/// after its peer's death), the relay's `off_within`, the group's `start_within`. Nothing else is
+/// set by hand, so nothing can be set against each other. This is how the rest follows.
+///
+/// **Death.** A node dies just after one of its answers. Contact is lost when the newest
+/// acknowledged sending is older than `dead_after`; the holder then fences at once, the standby
+/// one slot of the fencing order later (`head start`), and in a takeover it is the standby that
+/// waits. So the sum that must hold is
+///
+///     dead_after + head start + margin ≤ detect_within
+///
+/// **Margin**: 5 ms + 1 % of `detect_within`, for late wake-ups, the round trip, the worker's
+/// turn.
+///
+/// **Head start.** The two nodes lose contact at different instants: both measure from the
+/// sending of a packet that was acknowledged, and the two newest such packets are at most one
+/// heartbeat apart each way, so 2 × heartbeat. The holder's fence must have taken effect before
+/// the standby's turn comes, so off_within on top, and a margin:
+///
+///     head start = 2 × heartbeat + off_within + margin
+///
+/// **Heartbeat**: dead_after / 12, so that twelve round trips have failed when contact is lost; not
+/// more often than once a millisecond, not less often than once a second. With it
+///
+///     dead_after + 2 × heartbeat = detect_within − off_within − 2 × margin
+///
+/// of which dead_after is 6/7 wherever the heartbeat is not at one of its bounds.
+///
+/// **Probes.** Suspicion begins when the newest acknowledged sending is older than dead_after / 2.
+/// Then probes go out on every link, each answered at once. Loss is taken as 20 % each way on a
+/// single link (more links only help), so a round trip succeeds with p = 0.8² = 0.64 and fails with
+/// q = 0.36. Until suspicion k = dead_after / 2 / heartbeat − 1 heartbeats' round trips must have
+/// failed in a row (one less than fit, since the answer to a heartbeat waits for the peer's next),
+/// 5 of 6 in the usual case, so that suspicions come at
+///
+///     r = p / heartbeat × qᵏ        (heartbeat 66 ms: 0.64 / 0.066 × 0.36⁵ = 0.06 a second)
+///
+/// Each of them turns into a false alarm if all N probes fail, qᴺ. One false alarm in ten years of such
+/// loss (3.2 × 10⁸ s) needs r × 3.2 × 10⁸ × qᴺ ≤ 1, which is N = 17 … 20. They must fit into
+/// dead_after / 2 less 2 ms for the last round trip. Where there is time we send 64 of them, which
+/// is far beyond the target and outlasts bursts of loss too, but at most one a millisecond; where there
+/// is little, the N that the target needs, down to one every 250 µs. A `detect_within` in which
+/// not even those fit is refused.
+///
+/// **Fence**: a level that has not reported after 2 × off_within + 500 ms has failed; where there
+/// is no feedback, the supply's full off time stands in for off_within; a fence agent has its own
+/// timeout (and a second to be killed). Attempts after every level failed: 5 s, doubling.
+///
+/// **Watchdog**: fed every quarter of its timeout, at least every 5 s and never more than 5 times a
+/// second, so a timeout below 800 ms cannot hold. A hung agent is reset at the latest one whole
+/// timeout after its last healthy turn.
+///
+/// **Leaving** waits for the slowest stop here and the slowest start there, and 3 s for the words
+/// between.
 public struct TimingBudget: Equatable, Sendable {
     public var timing: Timing
-    /// `dead_after + head start + margin = detect_within`, in this order.
+    /// Terms of detection; their sum is at most `detect_within`.
     public var detection: [Term]
-    /// `detect_within + off_within + start_within`, in this order.
+    /// Terms of the takeover; their sum is `worstTakeover`.
     public var takeover: [Term]
     /// The largest time from a node's death to its groups' being active on the other.
     public var worstTakeover: Duration
+    /// A hung agent is reset within this; `nil` without a watchdog.
+    public var watchdog: Duration?
+    /// Probes that the false-alarm target needs within half of `dead_after`, and those sent.
+    public var probesNeeded: Int
+    public var probesSent: Int
 
     public struct Term: Equatable, Sendable {
         /// `dead_after`
@@ -23,4 +83,206 @@ public struct TimingBudget: Equatable, Sendable {
             self.meaning = meaning
         }
     }
+}
+
+/// What the operator states, and what follows from the rest of the file.
+public struct TimingIntent: Equatable, Sendable {
+    public var detectWithin: Duration
+    /// The slowest relay's: from the order to the contact open. Zero without a fence.
+    public var offWithin: Duration
+    /// From the order to the receipt: `offWithin`, or the off time where there is no feedback.
+    public var receiptWithin: Duration
+    /// The slowest fence agent's; `nil` without one.
+    public var agentTimeout: Duration?
+    /// The slowest group's.
+    public var startWithin: Duration
+    public var stopWithin: Duration
+    public var watchdog: Duration?
+    public var longestPause: Duration
+
+    public init(
+        detectWithin: Duration, offWithin: Duration, receiptWithin: Duration? = nil,
+        agentTimeout: Duration? = nil, startWithin: Duration = .zero, stopWithin: Duration = .zero,
+        watchdog: Duration? = nil, longestPause: Duration = .seconds(60)
+    ) {
+        self.detectWithin = detectWithin
+        self.offWithin = offWithin
+        self.receiptWithin = receiptWithin ?? offWithin
+        self.agentTimeout = agentTimeout
+        self.startWithin = startWithin
+        self.stopWithin = stopWithin
+        self.watchdog = watchdog
+        self.longestPause = longestPause
+    }
+}
+
+/// Why a `detect_within` cannot hold.
+public struct TimingRefusal: Error, Equatable, Sendable {
+    /// The arithmetic, line by line.
+    public var text: String
+}
+
+extension TimingIntent {
+    static let shortestProbe = Duration.microseconds(250)
+    static let roundTrip = Duration.milliseconds(2)
+    static let fewestFeeds: Int64 = 4
+
+    var margin: Duration { .milliseconds(5) + detectWithin / 100 }
+
+    /// What is left for dead_after and two heartbeats.
+    var left: Duration { detectWithin - offWithin - margin * 2 }
+
+    /// Everything that follows, or the arithmetic that shows why it cannot.
+    public func derive() throws(TimingRefusal) -> TimingBudget {
+        guard let detection = Detection(left: left) else { throw refusal() }
+        let headStart = detection.heartbeat * 2 + offWithin + margin
+        let relay = max(offWithin * 2, receiptWithin) + .milliseconds(500)
+        let agent = agentTimeout.map { $0 + .seconds(1) } ?? .zero
+        let timing = Timing(
+            detectWithin: detectWithin, heartbeat: detection.heartbeat,
+            deadAfter: detection.deadAfter, probe: detection.probe, headStart: headStart,
+            offWithin: offWithin, fenceTimeout: max(relay, agent), fenceRetry: .seconds(5),
+            feed: feed, longestPause: longestPause,
+            leaveWithin: .seconds(3) + stopWithin + startWithin)
+        return TimingBudget(
+            timing: timing,
+            detection: [
+                .init(
+                    "dead_after", timing.deadAfter,
+                    "the newest acknowledged sending is older than this"),
+                .init(
+                    "head start", headStart,
+                    "2 heartbeats of \(timing.heartbeat.asWritten), off_within "
+                        + "\(offWithin.asWritten) and margin: the holder would go first"),
+                .init("margin", margin, "5ms and 1 % of detect_within"),
+            ],
+            takeover: [
+                .init("detect_within", detectWithin, "from the death to the fence order"),
+                .init(
+                    receiptWithin == offWithin ? "off_within" : "off_time", receiptWithin,
+                    receiptWithin == offWithin
+                        ? "from the order to the power known to be off"
+                        : "there is no feedback: the whole off time stands in for it"),
+                .init("start_within", startWithin, "the slowest group's start"),
+            ],
+            worstTakeover: detectWithin + receiptWithin + startWithin, watchdog: watchdog,
+            probesNeeded: detection.probesNeeded, probesSent: detection.probesSent)
+    }
+
+    /// At least four feeds in a timeout, at most 5 feeds a second.
+    var feed: Duration {
+        guard let watchdog else { return .seconds(1) }
+        return max(.milliseconds(200), min(watchdog / Self.fewestFeeds, .seconds(5)))
+    }
+
+    /// The arithmetic, and the nearest settings that would hold.
+    private func refusal() -> TimingRefusal {
+        var text = "\(detectWithin.asWritten) cannot hold:"
+        func line(_ sign: String, _ name: String, _ value: String, _ meaning: String) {
+            text += "\n    \(sign) " + padded(name, 14) + padded(value, 10, left: true)
+            if !meaning.isEmpty { text += "   " + meaning }
+        }
+        line(" ", "detect_within", detectWithin.asWritten, "")
+        line(
+            "−", "off_within", offWithin.asWritten,
+            "the standby waits until the holder's relay is through")
+        line(
+            "−", "2 × margin", (margin * 2).asWritten,
+            "5ms and 1 % of detect_within, in the head start and behind it")
+        line("=", "left", left.asWritten, "for dead_after and two heartbeats")
+        line(
+            " ", "needed", shortestLeft().asWritten,
+            "to tell 20 % loss from a death but once in ten years")
+        text += "\n    write detect_within: \(shortestDetectWithin().asWritten) or more"
+        if let off = longestOffWithin() {
+            text += ", or a relay with off_within: \(off.asWritten) or less"
+        }
+        return TimingRefusal(text: text)
+    }
+
+    /// Whole milliseconds, found by halving.
+    func shortestDetectWithin() -> Duration {
+        shortest { candidate in
+            var other = self
+            other.detectWithin = .milliseconds(candidate)
+            return Detection(left: other.left) != nil
+        }
+    }
+
+    private func shortestLeft() -> Duration {
+        shortest { Detection(left: .milliseconds($0)) != nil }
+    }
+
+    private func longestOffWithin() -> Duration? {
+        let longest = left + offWithin - shortestLeft()
+        return longest < .milliseconds(1) ? nil : .milliseconds(longest.milliseconds)
+    }
+
+    private func shortest(_ holds: (Int64) -> Bool) -> Duration {
+        var refused: Int64 = 0
+        var held: Int64 = 3_600_000
+        while held - refused > 1 {
+            let middle = (held + refused) / 2
+            if holds(middle) { held = middle } else { refused = middle }
+        }
+        return .milliseconds(held)
+    }
+}
+
+/// The part of the derivation that is about telling loss from death.
+private struct Detection {
+    var deadAfter: Duration
+    var heartbeat: Duration
+    var probe: Duration
+    var probesNeeded: Int
+    var probesSent: Int
+
+    /// - Parameter left: the time for `dead_after` and two heartbeats.
+    init?(left: Duration) {
+        let fastest = Duration.milliseconds(1)
+        let slowest = Duration.seconds(1)
+        var dead = left * 6 / 7
+        if dead / 12 < fastest { dead = left - fastest * 2 }
+        if dead / 12 > slowest { dead = left - slowest * 2 }
+        deadAfter = .microseconds(dead.microseconds)
+        heartbeat = .microseconds(min(max(dead / 12, fastest), slowest).microseconds)
+        guard deadAfter > heartbeat * 4 else { return nil }
+
+        probesNeeded = Self.probesNeeded(deadAfter, heartbeat)
+        let window = deadAfter / 2 - TimingIntent.roundTrip
+        let wanted = window / 64
+        probe =
+            wanted >= .milliseconds(1)
+            ? wanted : min(.milliseconds(1), window / Int64(probesNeeded))
+        probe = .microseconds(probe.microseconds)
+        guard probe >= TimingIntent.shortestProbe else { return nil }
+        probesSent = Int(window.nanoseconds / probe.nanoseconds)
+    }
+
+    /// N of the theory above: the least with r × T × qᴺ ≤ 1.
+    private static func probesNeeded(_ deadAfter: Duration, _ heartbeat: Duration) -> Int {
+        let succeeds = 0.64
+        let fails = 1 - succeeds
+        let tenYears = 10 * 365.25 * 86_400
+        var alarms = succeeds / (Double(heartbeat.nanoseconds) / 1e9) * tenYears
+        let silent = max(1, deadAfter.nanoseconds / 2 / heartbeat.nanoseconds - 1)
+        for _ in 0..<min(silent, 1_000) { alarms *= fails }
+        var count = 1
+        alarms *= fails
+        while alarms > 1 {
+            alarms *= fails
+            count += 1
+        }
+        return count
+    }
+}
+
+private func padded(_ text: String, _ width: Int, left: Bool = false) -> String {
+    var spaces = ""
+    var count = text.unicodeScalars.count
+    while count < width {
+        spaces += " "
+        count += 1
+    }
+    return left ? spaces + text : text + spaces
 }

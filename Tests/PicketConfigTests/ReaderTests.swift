@@ -1,5 +1,6 @@
 import PicketConfig
 import PicketCore
+import PicketHardware
 import Testing
 
 /// Reads `v: TEXT` with one reader: its value, and the errors without their place.
@@ -62,18 +63,18 @@ struct ReaderTests {
     }
 
     @Test(arguments: [
-        ("75C", Unit.temperature, 75.0), ("-4.5 °C", .temperature, -4.5), ("4.65V", .voltage, 4.65),
+        ("75C", Dimension.temperature, 75.0), ("-4.5 °C", .temperature, -4.5), ("4.65V", .voltage, 4.65),
         ("4650mV", .voltage, 4.65), ("100mOhm", .resistance, 0.1), ("20%", .percentage, 20),
         ("1.5A", .current, 1.5), ("1200rpm", .named("rpm"), 1200), ("0.0625", .none, 0.0625),
     ])
-    func `a quantity is read in its base unit`(text: String, unit: Unit, expected: Double) {
+    func `a quantity is read in its base unit`(text: String, unit: Dimension, expected: Double) {
         let (value, errors) = read(text) { $0.quantity(unit) }
         #expect(value == expected)
         #expect(errors == "")
     }
 
     @Test(arguments: [
-        ("75", Unit.temperature, "found \"75\", expected a temperature with its unit: 75C"),
+        ("75", Dimension.temperature, "found \"75\", expected a temperature with its unit: 75C"),
         (
             "75V", .temperature,
             "found \"75V\", expected a temperature such as 75C (in C, °C or mC)"
@@ -83,18 +84,18 @@ struct ReaderTests {
         ("1e3V", .voltage, "found \"1e3V\", expected a voltage such as 4.65V (in V, mV or uV)"),
         ("900C", .temperature, "found \"900C\", expected at most 150C"),
     ])
-    func `what is no quantity is told so`(text: String, unit: Unit, message: String) {
+    func `what is no quantity is told so`(text: String, unit: Dimension, message: String) {
         let (value, errors) = read(text) { $0.quantity(unit, in: -55...150) }
         #expect(value == nil)
         #expect(errors == message)
     }
 
     @Test func `thresholds have a direction`() {
-        #expect(read("\">75C\"") { $0.thresholds(.temperature) }.0 == Thresholds(above: 75))
-        #expect(read("<4.65V") { $0.thresholds(.voltage) }.0 == Thresholds(below: 4.65))
+        #expect(read("\">75C\"") { $0.thresholds(.temperature) }.0 == [.above(75)])
+        #expect(read("<4.65V") { $0.thresholds(.voltage) }.0 == [.below(4.65)])
         #expect(
             read("[\">60C\", <5C]") { $0.thresholds(.temperature) }.0
-                == Thresholds(above: 60, below: 5))
+                == [.above(60), .below(5)])
     }
 
     @Test(arguments: [

@@ -1,0 +1,122 @@
+import PicketCore
+
+/// Board files: what a board's hardware is called and what it can do, so that a configuration
+/// speaks of lines by name and is refused where the board cannot do what it asks for.
+///
+/// This module reads no directories: the caller hands over what it found. The board `simulated`
+/// is always known.
+public struct BoardLibrary: Sendable {
+    public private(set) var files: [BoardFile]
+
+    public init(_ files: [BoardFile] = []) {
+        self.files = files
+        if !files.contains(where: { $0.name == "simulated" }) {
+            self.files.append(
+                BoardFile(
+                    name: "simulated", path: "simulated.yaml", bytes: Array(simulatedBoard.utf8)))
+        }
+    }
+}
+
+public struct BoardFile: Sendable {
+    /// The file's name without `.yaml`: what `board:` says.
+    public var name: String
+    /// Its path, for errors.
+    public var path: String
+    public var bytes: [UInt8]
+
+    public init(name: String, path: String, bytes: [UInt8]) {
+        self.name = name
+        self.path = path
+        self.bytes = bytes
+    }
+}
+
+/// The same as boards/simulated.yaml, without its comments.
+private let simulatedBoard = """
+    description: A rack that exists as a program only
+    simulated: true
+    chips: {}
+    buses: [0, 1, 2, 3]
+    watchdog: { identity: picket rack, minimum: 100ms, maximum: 1h }
+    """
+
+extension Found {
+    /// The board that this names.
+    func board(from library: BoardLibrary) -> Board? {
+        guard let name = name() else { return nil }
+        guard let file = library.files.first(where: { $0.name == name }) else {
+            var known: [String] = []
+            for file in library.files { known.append(file.name) }
+            known.sort()
+            let suggestion = nearest(name, known).map { "; did you mean \($0)?" } ?? ""
+            fail(
+                "found \(description), expected a known board: \(joined(known, "or"))\(suggestion)")
+            return nil
+        }
+        do throws(ConfigurationErrors) {
+            return try Board.load(file)
+        } catch {
+            problems.take(error)
+            return nil
+        }
+    }
+}
+
+extension Board {
+    /// Reads a board file.
+    ///
+    /// - Throws: every mistake of the file at once.
+    public static func load(_ file: BoardFile) throws(ConfigurationErrors) -> Board {
+        let problems = Problems(file: file.path)
+        let root = Found(try YamlNode.parse(file.bytes, file: file.path), problems)
+            .mapping(["description", "simulated", "chips", "buses", "watchdog", "caveats"])
+        var board = Board(
+            name: file.name,
+            description: root.required("description", "what the board is")?.line() ?? "",
+            simulated: root["simulated"]?.bool() ?? false, chips: [], buses: [],
+            watchdog: root["watchdog"].flatMap(watchdog), caveats: [])
+        for (name, chip) in root["chips"]?.entries("a mapping of chips", atMost: 64) ?? [] {
+            board.chips.append(Chip(name: name, lines: lines(chip)))
+        }
+        for bus in root["buses"]?.list("a list of bus numbers", atMost: 256) ?? [] {
+            if let number = bus.integer(in: 0...255) { board.buses.append(number) }
+        }
+        for caveat in root["caveats"]?.list("a list of sentences") ?? [] {
+            if let text = caveat.line("a sentence") { board.caveats.append(text) }
+        }
+        try problems.throwIfAny()
+        return board
+    }
+
+    private static func lines(_ chip: Found) -> [Line] {
+        var all: [Line] = []
+        for (name, offset) in chip.entries("a mapping of lines to offsets") ?? [] {
+            if let number = offset.integer(in: 0...65535) {
+                all.append(Line(name: name, offset: UInt32(number)))
+            }
+        }
+        return all
+    }
+
+    private static func watchdog(_ found: Found) -> Watchdog? {
+        let mapping = found.mapping(["identity", "minimum", "maximum"])
+        let identity = mapping["identity"]?.line()
+        let minimum = mapping.required("minimum", "a duration such as 1s")?.duration()
+        let maximum = mapping.required("maximum", "a duration such as 15s")?.duration()
+        guard let minimum, let maximum else { return nil }
+        if maximum < minimum {
+            mapping.fail("maximum", "is shorter than minimum")
+            return nil
+        }
+        return Watchdog(identity: identity, minimum: minimum, maximum: maximum)
+    }
+
+    /// The place of a line that the kernel does not name itself.
+    func place(of name: String) -> (chip: String, offset: UInt32)? {
+        for chip in chips {
+            for line in chip.lines where line.name == name { return (chip.name, line.offset) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,263 @@
+import PicketCore
+import PicketHardware
+
+/// The digest by which two nodes see that their files agree.
+///
+/// FNV-1a, 64 bits (draft-eastlake-fnv), over the settings themselves, not over the text: comments,
+/// the order of keys and `500ms` for `0.5s` make no difference, a default that is written out makes
+/// none either. The order of groups, resources, links and fence levels is a setting. What belongs to one node alone is left out: its name, the paths of keys,
+/// directories and control socket. It detects mistakes; nothing relies on it against an attacker
+/// (the message that carries it is sealed).
+struct Digest {
+    private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    mutating func add(byte: UInt8) {
+        value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
+    }
+    mutating func add(_ number: UInt64) {
+        for shift in stride(from: UInt64(0), to: 64, by: 8) {
+            add(byte: UInt8(truncatingIfNeeded: number >> shift))
+        }
+    }
+    mutating func add(_ number: Int) { add(UInt64(bitPattern: Int64(number))) }
+    mutating func add(_ flag: Bool) { add(byte: flag ? 1 : 0) }
+    /// -0 and 0 are the same setting.
+    mutating func add(_ number: Double) { add((number == 0 ? 0 : number).bitPattern) }
+    mutating func add(_ duration: Duration) { add(UInt64(bitPattern: duration.nanoseconds)) }
+    /// With its length, so that "ab" + "c" is not "a" + "bc".
+    mutating func add(_ text: String) {
+        add(text.utf8.count)
+        for byte in text.utf8 { add(byte: byte) }
+    }
+    mutating func add(_ texts: [String]) {
+        add(texts.count)
+        for text in texts { add(text) }
+    }
+    mutating func add(_ texts: [String]?) {
+        add(texts != nil)
+        if let texts { add(texts) }
+    }
+    mutating func add(_ duration: Duration?) {
+        add(duration != nil)
+        if let duration { add(duration) }
+    }
+    mutating func add(_ settings: [Setting]) {
+        add(settings.count)
+        for setting in settings {
+            add(setting.name)
+            add(setting.value)
+        }
+    }
+    mutating func add(_ budget: Budget) {
+        add(budget.count)
+        add(budget.window)
+    }
+}
+
+extension Configuration {
+    /// Over all that must agree between the nodes.
+    var digest: UInt64 {
+        var digest = Digest()
+        digest.add(1)  // of this layout
+        digest.add(pair)
+        digest.add([names.low, names.high])
+        digest.add(links.count)
+        for link in links { digest.add([link.low.text, link.high.text]) }
+        digest.add(policy.timing.detectWithin)
+        digest.add(policy.timing.longestPause)
+        digest.add(policy.fenceBudget)
+        digest.add(policy.moveBudget)
+        switch policy.startup {
+        case .wait: digest.add(0)
+        case .aloneAfter(let duration): digest.add(duration)
+        }
+        digest.add(board?.name ?? "")
+        digest.add(watchdog?.timeout)
+        digest.add(sensors.count)
+        let inOrder = sensors.sorted {
+            Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8))
+        }
+        for sensor in inOrder { digest.add(sensor) }
+        for levels in [cuts.low, cuts.high] {
+            digest.add(levels.count)
+            for level in levels { digest.add(level) }
+        }
+        digest.add(groups.count)
+        for (policy, group) in zip(policy.groups, groups) {
+            digest.add(policy)
+            digest.add(group)
+        }
+        return digest.value
+    }
+}
+
+// MARK: - Sensors
+
+extension Digest {
+    mutating func add(_ sensor: SensorDescription) {
+        add(sensor.name)
+        add(sensor.driver)
+        add(sensor.bus)
+        add(byte: sensor.address)
+        let watch = sensor.watch
+        add(watch.warn)
+        add(watch.critical)
+        add(watch.hysteresis)
+        add(watch.debounce)
+        add(watch.interval)
+        add(watch.staleAfter)
+        add(watch.stuckAfter)
+        add(watch.plausible?.lowerBound ?? -.infinity)
+        add(watch.plausible?.upperBound ?? .infinity)
+        add(watch.rateLimit ?? .infinity)
+        add(byte: watch.onFail.rawValue)
+    }
+
+    mutating func add(_ thresholds: [Threshold]) {
+        // The order in which they stand means nothing.
+        var above = Double.infinity
+        var below = -Double.infinity
+        for threshold in thresholds {
+            switch threshold {
+            case .above(let limit): above = limit
+            case .below(let limit): below = limit
+            }
+        }
+        add(above)
+        add(below)
+    }
+
+    mutating func add(_ driver: DriverDescription) {
+        add(driver.unit.symbol)
+        switch driver {
+        case .tmp102: add(byte: 1)
+        case .lm75(let bits):
+            add(byte: 2)
+            add(bits)
+        case .ina219(let measure, let shunt):
+            add(byte: 3)
+            add(byte: measure.rawValue)
+            add(shunt)
+        case .ads1115(let input, let range, let scale, _):
+            add(byte: 4)
+            add(Int(input.rawValue))
+            add(Int(range.rawValue))
+            add(scale)
+        case .register(let register):
+            add(byte: 5)
+            add(byte: register.register)
+            add(register.width.rawValue)
+            add(byte: register.order.rawValue)
+            add(register.signed)
+            add(Int(register.mask))
+            add(register.shift)
+            add(register.scale)
+            add(register.offset)
+        }
+    }
+}
+
+// MARK: - Fence
+
+extension Digest {
+    mutating func add(_ level: FenceSettings) {
+        switch level {
+        case .relay(let relay):
+            add(byte: 1)
+            add(relay.supplies.count)
+            for supply in relay.supplies { add(supply) }
+            add(relay.offWithin)
+            add(relay.offTime)
+            add(relay.onWithin)
+            add(byte: relay.policy.rawValue)
+        case .agent(let agent):
+            add(byte: 2)
+            add(agent.path)
+            add(agent.options)
+            add(byte: agent.policy.rawValue)
+            add(agent.offWithin)
+            add(agent.timeout)
+        }
+    }
+
+    mutating func add(_ supply: SupplyDescription) {
+        add(supply.line)
+        add(byte: supply.wiring.rawValue)
+        switch supply.feedback {
+        case .none: add(byte: 0)
+        case .line(let line):
+            add(byte: 1)
+            add(line)
+        case .sensor(let name, let offBelow, let onAbove):
+            add(byte: 2)
+            add(name)
+            add(offBelow)
+            add(onAbove)
+        }
+    }
+
+    mutating func add(_ line: LineDescription) {
+        add(line.name)
+        add(line.chip ?? "")
+        add(Int(line.offset ?? .max))
+        add(byte: line.active.rawValue)
+    }
+}
+
+// MARK: - Groups
+
+extension Digest {
+    mutating func add(_ policy: GroupPolicy) {
+        add(byte: policy.prefer.rawValue)
+        add(Int(policy.priority))
+        add(policy.enabled)
+        switch policy.failback {
+        case .manual: add(byte: 0)
+        case .auto(let stableFor):
+            add(byte: 1)
+            add(stableFor)
+        }
+    }
+
+    mutating func add(_ group: GroupSettings) {
+        add(group.name)
+        add(byte: group.standby.rawValue)
+        add(group.startWithin)
+        add(group.stopWithin)
+        add(group.monitorInterval)
+        add(group.restarts)
+        add(group.environment)
+        add(group.sync != nil)
+        if let sync = group.sync {
+            add(sync.probe)
+            add(sync.maxLag)
+            add(sync.interval)
+            add(sync.timeout)
+        }
+        add(group.resources.count)
+        for resource in group.resources { add(resource) }
+    }
+
+    mutating func add(_ resource: ResourceSettings) {
+        add(resource.name)
+        let timeouts = resource.timeouts
+        for timeout in [
+            timeouts.start, timeouts.stop, timeouts.monitor, timeouts.promote, timeouts.demote,
+        ] { add(timeout) }
+        switch resource.kind {
+        case .ip(let address):
+            add(byte: 1)
+            add(address.text)
+        case .unit(let unit):
+            add(byte: 2)
+            add(unit)
+        case .command(let command):
+            add(byte: 3)
+            add(command.start)
+            add(command.stop)
+            add(command.monitor)
+            add(command.promote)
+            add(command.demote)
+        }
+    }
+}

@@ -1,0 +1,292 @@
+import PicketCore
+import PicketHardware
+
+/// `fence:`, how each node is cut.
+///
+/// Either a list, which then holds for both nodes (each calls the lines to the other by the same
+/// names), or a mapping with a list for each node that is cut, or `none`.
+///
+/// `nil` if a level is so damaged that no timing can be derived from the whole.
+func readFence(
+    _ root: FoundMapping, _ names: PerNode<String>?, _ board: Board?,
+    _ sensors: [SensorDescription]
+) -> PerNode<[FenceSettings]>? {
+    var cuts = PerNode<[FenceSettings]>(low: [], high: [])
+    let what =
+        "a list of levels, a mapping of each node to how it is cut, or none "
+        + "(then nothing is ever taken over without the operator's word)"
+    guard let found = root.required("fence", what) else { return nil }
+    let context = FenceContext(board: board, sensors: sensors)
+    if found.isSequence || found.isWord("none") {
+        guard let levels = context.levels(found) else { return nil }
+        if let names { warnOfNames(found, levels, names) }
+        return PerNode(low: levels, high: levels)
+    }
+    guard found.isMapping else {
+        found.expected(what)
+        return nil
+    }
+    guard let names else { return nil }
+    let mapping = found.mapping([names.low, names.high])
+    var complete = true
+    for node in [NodeID.low, .high] {
+        let levels = mapping.required(names[node], "how \(names[node]) is cut, or none")
+            .flatMap { context.levels($0) }
+        if let levels { cuts[node] = levels } else { complete = false }
+    }
+    return complete ? cuts : nil
+}
+
+/// A list serves both nodes, so a line that is called after one of them is likely to make that
+/// node cut itself.
+private func warnOfNames(
+    _ found: Found, _ levels: [FenceSettings], _ names: PerNode<String>
+) {
+    for case .relay(let relay) in levels {
+        for supply in relay.supplies {
+            let line = lowercased(supply.line.name)
+            for name in [names.low, names.high] where contains(line, lowercased(name)) {
+                found.warn(
+                    "line \(supply.line.name) is called after \(name), and this list serves both "
+                        + "nodes: \(name) would cut itself; write \"\(names.low): [...]\" and "
+                        + "\"\(names.high): [...]\", each with what cuts that node")
+            }
+        }
+    }
+}
+
+private func lowercased(_ text: String) -> [UInt8] {
+    Array(text.utf8).map { (0x41...0x5A).contains($0) ? $0 + 0x20 : $0 }
+}
+
+private func contains(_ text: [UInt8], _ part: [UInt8]) -> Bool {
+    if part.count > text.count { return false }
+    for start in 0...(text.count - part.count)
+    where text[start..<(start + part.count)] == part[...] {
+        return true
+    }
+    return false
+}
+
+private struct FenceContext {
+    var board: Board?
+    var sensors: [SensorDescription]
+
+    func levels(_ found: Found) -> [FenceSettings]? {
+        if found.isWord("none") {
+            found.warn("without a fence nothing is ever taken over without the operator's word")
+            return []
+        }
+        guard let items = found.list("a list of fence levels, or none", atMost: 8) else {
+            return []
+        }
+        if items.isEmpty {
+            found.fail("found an empty list; if there is no fence, write none")
+        }
+        var all: [FenceSettings] = []
+        for item in items {
+            guard item.isMapping else {
+                item.expected("a fence level: relay or agent")
+                continue
+            }
+            if item.peek("lease") != nil {
+                item.fail("lease is not available yet; a fence level is a relay or an agent")
+                continue
+            }
+            let mapping = item.mapping(["relay", "agent"])
+            switch (mapping["relay"], mapping["agent"]) {
+            case (let relay?, nil): if let level = readRelay(relay) { all.append(.relay(level)) }
+            case (nil, let agent?): if let level = readAgent(agent) { all.append(.agent(level)) }
+            case (nil, nil):
+                if !item.problems.noted(at: item) { item.expected("a fence level: relay or agent") }
+            case (.some, .some):
+                item.fail("a relay and an agent in one level; write each with its own \"-\"")
+            }
+        }
+        return all.count == items.count ? all : nil
+    }
+
+    // MARK: Relay
+
+    private func readRelay(_ found: Found) -> RelayDescription? {
+        let mapping = found.mapping([
+            "line", "active", "wiring", "verify", "lines", "off_within", "off_time", "on_within",
+            "policy",
+        ])
+        let longest = Duration.seconds(60)
+        var relay = RelayDescription(supplies: supplies(mapping))
+        let offWithin = mapping.required(
+            "off_within", "the worst of the relay's data sheet, such as 50ms")?
+            .duration(in: .milliseconds(1)...longest)
+        relay.offWithin = offWithin ?? relay.offWithin
+        relay.onWithin =
+            mapping["on_within"]?.duration(in: .milliseconds(1)...longest) ?? relay.onWithin
+        relay.offTime =
+            mapping["off_time"]?.duration(in: .milliseconds(1) ... .seconds(600)) ?? relay.offTime
+        relay.policy = mapping["policy"]?.afterFence() ?? .reboot
+        if offWithin != nil, relay.offTime < relay.offWithin {
+            mapping.fail(
+                "off_time",
+                "found \(relay.offTime.asWritten), shorter than off_within "
+                    + "(\(relay.offWithin.asWritten)): the supply would be on again before it is off"
+            )
+        }
+        return offWithin == nil ? nil : relay
+    }
+
+    private func supplies(_ mapping: FoundMapping) -> [SupplyDescription] {
+        guard let lines = mapping["lines"] else {
+            _ = mapping.required("line", "the name of the line, such as RELAY_PEER")
+            return supply(mapping).map { [$0] } ?? []
+        }
+        for key in ["line", "active", "wiring", "verify"] where mapping[key] != nil {
+            mapping.fail(key, "stands beside lines; each item of lines has its own")
+        }
+        guard let items = lines.list("a list of supplies", atMost: 8) else { return [] }
+        if items.isEmpty { lines.fail("found an empty list, expected the lines of the supplies") }
+        var all: [SupplyDescription] = []
+        for item in items {
+            let inner = item.mapping(["line", "active", "wiring", "verify"], "a supply")
+            _ = inner.required("line", "the name of the line, such as RELAY_PEER")
+            guard let supply = supply(inner) else { continue }
+            if all.contains(where: { $0.line.name == supply.line.name }) {
+                item.fail("line \(supply.line.name) twice")
+            }
+            all.append(supply)
+        }
+        return all
+    }
+
+    private func supply(_ mapping: FoundMapping) -> SupplyDescription? {
+        let line = mapping["line"].flatMap { place($0, mapping["active"]) }
+        let wiring =
+            mapping["wiring"]?.word([
+                ("normally_closed", SupplyDescription.Wiring.normallyClosed),
+                ("normally_open", .normallyOpen),
+            ]) ?? .normallyClosed
+        let verify = mapping.required(
+            "verify", "{ line: NAME }, { sensor: NAME, off: \"<0.5V\", on: \">4.5V\" }, or none")
+        guard let verify, let feedback = feedback(verify), let line else { return nil }
+        if case .line(let sense) = feedback, sense.name == line.name {
+            verify.fail("the relay's own line proves nothing; name the line that senses the supply")
+            return nil
+        }
+        return SupplyDescription(line: line, wiring: wiring, feedback: feedback)
+    }
+
+    private func feedback(_ found: Found) -> SupplyDescription.Feedback? {
+        if found.isWord("none") {
+            found.warn(
+                "no feedback: a relay that is stuck is not noticed, and the whole off_time stands "
+                    + "in for the proof that the power is off")
+            return SupplyDescription.Feedback.none
+        }
+        guard found.isMapping else {
+            found.expected(
+                "{ line: NAME }, { sensor: NAME, off: \"<0.5V\", on: \">4.5V\" }, or none")
+            return nil
+        }
+        if found.peek("sensor") != nil { return rail(found) }
+        let mapping = found.mapping(["line", "active"])
+        return mapping.required("line", "the name of the sense line, such as PEER_PGOOD")
+            .flatMap { place($0, mapping["active"]) }.map { .line($0) }
+    }
+
+    private func rail(_ found: Found) -> SupplyDescription.Feedback? {
+        let mapping = found.mapping(["sensor", "off", "on"])
+        let name = mapping["sensor"]?.name()
+        let off = mapping.required("off", "a threshold such as \"<0.5V\"")?.threshold(.voltage)
+        let on = mapping.required("on", "a threshold such as \">4.5V\"")?.threshold(.voltage)
+        guard let name, let off, let on else { return nil }
+        guard let sensor = sensors.first(where: { $0.name == name }) else {
+            let suggestion =
+                nearest(name, sensors.map { $0.name }).map { "; did you mean \($0)?" } ?? ""
+            mapping.fail("sensor", "no sensor is called \(quoted(name))\(suggestion)")
+            return nil
+        }
+        guard sensor.driver.unit == .volts else {
+            mapping.fail("sensor", "\(name) does not read volts")
+            return nil
+        }
+        guard case .below(let offBelow) = off, case .above(let onAbove) = on, offBelow < onAbove
+        else {
+            found.fail(
+                "expected off below and on above, with off the lower: off: \"<0.5V\", on: \">4.5V\""
+            )
+            return nil
+        }
+        return .sensor(name: name, offBelow: offBelow, onAbove: onAbove)
+    }
+
+    /// A line by name, or by `{ name, chip, offset }`; the board knows the places of some.
+    private func place(_ found: Found, _ active: Found?) -> LineDescription? {
+        let level =
+            active?.word([("high", LineDescription.Active.high), ("low", .low)]) ?? .high
+        if found.isMapping {
+            let mapping = found.mapping(["name", "chip", "offset"])
+            let name = mapping.required("name", "what the line is called")?.gpioLine()
+            let chip = mapping.required("chip", "a chip such as gpiochip0")?.line("a chip")
+            let offset = mapping.required("offset", "the line's number on the chip")?
+                .integer(in: 0...65535)
+            guard let name, let chip, let offset else { return nil }
+            return LineDescription(name: name, chip: chip, offset: UInt32(offset), active: level)
+        }
+        guard let name = found.gpioLine() else { return nil }
+        let known = board?.place(of: name)
+        return LineDescription(
+            name: name, chip: known?.chip, offset: known?.offset, active: level)
+    }
+
+    // MARK: Agent
+
+    private func readAgent(_ found: Found) -> AgentSettings? {
+        let mapping = found.mapping(["path", "options", "policy", "off_within", "timeout"])
+        let path = mapping.required("path", "the fence agent, such as /usr/sbin/fence_ipmilan")?
+            .path()
+        let options =
+            mapping["options"].map { $0.settings("a mapping of the agent's options") } ?? []
+        let policy = mapping["policy"].map { $0.afterFence() } ?? .reboot
+        let timeout =
+            mapping["timeout"].map { $0.duration(in: .seconds(1) ... .seconds(600)) }
+            ?? .seconds(60)
+        let offWithin = mapping.required(
+            "off_within", "how soon the power is off if all is well, such as 3s")?
+            .duration(in: .milliseconds(1) ... .seconds(600))
+        guard let path, let options, let policy, let timeout, let offWithin else { return nil }
+        for option in options where option.name == "action" {
+            found.fail("the option action is picket's own: write policy: reboot or off")
+            return nil
+        }
+        if timeout < offWithin {
+            mapping.fail(
+                "timeout",
+                "found \(timeout.asWritten), shorter than off_within (\(offWithin.asWritten))")
+            return nil
+        }
+        return AgentSettings(
+            path: path, options: options, policy: policy, offWithin: offWithin, timeout: timeout)
+    }
+}
+
+extension Found {
+    fileprivate func afterFence() -> RelayDescription.AfterFence? {
+        word([("reboot", RelayDescription.AfterFence.reboot), ("off", .off)])
+    }
+}
+
+extension Problems {
+    /// Something is noted already at this value or below it.
+    func noted(at found: Found) -> Bool {
+        errors.contains { $0.path.hasPrefix(found.path) && $0.position >= found.position }
+    }
+}
+
+extension FenceSettings {
+    /// What the core is told of it.
+    var level: FenceLevel {
+        switch self {
+        case .relay(let relay): .relay(verified: relay.verified)
+        case .agent: .agent
+        }
+    }
+}

@@ -22,6 +22,11 @@ final class BenchSupply {
     /// The peer's rail has power from elsewhere: it is dead by itself.
     var dead = false
 
+    func heal() {
+        fault = .none
+        feedback = .honest
+    }
+
     func drive(_ on: Bool, at now: Instant) {
         guard on != line else { return }
         from = rail(at: now)
@@ -57,6 +62,7 @@ final class Bench {
     var now = Instant.at(0)
     var supplies: [BenchSupply]
     var script: [(at: Instant, do: (Bench) -> Void)] = []
+    var onReport: ((Bench, FenceReport) -> Void)?
     var mailbox: [FenceRequest] = []
     var reports: [(at: Instant, report: FenceReport)] = []
     /// Time that passes unseen after the request is taken and before anything is driven.
@@ -194,5 +200,8 @@ struct BenchHost: FenceHost {
         }
     }
 
-    func report(_ report: FenceReport) { bench.reports.append((bench.now, report)) }
+    func report(_ report: FenceReport) {
+        bench.reports.append((bench.now, report))
+        bench.onReport?(bench, report)
+    }
 }

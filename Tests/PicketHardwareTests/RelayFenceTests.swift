@@ -224,12 +224,33 @@ struct RelayFenceTests {
         #expect(bench.supplies[0].driven == [false, true])
     }
 
-    @Test func `an order while the peer is held off is off at once`() throws {
+    @Test func `an order while the peer is held off is void after its time`() {
+        let bench = Bench()
+        bench.order(1)
+        bench.order(2, at: 3, validFor: -0.001)
+        bench.run()
+        #expect(bench.outcomes(1) == [.off, .restored])
+        #expect(bench.outcomes(2) == [.voided])
+    }
+
+    @Test func `power that came back during a hold is no proof for a later order`() {
+        let bench = Bench()
+        bench.order(1)
+        bench.at(2) { $0.supplies[0].fault = .stuckOn }
+        bench.order(2, at: 3)
+        bench.run()
+        #expect(bench.outcomes(1) == [.off, .failed(.stillOn)])
+        #expect(bench.outcomes(2) == [.failed(.stillOn)])
+        #expect(bench.allOn)
+    }
+
+    @Test func `an order while the peer is held off is off after a look of its own`() throws {
         let bench = Bench()
         bench.order(1)
         bench.order(2, at: 3)
         bench.run()
-        #expect(try #require(bench.when(.off, 2)) == .at(3))
+        #expect(try #require(bench.when(.off, 2)) == .at(3.001))
+        #expect(bench.outcomes(1) == [.off, .restored])
         #expect(bench.outcomes(2) == [.off, .restored])
         #expect(bench.supplies[0].driven == [false, true])
     }

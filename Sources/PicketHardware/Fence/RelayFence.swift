@@ -30,6 +30,8 @@ public struct RelayFence: Sendable {
     private var phase: Phase = .idle
     /// The order under way and those merged with it.
     private var orders: [FenceOrder] = []
+    /// So many of them, the oldest, have been told *off*.
+    private var toldOff = 0
     /// Orders that came too late to merge.
     private var waiting: [FenceOrder] = []
     private var reports: [(id: UInt32, outcome: FenceOutcome)] = []
@@ -50,7 +52,7 @@ public struct RelayFence: Sendable {
         case looking(tries: Int, again: Instant, knownOff: Bool)
         case cutting(blindly: Bool, knownOff: Bool)
         case clearing(Clearing)
-        case held(until: Instant)
+        case held(cutAt: Instant)
         case connecting(Purpose, by: Instant, again: Instant)
         case confirming(by: Instant, again: Instant)
         /// Policy `off`: verified off, and stays so.
@@ -139,19 +141,19 @@ public struct RelayFence: Sendable {
         case .off: begin(order, knownOff: true, at: now)
         case .unrestored: begin(order, knownOff: false, at: now)
         case .looking, .cutting, .clearing: orders.append(order)
-        case .held:
-            if now > order.voidAfter {
-                report(order, .voided)
-            } else {
-                orders.append(order)
-                report(order, .off)
-            }
+        case .held(let cutAt):
+            guard now <= order.voidAfter else { return report(order, .voided) }
+            // A proof is as old as its look: this order gets one of its own.
+            orders.append(order)
+            phase = .clearing(
+                Clearing(cutAt: cutAt, by: now + relay.offWithin, notBefore: now, again: now))
         case .connecting, .confirming: waiting.append(order)
         }
     }
 
     private mutating func begin(_ order: FenceOrder, knownOff: Bool, at now: Instant) {
         orders = [order]
+        toldOff = 0
         toldUnrestored = false
         phase = .looking(tries: 0, again: now, knownOff: knownOff)
     }
@@ -227,7 +229,9 @@ public struct RelayFence: Sendable {
         case .cutting: return .cut(unlessAfter: orders[0].voidAfter)
         case .clearing(let clearing):
             return now < clearing.again ? .wait(until: clearing.again) : .look
-        case .held(let until): return now < until ? .wait(until: until) : endHold(at: now)
+        case .held(let cutAt):
+            let until = cutAt + relay.offTime
+            return now < until ? .wait(until: until) : endHold(at: now)
         case .connecting(_, _, let again): return now < again ? .wait(until: again) : .connect
         case .confirming(_, let again): return now < again ? .wait(until: again) : .look
         case .unrestored(let again):
@@ -331,8 +335,9 @@ public struct RelayFence: Sendable {
             clearing.again = clearing.notBefore
             phase = .clearing(clearing)
         } else {
-            for order in orders { report(order, .off) }
-            phase = .held(until: clearing.cutAt + relay.offTime)
+            for index in toldOff..<orders.count { report(orders[index], .off) }
+            toldOff = orders.count
+            phase = .held(cutAt: clearing.cutAt)
         }
     }
 
@@ -395,6 +400,7 @@ public struct RelayFence: Sendable {
     /// The run is over: on, or off where it was off by policy and nobody wants it on.
     private mutating func settle(knownOff: Bool, at now: Instant) {
         orders = []
+        toldOff = 0
         toldUnrestored = false
         if knownOff {
             phase = wantedOn.isEmpty ? .off : restoring(at: now)

@@ -36,7 +36,8 @@ public struct DrillRunner: Sendable {
     public enum Action: Equatable, Sendable {
         /// Write this mark to disk, durably, before the next action.
         case mark(Drill)
-        case inject(sensor: Int, Drill.SensorFault)
+        /// Until `clearInjection`, and in no case longer than to this instant.
+        case inject(sensor: Int, Drill.SensorFault, until: Instant)
         case clearInjection(sensor: Int)
         /// Drop all that arrives or leaves on this link, at the socket.
         case block(link: Int)
@@ -226,9 +227,9 @@ public struct DrillRunner: Sendable {
         let ends = watchdog > .zero || outcome?.verdict == .protected
         return actions
             + finish(
-                ends ? .inconclusive : .failed,
+                ends ? .passed : .failed,
                 ends
-                    ? "A plan only: nothing was stopped. \"picket drill hang --live\" does it."
+                    ? "Such a hang would end. Nothing was stopped; \"picket drill hang --live\" does it."
                     : "Nothing would end the hang and nobody would take over.", at: now)
     }
 
@@ -284,7 +285,7 @@ public struct DrillRunner: Sendable {
                 case .stuck: "repeats its last reading"
                 }
             return [
-                .inject(sensor: run?.sensor ?? 0, fault),
+                .inject(sensor: run?.sensor ?? 0, fault, until: now + span),
                 say("Injected: \(name) \(what) for \(Text.span(span)).", at: now),
             ]
         case .link(let link, let span, _):
@@ -473,7 +474,8 @@ public struct DrillRunner: Sendable {
             return seen.planRefused || seen.planned == 0
                 ? finish(.failed, "As things are, nothing would be taken over.", at: now)
                 : finish(
-                    .passed, "The way is clear. The relay was not touched; --live cuts the power.",
+                    .passed, "The way is clear. The relay was not touched; \"picket drill failover --live\" cuts the "
+                        + "power for real.",
                     at: now)
         }
         if seen.fenceFailed {

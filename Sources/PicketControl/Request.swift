@@ -148,7 +148,9 @@ extension Request {
         var line = line
         if line.last == UInt8(ascii: "\r") { line.removeLast() }
         for byte in line where (byte < 0x20 && byte != 0x09) || byte == 0x7F { return nil }
-        return String(validating: line, as: UTF8.self)
+        let text = String(decoding: line, as: UTF8.self)
+        // Repaired: here, or where the bytes were first made a string.
+        return text.unicodeScalars.contains("\u{FFFD}") ? nil : text
     }
 
     /// The request as a line, without its line feed: what `parse` reads back.

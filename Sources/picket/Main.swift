@@ -1,4 +1,64 @@
+import ArgumentParser
+import Foundation
+
 @main
 struct Main {
-    static func main() {}
+    static func main() {
+        do {
+            var command = try Picket.parseAsRoot()
+            try command.run()
+        } catch {
+            let code = Picket.exitCode(for: error)
+            guard code == .validationFailure else { Picket.exit(withError: error) }
+            Terminal.complain(Picket.fullMessage(for: error))
+            exit(Exit.usage.rawValue)
+        }
+    }
+}
+
+struct Picket: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "picket",
+        abstract: "Shows, moves and rehearses a pair of nodes that fail over to each other.",
+        discussion: """
+            Without a verb it shows the status of the pair, as the agent on this node sees it.
+
+            EXAMPLES
+              picket                           would the pair survive a failure now?
+              picket status --watch            the same, live
+              picket history --follow          what happened, and why, as it happens
+              picket handover gateway          move a group to the other node
+              picket drill relay               prove the relay without cutting power
+              picket drill sensor inlet --value 95C --for 10s
+              picket check /etc/picket/picket.yaml
+              picket rack                      a whole pair, simulated on this machine
+
+            EXIT CODES
+              0  done; for status: the pair is protected, or only weakened
+              1  refused, or it failed
+              2  the command line or the configuration is wrong
+              3  the agent does not answer
+              4  status: the pair is unprotected, a failure now may end the service
+              5  drill: inconclusive or interrupted, nothing is proved
+            """,
+        version: Version.text,
+        subcommands: [],
+        groupedSubcommands: [
+            CommandGroup(name: "Look", subcommands: [StatusCommand.self, HistoryCommand.self]),
+            CommandGroup(
+                name: "Act",
+                subcommands: [
+                    HandoverCommand.self, FailbackCommand.self, FenceCommand.self,
+                    MaintenanceCommand.self, PauseCommand.self, ClearCommand.self,
+                ]),
+            CommandGroup(name: "Rehearse", subcommands: [DrillCommand.self]),
+            CommandGroup(
+                name: "Set up",
+                subcommands: [TimingCommand.self, CheckCommand.self, KeygenCommand.self]),
+        ],
+        defaultSubcommand: StatusCommand.self)
+}
+
+enum Version {
+    static let text = "0.1.0"
 }

@@ -1,0 +1,281 @@
+import ArgumentParser
+import Foundation
+import PicketControl
+import PicketCore
+
+/// Commands that begin something: they show what comes of it, until it is over.
+struct WaitOptions: ParsableArguments {
+    @Flag(name: .long, help: "Return as soon as the agent has accepted it.")
+    var noWait = false
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Stop watching after this long; what was begun goes on.", valueName: "time"))
+    var timeout: SpanArgument = SpanArgument(.seconds(120))
+}
+
+/// "30s", "500ms".
+struct SpanArgument: ExpressibleByArgument {
+    var duration: PicketCore.Duration
+    init(_ duration: PicketCore.Duration) { self.duration = duration }
+    init?(argument: String) {
+        guard let duration = PicketControl.Text.duration(argument) else { return nil }
+        self.init(duration)
+    }
+    var defaultValueDescription: String { PicketControl.Text.exact(duration) }
+}
+
+struct HandoverCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "handover",
+        abstract: "Moves a group, or all of them, to the other node.",
+        discussion: """
+            The holder stops the group, then the other node starts it: the service pauses for as \
+            long as that takes. Refused, with the reason, if the other node could not take it.
+
+            EXAMPLES
+              picket handover gateway
+              picket handover              every group that either node holds
+            """)
+    @OptionGroup var agent: AgentOptions
+    @OptionGroup var wait: WaitOptions
+    @Argument(help: "The group; all if left out.") var group: String?
+    @Flag(name: .long, help: "Lines of JSON.") var json = false
+
+    func act() throws {
+        let before = try agent.status()
+        let chosen = try before.chosen(group)
+        let targets = chosen.map { group in
+            let holder = before.holder(of: group)?.node
+            return (group.name, holder.map { $0 == before.node ? before.peer : before.node })
+        }
+        try Watching(agent, wait, json).run(.handover(group: group)) { status in
+            targets.allSatisfy { name, node in node == nil || status.isActive(name, on: node!) }
+        }
+    }
+}
+
+struct FailbackCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "failback",
+        abstract: "Returns a group, or all of them, to the node that it prefers.")
+    @OptionGroup var agent: AgentOptions
+    @OptionGroup var wait: WaitOptions
+    @Argument(help: "The group; all if left out.") var group: String?
+    @Flag(name: .long, help: "Lines of JSON.") var json = false
+
+    func act() throws {
+        let chosen = try agent.status().chosen(group)
+        try Watching(agent, wait, json).run(.failback(group: group)) { status in
+            chosen.allSatisfy { group in
+                group.enabled == false
+                    || status.isActive(group.name, on: group.prefer ?? status.node)
+            }
+        }
+    }
+}
+
+struct FenceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fence",
+        abstract: "Cuts the peer's power now, or records that it is off.",
+        discussion: """
+            EXAMPLES
+              picket fence west            cut its power, verify it, take over
+              picket fence confirm west    my word: it is off
+            """,
+        subcommands: [FenceNowCommand.self, FenceConfirmCommand.self],
+        defaultSubcommand: FenceNowCommand.self)
+}
+
+struct FenceNowCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "now",
+        abstract: "Cuts the peer's power, in contact or not, and takes over what it holds.")
+    @OptionGroup var agent: AgentOptions
+    @OptionGroup var wait: WaitOptions
+    @Argument(help: "The peer's name.") var node: String
+    @Flag(name: .long, help: "Do not ask.") var yes = false
+    @Flag(name: .long, help: "Lines of JSON.") var json = false
+
+    func act() throws {
+        let status = try agent.status()
+        try status.demandPeer(node)
+        let held = status.groups.filter { status.holder(of: $0)?.node == node }.map { $0.name }
+        let way = status.fence.levels.first ?? "no configured way"
+        let real = status.simulated.isEmpty ? "" : " (simulated)"
+        try Terminal.demand(
+            node,
+            before: "This cuts the power of \(node)\(real), by \(way), "
+                + (status.contact == "established" ? "although it is in contact. " : "")
+                + "It holds \(PicketControl.Text.list(held)).", yes: yes)
+        try Watching(agent, wait, json).run(
+            .fence(node: node), failing: ["fence_exhausted", "fence_refused"]
+        ) { status in
+            ["idle", "restoring"].contains(status.fence.state) && status.receipt != nil
+                && held.allSatisfy { status.isActive($0, on: status.node) }
+        } event: { entry in
+            entry.kind == "fence_restored" || (held.isEmpty && entry.kind == "fence_verified")
+        }
+    }
+}
+
+struct FenceConfirmCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "confirm",
+        abstract: "Records your word that the peer is off; this node then takes over.",
+        discussion: """
+            Only for when the fence failed and you have made certain yourself. If the peer is not \
+            off after all, both nodes run the same groups and data is lost. Refused while the \
+            peer is in contact.
+            """)
+    @OptionGroup var agent: AgentOptions
+    @Argument(help: "The peer's name.") var node: String
+    @Flag(name: .long, help: "Do not ask.") var yes = false
+    @Flag(name: .long, help: "One line of JSON.") var json = false
+
+    func act() throws {
+        let status = try agent.status()
+        try status.demandPeer(node)
+        try Terminal.demand(
+            node,
+            before: "You confirm that \(node) is OFF. \(status.node) will take over what it held. "
+                + "If \(node) still runs, both nodes will be active at once.", yes: yes)
+        try agent.report(.confirmFence(node: node), json)
+    }
+}
+
+struct MaintenanceCommand: PicketCommand {
+    enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
+    static let configuration = CommandConfiguration(
+        commandName: "maintenance",
+        abstract: "Stops, or resumes, all fencing and moving by the pair itself.",
+        discussion: "Kept across reboots. While it is on, no failure is taken over.")
+    @OptionGroup var agent: AgentOptions
+    @Argument(help: "on or off.") var state: Switch
+    @Flag(name: .long, help: "One line of JSON.") var json = false
+
+    func act() throws { try agent.report(.maintenance(state == .on), json) }
+}
+
+struct PauseCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause",
+        abstract: "Agrees a pause with the peer and ends this agent, for an upgrade.",
+        discussion: """
+            The groups keep running; the peer does not fence this node meanwhile; the agent that \
+            starts next (the service manager starts it) adopts the groups. If it does not come \
+            back in time, the peer takes over.
+
+            EXAMPLE
+              picket pause --for 30s && apt-get install ./picket.deb
+            """)
+    @OptionGroup var agent: AgentOptions
+    @Option(name: .customLong("for"), help: ArgumentHelp("How long at most.", valueName: "time"))
+    var span = SpanArgument(.seconds(30))
+    @Flag(name: .long, help: "One line of JSON.") var json = false
+
+    func act() throws { try agent.report(.pause(span.duration), json) }
+}
+
+struct ClearCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clear",
+        abstract: "Forgets a failed start or fence, so that it is tried again.")
+    @OptionGroup var agent: AgentOptions
+    @Argument(help: "The group; all if left out.") var group: String?
+    @Flag(name: .long, help: "One line of JSON.") var json = false
+
+    func act() throws { try agent.report(.clear(group: group), json) }
+}
+
+extension AgentOptions {
+    /// A command that is done once it is accepted.
+    func report(_ request: Request, _ json: Bool) throws {
+        let line = try ask(request)
+        let result = try ResultModel.accepted(line)
+        if json { Terminal.write(Array(line) + [10]) } else { Terminal.say(result.text) }
+    }
+}
+
+extension StatusModel {
+    func demandPeer(_ name: String) throws {
+        if name == peer { return }
+        throw Failure(
+            .usage, "unknown_name",
+            name == node
+                ? "\(node) is this node; it fences only its peer, \(peer). Ask on \(peer)."
+                : "there is no node \(name) in \(pair); the peer is \(peer).")
+    }
+
+    func chosen(_ name: String?) throws -> [Group] {
+        guard let name else { return groups }
+        guard let group = groups.first(where: { $0.name == name }) else {
+            throw Failure(
+                .usage, "unknown_name",
+                "there is no group \(name) in \(pair); it has "
+                    + "\(PicketControl.Text.list(groups.map { $0.name })).")
+        }
+        return [group]
+    }
+
+    func isActive(_ name: String, on node: String) -> Bool {
+        guard let group = groups.first(where: { $0.name == name }),
+            let holder = holder(of: group)
+        else { return false }
+        return holder.node == node && holder.running
+    }
+}
+
+/// Sends a command and tells what comes of it, from the agent's own history, until it is over.
+struct Watching {
+    let agent: AgentOptions
+    let options: WaitOptions
+    let json: Bool
+
+    init(_ agent: AgentOptions, _ options: WaitOptions, _ json: Bool) {
+        self.agent = agent
+        self.options = options
+        self.json = json
+    }
+
+    /// Kinds after which nothing more is to be waited for.
+    private static let failures = [
+        "move_refused", "start_failed", "stop_failed", "command_refused",
+    ]
+
+    func run(
+        _ request: Request, failing: [String] = [], until done: (StatusModel) -> Bool,
+        event: (HistoryModel) -> Bool = { _ in false }
+    ) throws {
+        let history = try agent.connect()
+        if !options.noWait { try history.send(.history(count: 0, follow: true)) }
+        let line = try agent.ask(request)
+        let result = try ResultModel.accepted(line)
+        if json { Terminal.write(Array(line) + [10]) } else { Terminal.say(result.text) }
+        if options.noWait { return }
+        let deadline = Date(
+            timeIntervalSinceNow: Double(options.timeout.duration.milliseconds) / 1e3)
+        var seen = false
+        while Date() < deadline {
+            switch try history.next(within: .milliseconds(200)) {
+            case .line(let line):
+                guard ReplyModel.type(of: line) == "history" else { continue }
+                let entry = try ReplyModel.decode(HistoryModel.self, "history", from: line)
+                if json { Terminal.write(Array(line) + [10]) } else { HistoryView.show(entry) }
+                if (Self.failures + failing).contains(entry.kind) {
+                    throw Failure(.refused, entry.kind, "it did not work: \(entry.text)")
+                }
+                seen = seen || event(entry)
+            case .silent:
+                if try seen || done(agent.status()) { return }
+            case .closed:
+                throw Failure(.unreachable, "unreachable", "the agent has ended.")
+            }
+        }
+        throw Failure(
+            .refused, "timeout",
+            "not over after \(PicketControl.Text.span(options.timeout.duration)); it goes on, and "
+                + "\"picket history --follow\" shows how.")
+    }
+}

@@ -1,0 +1,199 @@
+import Foundation
+
+// The agent's replies, as far as the command line shows them. What it does not know it skips.
+
+struct StatusModel: Decodable {
+    struct Protection: Decodable {
+        struct Line: Decodable {
+            var failure: String
+            var verdict: String
+            var text: String
+        }
+        var verdict: String
+        var lines: [Line]
+    }
+    struct Watchdog: Decodable {
+        var armed: Bool
+        var timeoutMs: Double
+        var identity: String?
+        var fault: String?
+        var lastReset: String?
+    }
+    struct Peer: Decodable {
+        var phase: String?
+        var health: Int?
+        var maintenance: Bool
+        var drill: Bool
+        var simulated: Bool
+        var watchdogMs: Int
+        var relayTest: String
+    }
+    struct Fence: Decodable {
+        var state: String
+        var gap: String?
+        var levels: [String]
+        var orderedInWindow: Int
+        var budget: Int
+        var movesInWindow: Int
+        var moveBudget: Int
+    }
+    struct Group: Decodable {
+        var name: String
+        var role: String
+        var running: Bool
+        var eligible: Bool
+        var term: UInt64
+        var sync: String
+        var peerRole: String?
+        var peerRunning: Bool
+        var peerTerm: UInt64
+        var peerSync: String
+        var prefer: String?
+        var enabled: Bool?
+        var failback: String?
+    }
+    struct Sensor: Decodable {
+        var name: String
+        var state: String
+        var value: Double?
+        var unit: String
+        var ageMs: Double?
+        var simulated: Bool
+        var fault: String?
+    }
+    struct Link: Decodable {
+        var link: Int
+        var local: String
+        var remote: String
+        var up: Bool
+        var blocked: Bool
+        var silenceMs: Double?
+    }
+    struct Process: Decodable {
+        var pid: Int
+        var realTime: Bool
+        var realTimeRefused: String?
+        var lockedMemory: Bool
+        var lockedMemoryRefused: String?
+        var worstDelayMs: Double
+    }
+
+    var version: String
+    var pair: String
+    var node: String
+    var peer: String
+    var uptimeMs: Double
+    var simulated: [String]
+    var protection: Protection
+    var phase: String
+    var contact: String
+    var ageMs: Double?
+    var roundTripMs: Double?
+    var armed: Bool
+    var maintenance: Bool
+    var drill: Bool
+    var drillRequest: String?
+    var health: Int
+    var healthSimulated: Bool
+    var configurationAgrees: Bool
+    var receipt: String?
+    var watchdog: Watchdog
+    var relayTest: String
+    var peerState: Peer
+    var fence: Fence
+    var groups: [Group]
+    var sensors: [Sensor]
+    var links: [Link]
+    var process: Process
+
+    static func decode(_ line: Data) throws -> StatusModel {
+        try ReplyModel.decode(StatusModel.self, "status", from: line)
+    }
+
+    /// Who has the group, and is it all there? `nil` for nobody.
+    func holder(of group: Group) -> (node: String, running: Bool)? {
+        if group.role == "holding" || group.role == "releasing" { return (node, group.running) }
+        if group.peerRole == "holding" || group.peerRole == "releasing" {
+            return (peer, group.peerRunning)
+        }
+        return nil
+    }
+}
+
+struct HistoryModel: Decodable {
+    var time: String
+    var node: String
+    var severity: String
+    var kind: String
+    var group: String?
+    var simulated: Bool?
+    var text: String
+
+    var isBad: Bool { severity == "warning" || severity == "alarm" }
+}
+
+struct ResultModel: Decodable {
+    var accepted: Bool
+    var refusal: String?
+    var text: String
+
+    static func accepted(_ line: Data) throws -> ResultModel {
+        let result = try ReplyModel.decode(ResultModel.self, "result", from: line)
+        guard result.accepted else {
+            throw Failure(.refused, result.refusal ?? "refused", result.text)
+        }
+        return result
+    }
+}
+
+struct ProgressModel: Decodable {
+    var offsetMs: Double
+    var severity: String
+    var text: String
+}
+
+struct ReportModel: Decodable {
+    var report: String
+    var verdict: String
+    var conclusion: String
+    var lastedMs: Double
+}
+
+/// What every reply has.
+struct ReplyModel: Decodable {
+    var type: String
+    var code: String?
+    var text: String?
+
+    static let decoder: JSONDecoder = {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return decoder
+    }()
+
+    static func type(of line: Data) -> String? {
+        try? decoder.decode(ReplyModel.self, from: line).type
+    }
+
+    /// - Throws: the agent's own error, if that is what the line is.
+    static func decode<Model: Decodable>(
+        _ model: Model.Type, _ type: String, from line: Data
+    ) throws -> Model {
+        do {
+            let reply = try decoder.decode(ReplyModel.self, from: line)
+            if reply.type == "error" {
+                throw Failure(.refused, reply.code ?? "error", reply.text ?? "refused.")
+            }
+            guard reply.type == type else { throw unknown("a \(reply.type)") }
+            return try decoder.decode(model, from: line)
+        } catch let error as DecodingError {
+            throw unknown("what does not read as one (\(error))")
+        }
+    }
+
+    private static func unknown(_ what: String) -> Failure {
+        Failure(
+            .refused, "unknown_reply",
+            "the agent answered with \(what); is it of another version than this command?")
+    }
+}

@@ -1,0 +1,190 @@
+import Foundation
+import PicketControl
+import PicketCore
+
+/// The status for a person: first the answer (would the pair survive a failure now?), then what it
+/// rests on.
+struct StatusView {
+    let status: StatusModel
+
+    func lines() -> [String] {
+        var lines = banner() + verdict() + [""] + protection()
+        lines += [""] + groups() + [""] + nodes() + [""] + links()
+        if !status.sensors.isEmpty { lines += [""] + sensors() }
+        return lines + [""] + agent()
+    }
+
+    private func banner() -> [String] {
+        var lines: [String] = []
+        if !status.simulated.isEmpty {
+            let what = status.simulated.joined(separator: ", ")
+            lines.append(Terminal.paint("SIMULATED: \(what). Nothing here is real.", .yellow))
+        } else if status.peerState.simulated {
+            lines.append(Terminal.paint("SIMULATED: the hardware of \(status.peer).", .yellow))
+        }
+        if status.drill {
+            let what = status.drillRequest.map { ": \($0)" } ?? ""
+            lines.append(Terminal.paint("DRILL on \(status.node)\(what)", .yellow))
+        }
+        if status.peerState.drill {
+            lines.append(Terminal.paint("DRILL on \(status.peer)", .yellow))
+        }
+        if status.maintenance || status.peerState.maintenance {
+            let where_ = status.maintenance ? status.node : status.peer
+            lines.append(Terminal.paint("MAINTENANCE, set on \(where_)", .yellow))
+        }
+        return lines
+    }
+
+    private func verdict() -> [String] {
+        let pair = "\(status.pair): \(status.node) (this node) and \(status.peer)"
+        switch status.protection.verdict {
+        case "protected":
+            return [
+                Terminal.paint("PROTECTED", .green) + "    \(pair): a failure now is survived."
+            ]
+        case "weakened":
+            return [
+                Terminal.paint("WEAKENED", .yellow)
+                    + "     \(pair): a failure now is survived, but not everything is as it "
+                    + "should be."
+            ]
+        default:
+            return [
+                Terminal.paint("UNPROTECTED", .red)
+                    + "  \(pair): a failure now may end the service."
+            ]
+        }
+    }
+
+    private func protection() -> [String] {
+        var table = Table()
+        for line in status.protection.lines {
+            let (word, colour): (String, Terminal.Colour) =
+                switch line.verdict {
+                case "protected": ("ok", .green)
+                case "weakened": ("weak", .yellow)
+                default: ("GAP", .red)
+                }
+            table.row([word, line.failure, line.text], colour: [0: colour])
+        }
+        return table.lines()
+    }
+
+    private func groups() -> [String] {
+        var table = Table()
+        table.row(
+            ["GROUP", "HOLDER", "STATE", "TERM", "COPY", "PREFERS", "FAILBACK"],
+            colour: Dictionary(uniqueKeysWithValues: (0..<7).map { ($0, .faint) }))
+        for group in status.groups {
+            let holder = status.holder(of: group)
+            let copy = holder?.node == status.node ? group.peerSync : group.sync
+            let (state, colour) = state(of: group, holder)
+            table.row(
+                [
+                    group.name, holder?.node ?? "nobody", state,
+                    String(max(group.term, group.peerTerm)), copy == "unknown" ? "-" : copy,
+                    group.prefer ?? "-", group.failback ?? "-",
+                ], colour: [2: colour])
+        }
+        return table.lines()
+    }
+
+    private func state(
+        of group: StatusModel.Group, _ holder: (node: String, running: Bool)?
+    ) -> (String, Terminal.Colour) {
+        if group.enabled == false { return ("disabled", .faint) }
+        if group.role == "releasing" || group.peerRole == "releasing" {
+            return ("stopping", .yellow)
+        }
+        guard let holder else {
+            return group.role == "claiming" || group.peerRole == "claiming"
+                ? ("claimed", .yellow) : ("vacant", .red)
+        }
+        return holder.running ? ("active", .green) : ("starting", .yellow)
+    }
+
+    private func nodes() -> [String] {
+        let peer = status.peerState
+        var table = Table()
+        table.row(["", status.node, status.peer], colour: [1: .bold, 2: .bold])
+        table.row(["phase", status.phase, peer.phase ?? "unknown"])
+        table.row([
+            "health", "\(status.health)\(status.healthSimulated ? " (simulated)" : "")",
+            peer.health.map { String($0) } ?? "unknown",
+        ])
+        table.row([
+            "watchdog", watchdog(status.watchdog),
+            peer.watchdogMs > 0 ? span(Double(peer.watchdogMs)) : "not armed",
+        ])
+        table.row(["relay test", status.relayTest, peer.relayTest])
+        var contact = status.contact
+        if let age = status.ageMs { contact += ", last answer \(span(age)) ago" }
+        if let roundTrip = status.roundTripMs { contact += ", round trip \(span(roundTrip))" }
+        table.row(["contact", contact])
+        table.row(["fence", fence()])
+        return table.lines()
+    }
+
+    private func watchdog(_ watchdog: StatusModel.Watchdog) -> String {
+        if watchdog.armed {
+            return span(watchdog.timeoutMs) + (watchdog.identity.map { " (\($0))" } ?? "")
+        }
+        return "not armed" + (watchdog.fault.map { " (\($0))" } ?? "")
+    }
+
+    private func fence() -> String {
+        let fence = status.fence
+        var text = fence.levels.isEmpty ? "none" : fence.levels.joined(separator: ", then ")
+        if fence.state != "idle" { text += "; \(fence.state)" }
+        text += "; \(fence.orderedInWindow) of \(fence.budget) fences"
+        return text + " and \(fence.movesInWindow) of \(fence.moveBudget) moves spent"
+    }
+
+    private func links() -> [String] {
+        var table = Table()
+        for link in status.links {
+            let silence = link.silenceMs.map { "heard \(span($0)) ago" } ?? "never heard"
+            let state = link.blocked ? "cut by a drill" : link.up ? "up" : "DOWN"
+            table.row(
+                ["link \(link.link)", state, "\(link.local) to \(link.remote)", silence],
+                colour: [1: link.up && !link.blocked ? .green : .red])
+        }
+        return table.lines()
+    }
+
+    private func sensors() -> [String] {
+        var table = Table()
+        for sensor in status.sensors {
+            let value =
+                sensor.value.map { "\(PicketControl.Text.number($0)) \(sensor.unit)" } ?? "no value"
+            let colour: Terminal.Colour =
+                switch sensor.state {
+                case "normal": .green
+                case "critical": .red
+                case "unknown": .faint
+                default: .yellow
+                }
+            var remark = sensor.fault ?? ""
+            if sensor.simulated { remark += remark.isEmpty ? "simulated" : ", simulated" }
+            table.row([sensor.name, sensor.state, value, remark], colour: [1: colour])
+        }
+        return table.lines()
+    }
+
+    private func agent() -> [String] {
+        let process = status.process
+        var text = "picketd \(status.version), process \(process.pid), up \(span(status.uptimeMs))"
+        text += process.realTime ? ", real-time" : ", not real-time"
+        text += process.lockedMemory ? ", memory locked" : ", memory not locked"
+        text += ", longest delay \(span(process.worstDelayMs))"
+        var lines = ["  " + Terminal.paint(text, .faint)]
+        if let reset = status.watchdog.lastReset { lines.append("  last reset: \(reset)") }
+        return lines
+    }
+
+    private func span(_ milliseconds: Double) -> String {
+        PicketControl.Text.span(
+            PicketCore.Duration(nanoseconds: Int64(min(milliseconds, 1e12) * 1e6)))
+    }
+}

@@ -474,7 +474,8 @@ public struct DrillRunner: Sendable {
             return seen.planRefused || seen.planned == 0
                 ? finish(.failed, "As things are, nothing would be taken over.", at: now)
                 : finish(
-                    .passed, "The way is clear. The relay was not touched; \"picket drill failover --live\" cuts the "
+                    .passed,
+                    "The way is clear. The relay was not touched; \"picket drill failover --live\" cuts the "
                         + "power for real.",
                     at: now)
         }

@@ -113,10 +113,7 @@ final class AgentConnection {
                 received = Data(received[(end + 1)...])
                 return .line(Data(line))
             }
-            var left: Int32 = -1
-            if let deadline {
-                left = Int32(max(0, (deadline - picket_monotonic_time()) / 1_000_000))
-            }
+            let left = deadline.map { max(0, $0 - picket_monotonic_time()) } ?? -1
             let ready = picket_wait(descriptor, false, left)
             if ready != 1 {
                 if deadline == nil || picket_monotonic_time() < deadline! { continue }

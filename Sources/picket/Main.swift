@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import PicketControl
 
 @main
 struct Main {
@@ -9,10 +10,25 @@ struct Main {
             try command.run()
         } catch {
             let code = Picket.exitCode(for: error)
+            if code == .validationFailure { refuseUnknownVerb() }
             guard code == .validationFailure else { Picket.exit(withError: error) }
             Terminal.complain(Picket.fullMessage(for: error))
             exit(Exit.usage.rawValue)
         }
+    }
+
+    /// A misspelt verb would else be taken for an argument of `status`, and refused as one.
+    private static func refuseUnknownVerb() {
+        guard let verb = CommandLine.arguments.dropFirst().first, !verb.hasPrefix("-") else {
+            return
+        }
+        let verbs = Picket.configuration.groupedSubcommands.flatMap { $0.subcommands }
+            .map { $0._commandName }
+        guard !verbs.contains(verb), verb != "help" else { return }
+        Terminal.complain(
+            "picket: there is no verb \"\(verb)\". Known are \(PicketControl.Text.list(verbs)); "
+                + "\"picket --help\" says more.")
+        exit(Exit.usage.rawValue)
     }
 }
 

@@ -112,10 +112,4 @@ struct Contact: Sendable {
     func deadline(for limit: Duration) -> Instant? {
         reachedRunning.map { $0 + stalled + limit + .nanoseconds(1) }
     }
-
-    /// How long the agent stood still since the newest acknowledged sending.
-    var stalledSinceReached: Duration {
-        guard let reachedReal, let reachedRunning else { return .zero }
-        return stalled - (reachedReal - reachedRunning)
-    }
 }

@@ -1,32 +1,36 @@
 /// When a node that has lost contact may order the fence, so that in a partition at most one node
 /// is cut, whatever either agent was paused for.
 ///
-/// **First turns.** Both nodes date the loss by their own newest acknowledged sending. In steady
-/// exchange the two dates differ by at most two heartbeats. From that date plus `deadAfter` each
-/// node has one turn, whose place depends on its view of the pair:
+/// **What is certain.** Let `reached` be the sending time of a node's newest acknowledged packet:
+/// its contact is lost at `reached + deadAfter`. Let `heard` be the time at which a node last took
+/// in anything of the peer's. Whatever the peer knows to be acknowledged, this node has taken in:
+/// the peer's `reached` is never later than this node's `heard`, under any loss and any pause.
 ///
-///     slot 0  clear holder      opens at 0
-///     slot 1  clear standby     opens at 1 head start
-///     slot 2  in transfer, low  opens at 4 head starts
-///     slot 3  in transfer, high opens at 6 head starts, closes before 8
+/// **First turns.** From its loss on, a node has one turn, whose rank depends on its view:
 ///
-/// A view is *clear* only when nothing is in transfer and the peer has acknowledged all that this
-/// node says of its groups; two clear views are then the same view, and every pair of views that
-/// can meet gives different slots. A turn closes early enough that an order given at its end takes
-/// effect (`offWithin`) before the next one opens on the other node: a head start is two
-/// heartbeats, `offWithin`, and a margin, so slot 0 stays open for the margin only. With groups on
-/// both nodes the larger sum of priorities counts as the holder, then the lower name.
+///     rank 0  clear holder       opens at   reached + deadAfter
+///     rank 1  clear standby      opens at   heard + deadAfter + opening(1)
+///     rank 2  in transfer, low   opens at   heard + deadAfter + opening(2)
+///     rank 3  in transfer, high  opens at   heard + deadAfter + opening(3)
+///     each                       closes at  reached + deadAfter + closing(rank)
 ///
-/// **Pauses.** A node that stood still has an old date, so its turn *opens* later by the time for
-/// which it stood still, and still *closes* by the old date: a pause only ever narrows the turn.
-/// The relay's worker looks at the clock last and drives nothing once the turn is over.
+/// with `opening(k + 1) = closing(k) + offWithin`. So a turn opens only when every turn of a lower
+/// rank on the other node has closed, and what was ordered in it has taken effect. A view is
+/// *clear* only when nothing is in transfer and the peer has acknowledged all that this node says
+/// of its groups; two clear views are then the same view, and every pair of views that can meet
+/// gives different ranks. With groups on both nodes the larger sum of priorities counts as the
+/// holder, then the lower name.
+///
+/// **Pauses.** Evidence is counted on the running clock, so a node that stood still opens its turn
+/// later; it still closes by the real clock. A pause only narrows a turn. The relay's worker looks
+/// at the clock last and drives nothing once the turn is over.
 ///
 /// **Late turns.** Who missed its first turn (paused, budget, failed relay, restarted agent) waits
-/// until the peer's first turn must be over: eight head starts and `deadAfter` after anything was
-/// last heard, which is no earlier than the peer's own date. From then on turns alternate in the
-/// pair's common time, the lower node's clock, known from the round trips in contact: even turns
-/// belong to the lower node, odd ones to the higher, and only the first half of a turn is used.
-/// The other half absorbs the error of the offset, the drift since, and the fence's own time.
+/// until every first turn of the peer's must be over, counted from `heard`. From then on turns
+/// alternate in the pair's common time, the lower node's clock, known from the round trips in
+/// contact: even turns belong to the lower node, odd ones to the higher, and only the first half
+/// of a turn is used. The other half absorbs the error of the offset, the drift since, and the
+/// fence's own time.
 struct FencingTurns {
     var timing: Timing
 
@@ -53,30 +57,39 @@ struct FencingTurns {
         }
     }
 
-    /// What a head start holds beyond two heartbeats and `offWithin`.
-    var margin: Duration { timing.headStart - timing.heartbeat * 2 - timing.offWithin }
+    /// The holder's turn is short, since the standby's follows; loop and worker must wake in it.
+    var holdersTurn: Duration { timing.headStart - timing.offWithin }
+    /// Every other turn also spans from `reached` to `heard`.
+    var othersTurn: Duration { timing.deadAfter }
 
-    /// The first turn. `reached` is the newest acknowledged sending on the real clock, `stalled`
-    /// the time for which the agent stood still since.
-    func first(_ view: View, me: NodeID, reached: Instant, stalled: Duration) -> Turn {
-        let (opening, next): (Int64, Int64) =
+    func opening(_ rank: Int64) -> Duration {
+        rank == 0
+            ? .zero : timing.headStart + (othersTurn + timing.offWithin) * (rank - 1)
+    }
+
+    func closing(_ rank: Int64) -> Duration {
+        opening(rank) + (rank == 0 ? holdersTurn : othersTurn)
+    }
+
+    /// The first turn. `reached` and `heard` are on the real clock; `lost` is when the evidence is
+    /// complete on the running one.
+    func first(_ view: View, me: NodeID, reached: Instant, heard: Instant, lost: Instant) -> Turn {
+        let rank: Int64 =
             switch view {
-            case .holder: (0, 1)
-            case .standby: (1, 4)
-            case .inTransfer: me == .low ? (4, 6) : (6, 8)
+            case .holder: 0
+            case .standby: 1
+            case .inTransfer: me == .low ? 2 : 3
             }
-        let lost = reached + timing.deadAfter
-        return Turn(
-            opens: lost + stalled + timing.headStart * opening,
-            closes: lost + timing.headStart * (next - 1) + margin)
+        let opens = rank == 0 ? lost : max(lost, heard + timing.deadAfter + opening(rank))
+        return Turn(opens: opens, closes: reached + timing.deadAfter + closing(rank))
     }
 
     /// Half of it is usable. Far longer than any offset's error, drift or fence.
-    var lateTurn: Duration { max(.seconds(1), timing.headStart * 8) }
+    var lateTurn: Duration { max(.seconds(1), timing.offWithin * 8) }
 
     /// The late turn that is open at `now` or opens next. `offset`: the peer's clock less mine.
     func late(me: NodeID, heard: Instant, offset: Duration, at now: Instant) -> Turn {
-        let ready = max(now, heard + timing.deadAfter + timing.headStart * 8)
+        let ready = max(now, heard + timing.deadAfter + closing(3) + timing.offWithin)
         // Common time is the lower node's clock.
         let common = me == .low ? ready : ready + offset
         let length = lateTurn.nanoseconds

@@ -147,13 +147,16 @@ extension Machine {
 
     private func turn(at now: Instant) -> FencingTurns.Turn? {
         let turns = FencingTurns(timing: policy.timing)
-        if fence.firstTurn, fence.level == 0, let reached = contact.reachedReal {
+        guard let reached = contact.reachedReal,
+            let lost = contact.deadline(for: policy.timing.deadAfter)
+        else { return nil }
+        let heard = max(contact.heard ?? startedAt, reached)
+        if fence.firstTurn, fence.level == 0 {
             let first = turns.first(
-                view, me: policy.me, reached: reached, stalled: contact.stalledSinceReached)
+                view, me: policy.me, reached: reached, heard: heard, lost: lost)
             if now <= first.closes, first.opens <= first.closes { return first }
         }
-        guard let heard = contact.heard ?? contact.reachedReal, let offset = contact.clockOffset
-        else { return nil }
+        guard let offset = contact.clockOffset else { return nil }
         return turns.late(me: policy.me, heard: heard, offset: offset, at: now)
     }
 
@@ -230,14 +233,15 @@ extension Machine {
             out.emit(.trace(Trace(.fenceVoided, cause: order.cancelled ? order.cause : .late)))
         case (.ordered(let order), .failed(let failure)):
             failed(order, failure, at: now, into: &out)
-        case (.restoring, .restored):
+        case (.restoring, .restored), (.idle, .restored):
             fence.step = .idle
             out.emit(.trace(Trace(.fenceRestored, cause: .fenced)))
         case (.restoring, .notRestored), (.restoring, .failed):
             fence.step = .idle
             out.emit(.trace(Trace(.fenceNotRestored, cause: .fenced)))
         case (.ordered, .restored), (.ordered, .notRestored), (.restoring, .off),
-            (.restoring, .voided), (.idle, _), (.failed, _):
+            (.restoring, .voided), (.idle, .off), (.idle, .voided), (.idle, .failed),
+            (.idle, .notRestored), (.failed, _):
             break
         }
     }

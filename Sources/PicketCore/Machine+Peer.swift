@@ -88,6 +88,8 @@ extension Machine {
         }
         cancelFence(cause: .peerAnswered, into: &out)
         fence.episode = nil
+        // A peer that was left off (policy) and is back needs no more restoring.
+        if fence.step == .restoring { fence.step = .idle }
         if receipt == nil {
             if phase == .waiting || phase == .alone { phase = .paired }
             out.emit(.trace(Trace(.contact, duration: contact.roundTrip)))

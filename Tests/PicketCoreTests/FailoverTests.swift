@@ -358,7 +358,7 @@ struct FailoverTests {
             disturb(world)
             world.run(for: .milliseconds(world.random.below(1500)))
         }
-        #expect(world.violations.isEmpty, "seed \(seed)")
+        #expect(world.violations.isEmpty, "seed \(seed)\n\(world.timeline())")
         // Faults stop: the pair must come back to work by itself.
         world.cutAll(false)
         world.relays = [.works, .works]

@@ -80,6 +80,8 @@ final class SmallWorld {
     var startTime = Duration.milliseconds(5)
     var persistTime = Duration.milliseconds(3)
     var fences: [NodeID] = []
+    /// Cut by a relay and not yet on again.
+    private var fencedOff: Set<NodeID> = []
     var violations: [String] = []
     private var queue: [(at: Instant, order: UInt64, run: () -> Void)] = []
     private var order: UInt64 = 0
@@ -192,6 +194,7 @@ final class SmallWorld {
 
     func boot(_ node: TestNode) {
         node.powered = true
+        fencedOff.remove(node.id)
         node.note = .blank
         startAgent(node)
     }
@@ -355,6 +358,10 @@ final class SmallWorld {
     private func cut(_ victim: TestNode, for order: FenceOrder, by node: TestNode) {
         after(offWithin / 2) { [unowned self] in
             self.fences.append(victim.id)
+            if self.fencedOff.contains(node.id) {
+                self.violations.append("S7: both are cut at \(now.nanoseconds)")
+            }
+            self.fencedOff.insert(victim.id)
             self.cutPower(victim)
             self.later(self.offWithin / 2, node, .fence(id: order.id, .off))
             self.after(self.bootTime) { [unowned self] in
@@ -407,6 +414,19 @@ final class SmallWorld {
     }
 
     // MARK: Stories
+
+    /// What both nodes did last, for a person who looks for the cause.
+    func timeline(last count: Int = 60) -> String {
+        let all = nodes.flatMap { node in
+            node.traces.map { ($0.at, node.id, $0.trace) }
+        }.sorted { $0.0 < $1.0 }
+        return all.suffix(count).map { at, node, trace in
+            let time = (at - Instant(nanoseconds: 1_000_000_000_000)).microseconds
+            return "\(time) \(node) \(trace.kind) group=\(trace.group ?? -1)"
+                + " term=\(trace.term?.value ?? 0) \(trace.cause)"
+                + " \(trace.refusal.map { "\($0)" } ?? "") \(trace.duration?.milliseconds ?? 0)ms"
+        }.joined(separator: "\n")
+    }
 
     func bootBoth() {
         boot(low)

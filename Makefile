@@ -1,17 +1,87 @@
-# Picket. `make help` lists the targets.
+# Picket. `make help` lists the targets. Everything is built by SwiftPM; what is here is what a
+# person, the release and .ci/run call alike.
 SHELL := /bin/bash
 SWIFT ?= swift
-CONFIGURATION ?= release
 PREFIX ?= /usr/local
+DESTDIR ?=
+SYSTEMD_UNITS ?= /etc/systemd/system
 EMBEDDED_SCRATCH := .build-embedded
+EMBEDDED_PICKETD := $(EMBEDDED_SCRATCH)/release/picketd
+BUILD := .build/debug
+BUILD_FLAGS := --explicit-target-dependency-import-check error
+SWIFT_FILES := Package.swift Sources Tests
+# `swift -print-target-info` is JSON with one setting a line.
+target_info = $(shell $(SWIFT) -print-target-info | sed -n 's/.*"$(1)": "\(.*\)".*/\1/p')
 # Embedded Swift's Unicode tables, where this toolchain keeps them.
-UNICODE_TABLES = $(shell $(SWIFT) -print-target-info | python3 -c 'import json,sys; i=json.load(sys.stdin); print(i["paths"]["runtimeResourcePath"] + "/embedded/" + i["target"]["unversionedTriple"] + "/libswiftUnicodeDataTables.a")')
+UNICODE_TABLES = $(call target_info,runtimeResourcePath)/embedded/$(call target_info,unversionedTriple)/libswiftUnicodeDataTables.a
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+.PHONY: demo
+demo: deps ## Watch a simulated pair fail over (live on a terminal, else told as a story)
+	@echo "Building (a few minutes the first time) ..."
+	$(SWIFT) build $(BUILD_FLAGS)
+	$(BUILD)/picket rack
+
+.PHONY: test
+test: deps ## Build and run all tests
+	$(SWIFT) build --build-tests $(BUILD_FLAGS)
+	$(SWIFT) test --skip-build
+
+.PHONY: lint
+lint: ## Check the format, and what no file may mention
+	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_FILES)
+	@if git grep -nI -e '/wor[k]/' -e '/tm[p]/brief'; then \
+	    echo "lint: these lines name paths of one machine" >&2; exit 1; fi
+	@if git grep -nI -e ' $$' -- '*.swift' '*.c' '*.h' Makefile .ci; then \
+	    echo "lint: these lines end in blanks" >&2; exit 1; fi
+
+.PHONY: format
+format: ## Format all Swift files in place
+	$(SWIFT) format format --in-place --parallel --recursive $(SWIFT_FILES)
+
 .PHONY: embedded
-embedded: ## Build picketd as Embedded Swift, as it is released
+embedded: deps ## Build picketd as Embedded Swift, as it is released
 	PICKET_EMBEDDED=1 PICKET_UNICODE_TABLES="$(UNICODE_TABLES)" $(SWIFT) build -c release \
 	    --scratch-path $(EMBEDDED_SCRATCH)
+
+.PHONY: embedded-check
+embedded-check: embedded ## Show that the embedded picketd needs no Swift runtime
+	@needed=$$(readelf -d $(EMBEDDED_PICKETD) | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'); \
+	if grep -E 'swift|Foundation|dispatch|icu|stdc\+\+' <<<"$$needed"; then \
+	    echo "embedded-check: picketd links a runtime that a board does not have" >&2; exit 1; fi; \
+	strip -o $(EMBEDDED_PICKETD).stripped $(EMBEDDED_PICKETD); \
+	echo "picketd: $$(stat -c %s $(EMBEDDED_PICKETD).stripped) bytes stripped, needs" $$needed
+
+.PHONY: install
+install: embedded ## Install to PREFIX (and DESTDIR): picketd, picket, boards, systemd unit
+	$(SWIFT) build -c release --product picket --static-swift-stdlib
+	install -Dm755 -s $(EMBEDDED_PICKETD) $(DESTDIR)$(PREFIX)/sbin/picketd
+	install -Dm755 .build/release/picket $(DESTDIR)$(PREFIX)/bin/picket
+	@for board in boards/*.yaml; do [ -e "$$board" ] || continue; \
+	    install -Dm644 -t $(DESTDIR)$(PREFIX)/share/picket/boards "$$board"; done
+	@for unit in systemd/*.service; do [ -e "$$unit" ] || continue; \
+	    install -d $(DESTDIR)$(SYSTEMD_UNITS); \
+	    sed 's|/usr/local/|$(PREFIX)/|g' "$$unit" > $(DESTDIR)$(SYSTEMD_UNITS)/$${unit##*/}; done
+	@echo "Installed. Next: picket keygen, /etc/picket/picket.yaml, picket check."
+
+# Asked of pkg-config, so that nothing is installed where the libraries are there already.
+.PHONY: deps
+deps: ## Install the Debian packages that are missing; does nothing if none is
+	@missing=""; \
+	command -v pkg-config >/dev/null || missing="pkg-config"; \
+	pkg-config --exists libsodium 2>/dev/null || missing="$$missing libsodium-dev"; \
+	pkg-config --exists yaml-0.1 2>/dev/null || missing="$$missing libyaml-dev"; \
+	[ -n "$$missing" ] || exit 0; \
+	if ! command -v apt-get >/dev/null; then \
+	    echo "make deps: install these first (Debian's names):" $$missing >&2; exit 1; fi; \
+	root=""; \
+	if [ "$$(id -u)" != 0 ]; then root="sudo"; \
+	    command -v sudo >/dev/null || { \
+	        echo "make deps: as root: apt-get install" $$missing >&2; exit 1; }; fi; \
+	echo "Installing Debian packages that the build needs:" $$missing; \
+	[ -z "$$root" ] || echo "(needs root; sudo may ask for your password)"; \
+	$$root apt-get update -qq && \
+	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing

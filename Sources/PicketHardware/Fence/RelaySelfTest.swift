@@ -10,6 +10,8 @@ public import PicketCore
 public struct RelaySelfTest: Equatable, Sendable {
     public private(set) var result: Message.RelayTest
     private var pending: RelayObservation?
+    /// What was seen still waits for a round trip.
+    public var isPending: Bool { pending != nil }
 
     /// - Parameter configured: The node has a relay level.
     public init(configured: Bool) { result = configured ? .unknown : .absent }

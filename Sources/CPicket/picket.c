@@ -4,8 +4,12 @@
 #include <dirent.h>
 #include <grp.h>
 #include <malloc.h>
+#include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <netpacket/packet.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -362,3 +366,68 @@ bool picket_is_socket(int fd) {
 }
 
 int picket_file_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
+
+// Announcing an address
+
+static int announce_four(int index, const uint8_t *hardware, const struct in_addr *address) {
+    struct __attribute__((packed)) {
+        uint16_t hardware_type, protocol;
+        uint8_t hardware_length, protocol_length;
+        uint16_t operation;
+        uint8_t sender[6], sender_address[4], target[6], target_address[4];
+    } arp = {htons(1), htons(ETH_P_IP), 6, 4, htons(1), {0}, {0}, {0}, {0}};
+    memcpy(arp.sender, hardware, 6);
+    memcpy(arp.sender_address, address, 4);
+    memcpy(arp.target_address, address, 4);
+    struct sockaddr_ll to = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = index,
+        .sll_halen = 6, .sll_addr = {255, 255, 255, 255, 255, 255}};
+    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP));
+    if (fd < 0) return errno;
+    ssize_t sent = sendto(fd, &arp, sizeof arp, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to);
+    int error = sent < 0 ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static int announce_six(int index, const uint8_t *hardware, const struct in6_addr *address) {
+    struct __attribute__((packed)) {
+        uint8_t type, code;
+        uint16_t checksum; // the kernel's
+        uint32_t flags;
+        struct in6_addr target;
+        uint8_t option, length, hardware[6];
+    } advertisement = {136, 0, 0, htonl(0x20000000), *address, 2, 1, {0}};
+    memcpy(advertisement.hardware, hardware, 6);
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_scope_id = index};
+    inet_pton(AF_INET6, "ff02::1", &to.sin6_addr);
+    struct sockaddr_in6 from = {.sin6_family = AF_INET6, .sin6_addr = *address};
+    int hops = 255;
+    int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+    if (fd < 0) return errno;
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof hops);
+    bind(fd, (struct sockaddr *)&from, sizeof from);
+    ssize_t sent = sendto(
+        fd, &advertisement, sizeof advertisement, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to);
+    int error = sent < 0 ? errno : 0;
+    close(fd);
+    return error;
+}
+
+int picket_announce(const char *device, const char *host) {
+    struct ifreq request = {0};
+    strncpy(request.ifr_name, device, IFNAMSIZ - 1);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return errno;
+    int error = ioctl(fd, SIOCGIFHWADDR, &request) < 0 ? errno : 0;
+    close(fd);
+    if (error) return error;
+    if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER) return 0; // nobody to tell
+    int index = if_nametoindex(device);
+    const uint8_t *hardware = (const uint8_t *)request.ifr_hwaddr.sa_data;
+    struct in_addr four;
+    struct in6_addr six;
+    if (inet_pton(AF_INET, host, &four) == 1) return announce_four(index, hardware, &four);
+    if (inet_pton(AF_INET6, host, &six) == 1) return announce_six(index, hardware, &six);
+    return EINVAL;
+}

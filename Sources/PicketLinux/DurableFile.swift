@@ -40,6 +40,17 @@ public enum DurableFile {
         }
     }
 
+    /// Removes the file, if it is there, durably.
+    public static func remove(_ path: String) throws(SystemError) {
+        if unsafe unlink(path) != 0 {
+            if picket_errno() == ENOENT { return }
+            throw SystemError("unlink", path, errno: picket_errno())
+        }
+        let directory = parent(of: path)
+        let descriptor = try Descriptor.open(directory, picket_directory)
+        _ = try checked(fsync(descriptor.raw), "fsync", directory)
+    }
+
     /// Makes a directory and what is missing above it.
     public static func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
         if unsafe mkdir(path, mode) == 0 || picket_errno() == EEXIST { return }
@@ -52,7 +63,7 @@ public enum DurableFile {
         }
     }
 
-    static func parent(of path: String) -> String {
+    public static func parent(of path: String) -> String {
         let bytes = Array(path.utf8)
         guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)

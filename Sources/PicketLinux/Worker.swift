@@ -1,6 +1,7 @@
 /// A thread that may wait where the loop must not: on a disk, a bus, a relay.
 
 import CPicket
+public import PicketCore
 
 private final class Body {
     let run: @Sendable () -> Void
@@ -25,5 +26,15 @@ public enum Worker {
             unsafe box.release()
             throw SystemError("start thread", name, errno: error)
         }
+    }
+
+    /// The calling thread sleeps for at least this long.
+    public static func sleep(_ duration: Duration) {
+        let nanoseconds = max(0, duration.nanoseconds)
+        var time = timespec()
+        time.tv_sec = time_t(nanoseconds / 1_000_000_000)
+        time.tv_nsec = Int(nanoseconds % 1_000_000_000)
+        // Every signal is blocked in a worker: it sleeps through.
+        _ = unsafe nanosleep(&time, nil)
     }
 }

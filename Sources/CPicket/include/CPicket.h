@@ -127,3 +127,7 @@ static const int picket_append = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
 static const int picket_read_write_create = O_RDWR | O_CREAT | O_CLOEXEC;
 static const int picket_directory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 static const int picket_dont_wait = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+/// Tells the neighbours on `device` that this node has the address now: a gratuitous ARP request
+/// (RFC 5227 §3), or an unsolicited neighbour advertisement (RFC 4861 §7.2.6). An errno, or 0.
+int picket_announce(const char *device, const char *host);

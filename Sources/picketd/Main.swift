@@ -1,4 +1,69 @@
+/// picketd: the agent of one node.
+///
+/// What decides is PicketCore's `Machine`, a pure value. What is here gives it events and does
+/// what it asks for. There is one loop, on one thread, and nothing in it waits for anything but
+/// the poller. A turn:
+///
+///     wake ─▶ read the clock ─▶ read every link's socket empty ─▶ what the workers and children
+///     brought ─▶ callers of the control socket ─▶ tick ─▶ turn completed ─▶ wait
+///
+/// Sockets come before timers: an agent that was held up must hear what its peer said meanwhile
+/// before it holds the silence against it. The effects of each event are done in order before the
+/// next event is given. `turnCompleted` is the last event of a turn and the only one by which the
+/// machine feeds the hardware watchdog (S8).
+///
+/// Whatever may wait has a thread of its own and talks to the loop by bounded queues: the state
+/// file (`Storage`), each sensor bus (`Sensing`), each relay (`Fencing`), the call that starts a
+/// process (`Children`).
+///
+///     Main, Options   command line, exit codes
+///     Startup         configuration, devices, files; refuses what it cannot run with
+///     Agent           the loop and the state
+///     Agent+…         effects, links, groups, fencing, sensors, control socket, reload
+
+import CPicket
+import PicketConfig
+import PicketLinux
+
+enum ExitCode {
+    static let planned: Int32 = 0
+    static let failed: Int32 = 1
+    static let wrong: Int32 = 2
+}
+
 @main
 struct Main {
-    static func main() {}
+    static func main() {
+        switch Options.parse(Options.arguments()) {
+        case .help: say(Options.help, on: 1)
+        case .version: say("picketd \(Options.version)", on: 1)
+        case .wrong(let reason):
+            say("picketd: \(reason); try picketd --help", on: 2)
+            _exit(ExitCode.wrong)
+        case .run(let options): _exit(run(options))
+        }
+        _exit(ExitCode.planned)
+    }
+
+    private static func run(_ options: Options) -> Int32 {
+        var logger = Logger(threshold: options.debug ? .debug : .info)
+        do throws(StartupError) {
+            let settings = try Startup.load(options)
+            for warning in settings.warnings { logger.log(.warning, warning.text) }
+            if options.checkOnly {
+                say("\(options.configuration): correct", on: 1)
+                return ExitCode.planned
+            }
+            let agent = try Startup.assemble(options, settings)
+            return agent.run()
+        } catch {
+            for line in error.lines { logger.log(.error, line) }
+            return error.code
+        }
+    }
+
+    private static func say(_ text: String, on output: Int32) {
+        let bytes = Array("\(text)\n".utf8)
+        _ = unsafe write(output, bytes, bytes.count)
+    }
 }

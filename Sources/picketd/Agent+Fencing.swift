@@ -1,0 +1,100 @@
+import PicketConfig
+import PicketCore
+import PicketHardware
+import PicketLinux
+
+extension Agent {
+    func fence(_ order: FenceOrder) {
+        switch fencing.levels[order.level] {
+        case .relay(let requests):
+            if !requests.push(.order(order)) {
+                followUps.append(.fence(id: order.id, .failed(.unreachable)))
+            }
+        case .agent(var agent):
+            let steps = agent.order(order)
+            fencing.levels[order.level] = .agent(agent)
+            perform(steps, level: order.level)
+        }
+    }
+
+    /// The order may be with any level: an id is given once.
+    func cancelFence(_ id: UInt32) {
+        for index in fencing.levels.indices {
+            switch fencing.levels[index] {
+            case .relay(let requests): _ = requests.push(.cancel(id: id))
+            case .agent(var agent):
+                let steps = agent.cancel(id)
+                fencing.levels[index] = .agent(agent)
+                perform(steps, level: index)
+            }
+        }
+    }
+
+    func drainFencing() {
+        guard ready.contains(Token.fencing) else { return }
+        fencing.clear()
+        while let report = fencing.next() {
+            switch report.report {
+            case .outcome(let id, let outcome): handle(.fence(id: id, outcome))
+            case .test(let observation):
+                if let result = relayTest.observe(observation) { conclude(result) }
+                observed(observation)
+            }
+        }
+    }
+
+    func fenceAgent(_ level: Int, ended end: ChildEnd, timedOut: Bool) {
+        guard case .agent(var agent) = fencing.levels[level] else { return }
+        let steps = agent.ended(end, timedOut: timedOut)
+        fencing.levels[level] = .agent(agent)
+        perform(steps, level: level)
+        drainFollowUps()
+    }
+
+    private func perform(_ steps: [AgentFence.Step], level: Int) {
+        guard case .agent(let agent) = fencing.levels[level] else { return }
+        for step in steps {
+            switch step {
+            case .run(let action, let notAfter):
+                run(
+                    agent.launch(action, environment: processes.environment, notAfter: notAfter),
+                    as: .fenceAgent(level: level), within: agent.settings.timeout)
+            case .report(let id, let outcome): followUps.append(.fence(id: id, outcome))
+            case .tested(let result):
+                guard !fencing.hasRelay else { continue }
+                followUps.append(.relayTest(result))
+                relayTestSettled(result)
+            }
+        }
+    }
+
+    // MARK: Self-test
+
+    /// Often enough that a lost relay is known long before the day it is needed.
+    private static let testEvery = Duration.seconds(10)
+
+    func testRelays() {
+        relayTestAt = now + Agent.testEvery
+        for index in fencing.levels.indices {
+            switch fencing.levels[index] {
+            case .relay(let requests): _ = requests.push(.test)
+            case .agent(var agent):
+                let steps = agent.test()
+                fencing.levels[index] = .agent(agent)
+                perform(steps, level: index)
+            }
+        }
+    }
+
+    /// What a relay's sense lines said counts once the peer has answered something sent later.
+    func settleRelayTest() {
+        guard relayTest.isPending, let age = machine.status(at: now).age else { return }
+        if let result = relayTest.acknowledged(sentAt: now - age) { conclude(result) }
+        if !relayTest.isPending { relayTestSettled(relayTest.result) }
+    }
+
+    private func conclude(_ result: Message.RelayTest) {
+        handle(.relayTest(result))
+        updateHealth()
+    }
+}

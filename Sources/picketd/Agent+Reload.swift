@@ -1,0 +1,59 @@
+import PicketConfig
+import PicketControl
+import PicketCore
+import PicketLinux
+import PicketWire
+
+extension Agent {
+    /// SIGHUP: the changed configuration as a whole, or nothing of it. Roles are untouched.
+    func reload() {
+        serviceManager?.reloading()
+        defer { serviceManager?.ready(status: statusText) }
+        log(.notice, "reading \(options.configuration) again")
+        do throws(StartupError) {
+            let new = try Startup.load(options)
+            let keys = try Startup.keys(new.keys)
+            let unable = Agent.needsRestart(from: settings, to: new)
+            guard unable.isEmpty else {
+                tell(
+                    "reload", .warning,
+                    "The changed configuration is not taken up: \(Text.list(unable)) can change"
+                        + " only with a restart (\"picket pause\", then restart the agent).",
+                    simulated: false)
+                return
+            }
+            guard machine.reload(new.policy) else {
+                tell(
+                    "reload", .warning, "The changed configuration is for another pair.",
+                    simulated: false)
+                return
+            }
+            channel.replace(keys: keys)
+            settings = new
+            for warning in new.warnings { log(.warning, warning.text) }
+            tell("reload", .notice, "The changed configuration is taken up.", simulated: false)
+        } catch {
+            for line in error.lines { log(.error, line) }
+            tell(
+                "reload", .warning,
+                "The changed configuration is refused as a whole: it has"
+                    + " \(error.lines.count == 1 ? "an error" : "\(error.lines.count) errors")."
+                    + " The agent goes on with the one it has.", simulated: false)
+        }
+    }
+
+    /// What is bound to sockets, threads and files from the start.
+    private static func needsRestart(from old: Configuration, to new: Configuration) -> [String] {
+        var all: [String] = []
+        if old.node != new.node || old.pair != new.pair || old.names != new.names {
+            all.append("the names of pair and nodes")
+        }
+        if old.links != new.links { all.append("the links") }
+        if old.watchdog != new.watchdog { all.append("the watchdog") }
+        if old.sensors != new.sensors || old.board != new.board { all.append("the sensors") }
+        if old.cuts != new.cuts { all.append("how the nodes are fenced") }
+        if old.groups != new.groups { all.append("the groups and their resources") }
+        if old.paths != new.paths { all.append("the paths") }
+        return all
+    }
+}

@@ -1,0 +1,131 @@
+/// The groups' runners, and what their actions are on this system: `ip`, `systemctl`, commands.
+/// Everything is an argument vector; there is no shell.
+
+import PicketConfig
+import PicketControl
+import PicketCore
+import PicketLinux
+
+struct Groups {
+    var runners: [GroupRunner] = []
+    private let settings: [GroupSettings]
+    /// Runs that ended well only if they said something as well.
+    private var mustSpeak: [RunID] = []
+    /// Addresses to be announced again.
+    var announcements: [Announcement] = []
+    /// By group: when its copy is probed next, and whether a probe runs.
+    var probes: [Probe] = []
+
+    struct Announcement {
+        var address: VirtualAddress
+        var at: Instant
+        var left: Int
+    }
+    struct Probe {
+        var due: Instant
+        var running = false
+    }
+
+    init(_ configuration: Configuration, names: Names) {
+        settings = configuration.groups
+        for (index, group) in settings.enumerated() {
+            runners.append(GroupRunner(group: index, plan: Groups.plan(group)))
+            probes.append(
+                Probe(due: group.sync == nil ? .distantFuture : Instant(nanoseconds: 0)))
+        }
+    }
+
+    var nextDeadline: Instant {
+        var next = Instant.distantFuture
+        for runner in runners { next = min(next, runner.nextDeadline) }
+        for announcement in announcements { next = min(next, announcement.at) }
+        for probe in probes where !probe.running { next = min(next, probe.due) }
+        return next
+    }
+
+    func sync(_ group: GroupIndex) -> SyncSettings? { settings[group].sync }
+
+    private static func plan(_ group: GroupSettings) -> GroupPlan {
+        GroupPlan(
+            resources: group.resources.map { resource in
+                var plan = ResourcePlan(
+                    start: resource.timeouts.start, stop: resource.timeouts.stop,
+                    monitor: resource.timeouts.monitor, monitorInterval: group.monitorInterval)
+                if case .command(let command) = resource.kind {
+                    if command.monitor == nil { plan.monitor = nil }
+                    if command.promote != nil { plan.promote = resource.timeouts.promote }
+                    if command.demote != nil { plan.demote = resource.timeouts.demote }
+                }
+                return plan
+            }, restarts: group.restarts)
+    }
+
+    // MARK: Actions
+
+    func resource(_ run: ResourceRun) -> ResourceSettings {
+        settings[run.group].resources[run.resource]
+    }
+
+    func environment(of group: GroupIndex) -> [String] {
+        settings[group].environment.map { "\($0.name)=\($0.value)" }
+    }
+
+    /// `nil` for an action that the resource lacks: it succeeds.
+    mutating func arguments(for run: ResourceRun) -> [String]? {
+        switch resource(run).kind {
+        case .ip(let address):
+            if run.action == .monitor { mustSpeak.append(run.id) }
+            return Groups.arguments(run.action, address)
+        case .unit(let unit):
+            switch run.action {
+            case .start: return ["systemctl", "--no-ask-password", "start", unit]
+            case .stop: return ["systemctl", "--no-ask-password", "stop", unit]
+            case .monitor: return ["systemctl", "is-active", "--quiet", unit]
+            case .promote, .demote: return nil
+            }
+        case .command(let command):
+            switch run.action {
+            case .start: return command.start
+            case .stop: return command.stop
+            case .monitor: return command.monitor
+            case .promote: return command.promote
+            case .demote: return command.demote
+            }
+        }
+    }
+
+    /// `replace` and `flush … to` succeed as well where the address is there, or gone, already.
+    private static func arguments(
+        _ action: ResourceAction, _ address: VirtualAddress
+    ) -> [String]? {
+        let family = address.isIPv6 ? "-6" : "-4"
+        let host = "\(address.address)/\(address.isIPv6 ? 128 : 32)"
+        switch action {
+        case .start:
+            let arguments = [
+                "ip", family, "address", "replace", "\(address.address)/\(address.prefix)", "dev",
+                address.device,
+            ]
+            return address.isIPv6 ? arguments + ["nodad"] : arguments
+        case .stop: return ["ip", family, "address", "flush", "dev", address.device, "to", host]
+        case .monitor:
+            return [
+                "ip", family, "-oneline", "address", "show", "dev", address.device, "to", host,
+            ]
+        case .promote, .demote: return nil
+        }
+    }
+
+    /// Whether a run's end is a success.
+    mutating func succeeded(_ run: RunID, _ end: ChildEnd, spoke: Bool) -> Bool {
+        let speaks = mustSpeak.contains(run)
+        mustSpeak.removeAll { $0 == run }
+        return end == .exited(0) && (spoke || !speaks)
+    }
+}
+
+/// Collects what a runner asks for.
+struct ResourceEffects: ResourceSink {
+    var items: [ResourceEffect] = []
+    mutating func emit(_ effect: ResourceEffect) { items.append(effect) }
+}

@@ -1,0 +1,245 @@
+/// From a command line to an agent that is ready to run, or to a plain reason why not.
+
+import CPicket
+import PicketConfig
+import PicketControl
+import PicketCore
+import PicketHardware
+import PicketLinux
+import PicketSimulation
+import PicketWire
+
+/// Why the agent does not start.
+struct StartupError: Error {
+    var lines: [String]
+    var code: Int32
+
+    static func wrong(_ lines: [String]) -> StartupError {
+        StartupError(lines: lines, code: ExitCode.wrong)
+    }
+    static func failed(_ line: String) -> StartupError {
+        StartupError(lines: [line], code: ExitCode.failed)
+    }
+}
+
+enum Startup {
+    /// Reads and checks the configuration: all that is wrong with it, at once.
+    static func load(_ options: Options) throws(StartupError) -> Configuration {
+        let path = options.configuration
+        let found: [UInt8]?
+        do throws(SystemError) { found = try DurableFile.read(path) } catch {
+            throw .wrong([error.description])
+        }
+        guard let bytes = found else { throw .wrong(["there is no configuration \(path)"]) }
+        var settings: Configuration
+        do throws(ConfigurationErrors) {
+            settings = try Configuration.load(
+                bytes, file: path, node: options.node, boards: boards(options))
+        } catch {
+            var lines: [String] = []
+            for one in error.list { lines.append(one.text) }
+            throw .wrong(lines)
+        }
+        if options.rack == nil, !options.checkOnly {
+            let unreal = hardware(named: settings)
+            guard unreal.isEmpty else {
+                throw .wrong([
+                    "\(path) names \(Text.list(unreal)): this version drives the hardware of a"
+                        + " simulated rack only (--rack), and pretends nothing"
+                ])
+            }
+        }
+        settings.policy.simulated = options.rack != nil || settings.policy.simulated
+        return settings
+    }
+
+    private static func boards(_ options: Options) -> BoardLibrary {
+        var files: [BoardFile] = []
+        for directory in options.boards {
+            for name in Directory.names(directory) where name.hasSuffix(".yaml") {
+                let path = "\(directory)/\(name)"
+                do throws(SystemError) {
+                    guard let bytes = try DurableFile.read(path) else { continue }
+                    files.append(
+                        BoardFile(name: String(name.dropLast(5)), path: path, bytes: bytes))
+                } catch { continue }
+            }
+        }
+        return BoardLibrary(files)
+    }
+
+    /// What there is no driver for yet.
+    private static func hardware(named settings: Configuration) -> [String] {
+        var all: [String] = []
+        if settings.watchdog != nil { all.append("a watchdog") }
+        if !settings.sensors.isEmpty { all.append("sensors") }
+        for level in settings.fence {
+            if case .relay = level {
+                all.append("a relay")
+                break
+            }
+        }
+        return all
+    }
+
+    static func names(_ settings: Configuration) -> Names {
+        var links: [String] = []
+        for link in settings.links {
+            links.append("\(link[settings.me].text) to \(link[settings.me.peer].text)")
+        }
+        var levels: [String] = []
+        for level in settings.fence {
+            switch level {
+            case .relay(let relay):
+                levels.append("relay " + Text.list(relay.supplies.map { $0.line.name }))
+            case .agent(let agent):
+                let file = agent.path.split(separator: "/").last.map { String($0) } ?? agent.path
+                levels.append("agent \(file)")
+            }
+        }
+        return Names(
+            pair: settings.pair, me: settings.me,
+            nodes: [settings.names.low, settings.names.high],
+            groups: settings.groups.map { $0.name }, links: links,
+            sensors: settings.sensors.map { $0.name }, fenceLevels: levels)
+    }
+
+    static func keys(_ paths: [String]) throws(StartupError) -> [Key] {
+        var keys: [Key] = []
+        for path in paths {
+            var bytes: [UInt8]
+            do throws(FileError) { bytes = try KeyFile.load(path) } catch {
+                throw .wrong(["key \(error.description)"])
+            }
+            guard let key = Key(bytes) else { throw .wrong(["key \(path): not 32 bytes"]) }
+            Key.wipe(&bytes)
+            keys.append(key)
+        }
+        return keys
+    }
+
+    /// Where this node's life is kept, by which boot and clock it goes, and its links.
+    struct Ground {
+        var boot: String
+        var paths: Paths
+        /// By how many nanoseconds the node's wall clock is off the machine's (on a rack).
+        var wallOffset: Int64 = 0
+        /// On a rack: bind here, send there.
+        var rackLinks: [RackLink] = []
+    }
+
+    static func assemble(
+        _ options: Options, _ settings: Configuration
+    ) throws(StartupError) -> Agent {
+        RealTime.keepHeapSmall()
+        guard Sodium.initialise() else { throw .failed("the system gives no randomness") }
+        let keys = try keys(settings.keys)
+        // Before any thread: they inherit the blocked signals.
+        let signals = try system(try Signals())
+        let ground = try ground(options, settings)
+        try system(try DurableFile.makeDirectory(ground.paths.runDirectory))
+        try system(try DurableFile.makeDirectory(ground.paths.stateDirectory, mode: 0o750))
+        let listener = try listen(ground.paths)
+        var clock = Clock()
+        let now = clock.now()
+        let groups = settings.groups.map { $0.name }
+        var memoryFile = MemoryFile(
+            path: ground.paths.stateDirectory + "/memory", groups: groups)
+        let noteFile = RunNoteFile(
+            path: ground.paths.runDirectory + "/note", boot: ground.boot, groups: groups)
+        let memory: Memory?
+        let loaded: RunNoteFile.Loaded
+        do throws(FileError) {
+            memory = try memoryFile.load(now: now, wall: WallClock.now() + ground.wallOffset)
+            loaded = try noteFile.load()
+        } catch { throw .failed(error.description) }
+        guard loaded.unknown.isEmpty else {
+            throw .failed(
+                "\(noteFile.path): this node still runs \(Text.list(loaded.unknown)), which the"
+                    + " configuration no longer has: put it back, hand it over, then remove it")
+        }
+        let session = Channel.randomSession()
+        let parts = Agent.Parts(
+            options: options, settings: settings, ground: ground, names: names(settings),
+            session: session, now: now, noteFile: noteFile, note: loaded.note,
+            links: try links(settings, ground),
+            storage: try system(
+                try Storage(
+                    memoryFile, history: ground.paths.stateDirectory + "/history.jsonl",
+                    rack: options.rack)),
+            children: try system(try Children()),
+            fencing: try system(try Fencing(settings.fence, rack: options.rack)),
+            sensing: try system(try Sensing(settings.sensors, rack: options.rack, at: now)),
+            machine: Machine(
+                policy: settings.policy, memory: memory ?? .blank(groups: groups.count),
+                session: session, note: loaded.note, at: now),
+            channel: Channel(keys: keys, me: settings.me, session: session, at: now))
+        let poller = try system(try Poller())
+        return Agent(parts, poller: poller, signals: signals, listener: listener)
+    }
+
+    private static func ground(
+        _ options: Options, _ settings: Configuration
+    ) throws(StartupError) -> Ground {
+        guard let rack = options.rack else {
+            return Ground(boot: try system(try BootID.read()), paths: settings.paths)
+        }
+        do throws(RackError) {
+            let client = try RackClient(path: rack)
+            let node = try client.node()
+            var paths = settings.paths
+            paths.runDirectory = node.runDirectory
+            paths.stateDirectory = node.stateDirectory
+            paths.controlSocket = node.runDirectory + "/picketd.sock"
+            return Ground(
+                boot: node.bootID, paths: paths,
+                wallOffset: try client.wallClockOffset() * 1_000_000_000,
+                rackLinks: try client.links())
+        } catch { throw .failed("rack \(rack): \(error.text)") }
+    }
+
+    private static func listen(_ paths: Paths) throws(StartupError) -> ControlListener {
+        try system(
+            try DurableFile.makeDirectory(DurableFile.parent(of: paths.controlSocket)))
+        do throws(ControlListener.Refusal) {
+            return try ControlListener(path: paths.controlSocket, group: paths.controlGroup)
+        } catch { throw .failed(error.description) }
+    }
+
+    private static func links(
+        _ settings: Configuration, _ ground: Ground
+    ) throws(StartupError) -> [Link] {
+        guard ground.rackLinks.isEmpty || ground.rackLinks.count == settings.links.count else {
+            throw .failed("the rack has another number of links than the configuration")
+        }
+        var links: [Link] = []
+        for (index, link) in settings.links.enumerated() {
+            let (mine, theirs) = (link[settings.me], link[settings.me.peer])
+            var bind = (host: mine.host, port: mine.port)
+            var peer = (host: theirs.host, port: theirs.port)
+            if !ground.rackLinks.isEmpty {
+                let rack = ground.rackLinks[index]
+                bind = (rack.bind.host, rack.bind.port)
+                peer = (rack.peer.host, rack.peer.port)
+            }
+            guard let local = SocketAddress(host: bind.host, port: bind.port),
+                let remote = SocketAddress(host: peer.host, port: peer.port)
+            else {
+                throw .failed(
+                    "link \(index + 1): \(mine.text) or \(theirs.text) is no address of this"
+                        + " system (is the interface after % there?)")
+            }
+            let socket = try system(
+                try LinkSocket(binding: local, to: remote, named: "\(bind.host):\(bind.port)"))
+            links.append(Link(socket: socket, local: mine.text, remote: theirs.text))
+        }
+        return links
+    }
+
+    /// A system call's refusal, as a reason not to start.
+    private static func system<Value: ~Copyable>(
+        _ body: @autoclosure () throws(SystemError) -> Value
+    ) throws(StartupError) -> Value {
+        do throws(SystemError) { return try body() } catch { throw .failed(error.description) }
+    }
+}

@@ -131,3 +131,34 @@ int picket_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 int picket_punch_hole(int descriptor, int64_t length) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, length);
 }
+
+#include <sys/mount.h>
+
+int picket_mount_small(const char *path, const char *options) {
+    return mount("picket-rack", path, "tmpfs", MS_NOSUID | MS_NODEV, options);
+}
+
+int picket_unmount(const char *path) { return umount2(path, MNT_DETACH); }
+
+#include <sys/ioctl.h>
+#include <termios.h>
+
+static struct termios terminal_before;
+
+int picket_terminal_raw(void) {
+    if (tcgetattr(0, &terminal_before)) return -1;
+    struct termios raw = terminal_before;
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    raw.c_cc[VMIN] = 0;
+    raw.c_cc[VTIME] = 0;
+    return tcsetattr(0, TCSANOW, &raw);
+}
+
+void picket_terminal_restore(void) { tcsetattr(0, TCSANOW, &terminal_before); }
+
+void picket_terminal_size(int *columns, int *rows) {
+    struct winsize size;
+    int known = ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0;
+    *columns = known ? size.ws_col : 80;
+    *rows = known ? size.ws_row : 24;
+}

@@ -5,7 +5,7 @@
 /// answer. A connection carries one request at a time, so each of the agent's worker threads has a
 /// connection of its own: a device that hangs, hangs its own connection only.
 ///
-///     node                                 ok boot=UUID run=DIRECTORY state=DIRECTORY
+///     node                                 ok boot=UUID run=DIRECTORY state=DIRECTORY reset=power|watchdog
 ///     clock                                ok SECONDS          offset of this node's wall clock
 ///     links                                ok HOST:PORT>HOST:PORT …      bind here, send there
 ///     i2c BUS 0xADDRESS w HEX|- r COUNT    ok HEX|-  nak  timeout  arbitration
@@ -138,6 +138,8 @@ public struct RackNode: Equatable, Sendable {
     public var runDirectory: String
     /// Survives power cuts.
     public var stateDirectory: String
+    /// What ended the life before: `power` or `watchdog`.
+    public var resetCause = "power"
 
     public init(bootID: String, runDirectory: String, stateDirectory: String) {
         self.bootID = bootID
@@ -146,7 +148,10 @@ public struct RackNode: Equatable, Sendable {
     }
 
     public var answer: RackAnswer {
-        .ok(["boot=\(bootID)", "run=\(runDirectory)", "state=\(stateDirectory)"])
+        .ok([
+            "boot=\(bootID)", "run=\(runDirectory)", "state=\(stateDirectory)",
+            "reset=\(resetCause)",
+        ])
     }
 
     public init?(_ answer: RackAnswer) {
@@ -159,6 +164,7 @@ public struct RackNode: Equatable, Sendable {
         guard let boot = values["boot"], let run = values["run"], let state = values["state"]
         else { return nil }
         self.init(bootID: boot, runDirectory: run, stateDirectory: state)
+        if let reset = values["reset"] { resetCause = reset }
     }
 }
 

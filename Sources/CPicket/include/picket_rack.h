@@ -87,3 +87,11 @@ int picket_pipe(int ends[2]);
 /// Gives the file's first bytes back to the disk; its size stays.
 int picket_punch_hole(int descriptor, int64_t length);
 static const int picket_kind_seqpacket = SOCK_SEQPACKET;
+/// Mounts a tmpfs with these options, such as `size=256k`; takes root. 0, or -1 with errno.
+int picket_mount_small(const char *path, const char *options);
+int picket_unmount(const char *path);
+/// The terminal at standard input gives keys at once and unechoed; signals keep their keys. -1 if
+/// there is none.
+int picket_terminal_raw(void);
+void picket_terminal_restore(void);
+void picket_terminal_size(int *columns, int *rows);

@@ -67,7 +67,8 @@ struct Picket: ParsableCommand {
                     HandoverCommand.self, FailbackCommand.self, FenceCommand.self,
                     MaintenanceCommand.self, PauseCommand.self, ClearCommand.self,
                 ]),
-            CommandGroup(name: "Rehearse", subcommands: [DrillCommand.self]),
+            CommandGroup(
+                name: "Rehearse", subcommands: [DrillCommand.self, RackCommand.self]),
             CommandGroup(
                 name: "Set up",
                 subcommands: [TimingCommand.self, CheckCommand.self, KeygenCommand.self]),

@@ -68,7 +68,7 @@ struct StatusView {
                 }
             table.row([word, line.failure, line.text], colour: [0: colour])
         }
-        return table.lines(width: 100)
+        return table.lines()
     }
 
     private func groups() -> [String] {
@@ -118,13 +118,12 @@ struct StatusView {
             peer.watchdogMs > 0 ? span(Double(peer.watchdogMs)) : "not armed",
         ])
         table.row(["relay test", status.relayTest, peer.relayTest])
-        var shared = Table()
         var contact = status.contact
         if let age = status.ageMs { contact += ", last answer \(span(age)) ago" }
         if let roundTrip = status.roundTripMs { contact += ", round trip \(span(roundTrip))" }
-        shared.row(["contact   ", contact])
-        shared.row(["fence", fence()])
-        return table.lines() + shared.lines(width: 100)
+        table.row(["contact", contact])
+        table.row(["fence", fence()])
+        return table.lines()
     }
 
     private func watchdog(_ watchdog: StatusModel.Watchdog) -> String {
@@ -158,7 +157,7 @@ struct StatusView {
         var table = Table()
         for sensor in status.sensors {
             let value =
-                reading(sensor)
+                sensor.value.map { "\(PicketControl.Text.number($0)) \(sensor.unit)" } ?? "no value"
             let colour: Terminal.Colour =
                 switch sensor.state {
                 case "normal": .green
@@ -171,12 +170,6 @@ struct StatusView {
             table.row([sensor.name, sensor.state, value, remark], colour: [1: colour])
         }
         return table.lines()
-    }
-
-    private func reading(_ sensor: StatusModel.Sensor) -> String {
-        guard let value = sensor.value else { return "no value" }
-        let text = "\(PicketControl.Text.number(value)) \(sensor.unit)"
-        return ["failed", "stale"].contains(sensor.state) ? "last \(text)" : text
     }
 
     private func agent() -> [String] {

@@ -69,8 +69,7 @@ struct Table {
         rows.append(cells.enumerated().map { ($1, colour[$0]) })
     }
 
-    /// - Parameter width: the last column is broken between words to stay within it.
-    func lines(indent: Int = 2, width: Int = .max) -> [String] {
+    func lines(indent: Int = 2) -> [String] {
         var widths: [Int] = []
         for row in rows {
             for (column, cell) in row.enumerated() {
@@ -78,33 +77,17 @@ struct Table {
                 widths[column] = max(widths[column], cell.text.count)
             }
         }
-        return rows.flatMap { row in
+        return rows.map { row in
             var line = String(repeating: " ", count: indent)
-            var start = indent
-            for (column, cell) in row.enumerated().dropLast() {
+            for (column, cell) in row.enumerated() {
                 line += cell.colour.map { Terminal.paint(cell.text, $0) } ?? cell.text
-                line += String(repeating: " ", count: widths[column] - cell.text.count + 2)
-                start += widths[column] + 2
+                if column < row.count - 1 {
+                    let gap = widths[column] - cell.text.count + 2
+                    line += String(repeating: " ", count: gap)
+                }
             }
-            guard let last = row.last else { return [line] }
-            let pieces = broken(last.text, max(30, width - start)).map { piece in
-                last.colour.map { Terminal.paint(piece, $0) } ?? piece
-            }
-            let margin = String(repeating: " ", count: start)
-            return [line + (pieces.first ?? "")] + pieces.dropFirst().map { margin + $0 }
+            while line.last == " " { line.removeLast() }
+            return line
         }
-    }
-
-    private func broken(_ text: String, _ width: Int) -> [String] {
-        var pieces = [""]
-        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
-            let last = pieces[pieces.count - 1]
-            if !last.isEmpty, last.count + 1 + word.count > width {
-                pieces.append(String(word))
-            } else {
-                pieces[pieces.count - 1] = last.isEmpty ? String(word) : last + " " + word
-            }
-        }
-        return pieces
     }
 }

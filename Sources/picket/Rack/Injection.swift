@@ -1,0 +1,138 @@
+/// Doing to the world what a scenario or a key says, and asking it what a scenario waits for.
+import Foundation
+import PicketConfig
+import PicketCore
+import PicketHardware
+
+extension World {
+    func perform(_ action: Action) {
+        switch action {
+        case .crash(let id):
+            injected(id)
+            self[id].crash()
+        case .boot(let id): self[id].switchOn()
+        case .cutPower(let id):
+            injected(id)
+            self[id].cutMains()
+        case .agent(let id, let verb): perform(verb, on: self[id])
+        case .pauseNode(let id, let pause):
+            if pause { injected(id) }
+            self[id].pauseAll(pause)
+        case .sensorReads(let id, let name, let value, let span):
+            ramp(self[id].sensor(name)!, to: value, within: span)
+        case .sensorFault(let id, let name, let fault):
+            self[id].sensor(name)!.set(fault, at: loop.now)
+            for bus in self[id].buses.values { bus.release() }
+        case .bus(let id, let number, let hangs): self[id].buses[number]?.hang(hangs)
+        case .relay(let id, let fault): for relay in self[id].relays { relay.set(fault) }
+        case .feedback(let id, let feedback):
+            for relay in self[id].relays { relay.feedback = feedback }
+        case .link(let link, let to, let change): perform(change, on: link, to: to)
+        case .workload(let id, let group, let verb, let behaviour):
+            misbehave(self[id].name, group, verb, behaviour)
+        case .command(let id, let text): command(self[id].name, agents[id], text)
+        case .clock(let id, let seconds): self[id].wallClockOffset += seconds
+        case .disk(let id, let full): fill(self[id], full)
+        case .key(let id, let right): try? writeKey(of: id, right: right)
+        case .capture(let name): network.capture(name)
+        case .replay(let name):
+            tell(.scenario, "replay", "replays \(network.captured(name)) captured datagrams")
+            network.replay(name)
+        case .junk(let id, let count): network.junk(to: id, count: count)
+        case .say: break
+        }
+    }
+
+    private func perform(_ verb: Action.AgentVerb, on node: SimulatedNode) {
+        switch verb {
+        case .kill:
+            injected(node.id)
+            node.killAgent()
+        case .pause:
+            injected(node.id)
+            node.pauseAgent(true)
+        case .resume: node.pauseAgent(false)
+        case .stop: node.stopAgent()
+        case .start: node.startAgent()
+        case .reload: node.reloadAgent()
+        }
+    }
+
+    private func perform(_ change: Action.LinkChange, on link: Int?, to: NodeID?) {
+        switch change {
+        case .well: network.disturb(link: link, to: to) { $0 = .none }
+        case .cut:
+            network.disturb(link: link, to: to) { $0.cut = true }
+            if network.paths.allSatisfy({ $0.disturbance.cut }) {
+                for node in nodes { injected(node.id) }
+            }
+        case .disturb(let disturbance): network.disturb(link: link, to: to) { $0 = disturbance }
+        }
+    }
+
+    /// Walks there in steps of 20 ms, as a temperature does.
+    private func ramp(_ sensor: SimulatedSensor, to value: Double, within span: Duration) {
+        let steps = max(1, span.milliseconds / 20)
+        let from = sensor.value
+        for step in 1...steps {
+            let share = Double(step) / Double(steps)
+            loop.after(.milliseconds(20 * (step - 1))) { sensor.value = from + (value - from) * share }
+        }
+    }
+
+    private func misbehave(_ node: String, _ group: String, _ verb: String, _ behaviour: String) {
+        let path = "\(faultsDirectory)/\(node).\(group).\(verb)"
+        if behaviour.isEmpty {
+            try? FileManager.default.removeItem(atPath: path)
+        } else {
+            try? behaviour.write(toFile: path, atomically: true, encoding: .utf8)
+        }
+    }
+
+    private func command(_ node: String, _ agent: AgentObserver, _ text: String) {
+        agent.command(text) { [unowned self] reply, accepted in
+            tell(
+                RackEvent(
+                    at: loop.now, source: .agent, node: node,
+                    kind: accepted ? "command_accepted_reply" : "command_refused_reply",
+                    text: reply, severity: accepted ? .quiet : .warning))
+        }
+    }
+
+    private func fill(_ node: SimulatedNode, _ full: Bool) {
+        if full {
+            node.disk.fill()
+            tell(.rack, "disk_full", node: node.name, "\(node.name)'s disk is full: \(node.disk.means)")
+        } else {
+            node.disk.free()
+            tell(.rack, "disk_free", node: node.name, "\(node.name)'s disk has room again")
+        }
+    }
+
+    // MARK: - Conditions
+
+    func holds(_ condition: Condition) -> Bool {
+        switch condition {
+        case .ready:
+            agents.low.isPaired && agents.high.isPaired && agents.low.protectionGap == nil
+                && agents.high.protectionGap == nil && agents.low.isArmed && agents.high.isArmed
+                && plan.groups.allSatisfy { active($0) != nil }
+        case .paired: agents.low.isPaired && agents.high.isPaired
+        case .phase(let id, let phase): agents[id].phase == phase
+        case .silent(let id): !agents[id].isAnswering
+        case .power(let id, let on): (self[id].state == .running) == on
+        case .active(let group, nil): active(group) != nil
+        case .active(let group, let id?): active(group) == self[id].name
+        case .inactive(let group): active(group) == nil
+        case .count(.fences, let count): tally.fenceCount >= count
+        case .count(.attempts, let count): tally.attemptCount >= count
+        case .count(.takeovers, let count): tally.takeovers >= count
+        case .count(.handovers, let count): tally.handovers >= count
+        case .count(.resets, let count): tally.resets >= count
+        case .reports(let id, let kind, let times):
+            agents[id].kinds.count { $0 == kind } >= times
+        case .sensor(let id, let name, let state):
+            agents[id].sensor(name)?["state"] as? String == state
+        }
+    }
+}

@@ -1,0 +1,208 @@
+import ArgumentParser
+import CPicket
+import Foundation
+import PicketConfig
+
+/// `picket rack`: a rehearsal of a pair on hardware that is not there.
+struct RackCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rack",
+        abstract: "Rehearse a pair on a simulated rack: power, relays, sensors, watchdogs, switch.",
+        discussion: """
+            RACK is a rack file, or the name of a scenario that comes with picket ("--list"); \
+            without it, the rack that comes with picket. On a terminal a rack runs live until you \
+            press q. Without a terminal, or with a scenario, a script is played and the timeline \
+            printed; by default "demo", the story of a primary that overheats and then dies.
+
+            Exit status: 0 if everything that the scenario expects came true, 1 if not, 2 for a \
+            file that cannot be used.
+            """)
+
+    @Argument(help: "A rack file, or the name of a scenario that comes with picket.")
+    var rack: String?
+
+    @Option(help: "The scenario to play: a file, or a name of those that come with picket.")
+    var scenario: String?
+
+    @Flag(help: "Print one JSON object a line: the events, and at the end the summary.")
+    var json = false
+
+    @Flag(name: .shortAndLong, help: "Print also what is of little interest.")
+    var verbose = false
+
+    @Flag(name: .customLong("list"), help: "List the scenarios that come with picket.")
+    var list = false
+
+    @Option(help: "The agent's program; by default the one beside this program.")
+    var picketd: String?
+
+    @Flag(help: "No live view, even on a terminal.")
+    var plain = false
+
+    @Flag(help: "Keep the rack's directory, with the agents' logs, and say where it is.")
+    var keep = false
+
+    func run() throws {
+        if list { return try listScenarios() }
+        let status: Int32
+        do throws(ConfigurationErrors) {
+            status = try RackRun(command: self).run()
+        } catch {
+            complain(error.text)
+            throw ExitCode(2)
+        }
+        if status != 0 { throw ExitCode(status) }
+    }
+
+    private func listScenarios() throws {
+        guard let directory = Shipped.scenarios else {
+            complain("picket: the scenarios that come with picket are not installed")
+            throw ExitCode(2)
+        }
+        for name in Shipped.names(in: directory) { print(name) }
+    }
+}
+
+func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
+/// One run of the command: finds the files, builds the world, lets it go, takes it away.
+struct RackRun {
+    let command: RackCommand
+
+    /// - Returns: the exit status.
+    func run() throws(ConfigurationErrors) -> Int32 {
+        let (rackPath, scenarioPath) = try files()
+        let scenarioBytes: [UInt8]? =
+            if let scenarioPath { try RackFile.read(scenarioPath, named: "scenario") } else { nil }
+        var configuration: String?
+        if let scenarioBytes, let scenarioPath {
+            configuration = try Scenario.configuration(scenarioBytes, file: scenarioPath)
+                .map { RackFile.beside(scenarioPath, $0) }
+        }
+        let plan = try RackFile.load(path: rackPath, configuration: configuration)
+        var scenario: Scenario?
+        if let scenarioBytes, let scenarioPath {
+            let name = URL(fileURLWithPath: scenarioPath).deletingPathExtension().lastPathComponent
+            scenario = try Scenario.load(
+                scenarioBytes, file: scenarioPath, name: name, plan: plan)
+        }
+        do throws(RackFailure) { return try run(plan, scenario) } catch {
+            complain("picket rack: \(error.text)")
+            return 2
+        }
+    }
+
+    private func run(_ plan: RackPlan, _ scenario: Scenario?) throws(RackFailure) -> Int32 {
+        let programs = try findPrograms()
+        let directory = try makeDirectory()
+        let world: World
+        do throws(RackFailure) {
+            world = try World(
+                plan: plan, programs: programs, directory: directory,
+                smallDisks: scenario?.needsSmallDisks ?? false)
+        } catch {
+            try? FileManager.default.removeItem(atPath: directory)
+            throw error
+        }
+        defer {
+            world.remove(keepDirectory: command.keep)
+            if command.keep { complain("kept \(directory)") }
+        }
+        let interrupted = Interrupt(loop: world.loop)
+        let player = scenario.map { ScenarioPlayer($0, on: world) }
+        guard isLive else {
+            _ = Timeline(world: world, json: command.json, verbose: command.verbose)
+            return play(player, world, interrupted)
+        }
+        let view = LiveView(world: world, player: player)
+        return view.run()
+    }
+
+    private func play(_ player: ScenarioPlayer?, _ world: World, _ interrupted: Interrupt) -> Int32 {
+        guard let player else { return 2 }
+        player.play()
+        if interrupted.seen { return 130 }
+        let summary = player.judge()
+        Timeline.write(command.json ? summary.json : Array((summary.text + "\n").utf8))
+        return summary.passed ? 0 : 1
+    }
+
+    // MARK: - Files
+
+    /// A rack alone is shown live on a terminal, and so is the demo.
+    private var isLive: Bool {
+        isatty(0) == 1 && isatty(1) == 1 && !command.json && !command.plain
+            && command.scenario == nil && (command.rack == nil || command.rack == "demo" || namesAFile)
+    }
+
+    private var namesAFile: Bool {
+        command.rack.map { FileManager.default.fileExists(atPath: $0) } ?? false
+    }
+
+    private func files() throws(ConfigurationErrors) -> (rack: String, scenario: String?) {
+        var rack = command.rack
+        var scenario = command.scenario
+        if let name = rack, !namesAFile, !name.contains("/"), !name.hasSuffix(".yaml") {
+            // A name of a scenario that comes with picket, on the rack that comes with it.
+            rack = nil
+            scenario = scenario ?? name
+        }
+        if rack == nil || scenario == nil, !isLive { scenario = scenario ?? "demo" }
+        if let name = scenario, !FileManager.default.fileExists(atPath: name) {
+            scenario = try shipped(name)
+        }
+        return (rack == nil ? try shipped("rack") : rack!, scenario)
+    }
+
+    private func shipped(_ name: String) throws(ConfigurationErrors) -> String {
+        let directory = Shipped.scenarios
+        if let directory, FileManager.default.fileExists(atPath: "\(directory)/\(name).yaml") {
+            return "\(directory)/\(name).yaml"
+        }
+        let known = directory.map { Shipped.names(in: $0).joined(separator: ", ") } ?? "none found"
+        throw ConfigurationErrors([
+            ConfigurationError(
+                file: name, position: Position(line: 1, column: 1), path: "",
+                message: "there is no such file, and no such scenario; known are: \(known)")
+        ])
+    }
+
+    private func findPrograms() throws(RackFailure) -> RackPrograms {
+        let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().path
+        let picketd = command.picketd ?? own + "/picketd"
+        let programs = RackPrograms(picketd: picketd, workload: own + "/picket-workload")
+        for program in [programs.picketd, programs.workload]
+        where !FileManager.default.isExecutableFile(atPath: program) {
+            throw RackFailure("there is no program \(program)")
+        }
+        return programs
+    }
+
+    /// Short, for it holds sockets, whose paths have 107 bytes.
+    private func makeDirectory() throws(RackFailure) -> String {
+        for _ in 0..<10 {
+            let path = "/tmp/picket-rack.\(String(UInt32.random(in: 0...UInt32.max), radix: 36))"
+            if unsafe mkdir(path, 0o700) == 0 { return path }
+        }
+        throw RackFailure("cannot make a directory in /tmp: errno \(picket_errno())")
+    }
+}
+
+/// Ends the loop on SIGINT, SIGTERM and SIGHUP, so that the rack leaves nothing behind.
+final class Interrupt {
+    private(set) var seen = false
+
+    init(loop: EventLoop) {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        for signal in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&signals, signal) }
+        unsafe sigprocmask(SIG_BLOCK, &signals, nil)
+        let descriptor = unsafe signalfd(-1, &signals, 0)
+        _ = picket_close_on_exec(descriptor)
+        loop.watch(descriptor) { [unowned loop] in
+            self.seen = true
+            loop.stop()
+        }
+    }
+}

@@ -1,0 +1,239 @@
+/// A rack file: which configuration is rehearsed, and what the configuration cannot know.
+///
+///     configuration: pair.yaml        # the ordinary file; required
+///     boot_time: 500ms                # from power on to the agent's start
+///     restart_delay: 200ms            # from an agent's end to the next one's start
+///     nodes:                          # each of it optional
+///       east:
+///         board: raspberry-pi-4       # must be a file of the boards directory
+///         boot_time: 2s
+///         sensors: { inlet: 38C, rail5v: 5.05V }     # what they read at first
+///         supplies:                   # the wires, where they are not as the configuration says
+///           - { line: RELAY_EAST, sense: EAST_PGOOD, wiring: normally_closed, delay: 3ms }
+///
+/// The supplies of a node are what feeds it: its peer's agent drives their lines.
+import Foundation
+import PicketConfig
+import PicketCore
+import PicketHardware
+
+enum RackFile {
+    /// - Parameter configuration: in place of the one that the file names.
+    /// - Throws: every mistake of the rack file, or of the configuration that it names.
+    static func load(
+        path: String, configuration override: String? = nil
+    ) throws(ConfigurationErrors) -> RackPlan {
+        let bytes = try read(path, named: "rack file")
+        let problems = Problems(file: path)
+        let root = Found(try YamlNode.parse(bytes, file: path), problems)
+        let top = root.mapping(
+            ["description", "configuration", "boot_time", "restart_delay", "nodes"], "a rack")
+        let named = top.required("configuration", "the configuration file to rehearse")?.line("a path")
+        guard let configuration = override ?? named.map({ beside(path, $0) }) else {
+            try problems.throwIfAny()
+            preconditionFailure("a rack file without a configuration has a mistake")
+        }
+        let boards = BoardFiles(near: [path, configuration])
+        let pair = try load(configuration, boards: boards)
+        let reader = NodeReader(
+            boards: boards,
+            bootTime: top["boot_time"]?.duration(in: .zero ... .seconds(600)) ?? .milliseconds(500),
+            restartDelay: top["restart_delay"]?.duration(in: .zero ... .seconds(600))
+                ?? .milliseconds(200))
+        let names = pair.configurations.low.names
+        let nodes = top["nodes"]?.mapping([names.low, names.high], "nodes")
+        let plan = RackPlan(
+            name: URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent,
+            configurations: pair.configurations, rehearsed: pair.rehearsed,
+            nodes: PerNode(
+                low: reader.read(nodes?[names.low], .low, pair.configurations),
+                high: reader.read(nodes?[names.high], .high, pair.configurations)))
+        try problems.throwIfAny()
+        return plan
+    }
+
+    private static func load(
+        _ path: String, boards: BoardFiles
+    ) throws(ConfigurationErrors) -> (configurations: PerNode<Configuration>, rehearsed: String) {
+        let bytes = try read(path, named: "configuration file")
+        let library = boards.library
+        let own = try Configuration.load(bytes, file: path, boards: library)
+        let low = try Configuration.load(bytes, file: path, node: own.names.low, boards: library)
+        let high = try Configuration.load(bytes, file: path, node: own.names.high, boards: library)
+        let rehearsed = Rehearsal.configuration(try YamlNode.parse(bytes, file: path))
+        // What the agents are given must be as valid as what it was made from.
+        _ = try Configuration.load(
+            Array(
+                Rehearsal.completed(rehearsed, node: own.node, rack: "/rack", workload: "/workload")
+                    .utf8),
+            file: "\(path) (as rehearsed)", boards: BoardLibrary())
+        return (PerNode(low: low, high: high), rehearsed)
+    }
+
+    static func read(_ path: String, named what: String) throws(ConfigurationErrors) -> [UInt8] {
+        do { return Array(try Data(contentsOf: URL(fileURLWithPath: path))) } catch {
+            throw ConfigurationErrors([
+                ConfigurationError(
+                    file: path, position: Position(line: 1, column: 1), path: "",
+                    message: "the \(what) cannot be read: \(error.localizedDescription)")
+            ])
+        }
+    }
+
+    /// A path of a file is relative to that file.
+    static func beside(_ file: String, _ path: String) -> String {
+        if path.hasPrefix("/") { return path }
+        return URL(fileURLWithPath: file).deletingLastPathComponent().appendingPathComponent(path)
+            .path
+    }
+}
+
+private struct NodeReader {
+    let boards: BoardFiles
+    let bootTime: Duration
+    let restartDelay: Duration
+
+    func read(_ found: Found?, _ id: NodeID, _ pair: PerNode<Configuration>) -> NodePlan {
+        let keys = ["board", "boot_time", "restart_delay", "sensors", "supplies"]
+        let map = found?.mapping(keys, "a node")
+        if let board = map?["board"], let name = board.text("a board's name"), !boards.has(name) {
+            board.fail("there is no board \"\(name)\"; known are \(boards.known)")
+        }
+        return NodePlan(
+            bootTime: map?["boot_time"]?.duration(in: .zero ... .seconds(600)) ?? bootTime,
+            restartDelay: map?["restart_delay"]?.duration(in: .zero ... .seconds(600))
+                ?? restartDelay,
+            sensors: sensors(map?["sensors"], pair[id]),
+            supplies: map?["supplies"].map { supplies($0) }
+                ?? Self.supplies(of: id, pair[id]))
+    }
+
+    private func sensors(_ found: Found?, _ configuration: Configuration) -> [SensorPlan] {
+        let settings = configuration.sensors
+        let values = found?.mapping(settings.map(\.name), "sensors")
+        let rails = configuration.fence.flatMap { level -> [String] in
+            guard case .relay(let relay) = level else { return [] }
+            return relay.supplies.compactMap {
+                if case .sensor(let name, _, _) = $0.feedback { name } else { nil }
+            }
+        }
+        return settings.map { sensor in
+            let unit = sensor.driver.unit.symbol
+            let value = values?[sensor.name]?.quantity(unit.isEmpty ? .none : .named(unit))
+            return SensorPlan(
+                settings: sensor, value: value ?? Self.comfortable(sensor),
+                sensesPeer: rails.contains(sensor.name))
+        }
+    }
+
+    /// A value that no threshold minds.
+    private static func comfortable(_ sensor: SensorDescription) -> Double {
+        var above: Double?
+        var below: Double?
+        for threshold in sensor.watch.critical + sensor.watch.warn {
+            switch threshold {
+            case .above(let limit): above = min(above ?? limit, limit)
+            case .below(let limit): below = max(below ?? limit, limit)
+            }
+        }
+        switch (above, below) {
+        case (let high?, let low?): return (high + low) / 2
+        case (let high?, nil): return high > 0 ? high * 0.6 : high * 1.4
+        case (nil, let low?): return low > 0 ? low * 1.08 : low * 0.6
+        case (nil, nil):
+            let plausible = sensor.watch.plausible
+            return plausible.map { ($0.lowerBound + $0.upperBound) / 2 } ?? 25
+        }
+    }
+
+    private func supplies(_ found: Found) -> [SupplyPlan] {
+        (found.list("a list of supplies") ?? []).compactMap { item in
+            let map = item.mapping(["line", "sense", "wiring", "delay"], "a supply")
+            guard let line = map.required("line", "the line that drives it")?.gpioLine()
+            else { return nil }
+            let wiring: Bool? = map["wiring"]?.word([
+                ("normally_closed", true), ("normally_open", false),
+            ])
+            return SupplyPlan(
+                line: line, sense: map["sense"]?.gpioLine(), normallyClosed: wiring ?? true,
+                delay: map["delay"]?.duration(in: .zero ... .seconds(60)) ?? Self.contactDelay)
+        }
+    }
+
+    private static let contactDelay = Duration.milliseconds(3)
+
+    private static func supplies(of id: NodeID, _ pair: Configuration) -> [SupplyPlan] {
+        var supplies: [SupplyPlan] = []
+        for level in pair.cuts[id] {
+            guard case .relay(let relay) = level else { continue }
+            for supply in relay.supplies {
+                var sense: String?
+                if case .line(let line) = supply.feedback { sense = line.name }
+                supplies.append(
+                    SupplyPlan(
+                        line: supply.line.name, sense: sense,
+                        normallyClosed: supply.wiring == .normallyClosed, delay: contactDelay))
+            }
+        }
+        return supplies
+    }
+}
+
+/// The board files that are found: beside the files that are read, in the source tree, and where
+/// picket was installed.
+struct BoardFiles {
+    let library: BoardLibrary
+
+    init(near files: [String]) {
+        var directories = files.map { RackFile.beside($0, "boards") }
+        directories += Shipped.directories.map { $0 + "/boards" }
+        var found: [BoardFile] = []
+        for directory in directories {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+            for name in names.sorted() where name.hasSuffix(".yaml") {
+                let board = String(name.dropLast(5))
+                let path = directory + "/" + name
+                guard !found.contains(where: { $0.name == board }),
+                    let data = FileManager.default.contents(atPath: path)
+                else { continue }
+                found.append(BoardFile(name: board, path: path, bytes: Array(data)))
+            }
+        }
+        library = BoardLibrary(found)
+    }
+
+    func has(_ name: String) -> Bool { library.files.contains { $0.name == name } }
+
+    var known: String {
+        library.files.isEmpty
+            ? "none" : library.files.map(\.name).sorted().joined(separator: ", ")
+    }
+}
+
+/// Where the files that come with picket are.
+enum Shipped {
+    /// The source tree in which this program was built, then where it was installed.
+    static var directories: [String] {
+        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        var directories: [String] = []
+        var place = program.deletingLastPathComponent()
+        directories.append(place.appendingPathComponent("../share/picket").standardized.path)
+        for _ in 0..<5 {
+            place.deleteLastPathComponent()
+            directories.append(place.path)
+        }
+        return directories
+    }
+
+    static func names(in directory: String) -> [String] {
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
+            .filter { $0 != "rack" && !$0.hasPrefix("pair") }.sorted()
+    }
+
+    static var scenarios: String? {
+        directories.map { $0 + "/scenarios" }.first {
+            FileManager.default.fileExists(atPath: $0 + "/rack.yaml")
+        }
+    }
+}

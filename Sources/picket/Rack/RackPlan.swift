@@ -1,0 +1,87 @@
+/// A rack as it is to be built: what the rack file says, completed from the configuration file.
+
+import PicketConfig
+import PicketCore
+import PicketHardware
+
+struct RackPlan {
+    var name: String
+    /// The user's configuration as each node reads it.
+    var configurations: PerNode<Configuration>
+    /// The same, as the agents on the rack are given it: stand-ins for the resources, the rack's own
+    /// key.
+    var rehearsed: String
+    var nodes: PerNode<NodePlan>
+
+    var names: PerNode<String> { configurations.low.names }
+    var groups: [String] { configurations.low.groups.map(\.name) }
+    var linkCount: Int { configurations.low.links.count }
+
+    func node(named name: String) -> NodeID? {
+        if name == names.low { return .low }
+        if name == names.high { return .high }
+        return nil
+    }
+}
+
+struct NodePlan {
+    /// From power on to the start of the agent.
+    var bootTime: Duration
+    /// From the end of an agent to the start of the next.
+    var restartDelay: Duration
+    /// In the order of the configuration.
+    var sensors: [SensorPlan]
+    /// What feeds this node; the peer drives it.
+    var supplies: [SupplyPlan]
+}
+
+struct SensorPlan {
+    var settings: SensorDescription
+    /// In the sensor's unit.
+    var value: Double
+    /// It sits on the peer's rail and shows whether the peer is on.
+    var sensesPeer: Bool
+}
+
+struct SupplyPlan {
+    var line: String
+    /// `nil`: nothing reads it.
+    var sense: String?
+    var normallyClosed: Bool
+    /// From the line's edge to the contact's.
+    var delay: Duration
+}
+
+/// Where the rack finds its programs.
+struct RackPrograms {
+    var picketd: String
+    var workload: String
+}
+
+/// Something that happened, and who says so.
+struct RackEvent {
+    var at: Instant
+    var source: Source
+    /// The node that it is about, if one.
+    var node: String?
+    /// One or two words in snake_case, for machines.
+    var kind: String
+    /// One sentence, for people.
+    var text: String
+    var severity: Severity = .normal
+    /// What an agent's own history adds to it.
+    var group: String?
+    var cause: String?
+
+    enum Source: String {
+        /// Power, relays, sensors, links: what the rack did or saw itself.
+        case rack
+        /// The groups' own records.
+        case workload
+        /// What an agent says of itself.
+        case agent
+        /// The scenario, or the person at the keys.
+        case scenario
+    }
+    enum Severity: Int { case quiet, normal, good, warning, alarm }
+}

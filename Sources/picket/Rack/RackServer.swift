@@ -1,0 +1,88 @@
+/// The socket by which a node's agent reaches its devices: see PicketSimulation's RackProtocol.
+import CPicket
+import PicketCore
+import PicketSimulation
+
+final class RackServer {
+    private unowned let world: World
+    private unowned let node: SimulatedNode
+    private let listener: Int32
+    private var buffer = [UInt8](repeating: 0, count: 4096)
+
+    /// - Throws: a text that says why the socket cannot be.
+    init(world: World, node: SimulatedNode) throws(RackFailure) {
+        self.world = world
+        self.node = node
+        listener = unsafe picket_unix_listen(node.socketPath, picket_kind_seqpacket)
+        guard listener >= 0 else {
+            throw RackFailure("cannot listen at \(node.socketPath): errno \(picket_errno())")
+        }
+        world.loop.watch(listener) { [unowned self] in accept() }
+    }
+
+    deinit { close(listener) }
+
+    private func accept() {
+        let connection = picket_accept(listener)
+        guard connection >= 0 else { return }
+        world.loop.watch(connection) { [unowned self] in read(connection) }
+    }
+
+    private func read(_ connection: Int32) {
+        let count = unsafe buffer.withUnsafeMutableBytes {
+            unsafe recv(connection, $0.baseAddress, $0.count, picket_msg_dontwait)
+        }
+        if count < 0, picket_errno() == EAGAIN { return }
+        guard count > 0 else {
+            world.loop.unwatch(connection)
+            close(connection)
+            return
+        }
+        let text = String(decoding: buffer[..<count], as: UTF8.self)
+        guard let request = RackRequest(text: text) else {
+            return reply(connection, .error("not a request of the rack's: \(text)"))
+        }
+        handle(request, on: connection)
+    }
+
+    private func reply(_ connection: Int32, _ answer: RackAnswer) {
+        let bytes = Array(answer.text.utf8)
+        _ = unsafe bytes.withUnsafeBytes {
+            unsafe send(
+                connection, $0.baseAddress, $0.count, picket_msg_dontwait | picket_msg_nosignal)
+        }
+    }
+
+    private func handle(_ request: RackRequest, on connection: Int32) {
+        switch request {
+        case .node: reply(connection, node.answer)
+        case .clock: reply(connection, .ok(["\(node.wallClockOffset)"]))
+        case .links: reply(connection, .ok(world.network.links(of: node.id).map(\.text)))
+        case .transfer(let bus, let address, let write, let count):
+            guard let bus = Int(bus).flatMap({ node.buses[$0] }) else {
+                return reply(connection, .error("no bus \(bus)"))
+            }
+            bus.transfer(address: address, write: write, read: count, at: world.loop.now) {
+                [unowned self] in reply(connection, $0)
+            }
+        case .setLine(let name, let on): reply(connection, world.setLine(name, on: on, by: node))
+        case .getLine(let name): reply(connection, world.getLine(name, by: node))
+        case .openWatchdog(let milliseconds):
+            guard (1...3_600_000).contains(milliseconds) else {
+                return reply(connection, .error("a timeout of \(milliseconds) ms"))
+            }
+            node.openWatchdog(.milliseconds(Int64(milliseconds)))
+            reply(connection, .ok(["\(milliseconds)"]))
+        case .feedWatchdog: node.feedWatchdog()
+        case .disarmWatchdog:
+            node.disarm()
+            reply(connection, .done)
+        }
+    }
+}
+
+/// Why the rack cannot be built or go on.
+struct RackFailure: Error {
+    var text: String
+    init(_ text: String) { self.text = text }
+}

@@ -1,0 +1,175 @@
+/// The user's configuration as the agents on a rack are given it.
+///
+/// A rehearsal runs the pair's real policy on hardware that is not there. So everything that would
+/// reach out of the rack is replaced: each group's resources by one stand-in that proves that it runs, the
+/// key by the rack's own, and fence agents, probes, paths and the board are left out. All else
+/// stays as it is written.
+import Foundation
+import PicketConfig
+import PicketCore
+
+enum Rehearsal {
+    /// `@RACK@`, `@NODE@` and `@WORKLOAD@` stand for what is known only when the rack is built.
+    static func configuration(_ root: YamlNode) -> String {
+        var root = root
+        root.remove("board", "directories", "control")
+        root.set("node", .scalar("@NODE@"))
+        root.edit("pair") { pair in
+            pair.remove("keys")
+            pair.set("key", .scalar("@RACK@/@NODE@/pair.key"))
+        }
+        root.edit("fence") { $0.removeAgents() }
+        root.edit("groups") { groups in
+            groups.editEach { name, group in
+                group.remove("sync")
+                group.set("resources", standIn(name))
+            }
+        }
+        return Emitter.text(root)
+    }
+
+    static func completed(
+        _ text: String, node: String, rack: String, workload: String
+    ) -> String {
+        text.replacingOccurrences(of: "@NODE@", with: node)
+            .replacingOccurrences(of: "@RACK@", with: rack)
+            .replacingOccurrences(of: "@WORKLOAD@", with: workload)
+    }
+
+    private static func standIn(_ group: String) -> YamlNode {
+        func command(_ verb: String) -> YamlNode {
+            .sequence(
+                [
+                    "@WORKLOAD@", verb, "--name", group, "--log", "@RACK@/workload.log", "--run",
+                    "@RACK@/workloads", "--faults", "@RACK@/faults",
+                ].map { .scalar($0) })
+        }
+        return .sequence([
+            .mapping([
+                (
+                    "command",
+                    .mapping(["start", "stop", "monitor"].map { ($0, command($0)) })
+                )
+            ])
+        ])
+    }
+}
+
+extension YamlNode {
+    private static let nowhere = Position(line: 1, column: 1)
+
+    fileprivate static func scalar(_ text: String) -> YamlNode {
+        YamlNode(position: nowhere, content: .scalar(YamlScalar(text: text, quoted: true)))
+    }
+    fileprivate static func sequence(_ items: [YamlNode]) -> YamlNode {
+        YamlNode(position: nowhere, content: .sequence(items))
+    }
+    fileprivate static func mapping(_ entries: [(String, YamlNode)]) -> YamlNode {
+        YamlNode(
+            position: nowhere,
+            content: .mapping(
+                entries.map { YamlEntry(key: $0.0, keyPosition: nowhere, value: $0.1) }))
+    }
+
+    fileprivate mutating func remove(_ keys: String...) {
+        guard case .mapping(var entries) = content else { return }
+        entries.removeAll { keys.contains($0.key) }
+        content = .mapping(entries)
+    }
+
+    fileprivate mutating func set(_ key: String, _ value: YamlNode) {
+        guard case .mapping(var entries) = content else { return }
+        if let index = entries.firstIndex(where: { $0.key == key }) {
+            entries[index].value = value
+        } else {
+            entries.append(YamlEntry(key: key, keyPosition: position, value: value))
+        }
+        content = .mapping(entries)
+    }
+
+    fileprivate mutating func edit(_ key: String, _ body: (inout YamlNode) -> Void) {
+        editEach { name, node in if name == key { body(&node) } }
+    }
+
+    fileprivate mutating func editEach(_ body: (String, inout YamlNode) -> Void) {
+        guard case .mapping(var entries) = content else { return }
+        for index in entries.indices { body(entries[index].key, &entries[index].value) }
+        content = .mapping(entries)
+    }
+
+    /// Everywhere below: list items that are fence agents.
+    fileprivate mutating func removeAgents() {
+        switch content {
+        case .scalar: break
+        case .sequence(let items):
+            var kept = items.filter { item in
+                guard case .mapping(let entries) = item.content else { return true }
+                return !entries.contains { $0.key == "agent" }
+            }
+            for index in kept.indices { kept[index].removeAgents() }
+            // A list that held agents alone: there is no fence in this rehearsal.
+            content =
+                kept.isEmpty
+                ? .scalar(YamlScalar(text: "none", quoted: false)) : .sequence(kept)
+        case .mapping(var entries):
+            for index in entries.indices { entries[index].value.removeAgents() }
+            content = .mapping(entries)
+        }
+    }
+}
+
+/// Writes a tree as YAML, in blocks.
+private enum Emitter {
+    static func text(_ node: YamlNode) -> String {
+        var text = ""
+        emit(node, indent: 0, into: &text)
+        return text
+    }
+
+    private static func emit(_ node: YamlNode, indent: Int, into text: inout String) {
+        let margin = String(repeating: " ", count: indent)
+        switch node.content {
+        case .scalar(let scalar): text += margin + word(scalar) + "\n"
+        case .sequence(let items):
+            for item in items {
+                text += margin + "-"
+                nested(item, indent: indent + 2, into: &text)
+            }
+        case .mapping(let entries):
+            for entry in entries {
+                text += margin + quoted(entry.key) + ":"
+                nested(entry.value, indent: indent + 2, into: &text)
+            }
+        }
+    }
+
+    private static func nested(_ node: YamlNode, indent: Int, into text: inout String) {
+        switch node.content {
+        case .scalar(let scalar): text += " " + word(scalar) + "\n"
+        case .sequence(let items) where items.isEmpty: text += " []\n"
+        case .mapping(let entries) where entries.isEmpty: text += " {}\n"
+        case .sequence, .mapping:
+            text += "\n"
+            emit(node, indent: indent, into: &text)
+        }
+    }
+
+    private static func word(_ scalar: YamlScalar) -> String {
+        scalar.isNothing ? "~" : quoted(scalar.text)
+    }
+
+    /// In double quotes: a field reads its scalar by its own type, quoted or not.
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for character in text.unicodeScalars {
+            switch character {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            case "\t": quoted += "\\t"
+            default: quoted.unicodeScalars.append(character)
+            }
+        }
+        return quoted + "\""
+    }
+}

@@ -1,0 +1,121 @@
+/// Plays a scenario's steps, one after the other, and judges what came of them.
+import PicketConfig
+import PicketControl
+import PicketCore
+
+final class ScenarioPlayer {
+    private let scenario: Scenario
+    private unowned let world: World
+    private var step = 0
+    private var since: Instant
+    private var met = false
+    private(set) var failures: [String] = []
+    private var causes: [String] = []
+    private var ended: (() -> Void)?
+
+    init(_ scenario: Scenario, on world: World) {
+        self.scenario = scenario
+        self.world = world
+        since = world.loop.now
+        world.listen { [unowned self] event in
+            guard event.source == .agent else { return }
+            if event.kind == "activating" || event.kind == "taken", let cause = event.cause {
+                causes.append(cause)
+            }
+        }
+    }
+
+    /// Plays to the end; the loop has stopped when it returns.
+    func play() {
+        begin { [unowned self] in world.loop.stop() }
+        world.loop.run()
+    }
+
+    /// Plays while the loop runs; at the end, or at the first failure, calls `ended`.
+    func begin(_ ended: @escaping () -> Void) {
+        self.ended = ended
+        for phrase in scenario.before { perform(phrase) }
+        for id in scenario.start { world[id].switchOn() }
+        since = world.loop.now
+        world.loop.every(.milliseconds(10)) { [unowned self] in
+            if self.ended != nil { look() }
+        }
+    }
+
+    private func end() {
+        let ended = ended
+        self.ended = nil
+        ended?()
+    }
+
+    /// Stops as soon as a step cannot come true any more.
+    private func look() {
+        for (text, condition) in scenario.never where world.holds(condition) {
+            return fail("it must never be that \(text)")
+        }
+        guard step < scenario.steps.count else { return end() }
+        let current = scenario.steps[step]
+        if !met {
+            if let missing = current.conditions.first(where: { !world.holds($0.condition) }) {
+                if world.loop.now - since > current.within {
+                    fail("waited \(Text.span(current.within)) in vain for: \(missing.text)")
+                }
+                return
+            }
+            met = true
+            since = world.loop.now
+        }
+        guard world.loop.now - since >= current.after ?? .zero else { return }
+        for phrase in current.actions { perform(phrase) }
+        step += 1
+        met = false
+        since = world.loop.now
+    }
+
+    private func perform(_ phrase: Scenario.Step.Phrase) {
+        let text: String
+        if case .say(let words) = phrase.action { text = words } else { text = phrase.text }
+        world.tell(.scenario, "action", text, .good)
+        world.perform(phrase.action)
+    }
+
+    private func fail(_ reason: String) {
+        failures.append(reason)
+        world.tell(.scenario, "failed", reason, .alarm)
+        end()
+    }
+
+    // MARK: - Judgement
+
+    func judge() -> Summary {
+        var summary = Summary(world: world, scenario: scenario.name, cause: causes.last)
+        if let reason = world.failure { failures.append(reason) }
+        for expectation in scenario.expectations { check(expectation, summary) }
+        // Whatever the scenario says: two at once, or a token that fell, is never what was wanted.
+        let saysDual = scenario.expectations.contains {
+            if case .measure("dual_active_ms", _) = $0 { true } else { false }
+        }
+        if !saysDual, summary.dualActive > .zero {
+            failures.append("a group was active on both nodes")
+        }
+        if world.evidence.fallenTerms > 0 { failures.append("a term fell") }
+        summary.failures = failures
+        return summary
+    }
+
+    private func check(_ expectation: Scenario.Expectation, _ summary: Summary) {
+        switch expectation {
+        case .measure(let name, let bound):
+            let found = summary.measure(name)
+            guard !bound.admits(found) else { return }
+            let shown = found.map { Text.number($0) } ?? "nothing"
+            failures.append("\(name) is \(shown), not \(bound.text)")
+        case .outcome(let word):
+            guard summary.outcome != word else { return }
+            failures.append("the outcome is \(summary.outcome), not \(word)")
+        case .finally(let text, let condition):
+            guard !world.holds(condition) else { return }
+            failures.append("in the end it is not so that \(text)")
+        }
+    }
+}

@@ -1,0 +1,77 @@
+/// The contact that feeds a node, the line that drives it and the line that shows it.
+import PicketCore
+
+final class SimulatedRelay {
+    let plan: SupplyPlan
+    /// Whose agent drives the line.
+    let driver: NodeID
+    /// Whom the contact feeds.
+    let feeds: NodeID
+    /// The line's value.
+    private(set) var commanded = true
+    private(set) var contact = true
+    private(set) var fault: Fault = .none
+    var feedback: Feedback = .truthful
+    /// The contact has moved.
+    var moved: () -> Void = {}
+
+    private let loop: EventLoop
+    private var pending: [EventLoop.TimerID] = []
+
+    enum Fault: Equatable {
+        case none
+        /// Welded: the supply stays connected.
+        case stuckOn
+        case stuckOff
+        /// So long from the line's edge to the contact's.
+        case slow(Duration)
+        /// The contact chatters for 8 ms before it rests.
+        case bouncing
+    }
+    enum Feedback: Equatable { case truthful, saysOn, saysOff, inverted }
+
+    init(plan: SupplyPlan, driver: NodeID, loop: EventLoop) {
+        self.plan = plan
+        self.driver = driver
+        self.feeds = driver.peer
+        self.loop = loop
+    }
+
+    func drive(on: Bool) {
+        commanded = on
+        settle()
+    }
+
+    func set(_ fault: Fault) {
+        self.fault = fault
+        settle()
+    }
+
+    /// The driver lost its power, or reset: the line falls to rest.
+    func driverDied() { drive(on: plan.normallyClosed) }
+
+    private func settle() {
+        for timer in pending { loop.cancel(timer) }
+        pending = []
+        switch fault {
+        case .none: move(to: commanded, after: plan.delay)
+        case .stuckOn: move(to: true, after: .zero)
+        case .stuckOff: move(to: false, after: .zero)
+        case .slow(let delay): move(to: commanded, after: delay)
+        case .bouncing:
+            for step in 0..<5 {
+                let on = commanded == (step % 2 == 0)
+                move(to: on, after: plan.delay + .milliseconds(2) * Int64(step))
+            }
+        }
+    }
+
+    private func move(to on: Bool, after delay: Duration) {
+        pending.append(
+            loop.after(delay) { [unowned self] in
+                guard contact != on else { return }
+                contact = on
+                moved()
+            })
+    }
+}

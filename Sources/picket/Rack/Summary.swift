@@ -1,0 +1,113 @@
+/// What came of a scenario: counted and measured by the rack, judged by the scenario.
+import PicketConfig
+import PicketControl
+import PicketCore
+
+struct Summary {
+    var scenario: String
+    var fences: Int
+    var attempts: Int
+    var takeovers: Int
+    var handovers: Int
+    /// By watchdogs.
+    var resets: Int
+    var dualActive: Duration
+    /// Of the group that was longest without a node.
+    var bothOff: Duration
+    var detection: Duration?
+    var fence: Duration?
+    var activation: Duration?
+    var takeover: Duration?
+    var holders: [(group: String, node: String?)]
+    var outcome: String
+    /// Why a group was last activated, by its agent's word.
+    var cause: String?
+    var failures: [String] = []
+
+    init(world: World, scenario: String, cause: String?) {
+        let tally = world.tally
+        let now = world.loop.now
+        self.scenario = scenario
+        self.cause = cause
+        fences = tally.fenceCount
+        attempts = tally.attemptCount
+        takeovers = tally.takeovers
+        handovers = tally.handovers
+        resets = tally.resets
+        dualActive = world.evidence.dualActive()
+        bothOff = world.plan.groups.map { world.evidence.nowhere($0, until: now) }.max() ?? .zero
+        detection = tally.detection
+        fence = tally.fence
+        activation = tally.activation
+        takeover = tally.takeover
+        holders = world.plan.groups.map { ($0, world.active($0)) }
+        outcome = "unchanged"
+        if dualActive > .zero {
+            outcome = "dual-active"
+        } else if holders.contains(where: { $0.node == nil }) {
+            outcome = "down"
+        } else if takeovers > 0 {
+            outcome = "takeover"
+        } else if handovers > 0 {
+            outcome = "handover"
+        }
+    }
+
+    var passed: Bool { failures.isEmpty }
+
+    /// By the name that scenarios and JSON use; milliseconds for durations.
+    func measure(_ name: String) -> Double? {
+        switch name {
+        case "fences": Double(fences)
+        case "attempts": Double(attempts)
+        case "takeovers": Double(takeovers)
+        case "handovers": Double(handovers)
+        case "resets": Double(resets)
+        case "dual_active_ms": milliseconds(dualActive)
+        case "both_off_ms": milliseconds(bothOff)
+        case "detection_ms": detection.map(milliseconds)
+        case "fence_ms": fence.map(milliseconds)
+        case "activation_ms": activation.map(milliseconds)
+        case "takeover_ms": takeover.map(milliseconds)
+        default: nil
+        }
+    }
+
+    private func milliseconds(_ duration: Duration) -> Double {
+        (Double(duration.nanoseconds) / 1e5).rounded() / 10
+    }
+
+    /// One line.
+    var json: [UInt8] {
+        JSONWriter.line { json in
+            json.field("type", "summary")
+            json.field("scenario", scenario)
+            for name in Scenario.measures { json.field(name, measure(name)) }
+            json.field("outcome", outcome)
+            json.field("cause", cause)
+            json.object("active") { json in
+                for holder in holders { json.field(holder.group, holder.node) }
+            }
+            json.field("passed", passed)
+            json.array("failures") { json in
+                for failure in failures { json.element(failure) }
+            }
+        }
+    }
+
+    /// For people: a line that says it all, and one for each failure.
+    var text: String {
+        var parts = [
+            "\(fences) fence\(fences == 1 ? "" : "s")",
+            "\(takeovers) takeover\(takeovers == 1 ? "" : "s")",
+            "\(handovers) handover\(handovers == 1 ? "" : "s")",
+            "dual active \(Text.number(milliseconds(dualActive))) ms",
+        ]
+        if let detection { parts.append("detected in \(Text.number(milliseconds(detection))) ms") }
+        if let fence { parts.append("off in \(Text.number(milliseconds(fence))) ms") }
+        if let takeover { parts.append("taken over in \(Text.number(milliseconds(takeover))) ms") }
+        let verdict = passed ? "PASSED" : "FAILED"
+        let line = "\(verdict) \(scenario): \(outcome); \(parts.joined(separator: ", "))"
+        return ([line] + failures.map { "  failed: \($0)" }).joined(separator: "\n")
+    }
+}

@@ -129,7 +129,10 @@ extension Machine {
             fence.opensAt = turn.opens
             return
         }
-        guard takeoverTermsReady() else { return }
+        guard takeoverTermsReady() else {
+            tell(.notPersisted, cause: .contactLost, into: &out)
+            return
+        }
         order(cause: .contactLost, voidAfter: turn.closes, at: now, into: &out)
     }
 

@@ -81,7 +81,8 @@ extension Agent {
         for action in actions {
             switch action {
             case .mark(let drill): mark(drill)
-            case .inject(let sensor, let fault): inject(fault, into: sensor)
+            case .inject(let sensor, let fault, let until):
+                inject(fault, into: sensor, until: until)
             case .clearInjection(let sensor):
                 noticed(sensing.monitors[sensor].endDrill(at: now), sensor)
                 updateHealth()
@@ -129,17 +130,14 @@ extension Agent {
             simulated: true)
     }
 
-    private func inject(_ fault: Drill.SensorFault, into sensor: Int) {
+    private func inject(_ fault: Drill.SensorFault, into sensor: Int, until: Instant) {
         let injection: SensorMonitor.Injection =
             switch fault {
             case .value(let value, _): .value(value)
             case .fail: .failure
             case .stuck: .stuck
             }
-        // The runner ends it; the monitor does so by itself, should the runner fail to.
-        noticed(
-            sensing.monitors[sensor].inject(
-                injection, until: now + Drill.longest + .seconds(60), at: now), sensor)
+        noticed(sensing.monitors[sensor].inject(injection, until: until, at: now), sensor)
         updateHealth()
     }
 

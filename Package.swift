@@ -14,7 +14,7 @@ let strict: [SwiftSetting] = [
 ]
 let agent =
     strict
-    + (embedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo"])] : [])
+    + (embedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"])] : [])
 
 /// Embedded Swift leaves Unicode's tables out of the standard library; the Makefile says where
 /// the toolchain keeps them.

@@ -93,6 +93,7 @@ extension Agent {
             case .terminate, .interrupt:
                 log(.notice, "asked to stop")
                 serviceManager?.stopping()
+                leaving = true
                 handle(.command(.leave, id: 0))
             case .hangUp: reload()
             case .child: break

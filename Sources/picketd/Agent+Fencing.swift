@@ -70,11 +70,13 @@ extension Agent {
 
     // MARK: Self-test
 
-    /// Often enough that a lost relay is known long before the day it is needed.
+    /// Often enough that a lost relay is known long before the day it is needed. A look at a relay
+    /// costs nothing; a fence agent has to ask somebody else.
     private static let testEvery = Duration.seconds(10)
+    private static let testAgentsEvery = Duration.seconds(60)
 
     func testRelays() {
-        relayTestAt = now + Agent.testEvery
+        relayTestAt = now + (fencing.hasRelay ? Agent.testEvery : Agent.testAgentsEvery)
         for index in fencing.levels.indices {
             switch fencing.levels[index] {
             case .relay(let requests): _ = requests.push(.test)

@@ -115,7 +115,8 @@ extension Agent {
             if good { announceFirst(run.group) }
             exited(run, succeeded: good)
         case .fenceAgent(let level):
-            log(.info, "\(title(ended.purpose)): \(Agent.text(end))")
+            let testing = fencing.isTesting(level)
+            log(testing ? .debug : .info, "\(title(ended.purpose)): \(Agent.text(end))")
             fenceAgent(level, ended: end, timedOut: ended.timedOut)
         case .sync(let group): probed(group, end, ended.firstLine)
         }

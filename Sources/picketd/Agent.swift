@@ -105,6 +105,9 @@ final class Agent {
     var nextServiceSign: Instant
     var drills: DrillShell
 
+    /// A planned stop was asked for.
+    var leaving = false
+
     struct Exit { var released: Bool }
 
     init(
@@ -315,14 +318,16 @@ final class Agent {
         }
         endDrills()
         for caller in callers { _ = caller.connection.flush() }
-        log(
-            .notice,
-            released
-                ? "ended: nothing is held here"
-                : "ended: the groups go on, for the agent that follows")
+        if released {
+            log(.notice, "ended: nothing is held here")
+        } else if leaving {
+            log(.error, "ended in time, and not all groups could be given up: they may still run")
+        } else {
+            log(.notice, "ended: the groups go on, for the agent that follows")
+        }
         storage.settle(within: .seconds(1))
         listener.withdraw()
-        return ExitCode.planned
+        return leaving && !released ? ExitCode.failed : ExitCode.planned
     }
 
     // MARK: Words

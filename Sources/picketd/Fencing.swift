@@ -46,6 +46,10 @@ final class Fencing {
         levels.contains { if case .relay = $0 { true } else { false } }
     }
 
+    func isTesting(_ level: Int) -> Bool {
+        if case .agent(let agent) = levels[level] { agent.phase == .testing } else { false }
+    }
+
     private func start(
         _ level: Int, _ relay: RelayDescription, _ requests: BoundedQueue<FenceRequest>,
         rack: String

@@ -62,6 +62,8 @@ public struct DrillRunner: Sendable {
         var deadline: Instant
         /// By index, where the drill is about a sensor.
         var sensor: Int?
+        /// How that sensor stood before.
+        var stood = SensorReport.State.normal
         var timeline: [DrillReport.Moment] = []
         var seen = Seen()
     }
@@ -132,27 +134,18 @@ public struct DrillRunner: Sendable {
         var run = Run(
             drill: drill, began: now, beganMilliseconds: milliseconds,
             deadline: now + Self.answerWithin, sensor: sensor)
+        if let sensor, report.sensors.indices.contains(sensor) {
+            run.stood = report.sensors[sensor].state
+        }
         if case .hang(live: false) = drill {
             self.run = run
             return plan(report, at: now)
         }
-        var actions: [Action] = []
-        if drill != .relay { actions.append(.mark(drill)) }
-        if case .failover(let live) = drill {
-            run.step = .injected
-            run.deadline = now + (live ? Self.failoverWithin : .seconds(2))
-            actions.append(.command(.drillFailover(live: live)))
-            openAnswers = 1
-        } else if drill == .relay {
-            run.step = .injected
-            run.deadline = now + Self.relayWithin
-            actions.append(.testRelay)
-        } else {
-            actions.append(.command(.drill(true)))
-            openAnswers = 1
-        }
         self.run = run
-        return [say("Drill \(drill.line): begins.", at: now)] + actions
+        openAnswers = 1
+        return [
+            say("Drill \(drill.line): begins.", at: now), .mark(drill), .command(.drill(true)),
+        ]
     }
 
     private func check(_ drill: Drill, _ report: StatusReport) throws(RequestError) -> Int? {
@@ -230,7 +223,8 @@ public struct DrillRunner: Sendable {
                 ends ? .passed : .failed,
                 ends
                     ? "Such a hang would end. Nothing was stopped; \"picket drill hang --live\" does it."
-                    : "Nothing would end the hang and nobody would take over.", at: now)
+                    : "Nothing would end the hang and nobody would take over.", at: now,
+                marked: false)
     }
 
     // MARK: - Events
@@ -242,13 +236,11 @@ public struct DrillRunner: Sendable {
         case .answered: return []
         case .tick: return tick(at: now)
         case .clientGone:
-            return undo(at: now)
-                + finish(
-                    .interrupted, "The command that asked for the drill went away; it was undone.",
-                    at: now)
+            return finish(
+                .interrupted, "The command that asked for the drill went away; it was undone.",
+                at: now)
         case .stopping:
-            return undo(at: now)
-                + finish(.interrupted, "The agent was stopped; the drill was undone.", at: now)
+            return finish(.interrupted, "The agent was stopped; the drill was undone.", at: now)
         case .observed(let trace): return observed(trace, at: now)
         case .sensor(let index, let state): return sensor(index, state, at: now)
         case .relayTested(let result, let detail):
@@ -265,8 +257,9 @@ public struct DrillRunner: Sendable {
         guard openAnswers > 0, let run else { return [] }
         openAnswers -= 1
         if case .refused(let refusal) = result {
-            return undo(at: now, marked: false)
-                + finish(.failed, "Refused: " + narrator.refusal(refusal), at: now)
+            return finish(
+                .failed, "Refused: " + narrator.refusal(refusal), at: now,
+                marked: run.step == .injected)
         }
         guard run.step == .marking else { return [] }
         return inject(at: now)
@@ -297,7 +290,13 @@ public struct DrillRunner: Sendable {
         case .hang:
             run?.deadline = now + Self.beforeHang
             return [say("The agent stops its loop in \(Text.span(Self.beforeHang)).", at: now)]
-        case .relay, .failover: return []
+        case .relay:
+            run?.deadline = now + Self.relayWithin
+            return [.testRelay]
+        case .failover(let live):
+            run?.deadline = now + (live ? Self.failoverWithin : Self.answerWithin)
+            openAnswers = 1
+            return [.command(.drillFailover(live: live))]
         }
     }
 
@@ -307,12 +306,11 @@ public struct DrillRunner: Sendable {
         guard now >= run.deadline else { return [] }
         switch (run.drill, run.step) {
         case (_, .marking):
-            return undo(at: now)
-                + finish(
-                    .failed, "The agent did not answer in time; nothing was injected.", at: now)
+            return finish(
+                .failed, "The agent did not answer in time; nothing was injected.", at: now)
         case (.hang, .injected): return [.hang]
         case (.sensor, .injected), (.link, .injected):
-            let actions = undo(at: now)
+            let actions = undo()
             self.run?.step = .settling
             self.run?.deadline = now + Self.settleWithin
             return actions + [say("Taken back; watching that all comes back.", at: now)]
@@ -367,11 +365,8 @@ public struct DrillRunner: Sendable {
         let severity: Trace.Kind.Severity = state == .normal ? .notice : .warning
         let words = say("\(name) is now \(state.label).", severity, at: now)
         guard run.sensor == index else { return [words] }
-        if state == .normal {
-            self.run?.seen.sensorCameBack = run.step == .settling
-        } else {
-            self.run?.seen.sensorNoticed = true
-        }
+        if state != run.stood { self.run?.seen.sensorNoticed = true }
+        self.run?.seen.sensorCameBack = state == run.stood && run.step == .settling
         return [words] + settled(at: now)
     }
 
@@ -401,7 +396,7 @@ public struct DrillRunner: Sendable {
     // MARK: - Ends
 
     /// Takes back what was injected, and the mark. Harmless when there is nothing to take back.
-    private mutating func undo(at now: Instant, marked: Bool = true) -> [Action] {
+    private mutating func undo(marked: Bool = true) -> [Action] {
         guard let run, run.step != .settling else { return [] }
         var actions: [Action] = []
         if run.step == .injected {
@@ -411,14 +406,12 @@ public struct DrillRunner: Sendable {
             case .relay, .failover, .hang: break
             }
         }
-        switch run.drill {
-        case .sensor, .link, .hang:
-            guard marked else { break }
-            actions.append(.command(.drill(false)))
-            staleAnswers += openAnswers + 1
-        case .relay, .failover: staleAnswers += openAnswers
-        }
+        staleAnswers += openAnswers
         openAnswers = 0
+        if marked {
+            actions.append(.command(.drill(false)))
+            staleAnswers += 1
+        }
         return actions
     }
 
@@ -492,11 +485,12 @@ public struct DrillRunner: Sendable {
     }
 
     private mutating func finish(
-        _ verdict: DrillReport.Verdict, _ conclusion: String, at now: Instant
+        _ verdict: DrillReport.Verdict, _ conclusion: String, at now: Instant, marked: Bool = true
     ) -> [Action] {
         guard let run else { return [] }
+        let undone = undo(marked: marked)
         self.run = nil
-        return [
+        return undone + [
             .finish(
                 DrillReport(
                     identifier: DrillReport.identifier(run.drill, run.beganMilliseconds),

@@ -92,7 +92,7 @@ public struct Narrator: Sendable {
             return "The fence of \(peer) by \(level(trace)) came too late and drove nothing"
         case .fenceVerified:
             return "\(peer) is verified off by \(level(trace))" + measured(trace, " after ")
-        case .fenceFailed: return "\(Self.capitalised(level(trace))) failed to fence \(peer)"
+        case .fenceFailed: return "The fence of \(peer) failed\(failure(trace))"
         case .fenceRestored: return "\(peer) has its power back and may boot"
         case .fenceNotRestored:
             return "\(peer) is off and its power could not be switched on again: switch it on by "
@@ -122,7 +122,10 @@ public struct Narrator: Sendable {
         case .released:
             return "\(group) is stopped on \(me)" + measured(trace, " after ")
         case .yielded: return "\(me) yields \(group) to \(peer)\(term(trace))"
-        case .taken: return "\(me) takes \(group) over from \(peer)\(term(trace))"
+        case .taken:
+            // Without a group: the node goes on by itself, and its groups follow one by one.
+            if trace.group == nil { return "\(me) goes on without \(peer)" }
+            return "\(me) takes \(group) over from \(peer)\(term(trace))"
         case .adopted:
             return "\(me) found \(group) running and keeps it\(term(trace))"
         case .startFailed: return "\(group) failed to start on \(me)"
@@ -184,11 +187,9 @@ public struct Narrator: Sendable {
     private func plan(_ trace: Trace) -> String {
         let (me, peer) = (names.node, names.peer)
         if trace.refusal != nil { return "Were \(peer) to die now, \(me) would not fence it" }
-        if let group = trace.group {
-            return "Were \(peer) to die now, \(me) would start \(names.group(group))\(term(trace))"
-        }
-        return "Were \(peer) to die now, \(me) would fence it by \(level(trace))"
-            + measured(trace, " after ")
+        let way = names.fenceLevels.isEmpty ? "its fence" : names.fenceLevel(0)
+        return "Were \(peer) to die now, \(me) would fence it by \(way)"
+            + measured(trace, ", have it off within ") + ", and take over what it holds"
     }
 
     // MARK: - The parts of a sentence
@@ -212,6 +213,18 @@ public struct Narrator: Sendable {
     private func level(_ trace: Trace) -> String {
         guard let number = trace.number else { return "its fence" }
         return names.fenceLevel(Int(truncatingIfNeeded: number & 0xFF))
+    }
+
+    /// `number` of `fenceFailed`.
+    private func failure(_ trace: Trace) -> String {
+        switch FenceFailure(rawValue: UInt8(truncatingIfNeeded: trace.number ?? 0)) {
+        case .stillOn: ": its feedback still reads on"
+        case .unreachable: ": the relay or its line could not be driven"
+        case .contradictory: ": its feedback contradicts what was known before the cut"
+        case .timeout: ": it did not report in time"
+        case .agent: ": the fence agent ended with an error"
+        case nil: ""
+        }
     }
 
     private func score(_ trace: Trace) -> String {

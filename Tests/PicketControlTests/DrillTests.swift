@@ -184,7 +184,8 @@ struct DrillTests {
         result: Message.RelayTest, verdict: DrillReport.Verdict
     ) throws {
         var bench = Bench()
-        #expect(deeds(try bench.begin(.relay)) == [.testRelay])
+        _ = try bench.begin(.relay)
+        #expect(deeds(bench.after(.answered(.accepted))) == [.testRelay])
         let end = reports(bench.after(.relayTested(result, detail: "The line answered.")))
         #expect(end.map { $0.verdict } == [verdict])
     }
@@ -193,11 +194,15 @@ struct DrillTests {
         var bench = Bench()
         #expect(
             deeds(try bench.begin(.failover(live: false)))
-                == [.mark(.failover(live: false)), .command(.drillFailover(live: false))])
+                == [.mark(.failover(live: false)), .command(.drill(true))])
+        #expect(
+            deeds(bench.after(.answered(.accepted))) == [.command(.drillFailover(live: false))])
         _ = bench.runner.handle(
             .observed(Trace(.drillPlan, duration: .milliseconds(500), number: 0)), at: bench.now)
         _ = bench.runner.handle(.answered(.accepted), at: bench.now)
-        let end = reports(bench.after(.milliseconds(100), .tick))
+        let actions = bench.after(.milliseconds(100), .tick)
+        #expect(deeds(actions).first == .command(.drill(false)))
+        let end = reports(actions)
         #expect(end.map { $0.verdict } == [.passed])
         #expect(end[0].text.contains("would fence it by relay RELAY_WEST"))
     }
@@ -207,12 +212,15 @@ struct DrillTests {
         _ = try bench.begin(.failover(live: false))
         _ = bench.after(.answered(.accepted))
         _ = bench.after(.observed(Trace(.drillPlan, refusal: .notArmed)))
-        #expect(reports(bench.after(.tick)).map { $0.verdict } == [.failed])
+        let end = bench.after(.answered(.refused(.notArmed)))
+        #expect(deeds(end).first == .command(.drill(false)))
+        #expect(reports(end).map { $0.verdict } == [.failed])
     }
 
     @Test func `a live failover ends when the groups are active`() throws {
         var bench = Bench()
         _ = try bench.begin(.failover(live: true))
+        _ = bench.after(.answered(.accepted))
         _ = bench.after(.answered(.accepted))
         _ = bench.after(.observed(Trace(.fenceOrdered, number: 0)))
         _ = bench.after(.observed(Trace(.fenceVerified, number: 0)))
@@ -226,6 +234,7 @@ struct DrillTests {
     @Test func `a live failover whose fence fails has failed`() throws {
         var bench = Bench()
         _ = try bench.begin(.failover(live: true))
+        _ = bench.after(.answered(.accepted))
         _ = bench.after(.answered(.accepted))
         let end = bench.after(.observed(Trace(.fenceExhausted)))
         #expect(reports(end).map { $0.verdict } == [.failed])

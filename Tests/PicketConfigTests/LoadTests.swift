@@ -129,89 +129,174 @@ struct LoadTests {
 
     static let mistakes: [(String, String, String)] = [
         // The pair
-        ("node: east\n", "", "p.yaml:1:1: node: missing; expected the name of this node: east or west"),
-        ("name: rack7", "name:", "p.yaml:3:3: pair.name: found nothing, expected a name such as rack7"),
-        ("key: /etc/picket/rack7.key", "key: [/a, /a]", "p.yaml:4:13: pair.key[1]: the same key twice"),
-        ("key: /etc/picket/rack7.key", "key: [/a, /b, /c]",
-            "p.yaml:4:8: pair.key: found 3 keys, expected one, or two while a key is changed"),
-        ("10.1.0.2:7780]", "10.0.0.2:7780]",
-            "p.yaml:8:36: pair.nodes.west.links[1]: 10.0.0.2:7780 is the end of another link"),
-        (", 10.1.0.2:7780]", "]",
-            "p.yaml:7:5: pair.nodes: east has 2 links and west has 1; each link has an end on both nodes, in the same order"),
-        ("10.1.0.2:7780", "\"[fd00::2]:7780\"",
-            "p.yaml:8:36: pair.nodes.west.links[1]: this link has an IPv4 and an IPv6 end"),
+        (
+            "node: east\n", "",
+            "p.yaml:1:1: node: missing; expected the name of this node: east or west"
+        ),
+        (
+            "name: rack7", "name:",
+            "p.yaml:3:3: pair.name: found nothing, expected a name such as rack7"
+        ),
+        (
+            "key: /etc/picket/rack7.key", "key: [/a, /a]",
+            "p.yaml:4:13: pair.key[1]: the same key twice"
+        ),
+        (
+            "key: /etc/picket/rack7.key", "key: [/a, /b, /c]",
+            "p.yaml:4:8: pair.key: found 3 keys, expected one, or two while a key is changed"
+        ),
+        (
+            "10.1.0.2:7780]", "10.0.0.2:7780]",
+            "p.yaml:8:36: pair.nodes.west.links[1]: 10.0.0.2:7780 is the end of another link"
+        ),
+        (
+            ", 10.1.0.2:7780]", "]",
+            "p.yaml:7:5: pair.nodes: east has 2 links and west has 1; each link has an end on both nodes, in the same order"
+        ),
+        (
+            "10.1.0.2:7780", "\"[fd00::2]:7780\"",
+            "p.yaml:8:36: pair.nodes.west.links[1]: this link has an IPv4 and an IPv6 end"
+        ),
         // Board and watchdog
-        ("board: simulated", "board: simulatd",
-            "p.yaml:9:8: board: found \"simulatd\", expected a known board: simulated; did you mean simulated?"),
-        ("timeout: 10s", "timeout: 500ms",
-            "p.yaml:10:22: watchdog.timeout: 500ms cannot hold: at least 4 feeds must fit into it, and there are at most 5 a second: 4 × 200ms = 800ms"),
+        (
+            "board: simulated", "board: simulatd",
+            "p.yaml:9:8: board: found \"simulatd\", expected a known board: simulated; did you mean simulated?"
+        ),
+        (
+            "timeout: 10s", "timeout: 500ms",
+            "p.yaml:10:22: watchdog.timeout: 500ms cannot hold: at least 4 feeds must fit into it, and there are at most 5 a second: 4 × 200ms = 800ms"
+        ),
         // Sensors
-        ("bus: 1\n", "bus: 9\n",
-            "p.yaml:14:5: sensors.inlet.bus: board simulated has no bus 9; it has 0, 1, 2 and 3"),
-        ("address: 0x40", "address: 0x48",
-            "p.yaml:20:11: sensors.rail5v: bus 1, address 0x48 is a tmp102 already (sensors.inlet)"),
-        ("shunt: 100mOhm, measure: voltage", "measure: current",
+        (
+            "bus: 1\n", "bus: 9\n",
+            "p.yaml:14:5: sensors.inlet.bus: board simulated has no bus 9; it has 0, 1, 2 and 3"
+        ),
+        (
+            "address: 0x40", "address: 0x48",
+            "p.yaml:20:11: sensors.rail5v: bus 1, address 0x48 is a tmp102 already (sensors.inlet)"
+        ),
+        (
+            "shunt: 100mOhm, measure: voltage", "measure: current",
             "p.yaml:20:11: sensors.rail5v.shunt: missing; expected the shunt's resistance, such as 100mOhm\n"
-                + "p.yaml:20:80: sensors.rail5v.critical: found \"<4.65V\"; behind < expected a current such as 1.5A (in A, mA or uA)"),
-        ("\">60C\"", "\">80C\"",
-            "p.yaml:16:5: sensors.inlet.warn: 80C comes with or after critical at 75C"),
-        ("\">60C\"", "[\">60C\", \"<55C\"]",
-            "p.yaml:18:5: sensors.inlet.hysteresis: 3C leaves no way back between warn at 55C and at 60C"),
-        ("[-40C, 125C]", "[-40C, 70C]",
-            "p.yaml:17:5: sensors.inlet.critical: 75C lies outside the plausible range of -40C to 70C: such a reading counts as failed and never crosses it"),
-        ("[-40C, 125C]", "[125C, -40C]",
-            "p.yaml:19:16: sensors.inlet.plausible: the first value must be the smaller one"),
-        ("hysteresis: 3C", "stale_after: 1500ms",
-            "p.yaml:18:5: sensors.inlet.stale_after: found 1.5s, expected at least twice the interval of 1s: one late reading makes no stale sensor"),
-        ("hysteresis: 3C", "stuck_after: 2s",
-            "p.yaml:18:5: sensors.inlet.stuck_after: found 2s, expected at least five times the interval of 1s: a few equal readings make no stuck sensor"),
-        ("hysteresis: 3C", "on_fail: alarm",
-            "p.yaml:18:14: sensors.inlet.on_fail: found \"alarm\", expected warn, critical or ignore"),
-        ("hysteresis: 3C", "rate_limit: 5C",
-            "p.yaml:18:17: sensors.inlet.rate_limit: found \"5C\", expected a change per second such as 5C/s"),
-        ("hysteresis: 3C", "shunt: 1Ohm",
-            "p.yaml:18:5: sensors.inlet.shunt: unknown key; known here: driver, bus, address, interval, warn, critical, hysteresis, debounce, plausible, stuck_after, stale_after, rate_limit and on_fail"),
+                + "p.yaml:20:80: sensors.rail5v.critical: found \"<4.65V\"; behind < expected a current such as 1.5A (in A, mA or uA)"
+        ),
+        (
+            "\">60C\"", "\">80C\"",
+            "p.yaml:16:5: sensors.inlet.warn: 80C comes with or after critical at 75C"
+        ),
+        (
+            "\">60C\"", "[\">60C\", \"<55C\"]",
+            "p.yaml:18:5: sensors.inlet.hysteresis: 3C leaves no way back between warn at 55C and at 60C"
+        ),
+        (
+            "[-40C, 125C]", "[-40C, 70C]",
+            "p.yaml:17:5: sensors.inlet.critical: 75C lies outside the plausible range of -40C to 70C: such a reading counts as failed and never crosses it"
+        ),
+        (
+            "[-40C, 125C]", "[125C, -40C]",
+            "p.yaml:19:16: sensors.inlet.plausible: the first value must be the smaller one"
+        ),
+        (
+            "hysteresis: 3C", "stale_after: 1500ms",
+            "p.yaml:18:5: sensors.inlet.stale_after: found 1.5s, expected at least twice the interval of 1s: one late reading makes no stale sensor"
+        ),
+        (
+            "hysteresis: 3C", "stuck_after: 2s",
+            "p.yaml:18:5: sensors.inlet.stuck_after: found 2s, expected at least five times the interval of 1s: a few equal readings make no stuck sensor"
+        ),
+        (
+            "hysteresis: 3C", "on_fail: alarm",
+            "p.yaml:18:14: sensors.inlet.on_fail: found \"alarm\", expected warn, critical or ignore"
+        ),
+        (
+            "hysteresis: 3C", "rate_limit: 5C",
+            "p.yaml:18:17: sensors.inlet.rate_limit: found \"5C\", expected a change per second such as 5C/s"
+        ),
+        (
+            "hysteresis: 3C", "shunt: 1Ohm",
+            "p.yaml:18:5: sensors.inlet.shunt: unknown key; known here: driver, bus, address, interval, warn, critical, hysteresis, debounce, plausible, stuck_after, stale_after, rate_limit and on_fail"
+        ),
         // Fence
-        ("verify: { line: PEER_PGOOD }", "verify: { line: RELAY_PEER }",
-            "p.yaml:27:15: fence[0].relay.verify: the relay's own line proves nothing; name the line that senses the supply"),
-        ("verify: { line: PEER_PGOOD }", "verify: { sensor: rail5, off: \"<0.5V\", on: \">4.5V\" }",
-            "p.yaml:27:17: fence[0].relay.verify.sensor: no sensor is called \"rail5\"; did you mean rail5v?"),
-        ("verify: { line: PEER_PGOOD }", "verify: { sensor: inlet, off: \"<0.5V\", on: \">4.5V\" }",
-            "p.yaml:27:17: fence[0].relay.verify.sensor: inlet does not read volts"),
-        ("verify: { line: PEER_PGOOD }", "verify: { sensor: rail5v, off: \"<5V\", on: \">4.5V\" }",
-            "p.yaml:27:15: fence[0].relay.verify: expected off below and on above, with off the lower: off: \"<0.5V\", on: \">4.5V\""),
-        ("off_time: 5s", "off_time: 20ms",
-            "p.yaml:26:7: fence[0].relay.off_time: found 20ms, shorter than off_within (50ms): the supply would be on again before it is off"),
-        ("line: RELAY_PEER", "lines: [{ line: A, verify: none }, { line: A, verify: none }]",
+        (
+            "verify: { line: PEER_PGOOD }", "verify: { line: RELAY_PEER }",
+            "p.yaml:27:15: fence[0].relay.verify: the relay's own line proves nothing; name the line that senses the supply"
+        ),
+        (
+            "verify: { line: PEER_PGOOD }",
+            "verify: { sensor: rail5, off: \"<0.5V\", on: \">4.5V\" }",
+            "p.yaml:27:17: fence[0].relay.verify.sensor: no sensor is called \"rail5\"; did you mean rail5v?"
+        ),
+        (
+            "verify: { line: PEER_PGOOD }",
+            "verify: { sensor: inlet, off: \"<0.5V\", on: \">4.5V\" }",
+            "p.yaml:27:17: fence[0].relay.verify.sensor: inlet does not read volts"
+        ),
+        (
+            "verify: { line: PEER_PGOOD }",
+            "verify: { sensor: rail5v, off: \"<5V\", on: \">4.5V\" }",
+            "p.yaml:27:15: fence[0].relay.verify: expected off below and on above, with off the lower: off: \"<0.5V\", on: \">4.5V\""
+        ),
+        (
+            "off_time: 5s", "off_time: 20ms",
+            "p.yaml:26:7: fence[0].relay.off_time: found 20ms, shorter than off_within (50ms): the supply would be on again before it is off"
+        ),
+        (
+            "line: RELAY_PEER", "lines: [{ line: A, verify: none }, { line: A, verify: none }]",
             "p.yaml:23:42: fence[0].relay.lines[1]: line A twice\n"
                 + "p.yaml:24:7: fence[0].relay.active: stands beside lines; each item of lines has its own\n"
-                + "p.yaml:27:7: fence[0].relay.verify: stands beside lines; each item of lines has its own"),
-        ("options: { ip: 10.0.9.2, username: admin }", "options: { action: off }",
-            "p.yaml:29:7: fence[1].agent: the option action is picket's own: write policy: reboot or off"),
+                + "p.yaml:27:7: fence[0].relay.verify: stands beside lines; each item of lines has its own"
+        ),
+        (
+            "options: { ip: 10.0.9.2, username: admin }", "options: { action: off }",
+            "p.yaml:29:7: fence[1].agent: the option action is picket's own: write policy: reboot or off"
+        ),
         // Groups
-        ("  - unit: gateway.service", "  - { unit: a.service, ip: 10.0.0.7/24@eth0 }",
-            "p.yaml:39:9: groups.plc-gateway.resources[1]: unit and ip in one resource; write each with its own \"-\""),
-        ("10.0.0.100/24@eth0", "10.0.0.1/24@eth0",
-            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: \"10.0.0.1/24@eth0\" stands already at pair.nodes"),
-        ("- unit: gateway.service", "- { unit: gateway.service, timeouts: { start: 12s } }",
-            "p.yaml:38:7: groups.plc-gateway.resources: the start timeouts 12s (gateway.service) are more than start_within (10s) holds, and nothing is left for the other resources"),
-        ("monitor: [/bin/true]", "promote: [/bin/true]",
-            "p.yaml:40:59: groups.plc-gateway.resources[2].command.promote: stands without demote; a command has both or neither"),
-        ("failback: manual", "environment: { PICKET_TERM: 1 }",
-            "p.yaml:41:18: groups.plc-gateway.environment: found the name \"PICKET_TERM\", expected one of letters, digits and '_' that does not begin with PICKET_"),
-        ("failback: manual", "failback: { auto: { stabel_for: 10m } }",
+        (
+            "  - unit: gateway.service", "  - { unit: a.service, ip: 10.0.0.7/24@eth0 }",
+            "p.yaml:39:9: groups.plc-gateway.resources[1]: unit and ip in one resource; write each with its own \"-\""
+        ),
+        (
+            "10.0.0.100/24@eth0", "10.0.0.1/24@eth0",
+            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: \"10.0.0.1/24@eth0\" stands already at pair.nodes"
+        ),
+        (
+            "- unit: gateway.service", "- { unit: gateway.service, timeouts: { start: 12s } }",
+            "p.yaml:38:7: groups.plc-gateway.resources: the start timeouts 12s (gateway.service) are more than start_within (10s) holds, and nothing is left for the other resources"
+        ),
+        (
+            "monitor: [/bin/true]", "promote: [/bin/true]",
+            "p.yaml:40:59: groups.plc-gateway.resources[2].command.promote: stands without demote; a command has both or neither"
+        ),
+        (
+            "failback: manual", "environment: { PICKET_TERM: 1 }",
+            "p.yaml:41:18: groups.plc-gateway.environment: found the name \"PICKET_TERM\", expected one of letters, digits and '_' that does not begin with PICKET_"
+        ),
+        (
+            "failback: manual", "failback: { auto: { stabel_for: 10m } }",
             "p.yaml:41:23: groups.plc-gateway.failback.auto.stable_for: missing; expected a duration such as 10m\n"
-                + "p.yaml:41:25: groups.plc-gateway.failback.auto.stabel_for: unknown key; did you mean stable_for?"),
-        ("max_lag: 5s }", "max_lag: 5s, interval: 1s, timeout: 2s }",
-            "p.yaml:42:63: groups.plc-gateway.sync.timeout: found 2s, longer than the interval (1s)"),
+                + "p.yaml:41:25: groups.plc-gateway.failback.auto.stabel_for: unknown key; did you mean stable_for?"
+        ),
+        (
+            "max_lag: 5s }", "max_lag: 5s, interval: 1s, timeout: 2s }",
+            "p.yaml:42:63: groups.plc-gateway.sync.timeout: found 2s, longer than the interval (1s)"
+        ),
         // The rest
-        ("board: simulated", "startup: { alone_after: 1s }",
-            "p.yaml:9:25: startup.alone_after: found 1s, expected more than twice detect_within (500ms): a peer that is alive must have time to answer"),
-        ("board: simulated", "budgets: { fences: 0 }", "p.yaml:9:20: budgets.fences: found \"0\", expected at least 1"),
-        ("board: simulated", "control: { socket: run/x }",
-            "p.yaml:9:20: control.socket: found \"run/x\", expected an absolute path"),
-        ("board: simulated", "directories: { run: /\(String(repeating: "r", count: 100)) }",
-            "p.yaml:9:1: directories: the control socket \"/rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr…\" is longer than the 107 bytes that a socket's path may have; set control.socket"),
+        (
+            "board: simulated", "startup: { alone_after: 1s }",
+            "p.yaml:9:25: startup.alone_after: found 1s, expected more than twice detect_within (500ms): a peer that is alive must have time to answer"
+        ),
+        (
+            "board: simulated", "budgets: { fences: 0 }",
+            "p.yaml:9:20: budgets.fences: found \"0\", expected at least 1"
+        ),
+        (
+            "board: simulated", "control: { socket: run/x }",
+            "p.yaml:9:20: control.socket: found \"run/x\", expected an absolute path"
+        ),
+        (
+            "board: simulated", "directories: { run: /\(String(repeating: "r", count: 100)) }",
+            "p.yaml:9:1: directories: the control socket \"/rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr…\" is longer than the 107 bytes that a socket's path may have; set control.socket"
+        ),
     ]
 
     @Test(arguments: mistakes)
@@ -222,7 +307,8 @@ struct LoadTests {
     @Test func `a name given in place of the file's is checked too`() {
         #expect(
             errors(load(example, node: "north"))
-                == "p.yaml:1:1: node: the name given in its place is \"north\", expected east or west")
+                == "p.yaml:1:1: node: the name given in its place is \"north\", expected east or west"
+        )
     }
 
     @Test func `three nodes are no pair`() {
@@ -239,7 +325,9 @@ struct LoadTests {
         let named = try load(changed("line: RELAY_PEER", "line: RELAY_WEST")).get()
         #expect(named.warnings.map(\.path) == ["fence"])
         #expect(named.warnings[0].message.hasPrefix("line RELAY_WEST is called after west"))
-        #expect(try load(changed("{ timeout: 10s }", "none")).get().warnings.map(\.path) == ["watchdog"])
+        #expect(
+            try load(changed("{ timeout: 10s }", "none")).get().warnings.map(\.path) == ["watchdog"]
+        )
     }
 
     @Test func `a register sensor is described wholly by the file`() throws {

@@ -63,7 +63,8 @@ struct ReaderTests {
     }
 
     @Test(arguments: [
-        ("75C", Dimension.temperature, 75.0), ("-4.5 °C", .temperature, -4.5), ("4.65V", .voltage, 4.65),
+        ("75C", Dimension.temperature, 75.0), ("-4.5 °C", .temperature, -4.5),
+        ("4.65V", .voltage, 4.65),
         ("4650mV", .voltage, 4.65), ("100mOhm", .resistance, 0.1), ("20%", .percentage, 20),
         ("1.5A", .current, 1.5), ("1200rpm", .named("rpm"), 1200), ("0.0625", .none, 0.0625),
     ])

@@ -1,0 +1,55 @@
+import PicketConfig
+import PicketCore
+import Testing
+
+struct DigestTests {
+    private func digest(_ text: String, node: String? = nil) throws -> UInt64 {
+        try load(text, node: node).get().policy.digest
+    }
+
+    @Test func `both nodes make the same digest of one file`() throws {
+        #expect(try digest(example) == digest(example, node: "west"))
+    }
+
+    /// A change of this number is a change of the wire: two releases would disagree.
+    @Test func `the digest does not depend on the day`() throws {
+        #expect(try digest(example) == 9_264_386_886_667_515_466)
+    }
+
+    @Test(arguments: [
+        ("detect_within: 500ms", "detect_within: 0.5s"),
+        ("hysteresis: 3C", "hysteresis: 3.0 C"),
+        ("hysteresis: 3C", "hysteresis: 3C\n    debounce: 3"),
+        ("failback: manual", "failback: manual # by hand"),
+        ("key: /etc/picket/rack7.key", "key: /root/other.key"),
+        ("board: simulated", "board: simulated\ndirectories: { state: /srv/picket }"),
+        ("board: simulated", "board: simulated\nbudgets: { fences: 3, moves: 3, window: 1h }"),
+    ])
+    func `what says the same, or concerns one node, leaves it as it is`(old: String, new: String)
+        throws
+    {
+        #expect(try digest(changed(old, new)) == digest(example))
+    }
+
+    @Test(arguments: [
+        ("name: rack7", "name: rack8"), ("detect_within: 500ms", "detect_within: 600ms"),
+        ("10.1.0.2:7780", "10.1.0.2:7781"), ("timeout: 10s", "timeout: 11s"),
+        ("address: 0x48", "address: 0x49"), ("\">75C\"", "\">76C\""), ("\">60C\"", "\"<60C\""),
+        ("hysteresis: 3C", "hysteresis: 4C"), ("-40C", "-41C"), ("shunt: 100mOhm", "shunt: 10mOhm"),
+        ("measure: voltage", "measure: shunt_voltage"), ("line: RELAY_PEER", "line: RELAY"),
+        ("active: low", "active: high"), ("off_time: 5s", "off_time: 6s"),
+        ("verify: { line: PEER_PGOOD }", "verify: none"), ("username: admin", "username: root"),
+        ("prefer: east", "prefer: west"), ("standby: warm", "standby: hot"),
+        ("10.0.0.100/24", "10.0.0.100/25"), ("gateway.service", "other.service"),
+        ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 5s", "max_lag: 6s"),
+        ("failback: manual", "failback: { auto: { stable_for: 5m } }"),
+        ("failback: manual", "environment: { A: b }"), ("failback: manual", "priority: 2"),
+        ("failback: manual", "enabled: false"),
+        ("board: simulated", "board: simulated\nstartup: { alone_after: 60s }"),
+        ("board: simulated", "board: simulated\nbudgets: { moves: 4 }"),
+        ("board: simulated\n", ""),
+    ])
+    func `what must agree changes it`(old: String, new: String) throws {
+        #expect(try digest(changed(old, new)) != digest(example))
+    }
+}

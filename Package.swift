@@ -79,6 +79,9 @@ if !embedded {
         tests("PicketLinuxTests", ["PicketLinux", "PicketCore", "CPicket"]),
         tests("PicketSimulationTests", ["PicketSimulation", "PicketCore", "PicketHardware"]),
         tests("PicketControlTests", ["PicketControl", "PicketCore"]),
+        tests(
+            "picketdTests",
+            ["picketd", "PicketConfig", "PicketCore", "PicketHardware", "PicketLinux"]),
         tests("EndToEndTests", ["PicketCore"]),
     ]
 }

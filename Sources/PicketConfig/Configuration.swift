@@ -124,6 +124,17 @@ public struct AgentSettings: Equatable, Sendable {
     public var offWithin: Duration
     /// After this the agent is killed and the level has failed.
     public var timeout: Duration
+
+    public init(
+        path: String, options: [Setting], policy: RelayDescription.AfterFence,
+        offWithin: Duration, timeout: Duration
+    ) {
+        self.path = path
+        self.options = options
+        self.policy = policy
+        self.offWithin = offWithin
+        self.timeout = timeout
+    }
 }
 
 public struct Setting: Equatable, Sendable {

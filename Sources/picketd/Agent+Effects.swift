@@ -60,7 +60,9 @@ extension Agent {
         case .persistFailed: stateWritten = false
         case .persistRecovered: stateWritten = true
         case .contactLost: relayTest.contactLost()
-        case .contact: relayTestAt = now
+        case .contact:
+            contactAt = now
+            relayTestAt = now
         default: break
         }
         drillsObserve(trace)

@@ -60,6 +60,8 @@ extension Agent {
                     agent.launch(action, environment: processes.environment, notAfter: notAfter),
                     as: .fenceAgent(level: level), within: agent.settings.timeout)
             case .report(let id, let outcome): followUps.append(.fence(id: id, outcome))
+            case .abort:
+                for id in processes.running(.fenceAgent(level: level)) { children.kill(id) }
             case .tested(let result):
                 guard !fencing.hasRelay else { continue }
                 followUps.append(.relayTest(result))

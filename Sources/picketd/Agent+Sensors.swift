@@ -52,7 +52,7 @@ extension Agent {
         let checks = SelfChecks(
             watchdog: settings.watchdog == nil ? .absent : armed ? .armed : .unarmed,
             relayTest: status.relayTest,
-            linksDown: status.contact == .established ? links.count - status.linksUp.count : 0,
+            linksDown: linksDown(status),
             memoryLocked: lockedMemoryRefused == nil, realTime: realTimeRefused == nil,
             stateWritten: stateWritten)
         if let health = healthModel.update(
@@ -61,6 +61,14 @@ extension Agent {
             changed = true
             handle(.health(health))
         }
+    }
+
+    /// Right after contact the links have not had the time to show that they carry both ways.
+    private func linksDown(_ status: Status) -> Int {
+        guard status.contact == .established, let contactAt, now - contactAt > .seconds(2) else {
+            return 0
+        }
+        return links.count - status.linksUp.count
     }
 
     // MARK: In words

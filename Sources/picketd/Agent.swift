@@ -83,6 +83,7 @@ final class Agent {
     var agentTests: [Message.RelayTest] = []
 
     // Health
+    var contactAt: Instant?
     let sensing: Sensing
     var healthModel = HealthModel()
     var watchdog: RackWatchdog?

@@ -27,6 +27,8 @@ struct AgentFence {
         case report(id: UInt32, FenceOutcome)
         /// What a self-test found.
         case tested(Message.RelayTest)
+        /// Kill the one that runs: a fence does not wait for a self-test.
+        case abort
     }
 
     init(_ settings: AgentSettings) { self.settings = settings }
@@ -40,9 +42,12 @@ struct AgentFence {
         case .off, .verifying:
             orders.append(order)
             return []
-        case .on, .testing:
+        case .on:
             waiting.append(order)
             return []
+        case .testing:
+            waiting.append(order)
+            return [.abort]
         }
     }
 
@@ -64,6 +69,8 @@ struct AgentFence {
         case .idle: return []
         case .testing:
             phase = .idle
+            // One that was cut short by an order has found nothing.
+            guard waiting.isEmpty || end == .exited(0) else { return next() }
             return [.tested(end == .exited(0) ? .passed : .failed)] + next()
         case .off:
             if end == .late { return conclude(.voided) }

@@ -62,6 +62,10 @@ struct Processes {
         return overdue
     }
 
+    func running(_ purpose: Purpose) -> [UInt32] {
+        entries.filter { $0.purpose == purpose }.map { $0.id }
+    }
+
     mutating func spoke(_ id: UInt32, _ line: String) -> Purpose? {
         guard let index = entries.firstIndex(where: { $0.id == id }) else { return nil }
         if entries[index].firstLine == nil { entries[index].firstLine = line }

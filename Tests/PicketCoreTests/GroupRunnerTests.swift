@@ -184,6 +184,37 @@ struct GroupRunnerTests {
         #expect(stage.outcomes == [.startFailedDirty] && stage.runner.state == .stuck)
     }
 
+    @Test func `what was never promoted is not demoted`() {
+        var stage = Stage(.quiet(2, promotes: true)) { index, action in
+            action == .start && index == 1 ? .fails(after: 5) : .succeeds(after: 5)
+        }
+        stage.start()
+        stage.pass(1000)
+        #expect(
+            stage.log == [
+                "start 0", "promote 0", "start 1", "start 1 failed", "stop 1", "demote 0",
+                "stop 0", "→ startFailed",
+            ])
+    }
+
+    @Test func `a stop that ends well only after it was killed has not succeeded`() {
+        var runner = GroupRunner(group: 3, plan: .quiet(1))
+        var list = EffectList()
+        runner.stop(cause: .command, at: Instant(nanoseconds: 0), into: &list)
+        let late = Instant(nanoseconds: 0) + .milliseconds(100)
+        runner.tick(at: late, into: &list)
+        guard case .run(let run) = list.effects[0], list.effects.last == .kill(run.id) else {
+            Issue.record("the stop was not killed")
+            return
+        }
+        runner.exited(run.id, succeeded: true, at: late, into: &list)
+        guard case .run(let again) = list.effects.last else {
+            Issue.record("the stop was not tried again")
+            return
+        }
+        #expect(again.action == .stop && again.id != run.id)
+    }
+
     @Test func `a demotion that fails does not keep a resource from being stopped`() {
         var stage = Stage(.quiet(1, promotes: true)) { _, action in
             action == .demote ? .hangs : .succeeds(after: 5)

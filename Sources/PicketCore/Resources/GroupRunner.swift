@@ -1,9 +1,9 @@
 /// Turns the machine's `start`, `adopt` and `stop` of one group into processes, and their ends into
 /// outcomes.
 ///
-///     stopped ──start──▶ up: start 0, promote 0, start 1 … ──▶ running ──monitor fails──▶ restart
-///        ▲                │ fails, or stop comes                 │ stop            (down to it, up)
-///        └── down: … demote 1, stop 1, demote 0, stop 0 ◀────────┴──────────────────────────┘
+///     stopped ──start──▶ up: start 0, promote 0, start 1 … ──▶ running ─monitor fails─▶ restart
+///        ▲                │ fails, or stop comes                │ stop        (down to it, up)
+///        └── down: … demote 1, stop 1, demote 0, stop 0 ◀───────┴────────────────────────┘
 ///                         │ a stop fails twice
 ///                         ▼
 ///                       stuck ──stop──▶ down
@@ -11,10 +11,10 @@
 /// At most one process of the group is under way at a time, save monitors: they run beside each
 /// other, and are killed and forgotten when anything else begins.
 ///
-/// `top` is the highest resource that may be up; all below it may be too. A `start` raises it before
-/// its process begins, and only a `stop` that succeeded lowers it. "Stopped" is said when nothing
-/// may be up any more, and no process that was killed is still there: on this the peer's right to
-/// start the group rests (S1).
+/// `top` is the highest resource that may be up; all below it may be too. A `start` raises it
+/// before its process begins, and only a `stop` that succeeded lowers it. "Stopped" is said when
+/// nothing may be up any more, and no process that was killed is still there: on this the peer's
+/// right to start the group rests (S1).
 ///
 /// The shell hands in what has ended before it calls `tick`, so that a loop that woke up late takes
 /// no process for overdue that ended in time.

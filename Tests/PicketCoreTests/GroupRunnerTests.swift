@@ -70,8 +70,8 @@ struct GroupRunnerTests {
             ),
             (
                 2, .start, .hangs,
-                "start 0, start 1, start 2, start 2 timedOut, kill start 2, stop 2, stop 1, stop 0, "
-                    + "→ startFailed"
+                "start 0, start 1, start 2, start 2 timedOut, kill start 2, stop 2, stop 1, "
+                    + "stop 0, → startFailed"
             ),
             (
                 0, .start, .unkillable(60_000),

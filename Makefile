@@ -30,6 +30,12 @@ test: deps ## Build and run all tests
 	$(SWIFT) build --build-tests $(BUILD_FLAGS)
 	$(SWIFT) test --skip-build
 
+.PHONY: bench
+bench: embedded ## Measure takeovers, weight and speed on the simulated rack (about five minutes)
+	$(SWIFT) build -c release
+	$$($(SWIFT) build -c release --show-bin-path)/picket bench \
+	    --embedded $(EMBEDDED_SCRATCH)/release/picketd $(BENCH_OPTIONS)
+
 .PHONY: lint
 lint: ## Check the format, and what no file may mention
 	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_FILES)

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "CPicket.h"
 
+#include <malloc.h>
+
 #include <dirent.h>
 #include <grp.h>
 #include <malloc.h>
@@ -430,4 +432,9 @@ int picket_announce(const char *device, const char *host) {
     if (inet_pton(AF_INET, host, &four) == 1) return announce_four(index, hardware, &four);
     if (inet_pton(AF_INET6, host, &six) == 1) return announce_six(index, hardware, &six);
     return EINVAL;
+}
+
+uint64_t picket_heap_bytes(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }

@@ -79,7 +79,9 @@ extension Agent {
 
     func send(_ message: Message, on set: LinkSet) {
         switch channel.seal(message) {
-        case .sealed: for index in links.indices where set.contains(index) { transmit(on: index) }
+        case .sealed:
+            messagesSent &+= 1
+            for index in links.indices where set.contains(index) { transmit(on: index) }
         case .noSession: break
         case .sequenceReused, .notEncodable:
             log(.critical, "a message could not be sealed: this is an error in picketd")

@@ -58,6 +58,7 @@ final class Agent {
     var clock: Clock
     var worstDelay = Duration.zero
     var turns: UInt64 = 0
+    var messagesSent: UInt64 = 0
 
     // Links
     var links: [Link]

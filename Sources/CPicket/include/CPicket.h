@@ -131,3 +131,6 @@ static const int picket_dont_wait = MSG_DONTWAIT | MSG_NOSIGNAL;
 /// Tells the neighbours on `device` that this node has the address now: a gratuitous ARP request
 /// (RFC 5227 §3), or an unsolicited neighbour advertisement (RFC 4861 §7.2.6). An errno, or 0.
 int picket_announce(const char *device, const char *host);
+
+/// Bytes that malloc has given out and that are in use.
+uint64_t picket_heap_bytes(void);

@@ -28,11 +28,10 @@ struct BenchCommand: ParsableCommand {
     var picketd: String?
 
     func run() throws {
-        setvbuf(stdout, nil, _IOLBF, 0)
         let ordinary = picketd ?? BenchRack.beside("picketd")
         let released = embedded ?? ordinary
         Terminal.say("core: events a second, heartbeats in contact")
-        let events = CoreBench.run(rounds: 9, events: 200_000).map { $0 / 1e6 }
+        let events = CoreBench.run(rounds: 9, events: 100_000).map { $0 / 1e6 }
         if let spread = Spread(events) { Terminal.say("  " + spread.text("M/s", digits: 2)) }
         for within in [50, 200, 1000] {
             try takeovers(detectWithin: within, picketd: released)
@@ -42,7 +41,7 @@ struct BenchCommand: ParsableCommand {
     }
 
     private func takeovers(detectWithin: Int, picketd: String) throws {
-        Terminal.say("takeover: detect_within \(detectWithin) ms, holder's power lost")
+        Terminal.say("takeover: detect_within \(detectWithin) ms, the holder's kernel dies")
         var figures: [String: [Double]] = [:]
         var over: [Double] = []
         var failed = 0
@@ -54,7 +53,9 @@ struct BenchCommand: ParsableCommand {
                 continue
             }
             for (name, value) in summary.measures { figures[name, default: []].append(value) }
-            if let takeover = summary.measures["takeover_ms"], let fence = summary.measures["fence_ms"] {
+            if let takeover = summary.measures["takeover_ms"],
+                let fence = summary.measures["fence_ms"]
+            {
                 over.append(takeover - Double(detectWithin) - fence)
             }
         }

@@ -29,11 +29,11 @@ struct BenchRack {
         try write(
             "takeover.yaml",
             """
-            description: The holder loses its power; the standby takes over.
+            description: The holder's kernel dies; the standby takes over.
             steps:
               - when: [ready, gateway active on east]
                 after: 400ms
-                do: power east off
+                do: crash east
               - when: [gateway active on west, takeovers 1]
                 within: 8s
             expect: { fences: 1, takeovers: 1, dual_active_ms: 0 }
@@ -46,6 +46,7 @@ struct BenchRack {
               - when: ready
                 within: 20s
               - after: 590s
+            expect: { fences: 0, takeovers: 0 }
             """)
     }
 
@@ -74,7 +75,8 @@ struct BenchRack {
     /// One takeover. `nil` if the rack gave no summary.
     func play(picketd: String) throws -> Summary? {
         let (process, output) = try start("takeover.yaml", picketd: picketd)
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let text = String(
+            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         guard let line = text.split(separator: "\n").last,
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],

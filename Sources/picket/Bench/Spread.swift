@@ -13,11 +13,14 @@ struct Spread {
     var least: Double { sorted[0] }
     var most: Double { sorted[sorted.count - 1] }
     /// The nearest rank; with fewer than a hundred values it is the largest.
-    var p99: Double { sorted[min(sorted.count - 1, Int((Double(sorted.count) * 0.99).rounded(.up)) - 1)] }
+    var p99: Double {
+        sorted[min(sorted.count - 1, Int((Double(sorted.count) * 0.99).rounded(.up)) - 1)]
+    }
 
     func text(_ unit: String, digits: Int = 1) -> String {
         func show(_ value: Double) -> String { String(format: "%.\(digits)f", value) }
-        return "median \(show(median))  p99 \(show(p99))  min \(show(least))  max \(show(most)) \(unit)"
+        return
+            "median \(show(median))  p99 \(show(p99))  min \(show(least))  max \(show(most)) \(unit)"
             + "  (n=\(sorted.count))"
     }
 }

@@ -20,15 +20,17 @@ enum SteadyState {
         let share = (after.cpu - before.cpu) / elapsed * 100
         lines.append(String(format: "processor        %.2f %% of a core", share))
         if let counters = after.counters, let first = before.counters {
-            let sent = Double((counters["heartbeats_sent"] ?? 0) - (first["heartbeats_sent"] ?? 0))
+            let sent = Double((counters["messages_sent"] ?? 0) - (first["messages_sent"] ?? 0))
             let turns = Double((counters["turns"] ?? 0) - (first["turns"] ?? 0))
             let heap = (counters["heap_bytes"] ?? 0) - (first["heap_bytes"] ?? 0)
             lines.append(String(format: "heartbeats       %.1f a second", sent / elapsed))
-            lines.append(String(format: "turns            %.2f per heartbeat", turns / max(sent, 1)))
+            lines.append(
+                String(format: "turns            %.2f per heartbeat", turns / max(sent, 1)))
             lines.append("heap growth      \(heap) bytes in \(Int(sent)) heartbeats")
             lines.append(systemCalls(agent.pid, perSecond: sent / elapsed))
         }
-        lines.append("resident         \(after.resident) kB, of it \(after.proportional) kB proportional")
+        lines.append(
+            "resident         \(after.resident) kB, of it \(after.proportional) kB proportional")
         let size = (try? FileManager.default.attributesOfItem(atPath: picketd)[.size]) as? Int ?? 0
         lines.append("program          \(size / 1000) kB\(stripped(picketd))")
         return lines
@@ -57,19 +59,25 @@ enum SteadyState {
         }
         return parents.keys.sorted().compactMap { pid in
             guard let parent = parents[pid], parents[parent] == rack,
-                let data = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline")
+                let words = contents("/proc/\(pid)/cmdline")?.split(separator: "\0").map(
+                    String.init)
             else { return nil }
-            let words = data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
             guard let at = words.firstIndex(of: "--rack"), at + 1 < words.count else { return nil }
             let directory = URL(fileURLWithPath: words[at + 1]).deletingLastPathComponent()
             return Agent(pid: pid, socket: directory.path + "/run/picketd.sock")
         }
     }
 
+    /// Files of /proc tell no size.
+    private static func contents(_ path: String) -> String? {
+        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+        defer { try? file.close() }
+        return String(decoding: file.readDataToEndOfFile(), as: UTF8.self)
+    }
+
     /// The fields of /proc/PID/stat after the command's name: state, parent, …
     private static func statFields(_ pid: Int32) -> [String]? {
-        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-            let end = text.lastIndex(of: ")")
+        guard let text = contents("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")")
         else { return nil }
         return text[text.index(end, offsetBy: 2)...].split(separator: " ").map(String.init)
     }
@@ -77,8 +85,7 @@ enum SteadyState {
     private static func sample(_ agent: Agent) -> Sample {
         let fields = statFields(agent.pid) ?? []
         let ticks = fields.count > 12 ? (Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0) : 0
-        let rollup =
-            (try? String(contentsOfFile: "/proc/\(agent.pid)/smaps_rollup", encoding: .utf8)) ?? ""
+        let rollup = contents("/proc/\(agent.pid)/smaps_rollup") ?? ""
         func kilobytes(_ name: String) -> Int {
             let line = rollup.split(separator: "\n").first { $0.hasPrefix(name) }
             return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
@@ -90,9 +97,10 @@ enum SteadyState {
     }
 
     private static func counters(_ socket: String) -> [String: Int]? {
-        guard let output = output(
-            URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
-            ["status", "--socket", socket, "--json"]),
+        guard
+            let output = output(
+                URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
+                ["status", "--socket", socket, "--json"]),
             let object = try? JSONSerialization.jsonObject(with: output) as? [String: Any]
         else { return nil }
         return (object["counters"] as? [String: Any])?.compactMapValues {
@@ -126,7 +134,7 @@ enum SteadyState {
         _ = output(
             "/usr/bin/timeout",
             ["-s", "INT", "\(seconds)", strace, "-f", "-c", "-o", report, "-p", "\(pid)"])
-        let text = (try? String(contentsOfFile: report, encoding: .utf8)) ?? ""
+        let text = contents(report) ?? ""
         let total = text.split(separator: "\n").last { $0.hasSuffix("total") }
         let fields = total?.split(separator: " ") ?? []
         guard fields.count >= 4, let calls = Double(fields[3]) else {

@@ -85,11 +85,12 @@ public struct DrillReport: Equatable, Sendable {
 
     /// The content of the report's `.txt` file.
     public var text: String {
-        var text = "Drill \(drill)\(live ? " (live)" : "") on \(node)\n"
+        var text = "Drill \(drill) on \(node)\n"
         text += "Began \(Text.timestamp(beganMilliseconds)), lasted \(Text.span(lasted))\n"
         text += "Verdict: \(verdict.label). \(conclusion)\n\n"
         for moment in timeline {
-            var offset = Text.number(Double(moment.offset.nanoseconds) / 1e9, places: 3)
+            let thousandths = String(moment.offset.milliseconds % 1_000 + 1_000).dropFirst()
+            var offset = "\(moment.offset.milliseconds / 1_000).\(thousandths)"
             while offset.utf8.count < 8 { offset = " " + offset }
             text += "\(offset) s  \(moment.text)\n"
         }

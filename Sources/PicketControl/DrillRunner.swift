@@ -60,6 +60,10 @@ public struct DrillRunner: Sendable {
         var began: Instant
         var beganMilliseconds: Int64
         var deadline: Instant
+        /// To be looked at once more then, before the deadline.
+        var wake = Instant.distantFuture
+        /// A link must be silent for longer than this to be missed.
+        var noticeable: Duration
         /// By index, where the drill is about a sensor.
         var sensor: Int?
         /// How that sensor stood before.
@@ -100,7 +104,7 @@ public struct DrillRunner: Sendable {
     /// The drill under way.
     public var drill: Drill? { run?.drill }
     /// When `tick` is due; `nil` while idle.
-    public var deadline: Instant? { run?.deadline }
+    public var deadline: Instant? { run.map { min($0.deadline, $0.wake) } }
 
     static let answerWithin = Duration.seconds(5)
     static let settleWithin = Duration.seconds(10)
@@ -133,7 +137,8 @@ public struct DrillRunner: Sendable {
         let sensor = try check(drill, report)
         var run = Run(
             drill: drill, began: now, beganMilliseconds: milliseconds,
-            deadline: now + Self.answerWithin, sensor: sensor)
+            deadline: now + Self.answerWithin, noticeable: report.policy.timing.detectWithin * 2,
+            sensor: sensor)
         if let sensor, report.sensors.indices.contains(sensor) {
             run.stood = report.sensors[sensor].state
         }
@@ -302,6 +307,7 @@ public struct DrillRunner: Sendable {
 
     private mutating func tick(at now: Instant) -> [Action] {
         guard let run else { return [] }
+        self.run?.wake = .distantFuture
         if case .failover = run.drill, let done = failoverDone(run, at: now) { return done }
         guard now >= run.deadline else { return [] }
         switch (run.drill, run.step) {
@@ -310,11 +316,11 @@ public struct DrillRunner: Sendable {
                 .failed, "The agent did not answer in time; nothing was injected.", at: now)
         case (.hang, .injected): return [.hang]
         case (.sensor, .injected), (.link, .injected):
+            let told = say("Taking it back; watching that all comes back.", at: now)
             let actions = undo()
             self.run?.step = .settling
             self.run?.deadline = now + Self.settleWithin
-            return actions + [say("Taken back; watching that all comes back.", at: now)]
-                + settled(at: now)
+            return [told] + actions + settled(at: now)
         case (.relay, .injected):
             return finish(.failed, "The relay's self-test gave no answer in time.", at: now)
         case (.failover, .injected):
@@ -332,7 +338,7 @@ public struct DrillRunner: Sendable {
         case .linkUp where isDrilled(trace, run): run.seen.linkUp = run.step == .settling
         case .drillPlan:
             run.seen.planned += 1
-            run.deadline = min(run.deadline, now + Self.afterPlan)
+            if !run.drill.isLive { run.wake = now + Self.afterPlan }
             if trace.refusal != nil { run.seen.planRefused = true }
         case .fenceVerified: run.seen.fenceVerified = true
         case .fenceExhausted, .fenceRefused: run.seen.fenceFailed = true
@@ -344,6 +350,7 @@ public struct DrillRunner: Sendable {
         default: break
         }
         run.seen.lastChange = now
+        if run.seen.fenceVerified { run.wake = now + Self.quietAfterFailover }
         self.run = run
         if trace.kind.severity == .debug { return [] }
         let words = say(narrator.sentence(trace), trace.kind.severity, at: now)
@@ -440,10 +447,16 @@ public struct DrillRunner: Sendable {
             return seen.sensorCameBack
                 ? finish(.passed, "\(name) was noticed and has come back.", at: now)
                 : finish(.failed, "\(name) was noticed and has not come back.", at: now)
-        case .link(let link, _, let live):
+        case .link(let link, for: let span, let live):
             if seen.contactLost, !live {
                 return finish(
                     .failed, "The pair lost contact without link \(link + 1) alone.", at: now)
+            }
+            if !seen.linkDown, span <= run.noticeable {
+                return finish(
+                    .inconclusive,
+                    "Too short to be missed: give it more than \(Text.span(run.noticeable)).",
+                    at: now)
             }
             if !seen.linkDown {
                 return finish(

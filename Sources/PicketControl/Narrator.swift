@@ -16,7 +16,10 @@ public struct Narrator: Sendable {
 
     /// A command was refused: why, and what to do about it.
     public func refusal(_ refusal: Refusal) -> String {
-        "\(Self.capitalised(why(refusal))). \(advice(refusal))"
+        let reason = why(refusal)
+        // A name stays as the operator wrote it.
+        let isName = reason.hasPrefix(names.node + " ") || reason.hasPrefix(names.peer + " ")
+        return "\(isName ? reason : Self.capitalised(reason)). \(advice(refusal))"
     }
 
     // MARK: - What happened
@@ -196,8 +199,14 @@ public struct Narrator: Sendable {
 
     private func reason(_ trace: Trace) -> String {
         if let refusal = trace.refusal { return ": \(why(refusal))" }
+        // What speaks of a drill says so already.
+        if trace.cause == .drill, isAboutADrill(trace.kind) { return "" }
         let cause = why(trace.cause)
         return cause.isEmpty ? "" : ", because \(cause)"
+    }
+
+    private func isAboutADrill(_ kind: Trace.Kind) -> Bool {
+        kind == .drillBegan || kind == .drillEnded || kind == .drillPlan
     }
 
     private func measured(_ trace: Trace, _ before: String) -> String {

@@ -227,8 +227,17 @@ struct DrillTests {
         _ = bench.after(.observed(Trace(.activating, group: 1)))
         #expect(deeds(bench.after(.seconds(10), .tick)).isEmpty)
         _ = bench.after(.observed(Trace(.active, group: 1)))
+        #expect(bench.runner.deadline == bench.now + .seconds(3))
         #expect(deeds(bench.after(.seconds(1), .tick)).isEmpty)
         #expect(reports(bench.after(.seconds(3), .tick)).map { $0.verdict } == [.passed])
+    }
+
+    @Test func `a link drill too short to be missed proves nothing`() throws {
+        var bench = Bench()
+        _ = try bench.begin(.link(1, for: .milliseconds(300), live: false))
+        _ = bench.after(.answered(.accepted))
+        let end = reports(bench.after(.milliseconds(300), .tick))
+        #expect(end.map { $0.verdict } == [.inconclusive])
     }
 
     @Test func `a live failover whose fence fails has failed`() throws {

@@ -108,7 +108,8 @@ struct FenceNowCommand: PicketCommand {
             node,
             before: "This cuts the power of \(node)\(real), by \(way), "
                 + (status.contact == "established" ? "although it is in contact. " : "")
-                + "It holds \(PicketControl.Text.list(held)).", yes: yes)
+                + "It holds \(held.isEmpty ? "no group" : PicketControl.Text.list(held)).", yes: yes
+        )
         try Watching(agent, wait, json).run(
             .fence(node: node), failing: ["fence_exhausted", "fence_refused"]
         ) { status in

@@ -17,7 +17,7 @@ UNICODE_TABLES = $(call target_info,runtimeResourcePath)/embedded/$(call target_
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: demo
 demo: deps ## Watch a simulated pair fail over (live on a terminal, else told as a story)
@@ -62,10 +62,15 @@ embedded-check: embedded ## Show that the embedded picketd needs no Swift runtim
 	echo "picketd: $$(stat -c %s $(EMBEDDED_PICKETD).stripped) bytes stripped, needs" $$needed
 
 .PHONY: install
-install: embedded ## Install to PREFIX (and DESTDIR): picketd, picket, boards, systemd unit
+install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenarios, systemd unit
 	$(SWIFT) build -c release --product picket --static-swift-stdlib
 	install -Dm755 -s $(EMBEDDED_PICKETD) $(DESTDIR)$(PREFIX)/sbin/picketd
 	install -Dm755 .build/release/picket $(DESTDIR)$(PREFIX)/bin/picket
+	# `picket rack` runs the agent and the stand-in for resources that lie beside it.
+	ln -sf ../sbin/picketd $(DESTDIR)$(PREFIX)/bin/picketd
+	install -Dm755 -s $(EMBEDDED_SCRATCH)/release/picket-workload \
+	    $(DESTDIR)$(PREFIX)/bin/picket-workload
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/picket/scenarios scenarios/*.yaml
 	@for board in boards/*.yaml; do [ -e "$$board" ] || continue; \
 	    install -Dm644 -t $(DESTDIR)$(PREFIX)/share/picket/boards "$$board"; done
 	@for unit in systemd/*.service; do [ -e "$$unit" ] || continue; \

@@ -71,7 +71,9 @@ struct Picket: ParsableCommand {
                 name: "Rehearse", subcommands: [DrillCommand.self, RackCommand.self]),
             CommandGroup(
                 name: "Set up",
-                subcommands: [TimingCommand.self, CheckCommand.self, KeygenCommand.self, BenchCommand.self]),
+                subcommands: [
+                    TimingCommand.self, CheckCommand.self, KeygenCommand.self, BenchCommand.self,
+                ]),
         ],
         defaultSubcommand: StatusCommand.self)
 }

@@ -26,9 +26,12 @@ enum Terminal {
     /// Every line is out when this returns, so that a reader of a pipe is never behind.
     static func write(_ bytes: [UInt8]) { put(bytes, on: STDOUT_FILENO) }
 
-    /// Top left, with what was there gone.
-    static func clear() {
-        if isScreen { write(Array("\u{1B}[H\u{1B}[J".utf8)) }
+    /// In place of what was there before, in one write, so that nothing flickers; below one another
+    /// where there is no screen.
+    static func repaint(_ lines: [String]) {
+        guard isScreen else { return say(lines.joined(separator: "\n") + "\n") }
+        let text = lines.map { $0 + "\u{1B}[K\n" }.joined()
+        write(Array(("\u{1B}[H" + text + "\u{1B}[J").utf8))
     }
 
     private static func put(_ bytes: [UInt8], on descriptor: Int32) {

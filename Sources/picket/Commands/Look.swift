@@ -33,16 +33,33 @@ struct StatusCommand: PicketCommand {
         }
     }
 
+    /// On a terminal it outlives the agent: whoever watches an upgrade wants to see it come back.
     private func follow() throws {
-        let connection = try agent.connect()
-        try connection.send(.watch(every: .seconds(1)))
-        while case .line(let line) = try connection.next() {
-            let status = try StatusModel.decode(line)
-            if !json { Terminal.clear() }
-            show(line, status)
-            if !json, !Terminal.isScreen { Terminal.say("") }
+        var connection = try agent.connect()
+        while true {
+            try connection.send(.watch(every: .seconds(1)))
+            while case .line(let line) = try connection.next() {
+                let status = try StatusModel.decode(line)
+                if json {
+                    show(line, status)
+                } else {
+                    Terminal.repaint(StatusView(status: status).lines())
+                }
+            }
+            guard Terminal.isScreen, !json else {
+                throw Failure(
+                    .unreachable, "unreachable", "the agent at \(connection.path) has ended.")
+            }
+            connection = reconnected()
         }
-        throw Failure(.unreachable, "unreachable", "the agent at \(connection.path) has ended.")
+    }
+
+    private func reconnected() -> AgentConnection {
+        Terminal.say(Terminal.paint("The agent has ended; waiting for the next one …", .yellow))
+        while true {
+            sleep(1)
+            if let connection = try? agent.connect() { return connection }
+        }
     }
 
     private func show(_ line: Data, _ status: StatusModel) {

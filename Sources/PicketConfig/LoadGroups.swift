@@ -171,8 +171,9 @@ private struct ResourceReader {
             }
             stated.append(one)
         }
-        let starts = shares(stated, { $0.start }, startWithin, "start", "start_within", found)
-        let stops = shares(stated, { $0.stop }, stopWithin, "stop", "stop_within", found)
+        let starts = shares(
+            stated, stated.map { $0.start }, startWithin, "start", "start_within", found)
+        let stops = shares(stated, stated.map { $0.stop }, stopWithin, "stop", "stop_within", found)
         var all: [ResourceSettings] = []
         for (index, one) in stated.enumerated() {
             all.append(
@@ -258,15 +259,16 @@ private struct ResourceReader {
     }
 
     /// One timeout for each resource; their sum is at most `bound`.
+    @inline(never)
     private func shares(
-        _ resources: [Stated], _ stated: (Stated) -> Duration?, _ bound: Duration,
+        _ resources: [Stated], _ stated: [Duration?], _ bound: Duration,
         _ verb: String, _ setting: String, _ found: Found
     ) -> [Duration] {
         var left = bound
         var open = 0
         var sum = ""
-        for resource in resources {
-            guard let timeout = stated(resource) else {
+        for (resource, timeout) in zip(resources, stated) {
+            guard let timeout else {
                 open += 1
                 continue
             }
@@ -283,14 +285,14 @@ private struct ResourceReader {
         }
         var all: [Duration] = []
         var addresses = 0
-        for resource in resources where stated(resource) == nil {
+        for (resource, timeout) in zip(resources, stated) where timeout == nil {
             if case .ip = resource.kind { addresses += 1 }
         }
         let equal = left / Int64(max(open, 1))
         let address = open > addresses ? min(equal, .seconds(2)) : equal
         let others = (left - address * Int64(addresses)) / Int64(max(open - addresses, 1))
-        for resource in resources {
-            if let timeout = stated(resource) {
+        for (resource, timeout) in zip(resources, stated) {
+            if let timeout {
                 all.append(timeout)
             } else if case .ip = resource.kind {
                 all.append(address)

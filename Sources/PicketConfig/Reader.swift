@@ -29,11 +29,13 @@ public final class Problems {
 
     public var isEmpty: Bool { errors.isEmpty }
 
+    @inline(never)
     public func add(_ position: Position, path: String = "", _ message: String) {
         errors.append(
             ConfigurationError(file: file, position: position, path: path, message: message))
     }
 
+    @inline(never)
     public func warn(_ position: Position, path: String = "", _ message: String) {
         warnings.append(
             ConfigurationError(file: file, position: position, path: path, message: message))
@@ -68,12 +70,15 @@ public struct Found {
     // MARK: Mistakes
 
     /// Notes a mistake in this value.
+    @inline(never)
     public func fail(_ message: String) { problems.add(position, path: path, message) }
 
     /// Notes what is allowed but looks like a mistake.
+    @inline(never)
     public func warn(_ message: String) { problems.warn(position, path: path, message) }
 
     /// Notes that this is not what was expected: `found "5", expected …`.
+    @inline(never)
     public func expected(_ what: String) { fail("found \(description), expected \(what)") }
 
     /// This value as a message shows it.
@@ -88,6 +93,7 @@ public struct Found {
     // MARK: Structure
 
     /// The scalar's text; a list, a mapping or nothing is a mistake.
+    @inline(never)
     public func text(_ what: String) -> String? {
         if case .scalar(let scalar) = node.content, !scalar.isNothing { return scalar.text }
         expected(what)
@@ -96,6 +102,7 @@ public struct Found {
 
     /// True for a scalar of exactly this text: to tell apart what a field may be, as in
     /// `verify: none`.
+    @inline(never)
     public func isWord(_ word: String) -> Bool {
         if case .scalar(let scalar) = node.content { return scalar.text == word }
         return false
@@ -115,6 +122,7 @@ public struct Found {
     }
 
     /// The items of a list.
+    @inline(never)
     public func list(_ what: String = "a list", atMost limit: Int = 1000) -> [Found]? {
         guard case .sequence(let items) = node.content else {
             expected(what)
@@ -132,6 +140,7 @@ public struct Found {
     }
 
     /// A mapping with these keys and no others.
+    @inline(never)
     public func mapping(_ keys: [String], _ what: String = "a mapping") -> FoundMapping {
         guard case .mapping(let entries) = node.content else {
             expected("\(what) with \(joined(keys, "and"))")
@@ -147,6 +156,7 @@ public struct Found {
     }
 
     /// One value of a mapping, before it is known which keys there may be.
+    @inline(never)
     public func peek(_ key: String) -> Found? {
         guard case .mapping(let entries) = node.content,
             let entry = entries.first(where: { $0.key == key })
@@ -157,6 +167,7 @@ public struct Found {
 
     /// A mapping whose keys are names that the user chooses; a key that is no name is a mistake,
     /// and its entry is left out.
+    @inline(never)
     public func entries(
         _ what: String = "a mapping", atMost limit: Int = 1000
     ) -> [(name: String, value: Found)]? {
@@ -179,6 +190,7 @@ public struct Found {
         return all
     }
 
+    @inline(never)
     func below(_ key: String) -> String {
         let shown = nameFault(key) == nil ? key : quoted(key)
         return path.isEmpty ? shown : path + "." + shown
@@ -200,6 +212,7 @@ public struct FoundMapping {
     }
 
     /// The value of a key that must be there; `what` says what it would be.
+    @inline(never)
     public func required(_ key: String, _ what: String) -> Found? {
         if let value = self[key] { return value }
         if broken { return nil }
@@ -223,6 +236,7 @@ public struct FoundMapping {
     }
 
     /// Notes a mistake at a key.
+    @inline(never)
     public func fail(_ key: String, _ message: String) {
         found.problems.add(position(of: key), path: found.below(key), message)
     }

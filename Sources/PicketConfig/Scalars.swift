@@ -14,6 +14,7 @@ struct Decimal: Equatable {
     var exponent: Int
 
     /// Splits `text` into a number and what follows it; `nil` if it does not begin with a number.
+    @inline(never)
     static func prefix(of text: String) -> (number: Decimal, rest: String)? {
         let bytes = Array(text.utf8)
         var index = 0
@@ -127,6 +128,7 @@ public struct Dimension: Equatable, Sendable {
     }
 
     /// - Returns: the value in the base unit; `nil` if the text is no such quantity.
+    @inline(never)
     func value(of text: String) -> Double? {
         guard let (number, rest) = Decimal.prefix(of: text) else { return nil }
         let suffix = trimmed(rest)
@@ -135,6 +137,7 @@ public struct Dimension: Equatable, Sendable {
     }
 
     /// What the message about an unfit `text` says was expected.
+    @inline(never)
     func advice(_ text: String) -> String {
         if let (_, rest) = Decimal.prefix(of: text), rest.isEmpty, !base.isEmpty {
             return "\(name) with its unit: \(text)\(base)"
@@ -216,6 +219,7 @@ private func thousandths(_ n: Int64, of unit: Int64) -> String {
 
 extension Found {
     /// A duration with its unit.
+    @inline(never)
     public func duration(
         in range: ClosedRange<Duration> = .zero ... .seconds(7 * 86_400)
     ) -> Duration? {
@@ -232,6 +236,7 @@ extension Found {
     }
 
     /// A quantity with its unit, in the unit's base.
+    @inline(never)
     public func quantity(_ unit: Dimension, in range: ClosedRange<Double>? = nil) -> Double? {
         guard let text = text("\(unit.name) such as \(unit.example)") else { return nil }
         guard let value = unit.value(of: text) else {
@@ -248,6 +253,7 @@ extension Found {
     }
 
     /// `">75C"` or `"<4.65V"`, or a list of one of each.
+    @inline(never)
     public func thresholds(_ unit: Dimension) -> [Threshold]? {
         let parts = isSequence ? list(atMost: 2) : [self]
         guard let parts else { return nil }
@@ -269,6 +275,7 @@ extension Found {
     }
 
     /// `">75C"` or `"<4.65V"`.
+    @inline(never)
     public func threshold(_ unit: Dimension) -> Threshold? {
         let example = "a threshold such as \">\(unit.example)\" or \"<\(unit.example)\""
         guard let text = text(example) else { return nil }
@@ -288,6 +295,7 @@ extension Found {
     }
 
     /// A whole number, decimal or with 0x.
+    @inline(never)
     public func integer(in range: ClosedRange<Int>) -> Int? {
         guard let text = text("a whole number") else { return nil }
         guard let value = wholeNumber(text) else {
@@ -299,6 +307,7 @@ extension Found {
 
     /// A 7-bit I2C address, in hexadecimal as every data sheet has it. 0x00 ... 0x07 and
     /// 0x78 ... 0x7f are reserved (I2C-bus specification UM10204, 3.1.12).
+    @inline(never)
     public func i2cAddress() -> UInt8? {
         let what = "an I2C address in hexadecimal, 0x08 to 0x77"
         guard let text = text(what) else { return nil }
@@ -313,10 +322,14 @@ extension Found {
 
     /// One of these words.
     public func word<Value>(_ words: [(String, Value)]) -> Value? {
-        var known: [String] = []
-        for (word, _) in words { known.append(word) }
+        wordIndex(words.map { $0.0 }).map { words[$0].1 }
+    }
+
+    /// Not generic, so that it is in the program once.
+    @inline(never)
+    private func wordIndex(_ known: [String]) -> Int? {
         guard let text = text(joined(known, "or")) else { return nil }
-        for (word, value) in words where word == text { return value }
+        if let index = known.firstIndex(of: text) { return index }
         let suggestion = nearest(text, known).map { "; did you mean \($0)?" } ?? ""
         fail("found \(description), expected \(joined(known, "or"))\(suggestion)")
         return nil
@@ -325,6 +338,7 @@ extension Found {
     public func bool() -> Bool? { word([("true", true), ("false", false)]) }
 
     /// Notes a value outside a range.
+    @inline(never)
     private func inRange<Value: Comparable>(
         _ value: Value, _ range: ClosedRange<Value>, _ show: (Value) -> String
     ) -> Value? {

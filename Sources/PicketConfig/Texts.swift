@@ -22,6 +22,7 @@ func nameFault(_ text: String) -> String? {
 
 extension Found {
     /// Letters, digits, `-`, `_` and `.`; a letter or digit first; at most 63.
+    @inline(never)
     public func name() -> String? {
         guard let text = text("a name") else { return nil }
         if let fault = nameFault(text) {
@@ -32,6 +33,7 @@ extension Found {
     }
 
     /// Text of one line.
+    @inline(never)
     public func line(_ what: String = "text", atMost limit: Int = 1000) -> String? {
         guard let text = text(what) else { return nil }
         if text.isEmpty || text.utf8.count > limit {
@@ -60,6 +62,7 @@ extension Found {
     }
 
     /// An absolute path.
+    @inline(never)
     public func path(atMost limit: Int = 4000) -> String? {
         let what = "an absolute path"
         guard let text = line(what, atMost: limit) else { return nil }
@@ -72,6 +75,7 @@ extension Found {
 
     /// An argument vector: a list with the program first. A string is refused: whoever writes one
     /// expects a shell.
+    @inline(never)
     public func arguments() -> [String]? {
         if case .scalar(let scalar) = node.content, !scalar.isNothing {
             var parts: [String] = []

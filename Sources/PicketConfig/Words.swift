@@ -1,6 +1,7 @@
 /// How messages show text, and what a misspelt word was meant to be.
 
 /// Text of the file in quotes: cut where it is long, and without what could drive a terminal.
+@inline(never)
 func quoted(_ text: String) -> String {
     let limit = 60
     var shown = ""
@@ -28,6 +29,7 @@ func quoted(_ text: String) -> String {
 }
 
 /// `a, b and c`
+@inline(never)
 func joined(_ words: [String], _ conjunction: String) -> String {
     var all = ""
     for (index, word) in words.enumerated() {
@@ -46,6 +48,7 @@ func hex(_ byte: UInt8) -> String {
 ///
 /// Near is an edit distance of a third of the word's length or less: one slip in a short word, two or
 /// three in a long one. Case and `-` for `_` count for nothing.
+@inline(never)
 func nearest(_ word: String, _ candidates: [String]) -> String? {
     let from = folded(word)
     if from.isEmpty || from.count > 64 { return nil }
@@ -76,6 +79,7 @@ private func folded(_ word: String) -> [UInt8] {
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn one into the other
 /// (optimal string alignment).
+@inline(never)
 func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     var before = Array(repeating: 0, count: b.count + 1)
     var above = Array(0...b.count)

@@ -30,6 +30,14 @@ test: deps ## Build and run all tests
 	$(SWIFT) build --build-tests $(BUILD_FLAGS)
 	$(SWIFT) test --skip-build
 
+SIMULATION_SCRATCH := .build-simulation
+SIMULATOR := $(SIMULATION_SCRATCH)/release/picket-sim
+
+.PHONY: sim
+sim: deps ## Build picket-sim, the proof's tools, with the planted bugs in it
+	PICKET_SIMULATION=1 $(SWIFT) build -c release --product picket-sim \
+	    --scratch-path $(SIMULATION_SCRATCH)
+
 .PHONY: bench
 bench: embedded ## Measure takeovers, weight and speed on the simulated rack (about five minutes)
 	$(SWIFT) build -c release
@@ -58,6 +66,8 @@ embedded-check: embedded ## Show that the embedded picketd needs no Swift runtim
 	@needed=$$(readelf -d $(EMBEDDED_PICKETD) | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'); \
 	if grep -E 'swift|Foundation|dispatch|icu|stdc\+\+' <<<"$$needed"; then \
 	    echo "embedded-check: picketd links a runtime that a board does not have" >&2; exit 1; fi; \
+	if nm $(EMBEDDED_PICKETD) | grep -i planted; then \
+	    echo "embedded-check: picketd has planted bugs in it" >&2; exit 1; fi; \
 	strip -o $(EMBEDDED_PICKETD).stripped $(EMBEDDED_PICKETD); \
 	echo "picketd: $$(stat -c %s $(EMBEDDED_PICKETD).stripped) bytes stripped, needs" $$needed
 

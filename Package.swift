@@ -5,13 +5,17 @@ import PackageDescription
 /// which the agent is released. Without it the same sources build in ordinary mode, for tests.
 let embedded = Context.environment["PICKET_EMBEDDED"] == "1"
 
+/// `PICKET_SIMULATION=1` adds the planted bugs (`PlantedBug`): wrong machines that the proof's tools
+/// must find. Nothing that is released is built with it.
+let planted = Context.environment["PICKET_SIMULATION"] == "1" && !embedded
+
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .strictMemorySafety(),
     .treatAllWarnings(as: .error),
-]
+] + (planted ? [.define("PICKET_PLANTED_BUGS")] : [])
 let agent =
     strict
     + (embedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"])] : [])
@@ -47,8 +51,10 @@ var targets: [Target] = [
         swiftSettings: agent),
     .target(
         name: "PicketSimulation",
-        dependencies: ["PicketCore", "PicketWire", "PicketHardware", "PicketLinux", "CPicket"],
-        swiftSettings: agent),
+        dependencies: ["PicketCore", "PicketWire", "PicketHardware", "PicketLinux", "CPicket"]
+            + (embedded ? [] : ["PicketConfig"]),
+        // The agent needs only the rack's devices.
+        exclude: embedded ? ["World", "Checker"] : [], swiftSettings: agent),
     .target(name: "PicketControl", dependencies: ["PicketCore"], swiftSettings: agent),
     .executableTarget(
         name: "picketd",
@@ -69,6 +75,13 @@ if !embedded {
             dependencies: [
                 "PicketCore", "PicketWire", "PicketConfig", "PicketHardware", "PicketLinux",
                 "PicketSimulation", "PicketControl", "CPicket",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "picket-sim",
+            dependencies: [
+                "PicketCore", "PicketWire", "PicketControl", "PicketSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -33,6 +33,7 @@ final class AgentObserver {
     // MARK: - Status
 
     var isAnswering: Bool { status != nil }
+    var health: Int? { status?["health"] as? Int }
     var phase: String? { status?["phase"] as? String }
     var hasContact: Bool { status?["contact"] as? String == "established" }
     var isPaired: Bool { hasContact && phase == "paired" }
@@ -151,10 +152,26 @@ final class AgentObserver {
         }
         world.tell(
             RackEvent(
-                at: world.loop.now, source: .agent, node: name, kind: kind, text: text,
+                at: moment(entry["time"] as? String), source: .agent, node: name, kind: kind, text: text,
                 severity: severity, group: entry["group"] as? String,
                 cause: entry["cause"] as? String))
     }
+
+    /// The rack's time of what the agent dates by its own wall clock; now, if the two do not fit.
+    private func moment(_ time: String?) -> Instant {
+        let now = world.loop.now
+        guard let time, let node, let date = dates.date(from: time) else { return now }
+        let offset = Double(node.wallClockOffset)
+        let age = Date().timeIntervalSince1970 + offset - date.timeIntervalSince1970
+        guard age >= 0, age < 1 else { return now }
+        return now - .nanoseconds(Int64(age * 1e9))
+    }
+
+    private let dates: ISO8601DateFormatter = {
+        let formatter = ISO8601DateFormatter()
+        formatter.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+        return formatter
+    }()
 
     // MARK: -
 

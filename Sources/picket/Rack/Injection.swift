@@ -120,6 +120,7 @@ extension World {
         case .paired: agents.low.isPaired && agents.high.isPaired
         case .phase(let id, let phase): agents[id].phase == phase
         case .silent(let id): !agents[id].isAnswering
+        case .fit(let id): agents[id].health ?? 0 > 50
         case .power(let id, let on): (self[id].state == .running) == on
         case .active(let group, nil): active(group) != nil
         case .active(let group, let id?): active(group) == self[id].name

@@ -29,6 +29,7 @@
 ///     ready                               paired, protected both ways, and every group active
 ///     paired                              both agents say so
 ///     NODE is waiting|paired|alone|pausing|leaving|left|silent      by its agent's word
+///     NODE is fit                                                   its health is above 50
 ///     NODE off | NODE running             by the rack's
 ///     GROUP active [on NODE] | GROUP inactive                       by the records of its processes
 ///     fences|attempts|takeovers|handovers|resets N                         at least so many
@@ -74,6 +75,7 @@ enum Condition: Equatable {
     case paired
     case phase(NodeID, String)
     case silent(NodeID)
+    case fit(NodeID)
     case power(NodeID, on: Bool)
     case active(String, NodeID?)
     case inactive(String)
@@ -329,9 +331,10 @@ struct PhraseReader {
             }
             return .reports(node, kind, times: times)
         case "is":
-            let phases = ["waiting", "paired", "alone", "pausing", "leaving", "left", "silent"]
-            let phase = try choice(phases.map { ($0, $0) })
-            return phase == "silent" ? .silent(node) : .phase(node, phase)
+            let phases = ["waiting", "paired", "alone", "pausing", "leaving", "left"]
+            return try choice(
+                phases.map { ($0, .phase(node, $0)) }
+                    + [("silent", .silent(node)), ("fit", .fit(node))])
         default: throw PhraseError("expected \"is PHASE\", \"off\", \"running\" or \"reports KIND\"")
         }
     }

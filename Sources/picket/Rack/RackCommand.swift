@@ -111,16 +111,19 @@ struct RackRun {
         let interrupted = Interrupt(loop: world.loop)
         let player = scenario.map { ScenarioPlayer($0, on: world) }
         guard isLive else {
-            _ = Timeline(world: world, json: command.json, verbose: command.verbose)
-            return play(player, world, interrupted)
+            let timeline = Timeline(world: world, json: command.json, verbose: command.verbose)
+            return play(player, timeline, interrupted)
         }
         let view = LiveView(world: world, player: player)
         return view.run()
     }
 
-    private func play(_ player: ScenarioPlayer?, _ world: World, _ interrupted: Interrupt) -> Int32 {
+    private func play(
+        _ player: ScenarioPlayer?, _ timeline: Timeline, _ interrupted: Interrupt
+    ) -> Int32 {
         guard let player else { return 2 }
         player.play()
+        timeline.finish()
         if interrupted.seen { return 130 }
         let summary = player.judge()
         Timeline.write(command.json ? summary.json : Array((summary.text + "\n").utf8))

@@ -1,4 +1,7 @@
 /// Prints what happens, one line for each event: when, who says so, what.
+///
+/// What an agent says is read from its history a moment later, so lines wait 80 ms to be put into
+/// the order of their times.
 import CPicket
 import PicketConfig
 import PicketControl
@@ -10,6 +13,7 @@ final class Timeline {
     private let colour: Bool
     private let verbose: Bool
     private let width: Int
+    private var waiting: [RackEvent] = []
 
     /// Colour only on a terminal, and not against NO_COLOR (no-color.org).
     init(world: World, json: Bool, verbose: Bool) {
@@ -18,7 +22,23 @@ final class Timeline {
         self.verbose = verbose
         colour = Timeline.wantsColour
         width = max(world.plan.names.low.count, world.plan.names.high.count)
-        world.listen { event in self.tell(event) }
+        world.listen { event in
+            let place = self.waiting.lastIndex { $0.at <= event.at }.map { $0 + 1 } ?? 0
+            self.waiting.insert(event, at: place)
+        }
+        world.loop.every(.milliseconds(20)) { [unowned world] in
+            self.print(until: world.loop.now - .milliseconds(80))
+        }
+    }
+
+    /// Prints what still waits.
+    func finish() { print(until: .distantFuture) }
+
+    private func print(until limit: Instant) {
+        while let event = waiting.first, event.at <= limit {
+            tell(event)
+            waiting.removeFirst()
+        }
     }
 
     static var wantsColour: Bool {

@@ -18,7 +18,11 @@ let strict: [SwiftSetting] = [
 ] + (planted ? [.define("PICKET_PLANTED_BUGS")] : [])
 let agent =
     strict
-    + (embedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"])] : [])
+    + (embedded
+        ? [
+            .enableExperimentalFeature("Embedded"),
+            .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"]),
+        ] : [])
 
 /// Embedded Swift leaves Unicode's tables out of the standard library; the Makefile says where
 /// the toolchain keeps them.
@@ -27,7 +31,8 @@ let agentLinker: [LinkerSetting] =
     ? [
         .unsafeFlags([
             Context.environment["PICKET_UNICODE_TABLES"] ?? "-lswiftUnicodeDataTables",
-            "-lm", "-Xlinker", "--gc-sections",
+            // Of libm a few roundings, not the whole of it in locked memory.
+            "-Xlinker", "-Bstatic", "-lm", "-Xlinker", "-Bdynamic", "-Xlinker", "--gc-sections",
         ])
     ] : []
 
@@ -36,7 +41,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 var targets: [Target] = [
-    .target(name: "CPicket", linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CPicket", linkerSettings: embedded ? [] : [.linkedLibrary("m")]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .target(name: "PicketCore", swiftSettings: agent),

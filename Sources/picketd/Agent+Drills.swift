@@ -156,11 +156,16 @@ extension Agent {
     /// The self-test has come to a result, or confirmed the one it had.
     func relayTestSettled(_ result: Message.RelayTest) {
         guard drills.testing != nil else { return }
-        relayDrillEnds(
-            result,
-            result == .passed
-                ? "The relay's line reads back on, and the feedback says on while the peer lives."
-                : "The feedback says off while the peer answers: it cannot be believed.")
+        let detail =
+            switch (fencing.hasRelay, result == .passed) {
+            case (true, true):
+                "The relay's line reads back on, and the feedback says on while the peer lives."
+            case (true, false):
+                "The feedback says off while the peer answers: it cannot be believed."
+            case (false, true): "The fence agent answers, and says that the power is on."
+            case (false, false): "The fence agent does not say that the power is on."
+            }
+        relayDrillEnds(result, detail)
     }
 
     private func relayDrillEnds(_ result: Message.RelayTest, _ detail: String) {

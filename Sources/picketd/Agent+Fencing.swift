@@ -61,7 +61,7 @@ extension Agent {
                     as: .fenceAgent(level: level), within: agent.settings.timeout)
             case .report(let id, let outcome): followUps.append(.fence(id: id, outcome))
             case .abort:
-                for id in processes.running(.fenceAgent(level: level)) { children.kill(id) }
+                for id in processes.running(.fenceAgent(level: level)) { kill(id) }
             case .tested(let result):
                 guard !fencing.hasRelay else { continue }
                 followUps.append(.relayTest(result))

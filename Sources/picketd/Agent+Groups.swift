@@ -37,7 +37,7 @@ extension Agent {
         for effect in effects.items {
             switch effect {
             case .run(let run): begin(run)
-            case .kill(let run): children.kill(run.value)
+            case .kill(let run): kill(run.value)
             case .outcome(let outcome): followUps.append(.resources(group, outcome))
             case .failure(let failure): note(failure, of: group)
             }
@@ -61,7 +61,7 @@ extension Agent {
         // The runner sees to its time.
         let id = processes.begin(.resource(run.id), deadline: .distantFuture)
         log(.debug, "\(title(run)): \(arguments)")
-        children.launch(id, Launch(arguments: arguments, environment: environment))
+        launches.append((id, Launch(arguments: arguments, environment: environment)))
         if case .ip(let address) = groups.resource(run).kind, run.action == .start {
             groups.announcements.removeAll { $0.address == address }
             groups.announcements.append(
@@ -73,6 +73,16 @@ extension Agent {
     func run(_ launch: Launch, as purpose: Processes.Purpose, within limit: Duration) {
         let id = processes.begin(purpose, deadline: now + limit)
         children.launch(id, launch)
+    }
+
+    func launchAll() {
+        for next in launches { children.launch(next.id, next.launch) }
+        launches.removeAll(keepingCapacity: true)
+    }
+
+    func kill(_ id: UInt32) {
+        launchAll()
+        children.kill(id)
     }
 
     private func exited(_ run: RunID, succeeded: Bool) {

@@ -75,6 +75,8 @@ final class Agent {
     // Processes
     let children: Children
     var processes = Processes()
+    /// To be started when the effects at hand are done: what runs here is noted before it runs.
+    var launches: [(id: UInt32, launch: Launch)] = []
     var groups: Groups
 
     // Fencing
@@ -202,7 +204,8 @@ final class Agent {
         openWatchdog()
         updateHealth()
         handle(.tick)
-        serviceManager?.ready(status: statusText)
+        statusLine = statusText
+        serviceManager?.ready(status: statusLine)
     }
 
     private func introduce() {
@@ -262,7 +265,7 @@ final class Agent {
 
     private func passTime() {
         sendHello()
-        for id in processes.overdue(at: now) { children.kill(id) }
+        for id in processes.overdue(at: now) { kill(id) }
         groupsDue()
         if now - sensing.passedAt >= Agent.pass { passSensors() }
         if now >= healthModel.nextDeadline { updateHealth() }
@@ -289,6 +292,7 @@ final class Agent {
             perform()
         }
         handling = false
+        launchAll()
     }
 
     private func afterTurn() {

@@ -7,7 +7,9 @@ struct Options {
     var node: String?
     /// The socket of a simulated rack, whose devices and links then stand for the real ones.
     var rack: String?
-    var boards = ["/etc/picket/boards", "/usr/local/share/picket/boards", "/usr/share/picket/boards"]
+    var boards = [
+        "/etc/picket/boards", "/usr/local/share/picket/boards", "/usr/share/picket/boards",
+    ]
     var checkOnly = false
     var debug = false
 

@@ -25,7 +25,9 @@ struct Processes {
     let environment: [String]
 
     init() {
-        let own = ["NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_", "INVOCATION_ID="]
+        let own = [
+            "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_", "INVOCATION_ID=",
+        ]
         environment = Environment.all.filter { entry in
             !own.contains { entry.hasPrefix($0) }
         }
@@ -54,8 +56,8 @@ struct Processes {
     /// What is to be killed now, for its time is up.
     mutating func overdue(at now: Instant) -> [UInt32] {
         var overdue: [UInt32] = []
-        for index in entries.indices where !entries[index].timedOut && now >= entries[index].deadline
-        {
+        for index in entries.indices
+        where !entries[index].timedOut && now >= entries[index].deadline {
             entries[index].timedOut = true
             overdue.append(entries[index].id)
         }

@@ -31,8 +31,7 @@ let agentLinker: [LinkerSetting] =
     ? [
         .unsafeFlags([
             Context.environment["PICKET_UNICODE_TABLES"] ?? "-lswiftUnicodeDataTables",
-            // Of libm a few roundings, not the whole of it in locked memory.
-            "-Xlinker", "-Bstatic", "-lm", "-Xlinker", "-Bdynamic", "-Xlinker", "--gc-sections",
+            "-Xlinker", "--as-needed", "-lm", "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all",
         ])
     ] : []
 

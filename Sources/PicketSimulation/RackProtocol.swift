@@ -156,16 +156,20 @@ public struct RackNode: Equatable, Sendable {
 
     public init?(_ answer: RackAnswer) {
         guard case .ok(let words) = answer else { return nil }
-        var values: [String: String] = [:]
-        for word in words {
-            let parts = word.split(separator: "=", maxSplits: 1).map { String($0) }
-            if parts.count == 2 { values[parts[0]] = parts[1] }
-        }
-        guard let boot = values["boot"], let run = values["run"], let state = values["state"]
+        guard let boot = value("boot", words), let run = value("run", words),
+            let state = value("state", words)
         else { return nil }
         self.init(bootID: boot, runDirectory: run, stateDirectory: state)
-        if let reset = values["reset"] { resetCause = reset }
+        if let reset = value("reset", words) { resetCause = reset }
     }
+}
+
+/// What stands after `name=` in one of the words.
+private func value(_ name: String, _ words: [String]) -> String? {
+    for word in words where word.hasPrefix(name + "=") {
+        return String(word.dropFirst(name.utf8.count + 1))
+    }
+    return nil
 }
 
 /// An IPv4 address and port, of the rack's switch or of an agent behind it.

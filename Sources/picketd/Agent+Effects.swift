@@ -112,11 +112,12 @@ extension Agent {
             let device = try RackWatchdog(path: rack, timeout: wanted.timeout)
             let timeout = device.timeout
             watchdog = consume device
-            watchdogReport = WatchdogReport(identity: "rack", timeout: timeout)
+            watchdogReport = WatchdogReport(
+                identity: "rack", timeout: timeout, lastReset: ground.lastReset)
             handle(.watchdog(timeout))
         } catch {
             if watchdogReport.fault == nil { log(.error, "the watchdog: \(error.text)") }
-            watchdogReport = WatchdogReport(fault: error.text)
+            watchdogReport = WatchdogReport(fault: error.text, lastReset: ground.lastReset)
             handle(.watchdog(.zero))
         }
     }

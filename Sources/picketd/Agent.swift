@@ -40,6 +40,7 @@ final class Agent {
     let narrator: Narrator
     let session: SessionID
     let startedAt: Instant
+    let firstInThisBoot: Bool
 
     // What decides
     var machine: Machine
@@ -124,6 +125,7 @@ final class Agent {
         narrator = Narrator(names: parts.names)
         session = parts.session
         startedAt = parts.now
+        firstInThisBoot = parts.note == .blank
         machine = parts.machine
         now = parts.now
         clock = Clock()
@@ -222,6 +224,9 @@ final class Agent {
                 .warning,
                 "no way to fence \(names.peer) is configured: its groups are never taken over"
                     + " without an operator's word")
+        }
+        if firstInThisBoot, ground.lastReset == "watchdog" {
+            tell("reset", .warning, "\(names.node) was reset by its watchdog.", simulated: false)
         }
         reportDrillLeftBehind()
     }

@@ -126,6 +126,8 @@ enum Startup {
         var wallOffset: Int64 = 0
         /// On a rack: bind here, send there.
         var rackLinks: [RackLink] = []
+        /// What ended the node's life before this boot, where that is known.
+        var lastReset: String?
     }
 
     static func assemble(
@@ -194,7 +196,7 @@ enum Startup {
             return Ground(
                 boot: node.bootID, paths: paths,
                 wallOffset: try client.wallClockOffset() * 1_000_000_000,
-                rackLinks: try client.links())
+                rackLinks: try client.links(), lastReset: node.resetCause)
         } catch { throw .failed("rack \(rack): \(error.text)") }
     }
 

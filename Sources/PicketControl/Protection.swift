@@ -31,6 +31,7 @@ public struct Protection: Equatable, Sendable {
     }
 
     public private(set) var lines: [Line] = []
+    private let narrator: Narrator
 
     /// The worst of the lines.
     public var verdict: Verdict {
@@ -40,6 +41,7 @@ public struct Protection: Equatable, Sendable {
     }
 
     public init(_ report: StatusReport) {
+        narrator = Narrator(names: report.names)
         peerDies(report)
         selfDies(report)
         hang(report)
@@ -49,14 +51,16 @@ public struct Protection: Equatable, Sendable {
         settings(report)
     }
 
+    /// Texts stand as the narrator fills them in: `{me}` and `{peer}` are the nodes' names.
     private mutating func add(_ failure: String, _ verdict: Verdict, _ text: String) {
-        lines.append(Line(failure: failure, verdict: verdict, text: text))
+        lines.append(
+            Line(
+                failure: narrator.filled(failure), verdict: verdict, text: narrator.filled(text)))
     }
 
     private mutating func peerDies(_ report: StatusReport) {
         let (status, names) = (report.status, report.names)
-        let narrator = Narrator(names: names)
-        let failure = "\(names.peer) dies"
+        let failure = "{peer} dies"
         if let gap = status.protectionGap {
             return add(
                 failure, .unprotected,
@@ -65,11 +69,11 @@ public struct Protection: Equatable, Sendable {
         if status.relayTest == .failed {
             return add(
                 failure, .unprotected,
-                "\(names.node) could not fence it: the relay's self-test failed. Check relay, "
+                "{me} could not fence it: the relay's self-test failed. Check relay, "
                     + "wiring and sense line, then run \"picket drill relay\".")
         }
         if status.health.score == 0 {
-            return add(failure, .unprotected, "\(names.node) is unfit: see its sensors below.")
+            return add(failure, .unprotected, "{me} is unfit: see its sensors below.")
         }
         var lacking: [String] = []
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
@@ -86,81 +90,81 @@ public struct Protection: Equatable, Sendable {
         if status.relayTest == .unknown {
             return add(
                 failure, .weakened,
-                "\(names.node) would fence it by \(way), which has not been tested yet; run "
+                "{me} would fence it by \(way), which has not been tested yet; run "
                     + "\"picket drill relay\".")
         }
         add(
             failure, .protected,
-            "\(names.node) fences it by \(way) and takes over what it holds.")
+            "{me} fences it by \(way) and takes over what it holds.")
     }
 
     private mutating func selfDies(_ report: StatusReport) {
         let (status, names) = (report.status, report.names)
-        let failure = "\(names.node) dies"
+        let failure = "{me} dies"
         guard status.contact == .established || status.contact == .suspected else {
             return add(
                 failure, .unprotected,
-                "\(names.peer) does not answer, and would not take over. Start its agent or mend "
+                "{peer} does not answer, and would not take over. Start its agent or mend "
                     + "the links.")
         }
         if status.peerMaintenance || status.maintenance {
             return add(
                 failure, .unprotected,
-                "\(names.peer) would not take over: the pair is in maintenance. End it with "
+                "{peer} would not take over: the pair is in maintenance. End it with "
                     + "\"picket maintenance off\".")
         }
         if status.peerHealth == 0 {
             return add(
                 failure, .unprotected,
-                "\(names.peer) is unfit. See its sensors with \"picket status\" there.")
+                "{peer} is unfit. See its sensors with \"picket status\" there.")
         }
         if status.peerRelayTest == .failed {
             return add(
                 failure, .unprotected,
-                "\(names.peer) could not fence \(names.node): its relay failed the self-test.")
+                "{peer} could not fence {me}: its relay failed the self-test.")
         }
         if let phase = status.peerPhase, phase != .paired {
             return add(
                 failure, phase == .pausing ? .weakened : .unprotected,
-                "\(names.peer) is \(phase.label) and would not take over.")
+                "{peer} is \(phase.label) and would not take over.")
         }
         for (index, group) in status.groups.enumerated()
         where isEnabled(index, report) && group.role == .holding {
             guard group.peerSync == .stale || group.peerSync == .failed else { continue }
             return add(
                 failure, .unprotected,
-                "the copy of \(names.group(index)) on \(names.peer) is \(group.peerSync.label).")
+                "the copy of \(names.group(index)) on {peer} is \(group.peerSync.label).")
         }
         if status.peerRelayTest == .unknown {
             return add(
                 failure, .weakened,
-                "\(names.peer) would take over, by a relay that it has not tested yet.")
+                "{peer} would take over, by a relay that it has not tested yet.")
         }
-        add(failure, .protected, "\(names.peer) fences it and takes over what it holds.")
+        add(failure, .protected, "{peer} fences it and takes over what it holds.")
     }
 
     private mutating func hang(_ report: StatusReport) {
-        let (status, names) = (report.status, report.names)
+        let status = report.status
         if status.watchdog > .zero {
             add(
-                "\(names.node) hangs", .protected,
+                "{me} hangs", .protected,
                 "its watchdog resets it within \(Text.span(status.watchdog)).")
         } else {
             add(
-                "\(names.node) hangs", .weakened,
+                "{me} hangs", .weakened,
                 "no watchdog is armed here\(report.watchdog.fault.map { " (\($0))" } ?? ""); only "
-                    + "\(names.peer)'s fence would end it.")
+                    + "{peer}'s fence would end it.")
         }
         guard status.contact == .established || status.contact == .suspected else { return }
         if status.peerWatchdogMilliseconds > 0 {
             let timeout = Duration.milliseconds(Int64(status.peerWatchdogMilliseconds))
             add(
-                "\(names.peer) hangs", .protected,
+                "{peer} hangs", .protected,
                 "its watchdog resets it within \(Text.span(timeout)).")
         } else {
             add(
-                "\(names.peer) hangs", .weakened,
-                "no watchdog is armed there; only \(names.node)'s fence would end it.")
+                "{peer} hangs", .weakened,
+                "no watchdog is armed there; only {me}'s fence would end it.")
         }
     }
 
@@ -212,11 +216,11 @@ public struct Protection: Equatable, Sendable {
     }
 
     private mutating func settings(_ report: StatusReport) {
-        let (status, names) = (report.status, report.names)
+        let status = report.status
         if !status.configurationAgrees, status.contact == .established {
             add(
                 "the configurations differ", .unprotected,
-                "\(names.node) and \(names.peer) do not agree on settings of the pair; compare "
+                "{me} and {peer} do not agree on settings of the pair; compare "
                     + "their files and reload.")
         }
         if let refused = report.process.realTimeRefused {

@@ -34,7 +34,7 @@ public enum Reply {
             switch result {
             case .accepted:
                 json.field("accepted", true)
-                json.field("text", accepted(request, narrator.names))
+                json.field("text", narrator.filled(accepted(request)))
             case .refused(let refusal):
                 json.field("accepted", false)
                 json.field("refusal", refusal.label)
@@ -56,21 +56,20 @@ public enum Reply {
         }
     }
 
-    private static func accepted(_ request: Request, _ names: Names) -> String {
-        let (me, peer) = (names.node, names.peer)
+    private static func accepted(_ request: Request) -> String {
         switch request {
         case .handover(let group):
             return "Handing over \(group ?? "every group"); \"picket history\" tells how it went."
         case .failback(let group):
             return "Returning \(group ?? "every group") to where it belongs; \"picket history\" "
                 + "tells how it went."
-        case .fence: return "\(me) fences \(peer) now; \"picket history\" tells how it went."
-        case .confirmFence: return "Recorded: \(peer) is off. \(me) takes over what it held."
+        case .fence: return "{me} fences {peer} now; \"picket history\" tells how it went."
+        case .confirmFence: return "Recorded: {peer} is off. {me} takes over what it held."
         case .maintenance(true):
-            return "Maintenance is on: \(me) fences nobody and moves nothing by itself."
+            return "Maintenance is on: {me} fences nobody and moves nothing by itself."
         case .maintenance(false): return "Maintenance is off: the pair is watched again."
         case .pause(let span):
-            return "Asking \(peer) for a pause of \(Text.span(span)); the agent on \(me) then "
+            return "Asking {peer} for a pause of \(Text.span(span)); the agent on {me} then "
                 + "ends, and its groups keep running."
         case .clear(let group): return "Cleared \(group ?? "every group"): it is tried again."
         case .status, .watch, .history, .drill: return "Accepted."

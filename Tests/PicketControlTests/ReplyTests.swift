@@ -94,7 +94,7 @@ struct NarratorTests {
         for text in [bare, full] {
             #expect(text.hasSuffix(".") && !text.hasSuffix(".."))
             #expect(text.first?.isUppercase == true || startsWithAName(text), "\(text)")
-            #expect(!text.contains("  "))
+            #expect(!text.contains("  ") && !text.contains("{") && !text.contains("}"))
             #expect(text.count > 15)
         }
         #expect(full.contains("because contact with west is lost"))

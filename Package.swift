@@ -9,13 +9,14 @@ let embedded = Context.environment["PICKET_EMBEDDED"] == "1"
 /// must find. Nothing that is released is built with it.
 let planted = Context.environment["PICKET_SIMULATION"] == "1" && !embedded
 
-let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .strictMemorySafety(),
-    .treatAllWarnings(as: .error),
-] + (planted ? [.define("PICKET_PLANTED_BUGS")] : [])
+let strict: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .strictMemorySafety(),
+        .treatAllWarnings(as: .error),
+    ] + (planted ? [.define("PICKET_PLANTED_BUGS")] : [])
 let agent =
     strict
     + (embedded
@@ -31,7 +32,7 @@ let agentLinker: [LinkerSetting] =
     ? [
         .unsafeFlags([
             Context.environment["PICKET_UNICODE_TABLES"] ?? "-lswiftUnicodeDataTables",
-            "-Xlinker", "--as-needed", "-lm", "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all",
+            "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all",
         ])
     ] : []
 
@@ -69,7 +70,7 @@ var targets: [Target] = [
         swiftSettings: agent, linkerSettings: agentLinker),
     .executableTarget(
         name: "picket-workload", dependencies: ["CPicket"], swiftSettings: agent,
-        linkerSettings: agentLinker),
+        linkerSettings: agentLinker + [.linkedLibrary("m")]),
 ]
 
 if !embedded {

@@ -12,7 +12,7 @@ public enum Worker {
     /// Starts a thread that ends when `body` returns. Its name shows in `ps -L` (at most 15
     /// bytes); its stack is small, for all memory is locked.
     public static func start(
-        _ name: String, stackBytes: Int = 128 * 1024, _ body: @escaping @Sendable () -> Void
+        _ name: String, stackBytes: Int = 64 * 1024, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         let box = unsafe Unmanaged.passRetained(Body(body))
         let error = unsafe picket_thread(

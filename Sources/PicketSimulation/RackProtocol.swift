@@ -124,7 +124,8 @@ public enum RackAnswer: Equatable, Sendable {
         case "nak" where words.count == 1: self = .nak
         case "timeout" where words.count == 1: self = .timeout
         case "arbitration" where words.count == 1: self = .arbitration
-        case "error": self = .error(words.dropFirst().reduce("") { $0.isEmpty ? $1 : "\($0) \($1)" })
+        case "error":
+            self = .error(words.dropFirst().reduce("") { $0.isEmpty ? $1 : "\($0) \($1)" })
         default: return nil
         }
     }

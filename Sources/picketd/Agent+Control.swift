@@ -168,7 +168,8 @@ extension Agent {
     private func counters() -> [Counter] {
         var counters = [
             Counter("turns", turns), Counter("messages_sent", messagesSent),
-            Counter("heap_bytes", picket_heap_bytes()), Counter("log_lines_dropped", logger.dropped),
+            Counter("heap_bytes", picket_heap_bytes()),
+            Counter("log_lines_dropped", logger.dropped),
             Counter("dropped_oversize", oversize),
         ]
         for reason in Drop.allCases {

@@ -19,6 +19,8 @@ final class EventLoop {
     private var timers: [Timer] = []
     private var lastTimer: TimerID = 0
     private var stopped = false
+    /// Between a timer's instant and its turn.
+    private(set) var worstLateness = Duration.zero
 
     /// CLOCK_MONOTONIC: the clock of the workloads' records.
     var now: Instant {
@@ -73,6 +75,7 @@ final class EventLoop {
     private func turn() {
         while let timer = timers.last, timer.at <= now, !stopped {
             timers.removeLast()
+            worstLateness = max(worstLateness, now - timer.at)
             timer.body()
         }
         guard !stopped else { return }

@@ -157,10 +157,14 @@ final class Network {
         path.forwarded += 1
         var delay = disturbance.delay
         if disturbance.jitter > .zero {
-            delay = delay + .nanoseconds(Int64.random(in: 0...disturbance.jitter.nanoseconds, using: &random))
+            delay =
+                delay
+                + .nanoseconds(Int64.random(in: 0...disturbance.jitter.nanoseconds, using: &random))
         }
         // Late enough to let a few later ones pass.
-        if chance(disturbance.reordering) { delay = delay + .milliseconds(Int64.random(in: 5...120)) }
+        if chance(disturbance.reordering) {
+            delay = delay + .milliseconds(Int64.random(in: 5...120))
+        }
         guard delay > .zero else { return inject(bytes, on: path) }
         world.loop.after(delay) { [unowned self] in
             guard !path.disturbance.cut else { return }
@@ -201,17 +205,25 @@ final class Network {
         }
     }
 
-    /// Random, truncated and mutated datagrams to a node.
+    /// Random, truncated and mutated datagrams to a node, one a millisecond, each made in its turn.
     func junk(to node: NodeID, count: Int) {
         let known = captures.values.flatMap { $0 }
         for index in 0..<count {
-            var bytes = [UInt8]((0..<Int.random(in: 0...1400)).map { _ in UInt8.random(in: 0...255) })
-            if index % 2 == 1, let real = known.randomElement()?.bytes, !real.isEmpty {
-                bytes = index % 4 == 1 ? Array(real.prefix(Int.random(in: 0...real.count))) : real
-                if index % 4 == 3 { bytes[Int.random(in: 0..<bytes.count)] ^= 1 << UInt8.random(in: 0...7) }
+            world.loop.after(.milliseconds(Int64(index))) { [unowned self] in
+                let path = paths.filter { $0.to == node }.randomElement()!
+                inject(Self.noise(index, like: known.randomElement()?.bytes ?? []), on: path)
             }
-            let path = paths.filter { $0.to == node }.randomElement()!
-            world.loop.after(.milliseconds(Int64(index))) { [unowned self] in inject(bytes, on: path) }
         }
+    }
+
+    private static func noise(_ index: Int, like real: [UInt8]) -> [UInt8] {
+        guard index % 2 == 1, !real.isEmpty else {
+            return (0..<Int.random(in: 0...1400)).map { _ in UInt8.random(in: 0...255) }
+        }
+        var bytes = index % 4 == 1 ? Array(real.prefix(Int.random(in: 0...real.count))) : real
+        if index % 4 == 3 {
+            bytes[Int.random(in: 0..<bytes.count)] ^= 1 << UInt8.random(in: 0...7)
+        }
+        return bytes
     }
 }

@@ -23,6 +23,8 @@ struct Summary {
     /// Why a group was last activated, by its agent's word.
     var cause: String?
     var failures: [String] = []
+    /// How late the rack's own loop has been at worst: what it measured is no better than that.
+    var rackLate: Duration
 
     init(world: World, scenario: String, cause: String?) {
         let tally = world.tally
@@ -34,6 +36,7 @@ struct Summary {
         takeovers = tally.takeovers
         handovers = tally.handovers
         resets = tally.resets
+        rackLate = world.loop.worstLateness
         dualActive = world.evidence.dualActive()
         bothOff = world.plan.groups.map { world.evidence.nowhere($0, until: now) }.max() ?? .zero
         detection = tally.detection
@@ -83,6 +86,7 @@ struct Summary {
             json.field("type", "summary")
             json.field("scenario", scenario)
             for name in Scenario.measures { json.field(name, measure(name)) }
+            json.field("rack_late_ms", milliseconds(rackLate))
             json.field("outcome", outcome)
             json.field("cause", cause)
             json.object("active") { json in
@@ -106,6 +110,9 @@ struct Summary {
         if let detection { parts.append("detected in \(Text.number(milliseconds(detection))) ms") }
         if let fence { parts.append("off in \(Text.number(milliseconds(fence))) ms") }
         if let takeover { parts.append("taken over in \(Text.number(milliseconds(takeover))) ms") }
+        if rackLate > .milliseconds(50) {
+            parts.append("the rack itself \(Text.number(milliseconds(rackLate))) ms late")
+        }
         let verdict = passed ? "PASSED" : "FAILED"
         let line = "\(verdict) \(scenario): \(outcome); \(parts.joined(separator: ", "))"
         return ([line] + failures.map { "  failed: \($0)" }).joined(separator: "\n")

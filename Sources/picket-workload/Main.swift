@@ -118,7 +118,7 @@ func spawn(
     var pointers: [UnsafeMutablePointer<CChar>?] = unsafe []
     for argument in [program] + arguments { unsafe pointers.append(strdup(argument)) }
     unsafe pointers.append(nil)
-    defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
     var child: pid_t = 0
     let result = unsafe posix_spawnp(
         &child, program, &actions, &attributes, pointers, picket_environment())

@@ -93,7 +93,8 @@ struct Workload {
     private func record(_ kind: String) -> String {
         let time = padded("\(monotonicNanoseconds())", 20)
         let who = "\(padded(node, 32)) \(padded(name, 32))"
-        return "\(time) \(who) \(padded("\(term)", 20)) \(padded("\(getpid())", 10))   \(kind)     \n"
+        return
+            "\(time) \(who) \(padded("\(term)", 20)) \(padded("\(getpid())", 10))   \(kind)     \n"
     }
 
     private func padded(_ text: String, _ width: Int) -> String {

@@ -100,12 +100,12 @@ struct RackFileTests {
         let file = directory.appendingPathComponent("picket-\(UUID().uuidString).yaml")
         defer { try? FileManager.default.removeItem(at: file) }
         try """
-            description: What cannot be.
-            steps:
-              - when: takeovers 1
-                within: 1500ms
-            expect: { takeovers: 1 }
-            """.write(to: file, atomically: true, encoding: .utf8)
+        description: What cannot be.
+        steps:
+          - when: takeovers 1
+            within: 1500ms
+        expect: { takeovers: 1 }
+        """.write(to: file, atomically: true, encoding: .utf8)
         let result = try Program.rack(
             [Program.scenarios + "/rack.yaml", "--scenario", file.path])
         #expect(result.status == 1)

@@ -14,7 +14,8 @@ struct RackProtocolTests {
     }
 
     @Test(arguments: [
-        "", "nod", "node x", "line", "line set A", "line set A maybe", "line get", "i2c 1 48 w - r 2",
+        "", "nod", "node x", "line", "line set A", "line set A maybe", "line get",
+        "i2c 1 48 w - r 2",
         "i2c 1 0x48 w 0 r 2", "i2c 1 0x48 w - r 256", "i2c 1 0x48 w zz r 1", "watchdog open x",
     ])
     func `what is not a whole request is refused`(_ text: String) {

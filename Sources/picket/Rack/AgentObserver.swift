@@ -152,7 +152,8 @@ final class AgentObserver {
         }
         world.tell(
             RackEvent(
-                at: moment(entry["time"] as? String), source: .agent, node: name, kind: kind, text: text,
+                at: moment(entry["time"] as? String), source: .agent, node: name, kind: kind,
+                text: text,
                 severity: severity, group: entry["group"] as? String,
                 cause: entry["cause"] as? String))
     }

@@ -76,7 +76,9 @@ extension World {
         let from = sensor.value
         for step in 1...steps {
             let share = Double(step) / Double(steps)
-            loop.after(.milliseconds(20 * (step - 1))) { sensor.value = from + (value - from) * share }
+            loop.after(.milliseconds(20 * (step - 1))) {
+                sensor.value = from + (value - from) * share
+            }
         }
     }
 
@@ -102,7 +104,9 @@ extension World {
     private func fill(_ node: SimulatedNode, _ full: Bool) {
         if full {
             node.disk.fill()
-            tell(.rack, "disk_full", node: node.name, "\(node.name)'s disk is full: \(node.disk.means)")
+            tell(
+                .rack, "disk_full", node: node.name,
+                "\(node.name)'s disk is full: \(node.disk.means)")
         } else {
             node.disk.free()
             tell(.rack, "disk_free", node: node.name, "\(node.name)'s disk has room again")

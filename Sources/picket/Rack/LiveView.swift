@@ -82,7 +82,8 @@ final class LiveView {
                 key: "z", help: "freeze the whole node, resume", press: { ["pause \($0)"] },
                 release: { ["resume \($0)"] }),
             Key(
-                key: "s", help: "stop the agent as planned, start", press: { ["stop agent of \($0)"] },
+                key: "s", help: "stop the agent as planned, start",
+                press: { ["stop agent of \($0)"] },
                 release: { ["start agent of \($0)"] }),
             Key(
                 key: "r", help: "relay that feeds it: stuck, well",
@@ -116,7 +117,9 @@ final class LiveView {
                 Key(
                     key: "o", help: "\(sensor): critical, normal",
                     press: { ["sensor \(sensor) of \($0) reads \(Text.number(hot)) within 2s"] },
-                    release: { ["sensor \(sensor) of \($0) reads \(Text.number(normal)) within 1s"] }),
+                    release: {
+                        ["sensor \(sensor) of \($0) reads \(Text.number(normal)) within 1s"]
+                    }),
                 Key(
                     key: "n", help: "\(sensor): no acknowledge, well",
                     press: { ["sensor \(sensor) of \($0) is nak"] },
@@ -128,7 +131,8 @@ final class LiveView {
             ]
         }
         if group != nil {
-            keys.append(Key(key: "g", help: "hand over its groups", press: { ["command \($0) handover"] }))
+            keys.append(
+                Key(key: "g", help: "hand over its groups", press: { ["command \($0) handover"] }))
         }
         return keys
     }()
@@ -220,7 +224,9 @@ final class LiveView {
     private struct Line {
         var pieces: [(text: String, code: String?)]
         init(_ text: String, _ code: String? = nil) { pieces = [(text, code)] }
-        init(_ pieces: [(String, String?)]) { self.pieces = pieces.map { (text: $0.0, code: $0.1) } }
+        init(_ pieces: [(String, String?)]) {
+            self.pieces = pieces.map { (text: $0.0, code: $0.1) }
+        }
 
         var length: Int { pieces.reduce(0) { $0 + $1.text.count } }
 
@@ -336,7 +342,8 @@ final class LiveView {
             case "warn", "stale": "33"
             default: nil
             }
-        let value = "\(Text.number(sensor.reading(at: world.loop.now))) \(sensor.settings.driver.unit.symbol)"
+        let value =
+            "\(Text.number(sensor.reading(at: world.loop.now))) \(sensor.settings.driver.unit.symbol)"
         let fault = sensor.fault == .none ? "" : "  [\(sensor.fault)]"
         return Line([
             ("  \(sensor.settings.name.padding(to: 9)) ", "2"), (value + fault, nil),
@@ -354,7 +361,8 @@ final class LiveView {
             lines.append(
                 Line([
                     ("  link \(link + 1)  ", "2"), ("\(low) ", nil), arrow(path(.high), "→"),
-                    (" \(high)   ", nil), ("\(high) ", nil), arrow(path(.low), "→"), (" \(low)", nil),
+                    (" \(high)   ", nil), ("\(high) ", nil), arrow(path(.low), "→"),
+                    (" \(low)", nil),
                 ]))
         }
         for relay in world.relays {
@@ -364,7 +372,9 @@ final class LiveView {
                 relay.contact ? ("connected", "32") : ("DISCONNECTED", "1;31"),
             ]
             if relay.fault != .none { pieces.append(("  [\(relay.fault)]", "1;31")) }
-            if relay.feedback != .truthful { pieces.append(("  [feedback \(relay.feedback)]", "1;31")) }
+            if relay.feedback != .truthful {
+                pieces.append(("  [feedback \(relay.feedback)]", "1;31"))
+            }
             lines.append(Line(pieces))
         }
         return lines
@@ -378,7 +388,10 @@ final class LiveView {
     }
 
     private func help() -> [Line] {
-        var lines = [Line(" What the keys do to \(world[selected].name); Tab selects the other.", "1"), Line("")]
+        var lines = [
+            Line(" What the keys do to \(world[selected].name); Tab selects the other.", "1"),
+            Line(""),
+        ]
         for key in keys { lines.append(Line([("   \(key.key)  ", "1;36"), (key.help, nil)])) }
         lines.append(
             Line([("   1…\(world.plan.linkCount)", "1;36"), (" one link: cut, well", nil)]))

@@ -251,7 +251,8 @@ struct PhraseReader {
             case "jitter": disturbance.jitter = try duration()
             case let word:
                 throw PhraseError(
-                    "expected cut, well, loss, duplicate, reorder, delay or jitter, not \"\(word)\"")
+                    "expected cut, well, loss, duplicate, reorder, delay or jitter, not \"\(word)\""
+                )
             }
         } while peek() != nil
         return .link(link, to: to, .disturb(disturbance))
@@ -335,7 +336,8 @@ struct PhraseReader {
             return try choice(
                 phases.map { ($0, .phase(node, $0)) }
                     + [("silent", .silent(node)), ("fit", .fit(node))])
-        default: throw PhraseError("expected \"is PHASE\", \"off\", \"running\" or \"reports KIND\"")
+        default:
+            throw PhraseError("expected \"is PHASE\", \"off\", \"running\" or \"reports KIND\"")
         }
     }
 

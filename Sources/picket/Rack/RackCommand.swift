@@ -139,7 +139,8 @@ struct RackRun {
     /// A rack alone is shown live on a terminal, and so is the demo.
     private var isLive: Bool {
         isatty(0) == 1 && isatty(1) == 1 && !command.json && !command.plain
-            && command.scenario == nil && (command.rack == nil || command.rack == "demo" || namesAFile)
+            && command.scenario == nil
+            && (command.rack == nil || command.rack == "demo" || namesAFile)
     }
 
     private var namesAFile: Bool {

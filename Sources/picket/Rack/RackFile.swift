@@ -28,7 +28,8 @@ enum RackFile {
         let root = Found(try YamlNode.parse(bytes, file: path), problems)
         let top = root.mapping(
             ["description", "configuration", "boot_time", "restart_delay", "nodes"], "a rack")
-        let named = top.required("configuration", "the configuration file to rehearse")?.line("a path")
+        let named = top.required("configuration", "the configuration file to rehearse")?.line(
+            "a path")
         guard let configuration = override ?? named.map({ beside(path, $0) }) else {
             try problems.throwIfAny()
             preconditionFailure("a rack file without a configuration has a mistake")

@@ -56,7 +56,9 @@ struct Scenario {
     struct Bound {
         var relation: Relation
         var value: Double
-        enum Relation: String { case equal = "", atMost = "<=", atLeast = ">=", less = "<", more = ">" }
+        enum Relation: String {
+            case equal = "", atMost = "<=", atLeast = ">=", less = "<", more = ">"
+        }
 
         func admits(_ found: Double?) -> Bool {
             guard let found else { return false }
@@ -87,7 +89,8 @@ struct Scenario {
 
 extension Scenario {
     /// What must be known before the rest can be read: the configuration that it asks for.
-    static func configuration(_ bytes: [UInt8], file: String) throws(ConfigurationErrors) -> String? {
+    static func configuration(_ bytes: [UInt8], file: String) throws(ConfigurationErrors) -> String?
+    {
         let problems = Problems(file: file)
         let root = Found(try YamlNode.parse(bytes, file: file), problems)
         let path = root.mapping(keys, "a scenario")["configuration"]?.line("a path")
@@ -113,7 +116,9 @@ extension Scenario {
             before: top["before"].map { reader.actions($0) } ?? [],
             steps: (top.required("steps", "a list of steps")?.list() ?? []).map { reader.step($0) },
             never: top["never"].map { reader.conditions($0) } ?? [],
-            expectations: top.required("expect", "what must come of it").map { reader.expectations($0) }
+            expectations: top.required("expect", "what must come of it").map {
+                reader.expectations($0)
+            }
                 ?? [])
         try problems.throwIfAny()
         return scenario

@@ -248,8 +248,8 @@ final class SimulatedNode {
         unsafe argumentPointers.append(nil)
         unsafe environmentPointers.append(nil)
         defer {
-            for unsafe pointer in unsafe argumentPointers { unsafe free(pointer) }
-            for unsafe pointer in unsafe environmentPointers { unsafe free(pointer) }
+            unsafe argumentPointers.forEach { unsafe free($0) }
+            unsafe environmentPointers.forEach { unsafe free($0) }
         }
         var child: pid_t = 0
         let result = unsafe picket_spawn_session(
@@ -280,7 +280,9 @@ final class SimulatedNode {
                 agent = nil
                 agentPaused = false
                 say("agent_ended", "has lost its agent: \(Self.ending(number))", .warning)
-                if number >> 8 != 0, let words = lastWords { say("agent_said", "heard: \(words)", .warning) }
+                if number >> 8 != 0, let words = lastWords {
+                    say("agent_said", "heard: \(words)", .warning)
+                }
             }
         }
     }
@@ -361,7 +363,9 @@ final class SimulatedNode {
     // MARK: - Watchdog
 
     func openWatchdog(_ timeout: Duration) {
-        if !watchdog.armed { say("watchdog_armed", "arms its watchdog: \(timeout.milliseconds) ms", .quiet) }
+        if !watchdog.armed {
+            say("watchdog_armed", "arms its watchdog: \(timeout.milliseconds) ms", .quiet)
+        }
         watchdog.timeout = timeout
         feedWatchdog()
     }

@@ -203,7 +203,8 @@ final class World {
             tell(
                 RackEvent(
                     at: activity.first, source: .workload, node: activity.node, kind: "active",
-                    text: "\(activity.group) is active on \(activity.node), term \(activity.term)\(text)",
+                    text:
+                        "\(activity.group) is active on \(activity.node), term \(activity.term)\(text)",
                     severity: .good, group: activity.group))
         case .ended(let activity):
             tell(

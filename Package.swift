@@ -100,7 +100,12 @@ if !embedded {
         tests(
             "picketdTests",
             ["picketd", "PicketConfig", "PicketCore", "PicketHardware", "PicketLinux"]),
-        tests("EndToEndTests", ["PicketCore"]),
+        tests(
+            "EndToEndTests",
+            [
+                "picket", "picketd", "picket-workload", "PicketConfig", "PicketCore",
+                "PicketHardware",
+            ]),
     ]
 }
 

@@ -151,6 +151,7 @@ int picket_terminal_raw(void) {
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
+    raw.c_cc[VSUSP] = _POSIX_VDISABLE;
     return tcsetattr(0, TCSANOW, &raw);
 }
 

@@ -23,7 +23,9 @@ final class LiveView {
         self.player = player
         world.listen { [unowned self] event in
             guard event.severity != .quiet else { return }
-            events.append(event)
+            // What an agent says is heard a moment later than it happened.
+            let place = events.lastIndex { $0.at <= event.at }.map { $0 + 1 } ?? 0
+            events.insert(event, at: place)
             if events.count > 500 { events.removeFirst(100) }
         }
     }
@@ -308,7 +310,7 @@ final class LiveView {
         var watchdog = ("off", Optional("33"))
         if node.watchdog.armed, let fed = node.watchdog.fedAt {
             let age = (world.loop.now - fed).milliseconds
-            watchdog = ("\(node.watchdog.timeout.milliseconds) ms, fed \(age) ms ago", nil)
+            watchdog = ("\(Text.span(node.watchdog.timeout)), fed \(age) ms ago", nil)
         }
         lines.append(Line([("  watchdog  ", "2"), watchdog]))
         for group in world.plan.groups {

@@ -262,7 +262,7 @@ final class LiveView {
             "fences \(tally.fenceCount)  takeovers \(tally.takeovers)  handovers \(tally.handovers)  "
         let dual = world.evidence.dualActive()
         var line = Line([
-            (" picket rack ", "7"), ("  pair \(name)  \(time) s   \(counts)", nil),
+            (" picket rack ", "7"), ("  \(name) \(time) s  \(counts)", nil),
             dual > .zero
                 ? ("DUAL ACTIVE \(dual.milliseconds) ms", "1;31") : ("dual active 0 ms", "32"),
         ])

@@ -1,137 +1,140 @@
 import Foundation
 import Testing
 
-/// The shipped scenarios, played by the programs that are shipped: real processes, real sockets,
-/// a simulated rack around them. What each of them expects stands in its own file.
-@Suite(.serialized)
-struct ScenarioTests {
-    static let scenarios: [String] = {
-        let files = try? FileManager.default.contentsOfDirectory(atPath: Program.scenarios)
-        return (files ?? []).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
-            .filter { $0 != "rack" && !$0.hasPrefix("pair") }.sorted()
-    }()
+/// One at a time: each is a pair of its own, and two cores are few.
+@Suite(.serialized) enum EndToEnd {}
 
-    @Test func `there are scenarios`() {
-        #expect(Self.scenarios.count > 25)
-    }
+extension EndToEnd {
+    /// The shipped scenarios, played by the programs that are shipped: real processes, real sockets,
+    /// a simulated rack around them. What each of them expects stands in its own file.
+    @Suite struct ScenarioTests {
+        static let scenarios: [String] = {
+            let files = try? FileManager.default.contentsOfDirectory(atPath: Program.scenarios)
+            return (files ?? []).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
+                .filter { $0 != "rack" && !$0.hasPrefix("pair") }.sorted()
+        }()
 
-    @Test(.timeLimit(.minutes(2)), arguments: scenarios)
-    func `a scenario ends as its file expects`(_ name: String) throws {
-        let result = try Program.rack(name, "--json")
-        let objects = try result.output.map(Program.object)
-        let summary = try #require(objects.last)
-        let story = result.output.suffix(60).joined(separator: "\n") + result.complaints
-        #expect(summary["type"] as? String == "summary", "\(story)")
-        #expect(summary["scenario"] as? String == name)
-        #expect(summary["dual_active_ms"] as? Double == 0, "\(story)")
-        #expect(result.status == 0, "\(story)")
-    }
-}
-
-@Suite(.serialized)
-struct RackFileTests {
-    private func refusal(_ files: [String: String], _ arguments: String...) throws -> String {
-        let directory = FileManager.default.temporaryDirectory
-            .appendingPathComponent("picket-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(
-            at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
-        for (name, text) in files {
-            try text.write(
-                to: directory.appendingPathComponent(name), atomically: true, encoding: .utf8)
+        @Test func `there are scenarios`() {
+            #expect(Self.scenarios.count > 25)
         }
-        let arguments = arguments.map { $0.replacingOccurrences(of: "@", with: directory.path) }
-        let result = try Program.rack(arguments)
-        #expect(result.status == 2)
-        #expect(result.output.isEmpty)
-        return result.complaints.replacingOccurrences(of: directory.path, with: "@")
-    }
 
-    private var pair: String { Program.scenarios + "/pair.yaml" }
-
-    @Test func `a rack that names a missing board is refused`() throws {
-        let rack = "configuration: \(pair)\nnodes:\n  east:\n    board: no-such-board\n"
-        let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
-        #expect(
-            complaint.contains("rack.yaml:4:12: nodes.east.board: there is no board"),
-            "\(complaint)")
-    }
-
-    @Test func `all mistakes of a rack file are told at once`() throws {
-        let rack = "configuration: \(pair)\nboot_tim: 1s\nnodes:\n  north: {}\n"
-        let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
-        #expect(complaint.contains("rack.yaml:2:1: boot_tim: unknown key"), "\(complaint)")
-        #expect(complaint.contains("did you mean boot_time?"), "\(complaint)")
-        #expect(complaint.contains("rack.yaml:4:3: nodes.north: unknown key"), "\(complaint)")
-    }
-
-    @Test func `a rack whose configuration cannot be read is refused`() throws {
-        let rack = "configuration: nowhere.yaml\n"
-        let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
-        #expect(complaint.contains("nowhere.yaml:1:1: the configuration file cannot be read"))
-    }
-
-    @Test(arguments: [
-        ("do: crash north", "there is no node \"north\""),
-        ("do: explode", "\"explode\" is no action"),
-        ("do: crash east twice", "\"twice\" is one word too many"),
-        ("do: link 3 cut", "links 1 to 2"),
-        ("do: link all loss 130%", "expected a percentage"),
-        ("do: sensor inlex of east is nak", "there is no sensor \"inlex\""),
-        ("do: sensor inlet of east reads hot", "expected a value"),
-        ("do: relay of east is welded", "stuck-on"),
-        ("when: gateway asleep", "expected active, inactive"),
-        ("when: fences many", "expected a count"),
-        ("when: []\n    then: crash east", "unknown key"),
-        ("within: soon", "expected"),
-    ])
-    func `a phrase that is none is refused with its place`(
-        _ step: String, _ reason: String
-    ) throws {
-        let scenario = "description: x\nsteps:\n  - \(step)\nexpect: {}\n"
-        let complaint = try refusal(
-            ["bad.yaml": scenario], Program.scenarios + "/rack.yaml", "--scenario", "@/bad.yaml")
-        #expect(complaint.contains("@/bad.yaml:"), "\(complaint)")
-        #expect(complaint.contains(reason), "\(complaint)")
-    }
-
-    @Test func `a scenario that is not met fails with 1 and says why`() throws {
-        let directory = FileManager.default.temporaryDirectory
-        let file = directory.appendingPathComponent("picket-\(UUID().uuidString).yaml")
-        defer { try? FileManager.default.removeItem(at: file) }
-        try """
-        description: What cannot be.
-        steps:
-          - when: takeovers 1
-            within: 1500ms
-        expect: { takeovers: 1 }
-        """.write(to: file, atomically: true, encoding: .utf8)
-        let result = try Program.rack(
-            [Program.scenarios + "/rack.yaml", "--scenario", file.path])
-        #expect(result.status == 1)
-        #expect(result.output.contains { $0.contains("waited 1.5 s in vain for: takeovers 1") })
-        #expect(result.output.contains { $0.contains("takeovers is 0, not 1") })
-        // No terminal, no colour.
-        #expect(!result.output.contains { $0.contains("\u{1B}") })
-    }
-
-    @Test func `a rack that ends leaves no process and no file`() throws {
-        let before = try Self.traces()
-        _ = try Program.rack("handover-and-failback")
-        #expect(try Self.traces() == before)
-    }
-
-    /// Directories of racks, and processes that live in one.
-    private static func traces() throws -> Set<String> {
-        let directories = try FileManager.default.contentsOfDirectory(atPath: "/tmp")
-            .filter { $0.hasPrefix("picket-rack.") }
-        let processes = try FileManager.default.contentsOfDirectory(atPath: "/proc").filter {
-            guard Int($0) != nil else { return false }
-            let line = try? String(contentsOfFile: "/proc/\($0)/cmdline", encoding: .utf8)
-            return line?.contains("/tmp/picket-rack.") ?? false
+        @Test(.timeLimit(.minutes(2)), arguments: scenarios)
+        func `a scenario ends as its file expects`(_ name: String) throws {
+            let result = try Program.rack(name, "--json")
+            let objects = try result.output.map(Program.object)
+            let summary = try #require(objects.last)
+            let story = result.output.suffix(60).joined(separator: "\n") + result.complaints
+            #expect(summary["type"] as? String == "summary", "\(story)")
+            #expect(summary["scenario"] as? String == name)
+            #expect(summary["dual_active_ms"] as? Double == 0, "\(story)")
+            #expect(result.status == 0, "\(story)")
         }
-        return Set(directories + processes)
     }
+
+    @Suite struct RackFileTests {
+        private func refusal(_ files: [String: String], _ arguments: String...) throws -> String {
+            let directory = FileManager.default.temporaryDirectory
+                .appendingPathComponent("picket-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(
+                at: directory, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: directory) }
+            for (name, text) in files {
+                try text.write(
+                    to: directory.appendingPathComponent(name), atomically: true, encoding: .utf8)
+            }
+            let arguments = arguments.map { $0.replacingOccurrences(of: "@", with: directory.path) }
+            let result = try Program.rack(arguments)
+            #expect(result.status == 2)
+            #expect(result.output.isEmpty)
+            return result.complaints.replacingOccurrences(of: directory.path, with: "@")
+        }
+
+        private var pair: String { Program.scenarios + "/pair.yaml" }
+
+        @Test func `a rack that names a missing board is refused`() throws {
+            let rack = "configuration: \(pair)\nnodes:\n  east:\n    board: no-such-board\n"
+            let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
+            #expect(
+                complaint.contains("rack.yaml:4:12: nodes.east.board: there is no board"),
+                "\(complaint)")
+        }
+
+        @Test func `all mistakes of a rack file are told at once`() throws {
+            let rack = "configuration: \(pair)\nboot_tim: 1s\nnodes:\n  north: {}\n"
+            let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
+            #expect(complaint.contains("rack.yaml:2:1: boot_tim: unknown key"), "\(complaint)")
+            #expect(complaint.contains("did you mean boot_time?"), "\(complaint)")
+            #expect(complaint.contains("rack.yaml:4:3: nodes.north: unknown key"), "\(complaint)")
+        }
+
+        @Test func `a rack whose configuration cannot be read is refused`() throws {
+            let rack = "configuration: nowhere.yaml\n"
+            let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
+            #expect(complaint.contains("nowhere.yaml:1:1: the configuration file cannot be read"))
+        }
+
+        @Test(arguments: [
+            ("do: crash north", "there is no node \"north\""),
+            ("do: explode", "\"explode\" is no action"),
+            ("do: crash east twice", "\"twice\" is one word too many"),
+            ("do: link 3 cut", "links 1 to 2"),
+            ("do: link all loss 130%", "expected a percentage"),
+            ("do: sensor inlex of east is nak", "there is no sensor \"inlex\""),
+            ("do: sensor inlet of east reads hot", "expected a value"),
+            ("do: relay of east is welded", "stuck-on"),
+            ("when: gateway asleep", "expected active, inactive"),
+            ("when: fences many", "expected a count"),
+            ("when: []\n    then: crash east", "unknown key"),
+            ("within: soon", "expected"),
+        ])
+        func `a phrase that is none is refused with its place`(
+            _ step: String, _ reason: String
+        ) throws {
+            let scenario = "description: x\nsteps:\n  - \(step)\nexpect: {}\n"
+            let complaint = try refusal(
+                ["bad.yaml": scenario], Program.scenarios + "/rack.yaml", "--scenario", "@/bad.yaml"
+            )
+            #expect(complaint.contains("@/bad.yaml:"), "\(complaint)")
+            #expect(complaint.contains(reason), "\(complaint)")
+        }
+
+        @Test func `a scenario that is not met fails with 1 and says why`() throws {
+            let directory = FileManager.default.temporaryDirectory
+            let file = directory.appendingPathComponent("picket-\(UUID().uuidString).yaml")
+            defer { try? FileManager.default.removeItem(at: file) }
+            try """
+            description: What cannot be.
+            steps:
+              - when: takeovers 1
+                within: 1500ms
+            expect: { takeovers: 1 }
+            """.write(to: file, atomically: true, encoding: .utf8)
+            let result = try Program.rack(
+                [Program.scenarios + "/rack.yaml", "--scenario", file.path])
+            #expect(result.status == 1)
+            #expect(result.output.contains { $0.contains("waited 1.5 s in vain for: takeovers 1") })
+            #expect(result.output.contains { $0.contains("takeovers is 0, not 1") })
+            // No terminal, no colour.
+            #expect(!result.output.contains { $0.contains("\u{1B}") })
+        }
+
+        @Test func `a rack that ends leaves no process and no file`() throws {
+            let directory = "/tmp/picket-test.\(UInt32.random(in: 0...UInt32.max))"
+            let files = FileManager.default
+            try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            defer { try? files.removeItem(atPath: directory) }
+            let result = try Program.rack("handover-and-failback", "--temporary", directory)
+            #expect(result.status == 0)
+            #expect(try files.contentsOfDirectory(atPath: directory) == [])
+            let left = try files.contentsOfDirectory(atPath: "/proc").filter {
+                guard Int($0) != nil else { return false }
+                let line = try? String(contentsOfFile: "/proc/\($0)/cmdline", encoding: .utf8)
+                return line?.contains(directory) ?? false
+            }
+            #expect(left == [])
+        }
+    }
+
 }
 
 /// The programs, as they were built beside these tests.

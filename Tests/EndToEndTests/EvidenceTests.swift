@@ -45,7 +45,9 @@ struct EvidenceTests {
         ])
         #expect(evidence.dualActive() == .milliseconds(20))
         #expect(
-            findings.contains { if case .dual(_, let other) = $0 { other == "west" } else { false } })
+            findings.contains {
+                if case .dual(_, let other) = $0 { other == "west" } else { false }
+            })
     }
 
     @Test func `a process that died is not active for longer than it wrote`() throws {

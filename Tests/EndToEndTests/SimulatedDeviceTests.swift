@@ -61,7 +61,8 @@ struct SimulatedDeviceTests {
         #expect(try read(other) == 0)
     }
 
-    @Test(arguments: RegisterDescription.Width.allCases, [RegisterDescription.ByteOrder.big, .little])
+    @Test(
+        arguments: RegisterDescription.Width.allCases, [RegisterDescription.ByteOrder.big, .little])
     func `a described register comes back`(
         _ width: RegisterDescription.Width, _ order: RegisterDescription.ByteOrder
     ) throws {

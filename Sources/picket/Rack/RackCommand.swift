@@ -40,6 +40,9 @@ struct RackCommand: ParsableCommand {
     @Flag(help: "No live view, even on a terminal.")
     var plain = false
 
+    @Option(help: "Where the rack's directory is made; a short path, for it holds sockets.")
+    var temporary = "/tmp"
+
     @Flag(help: "Keep the rack's directory, with the agents' logs, and say where it is.")
     var keep = false
 
@@ -190,10 +193,12 @@ struct RackRun {
     /// Short, for it holds sockets, whose paths have 107 bytes.
     private func makeDirectory() throws(RackFailure) -> String {
         for _ in 0..<10 {
-            let path = "/tmp/picket-rack.\(String(UInt32.random(in: 0...UInt32.max), radix: 36))"
+            let name = String(UInt32.random(in: 0...UInt32.max), radix: 36)
+            let path = "\(command.temporary)/picket-rack.\(name)"
             if unsafe mkdir(path, 0o700) == 0 { return path }
         }
-        throw RackFailure("cannot make a directory in /tmp: errno \(picket_errno())")
+        throw RackFailure(
+            "cannot make a directory in \(command.temporary): errno \(picket_errno())")
     }
 }
 

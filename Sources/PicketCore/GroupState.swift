@@ -8,6 +8,7 @@
 ///        │ └──peer's offer, or a receipt─────────────┘ │                               │    │
 ///        │                  └──a receipt───────────────┘                               │    │
 ///        └──────────────the peer holds it, or declined────────────────────────────────-┘    │
+///     releasing (at an agent's start: nothing is known to be stopped) ──stopped──▶ vacant
 ///     resuming (restarted agent) ──peer's grant or a receipt──▶ holding          vacant ◀───┘
 ///
 /// Everything is level-triggered: each side tells its whole state in every message, and each rule
@@ -135,6 +136,17 @@ struct Releasing: Equatable, Sendable {
     /// A stop failed for good: something may still run here, and only a fence can end it.
     var stuck = false
     var retryAt = Instant.distantFuture
+    /// Not held, but not known to be stopped either: an agent that starts stops everything first.
+    var unknown = false
+
+    /// At the agent's start. Until the stop is done the group is not vacant here (S1).
+    init(unknownAt term: Term) {
+        self.term = term
+        cause = .none
+        yields = false
+        automatic = false
+        unknown = true
+    }
 
     init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {
         term = active.term

@@ -388,6 +388,7 @@ extension Machine {
     ) {
         guard case .releasing(let releasing) = groups[group].role else { return }
         groups[group].role = .vacant
+        if releasing.unknown { return }
         memory.groups[group].holder = .nobody
         out.emit(
             .trace(
@@ -413,6 +414,7 @@ extension Machine {
         groups[group].role = .releasing(releasing)
         guard first else { return }
         out.emit(.trace(Trace(.stopFailed, group: group, term: releasing.term)))
+        if releasing.unknown { return }
         out.emit(.trace(Trace(.askedToBeFenced, group: group, cause: .stopFailed)))
     }
 

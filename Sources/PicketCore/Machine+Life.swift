@@ -6,6 +6,19 @@
 ///     paired ──pause agreed──▶ (exit, groups keep running)
 ///     any    ──leave──▶ leaving ──all released──▶ left ──acknowledged, or time──▶ (exit)
 extension Machine {
+    /// First of all, what the note does not say to be held is stopped: a unit that the system
+    /// started by itself, or what an agent left behind whose note is lost.
+    mutating func begin<Sink: EffectSink>(into out: inout Sink) {
+        guard !begun else { return }
+        begun = true
+        for group in groups.indices {
+            guard case .releasing(let releasing) = groups[group].role, releasing.unknown else {
+                continue
+            }
+            out.emit(.stop(group, cause: .agentRestarted))
+        }
+    }
+
     mutating func stepLife<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         switch phase {
         case .waiting: stepWaiting(at: now, into: &out)

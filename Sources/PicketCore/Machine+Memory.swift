@@ -58,6 +58,7 @@ extension Machine {
         for group in groups.indices {
             switch groups[group].role {
             case .holding(let active): holdings.append(Holding(group: group, term: active.term))
+            case .releasing(let it) where it.unknown: break
             case .releasing(let it): holdings.append(Holding(group: group, term: it.term))
             case .resuming(let term): holdings.append(Holding(group: group, term: term))
             case .vacant, .claiming, .granting: break

@@ -63,7 +63,7 @@ extension Machine {
         if policy.simulated || health.simulated { flags.insert(.simulated) }
         if pauseUntil != nil { flags.insert(.pauseAgreed) }
         for group in groups {
-            if case .releasing(let releasing) = group.role, releasing.stuck {
+            if case .releasing(let releasing) = group.role, releasing.stuck, !releasing.unknown {
                 flags.insert(.fenceMe)
             }
         }

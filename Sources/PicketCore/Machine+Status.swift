@@ -41,7 +41,7 @@ extension Machine {
         let told = reports.indices.contains(group) ? reports[group] : nil
         return GroupStatus(
             role: told?.role ?? .vacant, running: told?.flags.contains(.running) ?? false,
-            eligible: isEligible(group), term: state.term, peerRole: report?.role,
+            eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,
             peerRunning: report?.flags.contains(.running) ?? false,
             peerTerm: report?.term ?? .never, sync: state.sync,
             peerSync: report?.sync ?? .unknown)

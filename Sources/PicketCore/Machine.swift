@@ -38,6 +38,7 @@ public struct Machine: Sendable {
     // Life
     var phase = Message.Phase.waiting
     let startedAt: Instant
+    var begun = false
     /// Contact in this boot, by this agent or the one before it.
     var hadContact: Bool
     var receipt: Receipt?
@@ -109,7 +110,9 @@ public struct Machine: Sendable {
         startedAt = now
         nextSending = now
         promised = now
-        groups = memory.groups.map { GroupState(term: $0.term) }
+        groups = memory.groups.map {
+            GroupState(role: .releasing(Releasing(unknownAt: $0.term)), term: $0.term)
+        }
         for holding in note.holdings where holding.group < groups.count {
             groups[holding.group].role = .resuming(holding.term)
         }
@@ -149,6 +152,7 @@ public struct Machine: Sendable {
 
     /// The rules, in their order.
     private mutating func step<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        begin(into: &out)
         stepContact(at: now, into: &out)
         stepLife(at: now, into: &out)
         stepFencing(at: now, into: &out)

@@ -26,10 +26,14 @@ struct Groups {
         var running = false
     }
 
-    init(_ configuration: Configuration, names: Names) {
+    /// - Parameter held: what the agent before this one ran in this boot.
+    init(_ configuration: Configuration, names: Names, held: [Holding]) {
         settings = configuration.groups
         for (index, group) in settings.enumerated() {
-            runners.append(GroupRunner(group: index, plan: Groups.plan(group)))
+            runners.append(
+                GroupRunner(
+                    group: index, plan: Groups.plan(group),
+                    term: held.first { $0.group == index }?.term ?? .never))
             probes.append(
                 Probe(due: group.sync == nil ? .distantFuture : Instant(nanoseconds: 0)))
         }

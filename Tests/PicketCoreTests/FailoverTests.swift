@@ -13,6 +13,20 @@ struct FailoverTests {
         #expect(world.violations.isEmpty)
     }
 
+    @Test func `what runs already on a node that boots is stopped before the pair forms`() {
+        let world = SmallWorld()
+        world.startTime = .milliseconds(300)
+        // As a unit that the system enabled by itself.
+        world.boot(world.high)
+        world.high.running[0] = Term(1)
+        world.boot(world.low)
+        world.run(for: .milliseconds(200))
+        #expect(world.low.running[0] == nil)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .low)
+        #expect(world.violations.isEmpty)
+    }
+
     @Test func `a silent holder is fenced before takeover and returns as a standby`() {
         let world = SmallWorld()
         world.bootBoth()

@@ -94,16 +94,18 @@ extension Machine {
         guard let peer, inContact, fence.episode == nil, peer.flags.contains(.fenceMe) else {
             return
         }
-        let refusal: Refusal? =
-            if drill || peer.flags.contains(.drill) { .drill } else if maintenance
-                || peerMaintenance
-            { .maintenance } else if policy.fenceLevels.isEmpty || fence.distrusted { .noFence
-            } else if leaving != nil { .leaving } else { nil }
-        if let refusal {
+        if let refusal = requestRefusal {
             tell(refusal, cause: .peerAskedForIt, into: &out)
         } else {
             fence.episode = FenceState.Episode(cause: .peerAskedForIt, commanded: true)
         }
+    }
+
+    private var requestRefusal: Refusal? {
+        guard let peer, !drill, !peer.flags.contains(.drill) else { return .drill }
+        if maintenance || peerMaintenance { return .maintenance }
+        if policy.fenceLevels.isEmpty || fence.distrusted { return .noFence }
+        return leaving == nil ? nil : .leaving
     }
 
     /// Contact is lost: waits for its turn, and orders.

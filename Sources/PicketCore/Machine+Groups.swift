@@ -98,7 +98,8 @@ extension Machine {
 
     /// Which of the two starts a vacant group: who can, then who is fit, then who is preferred.
     private func isMine(_ group: GroupIndex, _ report: GroupReport) -> Bool {
-        guard isEligible(group), let peer, peer.phase == .paired || peer.phase == .alone
+        guard isEligible(group), let peer,
+            peer.phase == .paired || peer.phase == .alone
                 || peer.phase == .leaving || peer.phase == .left
         else { return false }
         guard report.flags.contains(.eligible) else { return true }

@@ -74,7 +74,9 @@ extension Machine {
     private mutating func regain<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard let age = contact.age(at: now), age <= policy.timing.deadAfter else { return }
         let regained = contactState == .lost || contactState == .never || phase == .waiting
-        if age <= suspicionAge { contactState = .established } else if regained {
+        if age <= suspicionAge {
+            contactState = .established
+        } else if regained {
             contactState = .suspected
         }
         fence.firstTurn = true

@@ -362,7 +362,8 @@ struct FailoverTests {
     @Test(arguments: 0..<40)
     func `no fault in any mixture makes a group active on both`(seed: Int) {
         let world = SmallWorld(seed: UInt64(1000 + seed)) { policy in
-            policy.groups.append(GroupPolicy(prefer: .high, failback: .auto(stableFor: .seconds(3))))
+            policy.groups.append(
+                GroupPolicy(prefer: .high, failback: .auto(stableFor: .seconds(3))))
             policy.fenceBudget = .perHour(1000)
             policy.moveBudget = .perHour(1000)
         }
@@ -379,7 +380,9 @@ struct FailoverTests {
         for node in world.nodes {
             node.failStart = false
             node.failStop = false
-            if !node.powered { world.boot(node) } else if node.machine == nil {
+            if !node.powered {
+                world.boot(node)
+            } else if node.machine == nil {
                 world.startAgent(node)
             }
             _ = world.command(.maintenance(false), on: node)
@@ -410,7 +413,8 @@ struct FailoverTests {
             world.after(.seconds(3)) { if !node.powered { world.boot(node) } }
         case 8: _ = world.command(.handover(nil), on: node)
         case 9: world.handle(.health(Health(score: world.random.chance(50) ? 0 : 100)), on: node)
-        case 10: world.relays[Int(world.random.below(2))] = world.random.chance(70) ? .works : .stuckOn
+        case 10:
+            world.relays[Int(world.random.below(2))] = world.random.chance(70) ? .works : .stuckOn
         case 11: _ = world.command(.pause(.seconds(2)), on: node)
         default: _ = world.command(.failback(nil), on: node)
         }

@@ -215,8 +215,8 @@ public struct Narrator: Equatable, Sendable {
                 + "compare the two files"
         case .configurationAgrees: return "The configurations of {me} and {peer} agree"
         case .persistFailed:
-            return "The state file of {me} cannot be written: no group changes its holder until "
-                + "it can"
+            return "The state file of {me} cannot be written: a takeover or two go on by terms "
+                + "that were reserved before, then none until it can"
         case .persistRecovered: return "The state file of {me} can be written again"
         case .drillBegan: return "A drill has begun on {me}"
         case .drillEnded: return "The drill on {me} has ended"

@@ -114,6 +114,8 @@ extension Machine {
             tell(refusal, cause: .contactLost, into: &out)
             return
         }
+        // A session just met has its first round trip before it.
+        guard now - metAt > policy.timing.deadAfter else { return }
         guard let turn = turn(at: now) else {
             tell(.notArmed, cause: .contactLost, into: &out)
             return

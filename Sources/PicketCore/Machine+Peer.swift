@@ -10,7 +10,7 @@ extension Machine {
             }
             disprove(session, into: &out)
         }
-        if session != peerSession { meet(session, into: &out) }
+        if session != peerSession { meet(session, at: now, into: &out) }
         contact.noteHeard(on: link, at: now)
         if contact.noteAcknowledged(message, at: now) { regain(at: now, into: &out) }
         if message.flags.contains(.probe) { answerDue = true }
@@ -26,8 +26,11 @@ extension Machine {
 
     /// A new life of the peer's agent. Every receipt was for the life before it, and so were the
     /// grants given and asked for.
-    private mutating func meet<Sink: EffectSink>(_ session: SessionID, into out: inout Sink) {
+    private mutating func meet<Sink: EffectSink>(
+        _ session: SessionID, at now: Instant, into out: inout Sink
+    ) {
         peerSession = session
+        metAt = now
         peer = nil
         mustForget = memory.alone || durable.alone || saving?.memory.alone == true
         memory.alone = false

@@ -24,6 +24,8 @@ public struct Machine: Sendable {
     var contact: Contact
     var contactState = Status.Contact.never
     var peerSession: SessionID?
+    /// When that session was first heard.
+    var metAt = Instant(nanoseconds: .min / 2)
     /// The newest message of the peer's present session.
     var peer: Message?
     var peerReceivedAt = Instant(nanoseconds: 0)

@@ -25,7 +25,7 @@ final class SimulatedRelay {
         case stuckOff
         /// So long from the line's edge to the contact's.
         case slow(Duration)
-        /// The contact chatters for 8 ms before it rests.
+        /// When it is switched, the contact chatters for 8 ms before it rests.
         case bouncing
     }
     enum Feedback: Equatable { case truthful, saysOn, saysOff, inverted }
@@ -58,6 +58,7 @@ final class SimulatedRelay {
         case .stuckOn: move(to: true, after: .zero)
         case .stuckOff: move(to: false, after: .zero)
         case .slow(let delay): move(to: commanded, after: delay)
+        case .bouncing where contact == commanded: break
         case .bouncing:
             for step in 0..<5 {
                 let on = commanded == (step % 2 == 0)

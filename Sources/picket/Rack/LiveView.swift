@@ -262,7 +262,7 @@ final class LiveView {
             "fences \(tally.fenceCount)  takeovers \(tally.takeovers)  handovers \(tally.handovers)  "
         let dual = world.evidence.dualActive()
         var line = Line([
-            (" picket rack ", "7"), ("  \(name) \(time) s  \(counts)", nil),
+            (" picket rack ", "7"), (" SIMULATED ", "33"), (" \(name) \(time) s  \(counts)", nil),
             dual > .zero
                 ? ("DUAL ACTIVE \(dual.milliseconds) ms", "1;31") : ("dual active 0 ms", "32"),
         ])
@@ -332,7 +332,11 @@ final class LiveView {
         if node.agentPaused { return ("HUNG", "1;31") }
         guard agent.isAnswering, let phase = agent.phase else { return ("silent", "33") }
         let contact = agent.hasContact ? "contact" : "no contact"
-        let gap = agent.protectionGap.map { ", \($0)" } ?? ""
+        let gap =
+            agent.hasContact
+            ? agent.protectionGap.map {
+                ", unprotected: \($0.replacingOccurrences(of: "_", with: " "))"
+            } ?? "" : ""
         return ("\(phase), \(contact)\(gap)", agent.isPaired ? "32" : "33")
     }
 

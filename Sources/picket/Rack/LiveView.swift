@@ -335,7 +335,7 @@ final class LiveView {
         let gap =
             agent.hasContact
             ? agent.protectionGap.map {
-                ", unprotected: \($0.replacingOccurrences(of: "_", with: " "))"
+                ", unprotected: \(String($0.map { $0 == "_" ? " " : $0 }))"
             } ?? "" : ""
         return ("\(phase), \(contact)\(gap)", agent.isPaired ? "32" : "33")
     }

@@ -16,7 +16,12 @@ let strict: [SwiftSetting] =
         .enableUpcomingFeature("MemberImportVisibility"),
         .strictMemorySafety(),
         .treatAllWarnings(as: .error),
-    ] + (planted ? [.define("PICKET_PLANTED_BUGS")] : [])
+    ]
+    + (planted
+        ? [
+            .define("PICKET_PLANTED_BUGS"),
+            .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"]),
+        ] : [])
 let agent =
     strict
     + (embedded

@@ -42,7 +42,10 @@ public struct MemoryFile: Sendable {
         return try decode(bytes, now: now, wall: wall)
     }
 
-    mutating func decode(_ bytes: [UInt8], now: Instant, wall: Int64) throws(FileError) -> Memory {
+    /// The file's bytes, as `encode` made them.
+    public mutating func decode(
+        _ bytes: [UInt8], now: Instant, wall: Int64
+    ) throws(FileError) -> Memory {
         let lines: [[String]]
         switch SealedText.open(bytes, title: MemoryFile.title) {
         case .damaged(let reason): throw damaged(reason)

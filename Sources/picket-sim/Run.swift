@@ -1,7 +1,97 @@
 import ArgumentParser
+import Foundation
+import PicketCore
+import PicketSimulation
 
+/// Many worlds, one after the other, each with its own faults.
 struct Run: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Not built yet.")
+    static let configuration = CommandConfiguration(
+        abstract: "Plays simulated worlds, each drawn from its seed, until a property is violated.",
+        discussion: """
+            EXAMPLES
+              picket-sim run --seeds 1000              seeds 1 … 1000
+              picket-sim run --seed 4711 --shrink      the fewest faults that still violate
+              picket-sim run --seed 4711 --replay      the whole story
+              picket-sim run --script found.txt        a script that was kept
 
-    func run() throws {}
+            EXIT CODES
+              0  nothing was violated
+              1  a property was violated
+              2  the command line or a script is wrong
+            """)
+
+    @Option(help: "How many seeds.") var seeds = 1
+    @Option(help: "The first seed.") var seed: UInt64 = 1
+    @Option(help: "Simulated hours of faults per seed.") var hours = 240.0 / 3600
+    @Option(help: "Stop after this many wall-clock minutes.") var minutes: Double?
+    @Option(help: "A script instead of a seed.") var script: String?
+    @Option(help: "A planted bug to switch on (simulation build only).") var bug: String?
+    @Flag(help: "Tell the whole story.") var replay = false
+    @Flag(help: "Take faults away as long as the same property is still violated.")
+    var shrink = false
+    @Flag(help: "Go on after a violation, and list them all.") var keepGoing = false
+    @Flag(help: "No coverage table.") var quiet = false
+
+    func run() throws {
+        try PlantedSwitch.set(bug)
+        if let script {
+            let plan = try Story.load(script)
+            try play(plan)
+        } else if replay || shrink {
+            try play(Swarm.plan(seed: seed, safety: safety))
+        } else {
+            try swarm()
+        }
+    }
+
+    private var safety: Duration { .milliseconds(Int64(hours * 3_600_000)) }
+
+    private func play(_ plan: Plan) throws {
+        var plan = plan
+        if shrink {
+            plan = Shrink.run(plan) { Story.complain($0) }
+            print(plan.text)
+        }
+        let world = World(plan, remembering: replay ? nil : 400)
+        let good = world.run()
+        if replay || !good { Story.print(world) }
+        if !good { throw ExitCode(1) }
+        print("nothing violated in \(Int(world.seconds)) s")
+    }
+
+    private func swarm() throws {
+        var coverage = Coverage()
+        var simulated = 0.0
+        var found: [(UInt64, Violation)] = []
+        let began = Date()
+        var told = began
+        var played = 0
+        for seed in seed..<(seed + UInt64(seeds)) {
+            let world = World(Swarm.plan(seed: seed, safety: safety), remembering: 60)
+            let good = world.run()
+            played += 1
+            simulated += world.seconds
+            coverage.add(world.coverage)
+            if !good, let violation = world.violation {
+                found.append((seed, violation))
+                if !keepGoing { Story.print(world) }
+                print("seed \(seed): \(violation.property): \(violation.text)")
+                if !keepGoing { break }
+            }
+            let now = Date()
+            if now.timeIntervalSince(told) > 5 {
+                told = now
+                Story.progress(played, of: seeds, simulated, now.timeIntervalSince(began))
+            }
+            if let minutes, now.timeIntervalSince(began) > minutes * 60 { break }
+        }
+        let elapsed = Date().timeIntervalSince(began)
+        if !quiet { Story.print(coverage) }
+        let rate = simulated / 3600 / max(elapsed, 1e-9)
+        print(
+            "\(played) seeds, \(String(format: "%.2f", simulated / 3600)) pair-hours in "
+                + "\(String(format: "%.1f", elapsed)) s: \(String(format: "%.2f", rate)) "
+                + "pair-hours per second, \(found.count) violations")
+        if !found.isEmpty { throw ExitCode(1) }
+    }
 }

@@ -1,0 +1,99 @@
+/// All that can go wrong in the world, one entry of the script each.
+public import PicketCore
+
+public struct FaultEntry: Equatable, Sendable {
+    /// Since the world's beginning.
+    public var at: Duration
+    /// Zero: for ever, or until the faults stop; without meaning for what happens at once.
+    public var lasting: Duration
+    public var fault: Fault
+
+    public init(at: Duration, lasting: Duration = .zero, _ fault: Fault) {
+        self.at = at
+        self.lasting = lasting
+        self.fault = fault
+    }
+}
+
+public enum Fault: Equatable, Sendable {
+    // Network, from one node to the other; link nil for all
+    case cut(from: NodeID, link: Int?)
+    case loss(from: NodeID, link: Int?, percent: Int)
+    case delay(from: NodeID, link: Int?, upTo: Duration)
+    case duplicate(from: NodeID, link: Int?, percent: Int)
+    case corrupt(from: NodeID, link: Int?, percent: Int)
+    /// So many datagrams that anybody ever sent arrive once more.
+    case replay(to: NodeID, count: Int)
+
+    // Agents
+    /// The whole process stands still.
+    case pause(NodeID)
+    /// Only the loop does; its workers go on.
+    case hang(NodeID)
+    /// The loop goes on, and never completes a healthy turn.
+    case livelock(NodeID)
+    case crash(NodeID)
+    /// Dies between two effects, so many from now.
+    case crashAfter(NodeID, effects: Int)
+    /// Loops and workers wake up late by up to this.
+    case late(NodeID, upTo: Duration)
+
+    // Disks
+    case loseState(NodeID)
+    case damageState(NodeID)
+    case diskFull(NodeID)
+    case diskSlow(NodeID, upTo: Duration)
+
+    // Power and hardware
+    case powerLoss(NodeID)
+    /// Of the relay that this node drives.
+    case relay(NodeID, RelayFault)
+    case deadWatchdog(NodeID)
+    case wallStep(NodeID, Duration)
+
+    // Health and resources
+    case health(NodeID, score: Int)
+    case drill(NodeID)
+    case sync(NodeID, GroupIndex, GroupReport.SyncState)
+    case resource(NodeID, GroupIndex, ResourceFault)
+
+    // Operators
+    case command(NodeID, Command)
+    /// `confirmFence` though the peer may well be alive.
+    case falseWord(NodeID)
+}
+
+public enum RelayFault: String, CaseIterable, Sendable {
+    case stuckOn = "stuck-on"
+    case stuckOff = "stuck-off"
+    case slow
+    case bouncing
+    case senseOn = "sense-on"
+    case senseOff = "sense-off"
+    case unreachable
+    /// A double fault: stuck, and its sense line says that it moved.
+    case lies
+}
+
+public enum ResourceFault: String, CaseIterable, Sendable {
+    case startFails = "start-fails"
+    case startHangs = "start-hangs"
+    case stopFails = "stop-fails"
+    case stopHangs = "stop-hangs"
+    case monitorFails = "monitor-fails"
+    case slow
+    case unkillable
+}
+
+extension Fault {
+    /// For the coverage table: what kind of fault it is.
+    public var name: String { FaultText.words(self)[0] }
+
+    /// All names that a coverage table lists.
+    public static let names: [String] = [
+        "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "hang", "livelock",
+        "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
+        "power-loss", "relay", "dead-watchdog", "wall-step", "health", "drill", "sync",
+        "resource", "command", "false-word",
+    ]
+}

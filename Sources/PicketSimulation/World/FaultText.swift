@@ -1,0 +1,242 @@
+/// Faults as text: one line each, so that a script can be read, kept and replayed.
+///
+///     at 3200ms for 5s cut low link 0
+///     at 4s relay low stuck-on
+///     at 5s command high handover 0
+internal import PicketCore
+
+public struct ScriptError: Error, Equatable, Sendable {
+    /// From 1.
+    public var line: Int
+    public var expected: String
+}
+
+public enum FaultText {
+    /// The words after `at … for …`.
+    static func words(_ fault: Fault) -> [String] {
+        switch fault {
+        case .cut(let from, let link): ["cut", text(from)] + text(link)
+        case .loss(let from, let link, let percent):
+            ["loss", text(from)] + text(link) + ["\(percent)%"]
+        case .delay(let from, let link, let upTo):
+            ["delay", text(from)] + text(link) + [text(upTo)]
+        case .duplicate(let from, let link, let percent):
+            ["duplicate", text(from)] + text(link) + ["\(percent)%"]
+        case .corrupt(let from, let link, let percent):
+            ["corrupt", text(from)] + text(link) + ["\(percent)%"]
+        case .replay(let to, let count): ["replay", text(to), "\(count)"]
+        case .pause(let node): ["pause", text(node)]
+        case .hang(let node): ["hang", text(node)]
+        case .livelock(let node): ["livelock", text(node)]
+        case .crash(let node): ["crash", text(node)]
+        case .crashAfter(let node, let effects): ["crash-after", text(node), "\(effects)"]
+        case .late(let node, let upTo): ["late", text(node), text(upTo)]
+        case .loseState(let node): ["lose-state", text(node)]
+        case .damageState(let node): ["damage-state", text(node)]
+        case .diskFull(let node): ["disk-full", text(node)]
+        case .diskSlow(let node, let upTo): ["disk-slow", text(node), text(upTo)]
+        case .powerLoss(let node): ["power-loss", text(node)]
+        case .relay(let node, let fault): ["relay", text(node), fault.rawValue]
+        case .deadWatchdog(let node): ["dead-watchdog", text(node)]
+        case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
+        case .health(let node, let score): ["health", text(node), "\(score)"]
+        case .drill(let node): ["drill", text(node)]
+        case .sync(let node, let group, let state):
+            ["sync", text(node), "\(group)", "\(state.rawValue)"]
+        case .resource(let node, let group, let fault):
+            ["resource", text(node), "\(group)", fault.rawValue]
+        case .command(let node, let command): ["command", text(node)] + words(command)
+        case .falseWord(let node): ["false-word", text(node)]
+        }
+    }
+
+    private static func words(_ command: Command) -> [String] {
+        switch command {
+        case .handover(let group): ["handover"] + (group.map { ["\($0)"] } ?? [])
+        case .failback(let group): ["failback"] + (group.map { ["\($0)"] } ?? [])
+        case .fence: ["fence"]
+        case .confirmFence: ["confirm-fence"]
+        case .maintenance(let on): ["maintenance", on ? "on" : "off"]
+        case .pause(let length): ["agree-pause", text(length)]
+        case .leave: ["leave"]
+        case .clear(let group): ["clear"] + (group.map { ["\($0)"] } ?? [])
+        case .drillFailover(let live): ["drill-failover", live ? "live" : "plan"]
+        case .drill(let on): ["drill", on ? "on" : "off"]
+        }
+    }
+
+    public static func line(_ entry: FaultEntry) -> String {
+        var words = ["at", text(entry.at)]
+        if entry.lasting > .zero { words += ["for", text(entry.lasting)] }
+        return (words + self.words(entry.fault)).joined(separator: " ")
+    }
+
+    static func text(_ node: NodeID) -> String { node == .low ? "low" : "high" }
+    private static func text(_ link: Int?) -> [String] { link.map { ["link", "\($0)"] } ?? [] }
+
+    static func text(_ duration: Duration) -> String {
+        let n = duration.nanoseconds
+        if n % 1_000_000_000 == 0 { return "\(n / 1_000_000_000)s" }
+        if n % 1_000_000 == 0 { return "\(n / 1_000_000)ms" }
+        if n % 1_000 == 0 { return "\(n / 1_000)us" }
+        return "\(n)ns"
+    }
+
+    // MARK: Reading
+
+    static func duration(_ text: String) -> Duration? {
+        for (unit, scale) in [
+            ("ns", Int64(1)), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000),
+        ] where text.hasSuffix(unit) {
+            guard let n = Int64(text.dropLast(unit.count)), abs(n) < .max / scale else { continue }
+            return Duration(nanoseconds: n * scale)
+        }
+        return nil
+    }
+
+    static func entry(_ words: [String], line: Int) throws(ScriptError) -> FaultEntry {
+        var words = Words(words.dropFirst(), line: line)
+        let at = try words.duration()
+        var lasting = Duration.zero
+        if words.next == "for" {
+            words.skip()
+            lasting = try words.duration()
+        }
+        let entry = FaultEntry(at: at, lasting: lasting, try fault(&words))
+        try words.end()
+        return entry
+    }
+
+    private static func fault(_ words: inout Words) throws(ScriptError) -> Fault {
+        let verb = try words.word("a fault: \(Fault.names.joined(separator: ", "))")
+        let node = try words.node()
+        switch verb {
+        case "cut": return .cut(from: node, link: try words.link())
+        case "loss":
+            return .loss(from: node, link: try words.link(), percent: try words.percent())
+        case "delay":
+            return .delay(from: node, link: try words.link(), upTo: try words.duration())
+        case "duplicate":
+            return .duplicate(from: node, link: try words.link(), percent: try words.percent())
+        case "corrupt":
+            return .corrupt(from: node, link: try words.link(), percent: try words.percent())
+        case "replay": return .replay(to: node, count: try words.number(1...10_000))
+        case "pause": return .pause(node)
+        case "hang": return .hang(node)
+        case "livelock": return .livelock(node)
+        case "crash": return .crash(node)
+        case "crash-after": return .crashAfter(node, effects: try words.number(1...100_000))
+        case "late": return .late(node, upTo: try words.duration())
+        case "lose-state": return .loseState(node)
+        case "damage-state": return .damageState(node)
+        case "disk-full": return .diskFull(node)
+        case "disk-slow": return .diskSlow(node, upTo: try words.duration())
+        case "power-loss": return .powerLoss(node)
+        case "relay":
+            let name = try words.word("a relay's fault")
+            guard let fault = RelayFault(rawValue: name) else {
+                throw words.expected(list(RelayFault.allCases.map(\.rawValue)))
+            }
+            return .relay(node, fault)
+        case "dead-watchdog": return .deadWatchdog(node)
+        case "wall-step": return .wallStep(node, try words.duration())
+        case "health": return .health(node, score: try words.number(0...100))
+        case "drill": return .drill(node)
+        case "sync":
+            let group = try words.group()
+            guard let state = GroupReport.SyncState(rawValue: UInt8(try words.number(0...3)))
+            else { throw words.expected("0 … 3") }
+            return .sync(node, group, state)
+        case "resource":
+            let group = try words.group()
+            let name = try words.word("a resource's fault")
+            guard let fault = ResourceFault(rawValue: name) else {
+                throw words.expected(list(ResourceFault.allCases.map(\.rawValue)))
+            }
+            return .resource(node, group, fault)
+        case "command": return .command(node, try command(&words))
+        case "false-word": return .falseWord(node)
+        default: throw words.expected("one of " + list(Fault.names))
+        }
+    }
+
+    private static func command(_ words: inout Words) throws(ScriptError) -> Command {
+        switch try words.word("a command") {
+        case "handover": return .handover(try words.optionalGroup())
+        case "failback": return .failback(try words.optionalGroup())
+        case "fence": return .fence
+        case "confirm-fence": return .confirmFence
+        case "maintenance": return .maintenance(try words.word("on or off") == "on")
+        case "agree-pause": return .pause(try words.duration())
+        case "leave": return .leave
+        case "clear": return .clear(try words.optionalGroup())
+        case "drill-failover": return .drillFailover(live: try words.word("live or plan") == "live")
+        case "drill": return .drill(try words.word("on or off") == "on")
+        default:
+            throw words.expected(
+                "handover, failback, fence, confirm-fence, maintenance, agree-pause, leave, "
+                    + "clear, drill-failover or drill")
+        }
+    }
+
+    private static func list(_ names: [String]) -> String { names.joined(separator: ", ") }
+}
+
+/// The words of one line, taken one by one.
+struct Words {
+    private var words: ArraySlice<String>
+    let line: Int
+
+    init(_ words: ArraySlice<String>, line: Int) {
+        self.words = words
+        self.line = line
+    }
+
+    var next: String? { words.first }
+    mutating func skip() { words.removeFirst() }
+    func expected(_ what: String) -> ScriptError { ScriptError(line: line, expected: what) }
+
+    mutating func word(_ what: String) throws(ScriptError) -> String {
+        guard let word = words.popFirst() else { throw expected(what) }
+        return word
+    }
+    mutating func duration() throws(ScriptError) -> Duration {
+        let what = "a time such as 250ms or 3s"
+        guard let duration = FaultText.duration(try word(what)) else { throw expected(what) }
+        return duration
+    }
+    mutating func number(_ range: ClosedRange<Int>) throws(ScriptError) -> Int {
+        let what = "a number \(range.lowerBound) … \(range.upperBound)"
+        guard let number = Int(try word(what)), range.contains(number) else {
+            throw expected(what)
+        }
+        return number
+    }
+    mutating func percent() throws(ScriptError) -> Int {
+        let text = try word("a share such as 30%")
+        guard text.hasSuffix("%"), let number = Int(text.dropLast()), (0...100).contains(number)
+        else { throw expected("a share such as 30%") }
+        return number
+    }
+    mutating func node() throws(ScriptError) -> NodeID {
+        switch try word("low or high") {
+        case "low": return .low
+        case "high": return .high
+        default: throw expected("low or high")
+        }
+    }
+    mutating func link() throws(ScriptError) -> Int? {
+        guard next == "link" else { return nil }
+        skip()
+        return try number(0...(Limits.links - 1))
+    }
+    mutating func group() throws(ScriptError) -> GroupIndex {
+        try number(0...(Limits.groups - 1))
+    }
+    mutating func optionalGroup() throws(ScriptError) -> GroupIndex? {
+        next == nil ? nil : try group()
+    }
+    func end() throws(ScriptError) {
+        if let next { throw expected("the end of the line, not \"\(next)\"") }
+    }
+}

@@ -1,0 +1,228 @@
+/// One node of the world: its supply, its clock, its disk, its processes, the relay that it drives,
+/// and the agent, if one runs.
+internal import PicketCore
+internal import PicketHardware
+internal import PicketWire
+
+final class Node {
+    let id: NodeID
+    let index: Int
+    let policy: Policy
+
+    // Supply: the mains, and the contact of the peer's relay.
+    var mains = true
+    var powered = false
+    /// Counts the times that the power came on.
+    var powerLife: UInt32 = 0
+
+    // Clock: reads `base` when the power comes on.
+    var poweredAt: Int64 = 0
+    var base: Int64 = 0
+    var rate = 1.0
+    var wallOffset: Int64 = 0
+
+    // Agent
+    var agent: Agent?
+    /// Counts starts and deaths of the agent: what was meant for another life is dropped.
+    var life: UInt32 = 0
+    var standsStillUntil: Int64 = 0
+    /// The process as a whole, not only its loop.
+    var wholeStands = false
+    /// What came while the loop stood still.
+    var waiting: [Happening] = []
+    var livelockedUntil: Int64 = 0
+    var lateUntil: Int64 = 0
+    var lateBy: Int64 = 0
+    /// Effects until the agent dies between two of them.
+    var effectsToLive: Int?
+    /// When the agent next looks at its clocks by itself.
+    var turnAt: Int64 = .max
+
+    // Disk
+    var disk: [UInt8]?
+    var damaged = false
+    var fullUntil: Int64 = 0
+    var slowUntil: Int64 = 0
+    var slowBy: Int64 = 0
+    var note = RunNote.blank
+
+    // Processes: what may be up, by group and resource, whatever the agent thinks.
+    var up: [[Bool]]
+    var processes: [Process] = []
+    /// By group: until when each fault lasts.
+    var resourceFaults: [[ResourceFault: Int64]]
+
+    // The relay that this node drives, and its sense line
+    var line = true
+    /// What the last fence order behind a line that is off was caused by.
+    var lineCause = Cause.none
+    var contact = true
+    var relayFault: RelayFault?
+    var relayMoves: UInt32 = 0
+    var hasBeenOddAt = Int64.min / 2
+
+    // Watchdog
+    var watchdogArmed = false
+    var fedAt: Int64 = 0
+    var watchdogDeadUntil: Int64 = 0
+
+    // Health
+    var realHealth: UInt8 = 100
+    var drilled = false
+
+    // Network, by link: what happens to what this node sends
+    var weather: [Weather]
+
+    init(_ id: NodeID, policy: Policy, links: Int) {
+        self.id = id
+        index = Int(id.rawValue)
+        self.policy = policy
+        up = policy.groups.map { _ in Array(repeating: false, count: World.resources) }
+        resourceFaults = policy.groups.map { _ in [:] }
+        weather = Array(repeating: Weather(), count: links)
+    }
+
+    func clock(_ now: Int64) -> Instant {
+        Instant(nanoseconds: base + Int64(Double(now - poweredAt) * rate))
+    }
+
+    /// When the node's clock will read this, or a little later.
+    func world(_ instant: Instant) -> Int64 {
+        let left = instant.nanoseconds - base
+        guard left < 1 << 60 else { return .max }
+        return poweredAt + Int64(Double(left) / rate) + 1
+    }
+
+    func isUp(_ group: GroupIndex) -> Bool { up[group].contains(true) }
+}
+
+/// What a link does to the datagrams of one direction.
+struct Weather {
+    var cutUntil: Int64 = 0
+    var lossUntil: Int64 = 0
+    var loss = 0
+    var delayUntil: Int64 = 0
+    var delay: Int64 = 0
+    var duplicateUntil: Int64 = 0
+    var duplicate = 0
+    var corruptUntil: Int64 = 0
+    var corrupt = 0
+}
+
+/// One process of a group, of this agent's or of one that died before.
+struct Process {
+    var run: RunID
+    var life: UInt32
+    var group: GroupIndex
+    var resource: Int
+    var action: ResourceAction
+    var fails: Bool
+    var killed = false
+    var number: UInt64
+}
+
+/// One life of the agent: the shipping machine, channel, runners and fence, and little else.
+final class Agent {
+    let session: SessionID
+    let startedAt: Int64
+    var machine: Machine
+    var channel: Channel
+    var runners: [GroupRunner]
+    var effects = EffectList()
+    var resourceEffects = ResourceEffectList()
+    var followUps: [Event] = []
+    var handling = false
+    var ended = false
+    var memoryFile: World.StateFile
+
+    // Fence worker
+    var fence: RelayFence
+    var requests: [FenceRequest] = []
+    var pendingAnswer: RelayFence.Answer?
+    var workerGeneration: UInt32 = 0
+    var orderCauses: [UInt32: Cause] = [:]
+    var selfTest = RelaySelfTest(configured: true)
+    var testAt: Instant
+
+    // For the watch: what was sent when, what came, what it acknowledged
+    var sentAt: [Int64] = [0]
+    var newestFromPeer: (session: UInt64, sequence: UInt64) = (0, 0)
+    var opened = Opened()
+    var sealedCount = 0
+    /// A message of this session of the peer's came out of the channel.
+    var heardSession: SessionID?
+    var plain = PlainWindow()
+
+    init(
+        machine: Machine, channel: Channel, session: SessionID, runners: [GroupRunner],
+        fence: RelayFence, memoryFile: World.StateFile, startedAt: Int64, local: Instant
+    ) {
+        self.machine = machine
+        self.channel = channel
+        self.session = session
+        self.runners = runners
+        self.fence = fence
+        self.memoryFile = memoryFile
+        self.startedAt = startedAt
+        testAt = local
+    }
+}
+
+struct EffectList: EffectSink {
+    var items: [Effect] = []
+    mutating func emit(_ effect: Effect) { items.append(effect) }
+}
+
+struct ResourceEffectList: ResourceSink {
+    var items: [ResourceEffect] = []
+    mutating func emit(_ effect: ResourceEffect) { items.append(effect) }
+}
+
+/// Which sequence numbers came out of the channel, of each session: the watch's own count.
+struct Opened {
+    private var session: UInt64 = 0
+    private var seen: [Bool] = []
+
+    /// False if it came before.
+    mutating func note(_ session: UInt64, _ sequence: UInt64) -> Bool {
+        if session != self.session {
+            self.session = session
+            seen = []
+        }
+        let index = Int(sequence)
+        guard index < 10_000_000 else { return true }
+        while seen.count <= index { seen.append(false) }
+        if seen[index] { return false }
+        seen[index] = true
+        return true
+    }
+}
+
+/// For datagrams that are not really sealed: first copy, later copy, or too old.
+struct PlainWindow {
+    private var session: UInt64 = 0
+    private var newest: UInt64 = 0
+    private var mask: UInt64 = 0
+
+    /// True for the first copy, false for a later one, nil for what is too old to tell.
+    mutating func take(_ sequence: UInt64, of session: UInt64) -> Bool? {
+        if session != self.session {
+            self.session = session
+            newest = 0
+            mask = 0
+        }
+        if sequence > newest {
+            let by = sequence - newest
+            mask = by < 64 ? mask << by : 0
+            mask |= 1
+            newest = sequence
+            return true
+        }
+        let behind = newest - sequence
+        guard behind < 64 else { return nil }
+        let bit: UInt64 = 1 << behind
+        if mask & bit != 0 { return false }
+        mask |= bit
+        return true
+    }
+}

@@ -1,0 +1,138 @@
+/// One world: how it is set up, and what goes wrong when. Wholly drawn from a seed, or written as a
+/// script; either way the same plan plays the same story, byte for byte.
+public import PicketCore
+internal import PicketConfig
+
+public struct Plan: Equatable, Sendable {
+    /// Of all that is drawn while the plan plays: latencies, losses, crashes at a write.
+    public var seed: UInt64
+    public var detectWithin = Duration.milliseconds(500)
+    public var offWithin = Duration.milliseconds(50)
+    public var offTime = Duration.seconds(1)
+    public var bootTime = Duration.seconds(3)
+    public var watchdog = Duration.seconds(5)
+    public var links = 1
+    public var groups = [GroupPolicy(prefer: .low)]
+    public var fencesAnHour = 3
+    public var movesAnHour = 3
+    public var startup = Startup.wait
+    /// Every datagram is sealed; else one in sixteen is, and all hellos.
+    public var sealed = false
+    /// Parts per million by which the two nodes' clocks are fast.
+    public var drift = [0, 0]
+    /// Ordinary late wake-ups are up to this.
+    public var jitter = Duration.microseconds(200)
+    /// Faults are on for this long; then they stop, and the pair must recover.
+    public var safety = Duration.seconds(60)
+    public var faults: [FaultEntry] = []
+
+    public init(seed: UInt64) { self.seed = seed }
+
+    /// `nil` where `detectWithin` cannot hold.
+    func policy(of node: NodeID) -> Policy? {
+        let intent = TimingIntent(
+            detectWithin: detectWithin, offWithin: offWithin, startWithin: .seconds(2),
+            stopWithin: .seconds(2), watchdog: watchdog)
+        guard let budget = try? intent.derive() else { return nil }
+        return Policy(
+            me: node, linkCount: links, timing: budget.timing, startup: startup,
+            fenceLevels: [.relay(verified: true)], fenceBudget: .perHour(fencesAnHour),
+            moveBudget: .perHour(movesAnHour), groups: groups, digest: 42)
+    }
+}
+
+// MARK: - As text
+
+extension Plan {
+    public var text: String {
+        var lines = [
+            "seed \(seed)", "detect-within \(FaultText.text(detectWithin))",
+            "off-within \(FaultText.text(offWithin))", "off-time \(FaultText.text(offTime))",
+            "boot-time \(FaultText.text(bootTime))", "watchdog \(FaultText.text(watchdog))",
+            "links \(links)", "fences-an-hour \(fencesAnHour)", "moves-an-hour \(movesAnHour)",
+            "drift \(drift[0]) \(drift[1])", "jitter \(FaultText.text(jitter))",
+            "safety \(FaultText.text(safety))",
+        ]
+        if case .aloneAfter(let patience) = startup {
+            lines.append("alone-after \(FaultText.text(patience))")
+        }
+        if sealed { lines.append("sealed") }
+        for group in groups { lines.append(Plan.line(group)) }
+        for fault in faults { lines.append(FaultText.line(fault)) }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func line(_ group: GroupPolicy) -> String {
+        var text = "group \(FaultText.text(group.prefer)) priority \(group.priority)"
+        if case .auto(let stableFor) = group.failback {
+            text += " failback \(FaultText.text(stableFor))"
+        }
+        return text
+    }
+
+    /// Reads a script. Blank lines and what follows `#` are skipped.
+    public init(text: String) throws(ScriptError) {
+        self.init(seed: 1)
+        var groups: [GroupPolicy] = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated()
+        {
+            let content = line.split(separator: "#", omittingEmptySubsequences: false)[0]
+            let words = content.split(separator: " ").map { String($0) }
+            guard let verb = words.first else { continue }
+            var rest = Words(words.dropFirst(), line: index + 1)
+            if verb == "at" {
+                faults.append(try FaultText.entry(words, line: index + 1))
+                continue
+            }
+            if verb == "group" {
+                groups.append(try Plan.group(&rest))
+            } else {
+                try take(verb, &rest)
+            }
+            try rest.end()
+        }
+        if !groups.isEmpty { self.groups = groups }
+        guard policy(of: .low) != nil else {
+            throw ScriptError(line: 1, expected: "a detect-within that can hold")
+        }
+    }
+
+    private mutating func take(_ verb: String, _ words: inout Words) throws(ScriptError) {
+        switch verb {
+        case "seed":
+            guard let seed = UInt64(try words.word("a seed")) else {
+                throw words.expected("a seed: 0 … 2^64 - 1")
+            }
+            self.seed = seed
+        case "detect-within": detectWithin = try words.duration()
+        case "off-within": offWithin = try words.duration()
+        case "off-time": offTime = try words.duration()
+        case "boot-time": bootTime = try words.duration()
+        case "watchdog": watchdog = try words.duration()
+        case "links": links = try words.number(1...Limits.links)
+        case "fences-an-hour": fencesAnHour = try words.number(0...1_000)
+        case "moves-an-hour": movesAnHour = try words.number(0...1_000)
+        case "drift":
+            drift = [try words.number(-1_000...1_000), try words.number(-1_000...1_000)]
+        case "jitter": jitter = try words.duration()
+        case "safety": safety = try words.duration()
+        case "alone-after": startup = .aloneAfter(try words.duration())
+        case "sealed": sealed = true
+        default: throw words.expected("a setting, \"group\" or \"at\"; not \"\(verb)\"")
+        }
+    }
+
+    private static func group(_ words: inout Words) throws(ScriptError) -> GroupPolicy {
+        var group = GroupPolicy(prefer: try words.node())
+        while let word = words.next {
+            words.skip()
+            switch word {
+            case "priority": group.priority = UInt32(try words.number(0...1_000))
+            case "failback": group.failback = .auto(stableFor: try words.duration())
+            default: throw words.expected("priority or failback")
+            }
+        }
+        return group
+    }
+}

@@ -1,0 +1,122 @@
+/// Liveness: faults have stopped, everything is repaired, an operator has looked at both nodes, and
+/// now the pair must come to rest (L1, L2): each group up on exactly one node, both nodes paired.
+internal import PicketCore
+
+struct Recovery {
+    var began: Int64 = 0
+    /// Since when all has been well.
+    var wellSince: Int64?
+    var done = false
+    var looks = 0
+    /// How long the pair took, nanoseconds.
+    var took: Int64 = 0
+}
+
+extension World {
+    /// As long as the slowest honest way back: a node's boot, a fence's backoff, a stuck stop's
+    /// retry.
+    static let recoverWithin: Int64 = 100_000_000_000
+    static let stayWell: Int64 = 3_000_000_000
+
+    func stopFaults() {
+        tell(nil, .world("the faults stop"))
+        recovering = true
+        recovery.began = now
+        for node in nodes { repair(node) }
+        for node in nodes { supply(node) }
+        tend()
+        after(100_000_000, .look)
+    }
+
+    private func repair(_ node: Node) {
+        for link in node.weather.indices { node.weather[link] = Weather() }
+        node.livelockedUntil = 0
+        node.lateUntil = 0
+        node.fullUntil = 0
+        node.slowUntil = 0
+        node.damaged = false
+        node.watchdogDeadUntil = 0
+        node.effectsToLive = nil
+        node.mains = true
+        node.realHealth = 100
+        node.drilled = false
+        if node.relayFault != nil {
+            node.relayFault = nil
+            settleContact(node)
+        }
+        for group in node.resourceFaults.indices { node.resourceFaults[group] = [:] }
+        // What hung in the kernel hangs no more.
+        for process in node.processes {
+            node.processes[node.processes.firstIndex { $0.number == process.number }!].killed = true
+            after(
+                1_000_000,
+                .processEnds(node.index, powerLife: node.powerLife, number: process.number))
+        }
+        if node.standsStillUntil > now {
+            node.standsStillUntil = now
+            queue.put(.wakes(node.index), at: now)
+        }
+    }
+
+    /// What an operator does who comes to a pair that has seen bad days.
+    private func tend() {
+        for node in nodes where node.agent != nil {
+            command(.maintenance(false), node)
+            command(.drill(false), node)
+            command(.clear(nil), node)
+            turn(node) {
+                $0.followUps.append(.health(Health(score: 100)))
+                for group in self.plan.groups.indices {
+                    $0.followUps.append(.sync(group, .current))
+                }
+            }
+        }
+    }
+
+    func lookForRecovery() {
+        recovery.looks += 1
+        if recovery.looks % 100 == 0 { tend() }
+        if isWell {
+            let since = recovery.wellSince ?? now
+            recovery.wellSince = since
+            if now - since >= World.stayWell {
+                recovery.took = since - recovery.began
+                recovery.done = true
+                return
+            }
+        } else {
+            recovery.wellSince = nil
+        }
+        if now - recovery.began > World.recoverWithin {
+            violate("L1", "100 s after the last fault: \(state)")
+            return
+        }
+        after(100_000_000, .look)
+    }
+
+    private var isWell: Bool {
+        for node in nodes {
+            guard node.powered, let agent = node.agent,
+                agent.machine.status(at: node.clock(now)).phase == .paired
+            else { return false }
+        }
+        for group in plan.groups.indices where plan.groups[group].enabled {
+            let full = nodes.count { $0.up[group].allSatisfy { $0 } }
+            let some = nodes.count { $0.isUp(group) }
+            if full != 1 || some != 1 { return false }
+        }
+        return true
+    }
+
+    private var state: String {
+        nodes.map { node in
+            let phase = node.agent.map { "\($0.machine.status(at: node.clock(now)).phase)" }
+            let groups = node.up.map { $0.contains(true) ? "up" : "-" }.joined(separator: " ")
+            let roles =
+                node.agent?.machine.status(at: node.clock(now)).groups.map { "\($0.role)" }
+                .joined(separator: " ") ?? ""
+            return "\(node.id): \(node.powered ? phase ?? "no agent" : "no power"), \(groups)"
+                + " (\(roles))"
+        }.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,154 @@
+/// A plan drawn from a seed: which kinds of fault are on, how often they come, and how they cluster.
+///
+/// Most of what breaks a failover pair is two things going wrong within one detection time, so
+/// faults come in bursts: several of the kinds that are on, within a few detection times, and then
+/// time to come back.
+public import PicketCore
+
+public enum Swarm {
+    /// - Parameter safety: how long faults are on.
+    public static func plan(seed: UInt64, safety: Duration = .seconds(240)) -> Plan {
+        var chance = Chance(seed: seed)
+        var plan = Plan(seed: seed)
+        plan.safety = safety
+        setUp(&plan, &chance)
+        let kinds = Kind.allCases.filter { _ in chance.percent(35) }
+        guard !kinds.isEmpty else { return plan }
+        let gap: Int64 = chance.one(of: [3_000, 8_000, 15_000, 30_000])
+        var at = Duration.milliseconds(5_000 + chance.below(5_000))
+        while at < safety {
+            let count = 1 + chance.below(4)
+            for _ in 0..<count {
+                let spread = plan.detectWithin * 3
+                let offset = Duration.microseconds(chance.below(spread.microseconds + 1))
+                if let entry = draw(chance.one(of: kinds), at: at + offset, plan, &chance),
+                    entry.at < safety
+                {
+                    plan.faults.append(entry)
+                }
+            }
+            at = at + .milliseconds(gap / 2 + chance.below(gap))
+        }
+        plan.faults.sort { $0.at < $1.at }
+        return plan
+    }
+
+    private static func setUp(_ plan: inout Plan, _ chance: inout Chance) {
+        plan.detectWithin = chance.one(of: [
+            .milliseconds(500), .milliseconds(500), .milliseconds(200), .milliseconds(1000),
+        ])
+        plan.offWithin = chance.one(of: [.milliseconds(50), .milliseconds(20)])
+        plan.links = chance.percent(50) ? 1 : 2
+        plan.sealed = chance.percent(10)
+        plan.drift = [Int(chance.below(401)) - 200, Int(chance.below(401)) - 200]
+        plan.bootTime = chance.one(of: [.seconds(2), .seconds(5), .milliseconds(700)])
+        plan.offTime = chance.one(of: [.seconds(1), .seconds(3), .milliseconds(300)])
+        plan.watchdog = chance.one(of: [.seconds(3), .seconds(10)])
+        plan.fencesAnHour = chance.one(of: [3, 100, 100])
+        plan.movesAnHour = chance.one(of: [3, 100])
+        if chance.percent(50) { plan.startup = .aloneAfter(.seconds(10)) }
+        let count = chance.one(of: [1, 1, 2, 3])
+        plan.groups = (0..<count).map { index in
+            GroupPolicy(
+                prefer: index == 1 || chance.percent(30) ? .high : .low,
+                priority: UInt32(1 + chance.below(3)),
+                failback: chance.percent(30) ? .auto(stableFor: .seconds(5)) : .manual)
+        }
+    }
+
+    private enum Kind: CaseIterable {
+        case cuts, oneWay, loss, delay, duplicate, corrupt, replay
+        case pause, hang, livelock, crash, crashAfter, late
+        case state, disk, power, relay, watchdog, wall
+        case health, drill, sync, resources
+        case operators, maintenance, leave, fences, word
+    }
+
+    private static func draw(
+        _ kind: Kind, at: Duration, _ plan: Plan, _ chance: inout Chance
+    ) -> FaultEntry? {
+        let node: NodeID = chance.percent(50) ? .low : .high
+        let link: Int? =
+            plan.links > 1 && chance.percent(40) ? Int(chance.below(Int64(plan.links))) : nil
+        let group = Int(chance.below(Int64(plan.groups.count)))
+        /// Around a detection time, or many of them.
+        func lasting() -> Duration {
+            let unit = plan.detectWithin.microseconds
+            return .microseconds(
+                chance.percent(60) ? 1 + chance.below(unit * 2) : 1 + chance.below(unit * 30))
+        }
+        func entry(_ fault: Fault, _ lasting: Duration = .zero) -> FaultEntry {
+            FaultEntry(at: at, lasting: lasting, fault)
+        }
+        switch kind {
+        case .cuts, .oneWay: return entry(.cut(from: node, link: link), lasting())
+        case .loss:
+            return entry(
+                .loss(from: node, link: link, percent: 10 + Int(chance.below(85))), lasting())
+        case .delay:
+            return entry(
+                .delay(
+                    from: node, link: link,
+                    upTo: .microseconds(1 + chance.below(plan.detectWithin.microseconds))),
+                lasting())
+        case .duplicate:
+            return entry(
+                .duplicate(from: node, link: link, percent: 10 + Int(chance.below(90))), lasting())
+        case .corrupt:
+            return entry(
+                .corrupt(from: node, link: link, percent: 5 + Int(chance.below(90))), lasting())
+        case .replay: return entry(.replay(to: node, count: 1 + Int(chance.below(100))))
+        case .pause: return entry(.pause(node), lasting())
+        case .hang: return entry(.hang(node), lasting())
+        case .livelock: return entry(.livelock(node), lasting() * 2)
+        case .crash: return entry(.crash(node))
+        case .crashAfter: return entry(.crashAfter(node, effects: 1 + Int(chance.below(40))))
+        case .late:
+            return entry(.late(node, upTo: .milliseconds(1 + chance.below(60))), lasting() * 3)
+        case .state:
+            return chance.percent(30)
+                ? entry(.loseState(node)) : entry(.damageState(node), lasting() * 4)
+        case .disk:
+            return chance.percent(50)
+                ? entry(.diskFull(node), lasting() * 3)
+                : entry(.diskSlow(node, upTo: lasting()), lasting() * 4)
+        case .power: return entry(.powerLoss(node), lasting())
+        case .relay:
+            let faults = RelayFault.allCases.filter { $0 != .lies }
+            return entry(.relay(node, chance.one(of: faults)), lasting() * 3)
+        case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
+        case .wall:
+            return entry(.wallStep(node, .seconds(chance.below(200_000) - 100_000)))
+        case .health:
+            return entry(.health(node, score: Int(chance.below(4)) * 30), lasting() * 6)
+        case .drill: return entry(.drill(node), lasting() * 4)
+        case .sync:
+            let state = chance.one(of: [GroupReport.SyncState.stale, .failed])
+            return entry(.sync(node, group, state), lasting() * 6)
+        case .resources:
+            return entry(
+                .resource(node, group, chance.one(of: ResourceFault.allCases)), lasting() * 6)
+        case .operators:
+            return entry(.command(node, chance.one(of: orders(group, &chance))))
+        case .maintenance: return entry(.command(node, .maintenance(chance.percent(40))))
+        case .leave: return entry(.command(node, .leave))
+        case .fences:
+            return entry(
+                .command(
+                    node,
+                    chance.one(of: [.fence, .drillFailover(live: true), .confirmFence])))
+        case .word:
+            return chance.percent(10)
+                ? entry(.falseWord(node)) : entry(.command(node, .confirmFence))
+        }
+    }
+
+    private static func orders(_ group: GroupIndex, _ chance: inout Chance) -> [Command] {
+        [
+            .handover(group), .handover(nil), .failback(group), .failback(nil), .handover(99),
+            .pause(.milliseconds(300 + chance.below(5_000))), .pause(.seconds(10_000)),
+            .clear(nil), .clear(group), .drillFailover(live: false), .drill(true), .drill(false),
+            .confirmFence,
+        ]
+    }
+}

@@ -1,0 +1,240 @@
+/// The watch over safety: S1 to S9, as the design states them, judged by what the world itself
+/// knows of power, processes, lines and datagrams. It never asks a machine what it believes.
+///
+/// What the design excepts is excepted here: the operator's false word; a relay that is stuck *and*
+/// whose sense line lies (a double fault); a relay slower than the configuration says, which may
+/// cut a second node; terms of a node whose state file was lost.
+internal import PicketCore
+
+struct Watch {
+    /// What excuses a violation, from now to the end of the world.
+    struct Excuses: OptionSet {
+        let rawValue: UInt8
+        static let falseWord = Excuses(rawValue: 1)
+        static let doubleFault = Excuses(rawValue: 2)
+        static let lostState = Excuses(rawValue: 4)
+    }
+
+    var excuses: Excuses = []
+    /// By node.
+    private var sides: [Side]
+    /// By group: the highest term that was ever started, and what runs where.
+    private var highest: [UInt64]
+    private var running: [[UInt64]]
+    var fences = 0
+    var takeovers = 0
+
+    private struct Side {
+        var session = SessionID(0)
+        var startedAlone = false
+        /// Sessions of this node whose agent has ended, or that are so about to.
+        var hasLeft: SessionID?
+        /// The newest granted term of this session, by group.
+        var granted: [Set<UInt64>]
+        var wordGiven = false
+        var liveFences = 0
+        var fenceMe = false
+        /// When the newest of its sendings that it knows to be acknowledged was sent, and when it
+        /// learned that.
+        var reachedSent = Int64.min / 2
+        var reachedAt = Int64.min / 2
+        /// The last time that this node was cut by a fence for lost contact.
+        var cutAt = Int64.min / 2
+        var lastDark = Int64.min / 2
+        /// When it ordered the fence that is under way.
+        var orderedAt = Int64.min / 2
+        var orderedAgainst = SessionID(0)
+        var drilling = false
+    }
+
+    init(groups: Int) {
+        sides = (0..<2).map { _ in Side(granted: Array(repeating: [], count: groups)) }
+        highest = Array(repeating: 0, count: groups)
+        running = Array(repeating: [0, 0], count: groups)
+    }
+
+    // MARK: Lives
+
+    mutating func started(_ node: Node, session: SessionID, alone: Bool) {
+        let index = node.index
+        sides[index].session = session
+        sides[index].startedAlone = alone
+        for group in highest.indices { sides[index].granted[group] = [] }
+        sides[index].wordGiven = false
+        sides[index].fenceMe = false
+    }
+
+    mutating func agentEnded(_ node: Node) {}
+
+    mutating func wentDark(_ node: Node, in world: World) {
+        sides[node.index].lastDark = world.now
+        for group in running.indices { running[group][node.index] = 0 }
+    }
+
+    mutating func wordGiven(_ node: Node) { sides[node.index].wordGiven = true }
+    mutating func liveDrill(_ node: Node) { sides[node.index].liveFences += 1 }
+
+    // MARK: Datagrams
+
+    mutating func sent(_ message: Message, _ node: Node, _ agent: Agent, at now: Int64) {
+        let index = node.index
+        while agent.sentAt.count <= Int(message.sequence) { agent.sentAt.append(now) }
+        for (group, report) in message.groups.enumerated() where report.role == .granting {
+            sides[index].granted[group].insert(report.term.value)
+        }
+        if message.phase == .left { sides[index].hasLeft = agent.session }
+        if message.flags.contains(.fenceMe) { sides[index].fenceMe = true }
+    }
+
+    /// An authentic message came to a node: what it acknowledges must have come before.
+    mutating func received(
+        _ message: Message, _ session: SessionID, _ node: Node, _ agent: Agent, in world: World
+    ) {
+        let index = node.index
+        if agent.newestFromPeer.session != session.value {
+            agent.newestFromPeer = (session.value, message.sequence)
+        } else {
+            agent.newestFromPeer.sequence = max(
+                agent.newestFromPeer.sequence, message.sequence)
+        }
+        let acknowledged = Int(message.acknowledged)
+        guard acknowledged > 0 else { return }
+        guard acknowledged < agent.sentAt.count else {
+            world.violate("S6", "\(node.id) was acknowledged what it never sent")
+            return
+        }
+        let sentAt = agent.sentAt[acknowledged]
+        if sentAt > sides[index].reachedSent {
+            sides[index].reachedSent = sentAt
+            sides[index].reachedAt = world.now
+        }
+    }
+
+    // MARK: Groups
+
+    mutating func activates(
+        _ activation: Activation, adopts: Bool, _ node: Node, in world: World
+    ) {
+        let group = activation.group
+        let peer = world.peer(of: node)
+        let other = sides[peer.index]
+        let term = activation.term.value
+        if activation.cause == .none { world.violate("L3", "group \(group) without a cause") }
+        switch activation.warrant.evidence {
+        case .grant(let session, let granted):
+            if session == other.session, !other.granted[group].contains(granted.value)
+                || granted != activation.term
+            {
+                world.violate("S2", "\(node.id) starts group \(group) by a grant never given")
+            }
+        case .receipt(let receipt): judge(receipt, node, peer, other, in: world)
+        }
+        if adopts {
+            running[group][node.index] = term
+            return
+        }
+        if term <= highest[group], !excuses.contains(.lostState), !excuses.contains(.falseWord),
+            !excuses.contains(.doubleFault)
+        {
+            world.violate(
+                "S4", "\(node.id) starts group \(group) at term \(term) after \(highest[group])")
+        }
+        highest[group] = max(highest[group], term)
+        running[group][node.index] = term
+        if activation.cause == .fenced { takeovers += 1 }
+    }
+
+    private func judge(
+        _ receipt: Receipt, _ node: Node, _ peer: Node, _ other: Side, in world: World
+    ) {
+        let mine = sides[node.index]
+        let lives = peer.agent?.session == receipt.session && receipt.session != nil
+        switch receipt.proof {
+        case .verifiedOff:
+            if lives, !excuses.contains(.doubleFault) {
+                world.violate("S2", "\(node.id) acts on a receipt for a session that lives")
+            }
+        case .left:
+            if lives, other.hasLeft != receipt.session {
+                world.violate("S2", "\(node.id) takes for left a peer that never said so")
+            }
+        case .operatorsWord:
+            if !mine.wordGiven { world.violate("S2", "\(node.id) acts on a word never given") }
+        case .remembered:
+            if !mine.startedAlone {
+                world.violate("S2", "\(node.id) remembers a receipt that is not on its disk")
+            }
+        }
+    }
+
+    /// S1, at each resource that comes up.
+    mutating func comesUp(_ group: GroupIndex, term: Term, _ node: Node, in world: World) {
+        let peer = world.peer(of: node)
+        if !node.powered { world.violate("S1", "something runs on a node without power") }
+        if peer.isUp(group), !excuses.contains(.falseWord), !excuses.contains(.doubleFault) {
+            world.violate("S1", "group \(group) comes up on \(node.id), and is up on \(peer.id)")
+        }
+    }
+
+    // MARK: Fences
+
+    mutating func ordered(_ order: FenceOrder, by node: Node, in world: World) {
+        let index = node.index
+        sides[index].orderedAt = world.now
+        fences += 1
+        switch order.cause {
+        case .contactLost:
+            let age = world.now - sides[index].reachedSent
+            // The clocks drift by far less than a hundredth.
+            if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 {
+                world.violate("S5", "\(node.id) orders a fence, in contact \(age / 1000) us ago")
+            }
+        case .peerAskedForIt:
+            if !sides[1 - index].fenceMe {
+                world.violate("S5", "\(node.id) fences a peer that did not ask for it")
+            }
+        case .drill:
+            if sides[index].liveFences == 0 {
+                world.violate("S9", "a drill that is not live orders a fence")
+            }
+        case .command: break
+        default: world.violate("S5", "\(node.id) orders a fence because of \(order.cause)")
+        }
+    }
+
+    /// The relay's line is driven off.
+    mutating func drivesOff(_ node: Node, cause: Cause, in world: World) {
+        let side = sides[node.index]
+        guard cause == .contactLost else { return }
+        let age = world.now - side.reachedSent
+        if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100,
+            world.now - side.reachedAt > 3_000_000, node.standsStillUntil <= world.now
+        {
+            world.violate("S5", "\(node.id)'s relay moves though contact was regained")
+        }
+    }
+
+    /// The relay that `node` drives has taken the peer's supply away.
+    mutating func cuts(_ victim: Node, by node: Node, in world: World) {
+        let odd = world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
+        guard node.lineCause == .contactLost, !node.line, !odd,
+            !excuses.contains(.falseWord), !excuses.contains(.doubleFault)
+        else { return }
+        let mine = sides[node.index]
+        if mine.cutAt > mine.reachedSent {
+            world.violate("S7", "\(node.id) cuts \(victim.id) after it was cut itself")
+        }
+        if sides[victim.index].cutAt > mine.reachedSent {
+            world.violate("S7", "\(node.id) cuts \(victim.id) again, without contact between")
+        }
+        sides[victim.index].cutAt = world.now
+    }
+
+    /// S3: *off* is said only of a peer without power.
+    mutating func reports(_ outcome: FenceOutcome, of node: Node, in world: World) {
+        guard outcome == .off, !excuses.contains(.doubleFault) else { return }
+        if world.peer(of: node).powered {
+            world.violate("S3", "\(node.id)'s fence counts, and its peer has power")
+        }
+    }
+}

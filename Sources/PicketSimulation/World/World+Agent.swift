@@ -1,0 +1,265 @@
+/// The agents: their starts and ends, their turns, and what their machines ask for.
+internal import PicketCore
+internal import PicketHardware
+internal import PicketLinux
+internal import PicketWire
+
+extension World {
+    // MARK: Start and end
+
+    func startAgent(_ node: Node) {
+        guard node.powered, node.agent == nil else { return }
+        let local = node.clock(now)
+        var file = StateFile(path: "state", groups: (0..<plan.groups.count).map { "g\($0)" })
+        var memory = Memory.blank(groups: plan.groups.count)
+        if node.damaged {
+            tell(node, .world("the state file is damaged: the agent refuses to start"))
+            restart(node, after: 1_000_000_000)
+            return
+        }
+        if let bytes = node.disk {
+            guard let loaded = try? file.decode(bytes, now: local, wall: wall(node)) else {
+                preconditionFailure("what was written whole cannot be read")
+            }
+            memory = loaded
+        }
+        node.life += 1
+        let session = SessionID(chance.next() | 1)
+        let random = RandomSource(chance.fork())
+        let agent = Agent(
+            machine: Machine(
+                policy: node.policy, memory: memory, session: session, note: node.note, at: local),
+            channel: Channel(
+                keys: [key], me: node.id, session: session, at: local,
+                random: { random.next() }), session: session,
+            runners: (0..<plan.groups.count).map { GroupRunner(group: $0, plan: groupPlan) },
+            fence: RelayFence(relayDescription), memoryFile: file, startedAt: now, local: local)
+        node.agent = agent
+        node.waiting = []
+        node.standsStillUntil = 0
+        watch.started(node, session: session, alone: memory.alone)
+        tell(node, .world("the agent starts"))
+        drive(node, on: true, cause: .none)
+        node.fedAt = now
+        if !node.watchdogArmed {
+            node.watchdogArmed = true
+            after(plan.watchdog.nanoseconds, .watchdog(node.index, powerLife: node.powerLife))
+        }
+        turn(node) { agent in
+            agent.followUps.append(.watchdog(self.plan.watchdog))
+            agent.followUps.append(
+                .health(Health(score: self.health(node), simulated: node.drilled)))
+        }
+    }
+
+    func health(_ node: Node) -> UInt8 { node.drilled ? min(node.realHealth, 0) : node.realHealth }
+
+    func restart(_ node: Node, after delay: Int64) {
+        after(
+            delay, .agentStarts(node.index, powerLife: node.powerLife, life: node.life))
+    }
+
+    /// The process ends, at once. What it was about to write may or may not be on disk.
+    func endAgent(_ node: Node) {
+        guard node.agent != nil else { return }
+        node.agent = nil
+        node.life += 1
+        node.waiting = []
+        node.standsStillUntil = 0
+        node.turnAt = .max
+        node.effectsToLive = nil
+        watch.agentEnded(node)
+    }
+
+    func crash(_ node: Node) {
+        guard node.agent != nil else { return }
+        tell(node, .world("the agent crashes"))
+        endAgent(node)
+        restart(node, after: 200_000_000 + chance.below(300_000_000))
+    }
+
+    // MARK: Turns
+
+    /// Something for the loop of this life: at once, or when it goes on.
+    func hand(
+        _ happening: Happening, _ node: Node, _ life: UInt32, _ body: (Agent) -> Void
+    ) {
+        guard node.life == life, node.agent != nil else { return }
+        if node.standsStillUntil > now {
+            if node.waiting.count < 512 { node.waiting.append(happening) }
+            return
+        }
+        turn(node, body)
+    }
+
+    func takeTurn(_ node: Node) {
+        guard node.standsStillUntil <= now else {
+            node.turnAt = .max
+            return
+        }
+        turn(node) { $0.followUps.append(.tick) }
+    }
+
+    /// One turn of the loop: what came, what is due, and the end of a healthy turn.
+    func turn(_ node: Node, _ body: (Agent) -> Void) {
+        guard let agent = node.agent else { return }
+        body(agent)
+        drain(node, agent)
+        guard node.agent === agent, !agent.ended else { return }
+        let local = node.clock(now)
+        sayHello(node, agent, local)
+        for group in agent.runners.indices where local >= agent.runners[group].nextDeadline {
+            agent.runners[group].tick(at: local, into: &agent.resourceEffects)
+            perform(agent.resourceEffects, of: group, node, agent)
+        }
+        if local >= agent.testAt { testRelay(node, agent, local) }
+        if agent.selfTest.isPending { settleTest(node, agent, local) }
+        drain(node, agent)
+        guard node.agent === agent, !agent.ended else { return }
+        if node.livelockedUntil <= now { completeTurn(node, agent, local) }
+        schedule(node, agent)
+    }
+
+    /// S8: nothing but this may feed.
+    private func completeTurn(_ node: Node, _ agent: Agent, _ local: Instant) {
+        agent.machine.handle(.turnCompleted, at: local, into: &agent.effects)
+        for effect in agent.effects.items where effect == .feedWatchdog {
+            node.fedAt = now
+            coverage.effects[Coverage.index(effect)] += 1
+        }
+        agent.effects.items.removeAll(keepingCapacity: true)
+    }
+
+    private func schedule(_ node: Node, _ agent: Agent) {
+        var next = min(agent.machine.nextDeadline, agent.channel.nextHello)
+        for runner in agent.runners { next = min(next, runner.nextDeadline) }
+        next = min(next, agent.testAt)
+        let late = node.lateUntil > now ? chance.below(node.lateBy + 1) : 0
+        let at = node.world(next)
+        node.turnAt =
+            at == .max
+            ? .max : max(at, now) + 10_000 + chance.below(plan.jitter.nanoseconds + 1) + late
+    }
+
+    /// Gives the machine its events, and does what it asks for, in order, before the next event.
+    func drain(_ node: Node, _ agent: Agent) {
+        guard !agent.handling else { return }
+        agent.handling = true
+        let local = node.clock(now)
+        var index = 0
+        while index < agent.followUps.count, !agent.ended, node.agent === agent {
+            agent.machine.handle(agent.followUps[index], at: local, into: &agent.effects)
+            index += 1
+            perform(node, agent)
+        }
+        agent.followUps.removeAll(keepingCapacity: true)
+        agent.handling = false
+    }
+
+    private func perform(_ node: Node, _ agent: Agent) {
+        var index = 0
+        while index < agent.effects.items.count, node.agent === agent {
+            if let left = node.effectsToLive {
+                guard left > 0 else {
+                    crash(node)
+                    break
+                }
+                node.effectsToLive = left - 1
+            }
+            perform(agent.effects.items[index], node, agent)
+            index += 1
+        }
+        agent.effects.items.removeAll(keepingCapacity: true)
+    }
+
+    private func perform(_ effect: Effect, _ node: Node, _ agent: Agent) {
+        coverage.effects[Coverage.index(effect)] += 1
+        switch effect {
+        case .send(let message, let links): send(message, on: links, node, agent)
+        case .persist(let memory, let ticket): write(memory, ticket, node, agent)
+        case .note(let note): node.note = note
+        case .fence(let order):
+            agent.orderCauses[order.id] = order.cause
+            watch.ordered(order, by: node, in: self)
+            ask(.order(order), node)
+        case .cancelFence(let id): ask(.cancel(id: id), node)
+        case .start(let activation):
+            watch.activates(activation, adopts: false, node, in: self)
+            agent.runners[activation.group].start(
+                activation, at: node.clock(now), into: &agent.resourceEffects)
+            perform(agent.resourceEffects, of: activation.group, node, agent)
+        case .adopt(let activation):
+            watch.activates(activation, adopts: true, node, in: self)
+            agent.runners[activation.group].adopt(
+                activation, at: node.clock(now), into: &agent.resourceEffects)
+            perform(agent.resourceEffects, of: activation.group, node, agent)
+        case .stop(let group, let cause):
+            agent.runners[group].stop(
+                cause: cause, at: node.clock(now), into: &agent.resourceEffects)
+            perform(agent.resourceEffects, of: group, node, agent)
+        case .feedWatchdog: violate("S8", "fed without a completed turn")
+        case .ban(let session): agent.channel.ban(session)
+        case .answer(_, let result): answered(result)
+        case .trace(let trace): note(trace, node, agent)
+        case .exit(let released): exit(released, node, agent)
+        }
+    }
+
+    private func answered(_ result: CommandResult) {
+        if case .refused(let refusal) = result { coverage.refusals[Int(refusal.rawValue)] += 1 }
+    }
+
+    private func note(_ trace: Trace, _ node: Node, _ agent: Agent) {
+        coverage.traces[Int(trace.kind.rawValue)] += 1
+        if let refusal = trace.refusal { coverage.refusals[Int(refusal.rawValue)] += 1 }
+        coverage.causes[Int(trace.cause.rawValue)] += 1
+        if trace.kind != .suspicion { tell(node, .trace(trace)) }
+        switch trace.kind {
+        case .contact: agent.testAt = node.clock(now)
+        case .contactLost: agent.selfTest.contactLost()
+        default: break
+        }
+    }
+
+    private func exit(_ released: Bool, _ node: Node, _ agent: Agent) {
+        agent.ended = true
+        if released {
+            node.watchdogArmed = false
+            for group in node.up.indices where node.isUp(group) {
+                violate("S1", "\(node.id) left, and group \(group) is up")
+            }
+        }
+        tell(node, .world(released ? "the agent has left" : "the agent ends, its groups go on"))
+        endAgent(node)
+        // After a planned stop somebody starts it again, sooner or later.
+        restart(node, after: released ? 2_000_000_000 + chance.below(8_000_000_000) : 300_000_000)
+    }
+
+    // MARK: Standing still
+
+    func standStill(_ node: Node, until: Int64, whole: Bool) {
+        guard node.agent != nil else { return }
+        node.standsStillUntil = max(node.standsStillUntil, until)
+        node.wholeStands = whole
+        queue.put(.wakes(node.index), at: node.standsStillUntil)
+    }
+
+    func wake(_ node: Node) {
+        guard node.standsStillUntil <= now, node.standsStillUntil > 0, node.agent != nil else {
+            return
+        }
+        node.standsStillUntil = 0
+        node.wholeStands = false
+        let waiting = node.waiting
+        node.waiting = []
+        // Sockets first, as the loop does; what is late is late for all of them.
+        for happening in waiting { happen(happening) }
+        if node.agent != nil { takeTurn(node) }
+    }
+}
+
+final class RandomSource {
+    private var chance: Chance
+    init(_ chance: Chance) { self.chance = chance }
+    func next() -> UInt64 { chance.next() }
+}

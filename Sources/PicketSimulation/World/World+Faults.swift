@@ -1,0 +1,149 @@
+/// The script: what each fault does to the world, and how it ends.
+internal import PicketCore
+
+extension World {
+    func begin(_ index: Int) {
+        guard !recovering else { return }
+        let entry = plan.faults[index]
+        coverage.count(entry.fault)
+        tell(nil, .world("fault: \(FaultText.line(entry))"))
+        let until =
+            entry.lasting > .zero ? now + entry.lasting.nanoseconds : plan.safety.nanoseconds
+        if apply(entry.fault, until: until) { queue.put(.faultEnds(index), at: until) }
+    }
+
+    /// True where something must be done at the end.
+    private func apply(_ fault: Fault, until: Int64) -> Bool {
+        switch fault {
+        case .cut(let from, let link):
+            weather(from, link) { $0.cutUntil = until }
+        case .loss(let from, let link, let percent):
+            weather(from, link) { ($0.lossUntil, $0.loss) = (until, percent) }
+        case .delay(let from, let link, let upTo):
+            weather(from, link) { ($0.delayUntil, $0.delay) = (until, upTo.nanoseconds) }
+        case .duplicate(let from, let link, let percent):
+            weather(from, link) { ($0.duplicateUntil, $0.duplicate) = (until, percent) }
+        case .corrupt(let from, let link, let percent):
+            weather(from, link) { ($0.corruptUntil, $0.corrupt) = (until, percent) }
+        case .replay(let to, let count): replay(to: node(to), count: count)
+        case .pause(let id): standStill(node(id), until: until, whole: true)
+        case .hang(let id): standStill(node(id), until: until, whole: false)
+        case .livelock(let id): node(id).livelockedUntil = until
+        case .crash(let id): crash(node(id))
+        case .crashAfter(let id, let effects):
+            if node(id).agent != nil { node(id).effectsToLive = effects }
+        case .late(let id, let upTo):
+            (node(id).lateUntil, node(id).lateBy) = (until, upTo.nanoseconds)
+        case .loseState(let id): loseState(node(id))
+        case .damageState(let id):
+            node(id).damaged = true
+            return true
+        case .diskFull(let id): node(id).fullUntil = until
+        case .diskSlow(let id, let upTo):
+            (node(id).slowUntil, node(id).slowBy) = (until, upTo.nanoseconds)
+        case .powerLoss(let id):
+            node(id).mains = false
+            supply(node(id))
+            return true
+        case .relay(let id, let kind):
+            set(kind, of: node(id))
+            return true
+        case .deadWatchdog(let id): node(id).watchdogDeadUntil = until
+        case .wallStep(let id, let by): node(id).wallOffset += by.nanoseconds
+        case .health(let id, let score):
+            node(id).realHealth = UInt8(score)
+            tellHealth(node(id))
+            return true
+        case .drill(let id):
+            node(id).drilled = true
+            command(.drill(true), node(id))
+            tellHealth(node(id))
+            return true
+        case .sync(let id, let group, let state):
+            guard group < plan.groups.count else { return false }
+            give(.sync(group, state), node(id))
+            return true
+        case .resource(let id, let group, let kind):
+            guard group < plan.groups.count else { return false }
+            node(id).resourceFaults[group][kind] = until
+        case .command(let id, let command): self.command(command, node(id))
+        case .falseWord(let id):
+            watch.excuses.insert(.falseWord)
+            command(.confirmFence, node(id))
+        }
+        return false
+    }
+
+    func end(_ index: Int) {
+        guard !recovering else { return }
+        undo(plan.faults[index].fault)
+    }
+
+    private func undo(_ fault: Fault) {
+        switch fault {
+        case .damageState(let id): node(id).damaged = false
+        case .powerLoss(let id):
+            node(id).mains = true
+            supply(node(id))
+        case .relay(let id, _): set(nil, of: node(id))
+        case .health(let id, _):
+            node(id).realHealth = 100
+            tellHealth(node(id))
+        case .drill(let id):
+            node(id).drilled = false
+            command(.drill(false), node(id))
+            tellHealth(node(id))
+        case .sync(let id, let group, _): give(.sync(group, .current), node(id))
+        case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .hang, .livelock, .crash,
+            .crashAfter, .late, .loseState, .diskFull, .diskSlow, .deadWatchdog, .wallStep,
+            .resource, .command, .falseWord:
+            break
+        }
+    }
+
+    func node(_ id: NodeID) -> Node { nodes[Int(id.rawValue)] }
+
+    private func weather(_ from: NodeID, _ link: Int?, _ body: (inout Weather) -> Void) {
+        let node = node(from)
+        for index in node.weather.indices where link == nil || link == index {
+            body(&node.weather[index])
+        }
+    }
+
+    private func set(_ fault: RelayFault?, of node: Node) {
+        node.hasBeenOddAt = now
+        node.relayFault = fault
+        if fault == .lies { watch.excuses.insert(.doubleFault) }
+        settleContact(node)
+    }
+
+    private func loseState(_ node: Node) {
+        watch.excuses.insert(.lostState)
+        crash(node)
+        node.disk = nil
+    }
+
+    private func tellHealth(_ node: Node) {
+        give(.health(Health(score: health(node), simulated: node.drilled)), node)
+    }
+
+    /// An event of the shell's own, for the loop.
+    private func give(_ event: Event, _ node: Node) {
+        guard node.agent != nil, node.standsStillUntil <= now else { return }
+        turn(node) { $0.followUps.append(event) }
+    }
+
+    func command(_ command: Command, _ node: Node) {
+        guard let agent = node.agent, node.standsStillUntil <= now else { return }
+        if command == .confirmFence {
+            // An operator who looked: the peer is dark. Else it is a false word.
+            guard !peer(of: node).powered || watch.excuses.contains(.falseWord) else { return }
+            watch.wordGiven(node)
+        }
+        if command == .drillFailover(live: true) { watch.liveDrill(node) }
+        _ = agent
+        numbers += 1
+        let id = UInt32(truncatingIfNeeded: numbers)
+        turn(node) { $0.followUps.append(.command(command, id: id)) }
+    }
+}

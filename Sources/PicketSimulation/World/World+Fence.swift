@@ -1,0 +1,137 @@
+/// The fence worker: PicketHardware's RelayFence, on the world's lines and clock.
+internal import PicketCore
+internal import PicketHardware
+
+extension World {
+    var relayDescription: RelayDescription {
+        RelayDescription(
+            supplies: [
+                SupplyDescription(
+                    line: LineDescription(name: "RELAY"),
+                    feedback: .line(LineDescription(name: "PGOOD")))
+            ], offWithin: plan.offWithin, offTime: plan.offTime)
+    }
+
+    /// Puts a request into the worker's mailbox.
+    func ask(_ request: FenceRequest, _ node: Node) {
+        after(
+            20_000 + chance.below(plan.jitter.nanoseconds + 1),
+            .request(node.index, life: node.life, request))
+    }
+
+    /// The worker stands still with its process.
+    private func stands(_ node: Node, _ happening: Happening) -> Bool {
+        guard node.wholeStands, node.standsStillUntil > now else { return false }
+        node.waiting.append(happening)
+        return true
+    }
+
+    func take(_ request: FenceRequest, _ node: Node, _ life: UInt32) {
+        guard node.life == life, let agent = node.agent,
+            !stands(node, .request(node.index, life: life, request))
+        else { return }
+        if request == .test {
+            if agent.fence.isIdle { report(observation: node, life) }
+            return
+        }
+        agent.requests.append(request)
+        if agent.pendingAnswer == nil { proceed(node, agent) }
+    }
+
+    func runWorker(_ node: Node, _ life: UInt32, _ generation: UInt32) {
+        guard node.life == life, let agent = node.agent, agent.workerGeneration == generation,
+            !stands(node, .worker(node.index, life: life, generation: generation))
+        else { return }
+        if let answer = agent.pendingAnswer {
+            agent.pendingAnswer = nil
+            agent.fence.take(answer, at: node.clock(now))
+        }
+        proceed(node, agent)
+    }
+
+    private func proceed(_ node: Node, _ agent: Agent) {
+        agent.workerGeneration += 1
+        while true {
+            let local = node.clock(now)
+            while !agent.requests.isEmpty {
+                agent.fence.accept(agent.requests.removeFirst(), at: local)
+            }
+            switch agent.fence.step(at: local) {
+            case .look: return pend(.seen(scan(node)), node, agent)
+            case .cut(let unlessAfter):
+                return pend(.cut(cut(node, agent, unlessAfter, local)), node, agent)
+            case .connect:
+                if node.relayFault == .unreachable {
+                    return pend(.connected(false), node, agent)
+                }
+                drive(node, on: true, cause: .none)
+                return pend(.connected(true), node, agent)
+            case .report(let id, let outcome):
+                watch.reports(outcome, of: node, in: self)
+                after(
+                    10_000 + chance.below(60_000),
+                    .fenceReport(node.index, life: node.life, id: id, outcome))
+            case .wait(let until):
+                let at = max(now, node.world(until)) + 5_000 + chance.below(60_000)
+                queue.put(
+                    .worker(node.index, life: node.life, generation: agent.workerGeneration),
+                    at: at)
+                return
+            case .idle, .ended: return
+            }
+        }
+    }
+
+    /// What was seen or done, after the time that it takes.
+    private func pend(_ answer: RelayFence.Answer, _ node: Node, _ agent: Agent) {
+        agent.pendingAnswer = answer
+        after(
+            20_000 + chance.below(60_000),
+            .worker(node.index, life: node.life, generation: agent.workerGeneration))
+    }
+
+    private func scan(_ node: Node) -> SupplyScan {
+        switch sense(node) {
+        case true?: SupplyScan(on: 1)
+        case false?: SupplyScan(off: 1)
+        case nil: SupplyScan(unreadable: 1)
+        }
+    }
+
+    private func cut(
+        _ node: Node, _ agent: Agent, _ unlessAfter: Instant, _ local: Instant
+    ) -> RelayFence.Cut {
+        guard local <= unlessAfter else { return .late }
+        if node.relayFault == .unreachable { return .halfway(.unreachable) }
+        let cause = agent.orderCauses.max { $0.key < $1.key }?.value ?? .none
+        drive(node, on: false, cause: cause)
+        return .done
+    }
+
+    // MARK: Self-test
+
+    func testRelay(_ node: Node, _ agent: Agent, _ local: Instant) {
+        agent.testAt = local + .seconds(10)
+        ask(.test, node)
+    }
+
+    private func report(observation node: Node, _ life: UInt32) {
+        let drivable = node.relayFault != .unreachable
+        let observation = RelayObservation(
+            readAt: node.clock(now), linesOn: drivable && node.line, feedback: scan(node))
+        after(20_000, .observed(node.index, life: life, observation))
+    }
+
+    func observe(_ observation: RelayObservation, _ agent: Agent) {
+        if let result = agent.selfTest.observe(observation) {
+            agent.followUps.append(.relayTest(result))
+        }
+    }
+
+    func settleTest(_ node: Node, _ agent: Agent, _ local: Instant) {
+        guard let age = agent.machine.status(at: local).age else { return }
+        if let result = agent.selfTest.acknowledged(sentAt: local - age) {
+            agent.followUps.append(.relayTest(result))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+/// Datagrams, and what links do to them.
+///
+/// Sessions are always made by the real channel and its sealed hellos. Once each side has opened a
+/// message of the other's, most messages of a plan that is not `sealed` go unsealed, with the same
+/// rules of acceptance: it is the same story at a fraction of the cost.
+internal import PicketCore
+internal import PicketWire
+
+/// Datagrams that somebody recorded.
+struct Tape {
+    var packets: [Packet] = []
+
+    mutating func record(_ packet: Packet, _ chance: inout Chance) {
+        if packets.count < 256 {
+            packets.append(packet)
+        } else if chance.below(64) == 0 {
+            packets[Int(chance.below(256))] = packet
+        }
+    }
+}
+
+extension World {
+    static let sealEvery = 16
+
+    func send(_ message: Message, on links: LinkSet, _ node: Node, _ agent: Agent) {
+        messages += 1
+        watch.sent(message, node, agent, at: now)
+        guard let theirs = agent.channel.peerSession else { return }
+        agent.sealedCount += 1
+        let plain =
+            !plan.sealed && agent.sealedCount % World.sealEvery != 0
+            && agent.heardSession == theirs && isMutual(node, agent, theirs)
+        var packet = Packet(
+            to: 1 - node.index, link: 0, from: agent.session, sealedFor: theirs,
+            message: plain ? message : nil)
+        if !plain {
+            guard agent.channel.seal(message) == .sealed else {
+                violate("S6", "a message could not be sealed")
+                return
+            }
+            packet.bytes = agent.channel.datagram
+        }
+        for link in 0..<plan.links where links.contains(link) {
+            packet.link = link
+            transmit(packet, from: node)
+        }
+    }
+
+    private func isMutual(_ node: Node, _ agent: Agent, _ theirs: SessionID) -> Bool {
+        guard let other = peer(of: node).agent else { return false }
+        return other.session == theirs && other.channel.peerSession == agent.session
+            && other.heardSession == agent.session
+    }
+
+    func sayHello(_ node: Node, _ agent: Agent, _ local: Instant) {
+        guard agent.channel.hello(at: local) else { return }
+        for link in 0..<plan.links { transmitChannel(link, node, agent) }
+    }
+
+    private func transmitChannel(_ link: Int, _ node: Node, _ agent: Agent) {
+        transmit(
+            Packet(
+                to: 1 - node.index, link: link, from: agent.session, sealedFor: SessionID(0),
+                message: nil, bytes: agent.channel.datagram), from: node)
+    }
+
+    private func transmit(_ packet: Packet, from node: Node) {
+        let weather = node.weather[packet.link]
+        if packet.message == nil { tape.record(packet, &chance) }
+        if weather.cutUntil > now { return }
+        if weather.lossUntil > now, chance.percent(weather.loss) { return }
+        var packet = packet
+        if weather.corruptUntil > now, chance.percent(weather.corrupt) {
+            // Nobody can make a plain one look genuine: it is as if it were lost.
+            guard packet.message == nil else { return }
+            let index = Int(chance.below(Int64(packet.bytes.count)))
+            packet.bytes[index] ^= UInt8(1 + chance.below(255))
+            packet.genuine = false
+        }
+        put(packet, weather)
+        if weather.duplicateUntil > now, chance.percent(weather.duplicate) { put(packet, weather) }
+    }
+
+    private func put(_ packet: Packet, _ weather: Weather) {
+        var delay = 80_000 + chance.below(150_000)
+        if weather.delayUntil > now { delay += chance.below(weather.delay + 1) }
+        after(delay, .arrive(packet))
+    }
+
+    func replay(to node: Node, count: Int) {
+        guard !tape.packets.isEmpty else { return }
+        for _ in 0..<count {
+            var packet = chance.one(of: tape.packets)
+            packet.to = node.index
+            packet.link = Int(chance.below(Int64(plan.links)))
+            packet.genuine = false
+            after(chance.below(50_000_000), .arrive(packet))
+        }
+    }
+
+    // MARK: Arrival
+
+    func arrive(_ packet: Packet) {
+        let node = nodes[packet.to]
+        guard let agent = node.agent else { return }
+        if node.standsStillUntil > now {
+            // As much as a socket's buffer holds.
+            if node.waiting.count < 512 { node.waiting.append(.arrive(packet)) }
+            return
+        }
+        if let message = packet.message {
+            guard agent.session == packet.sealedFor, agent.channel.peerSession == packet.from
+            else { return }
+            switch agent.plain.take(message.sequence, of: packet.from.value) {
+            case true?: received(message, packet.from, packet, node, agent)
+            case false?:
+                turn(node) {
+                    $0.followUps.append(.copied(session: packet.from, link: packet.link))
+                }
+            case nil: break
+            }
+        } else {
+            open(packet, node, agent)
+        }
+    }
+
+    private func open(_ packet: Packet, _ node: Node, _ agent: Agent) {
+        let local = node.clock(now)
+        switch agent.channel.open(
+            packet.bytes, count: packet.bytes.count, link: packet.link, at: local)
+        {
+        case .message(let message, let session):
+            _ = agent.plain.take(message.sequence, of: session.value)
+            if !agent.opened.note(session.value, message.sequence) {
+                violate("S6", "\(node.id) took message \(message.sequence) twice")
+            }
+            if packet.sealedFor != agent.session || packet.from != session {
+                violate("S6", "\(node.id) took a message of other sessions")
+            }
+            agent.heardSession = session
+            received(message, session, packet, node, agent)
+        case .copy(let session):
+            turn(node) { $0.followUps.append(.copied(session: session, link: packet.link)) }
+        case .hello(let answer, _):
+            if answer { transmitChannel(packet.link, node, agent) }
+            turn(node) { _ in }
+        case .dropped(let reason): coverage.drops[Int(reason.rawValue)] += 1
+        }
+    }
+
+    private func received(
+        _ message: Message, _ session: SessionID, _ packet: Packet, _ node: Node, _ agent: Agent
+    ) {
+        watch.received(message, session, node, agent, in: self)
+        turn(node) {
+            $0.followUps.append(.received(message, session: session, link: packet.link))
+        }
+    }
+}

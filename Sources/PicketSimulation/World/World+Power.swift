@@ -1,0 +1,115 @@
+/// Supplies: mains, the contact of the peer's relay, and the watchdog that resets a node.
+internal import PicketCore
+
+extension World {
+    /// The rail of a node: mains, through the contact of its peer's relay.
+    private func rail(_ node: Node) -> Bool { node.mains && peer(of: node).contact }
+
+    func supply(_ node: Node, after delay: Int64 = 0) {
+        if rail(node) {
+            guard !node.powered else { return }
+            node.powered = true
+            node.powerLife += 1
+            node.poweredAt = now
+            node.base = 5_000_000_000 + chance.below(20_000_000_000)
+            node.note = .blank
+            tell(node, .world("power on"))
+            after(
+                plan.bootTime.nanoseconds + delay,
+                .boots(node.index, powerLife: node.powerLife))
+        } else if node.powered {
+            goDark(node)
+        }
+    }
+
+    func goDark(_ node: Node) {
+        tell(node, .world("power off"))
+        endAgent(node)
+        node.powered = false
+        node.powerLife += 1
+        node.life += 1
+        node.watchdogArmed = false
+        node.processes = []
+        for group in node.up.indices {
+            for resource in node.up[group].indices { node.up[group][resource] = false }
+        }
+        watch.wentDark(node, in: self)
+        // Its relay falls to rest: the peer has its supply.
+        drive(node, on: true, cause: .none)
+    }
+
+    func boot(_ node: Node, _ powerLife: UInt32) {
+        guard node.powered, node.powerLife == powerLife else { return }
+        startAgent(node)
+    }
+
+    /// A reset: off and on again.
+    func reset(_ node: Node) {
+        goDark(node)
+        supply(node)
+    }
+
+    // MARK: Relays
+
+    /// The line gets this value; the contact follows as the relay pleases.
+    func drive(_ node: Node, on: Bool, cause: Cause) {
+        if !on {
+            watch.drivesOff(node, cause: cause, in: self)
+            node.lineCause = cause
+        }
+        guard node.line != on else { return }
+        node.line = on
+        settleContact(node)
+    }
+
+    func settleContact(_ node: Node) {
+        node.relayMoves += 1
+        func move(_ on: Bool, _ delay: Int64) {
+            after(delay, .contactMoves(node.index, generation: node.relayMoves, on: on))
+        }
+        let usual = plan.offWithin.nanoseconds / 5 + chance.below(plan.offWithin.nanoseconds / 5)
+        switch node.relayFault {
+        case nil, .senseOn, .senseOff, .unreachable: move(node.line, usual)
+        case .stuckOn, .lies: move(true, 0)
+        case .stuckOff: move(false, 0)
+        case .slow: move(node.line, plan.offWithin.nanoseconds * 2 + usual * 4)
+        case .bouncing:
+            for step in 0..<5 { move(node.line == (step % 2 == 0), usual + Int64(step) * 2_000_000) }
+        }
+    }
+
+    func contactMoves(_ node: Node, _ generation: UInt32, on: Bool) {
+        guard generation == node.relayMoves, node.contact != on else { return }
+        node.contact = on
+        let victim = peer(of: node)
+        tell(node, .world("the relay \(on ? "connects" : "cuts") \(victim.id)"))
+        if !on, victim.powered { watch.cuts(victim, by: node, in: self) }
+        supply(victim)
+    }
+
+    /// What the sense line says; nil where it cannot be read.
+    func sense(_ node: Node) -> Bool? {
+        switch node.relayFault {
+        case .senseOn: true
+        case .senseOff, .lies: node.relayFault == .lies ? node.line : false
+        case .unreachable: nil
+        case nil, .stuckOn, .stuckOff, .slow, .bouncing: rail(peer(of: node))
+        }
+    }
+
+    // MARK: Watchdog
+
+    func watchdogDue(_ node: Node, _ powerLife: UInt32) {
+        guard node.powered, node.powerLife == powerLife, node.watchdogArmed else { return }
+        let left = node.fedAt + plan.watchdog.nanoseconds - now
+        if left > 0 {
+            after(left, .watchdog(node.index, powerLife: powerLife))
+        } else if node.watchdogDeadUntil > now {
+            after(500_000_000, .watchdog(node.index, powerLife: powerLife))
+        } else {
+            tell(node, .world("the watchdog resets the node"))
+            coverage.watchdogResets += 1
+            reset(node)
+        }
+    }
+}

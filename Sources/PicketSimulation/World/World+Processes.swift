@@ -1,0 +1,143 @@
+/// The groups' processes, and the disk.
+///
+/// A resource may be up from the moment at which its start process begins until a stop process has
+/// ended well, or the power is gone: the agent's death ends no process.
+internal import PicketCore
+internal import PicketLinux
+
+extension World {
+    var groupPlan: GroupPlan {
+        GroupPlan(
+            resources: Array(
+                repeating: ResourcePlan(
+                    start: .seconds(2), stop: .seconds(2), monitor: .seconds(1),
+                    monitorInterval: .seconds(2)), count: World.resources),
+            restarts: Budget(count: 2, window: .seconds(60)))
+    }
+
+    func perform(
+        _ list: ResourceEffectList, of group: GroupIndex, _ node: Node, _ agent: Agent
+    ) {
+        agent.resourceEffects.items.removeAll(keepingCapacity: true)
+        for effect in list.items {
+            switch effect {
+            case .run(let run): begin(run, node)
+            case .kill(let run): kill(run, node)
+            case .outcome(let outcome): agent.followUps.append(.resources(group, outcome))
+            case .failure: break
+            }
+        }
+    }
+
+    private func lasts(_ fault: ResourceFault, _ group: GroupIndex, _ node: Node) -> Bool {
+        (node.resourceFaults[group][fault] ?? 0) > now
+    }
+
+    private func begin(_ run: ResourceRun, _ node: Node) {
+        numbers += 1
+        var process = Process(
+            run: run.id, life: node.life, group: run.group, resource: run.resource,
+            action: run.action, fails: false, number: numbers)
+        var time = 1_000_000 + chance.below(8_000_000)
+        if lasts(.slow, run.group, node) { time += chance.below(1_500_000_000) }
+        var hangs = false
+        switch run.action {
+        case .start, .promote:
+            process.fails = lasts(.startFails, run.group, node)
+            hangs = lasts(.startHangs, run.group, node)
+        case .stop, .demote:
+            process.fails = lasts(.stopFails, run.group, node)
+            hangs = lasts(.stopHangs, run.group, node)
+        case .monitor:
+            process.fails =
+                lasts(.monitorFails, run.group, node) || !node.up[run.group][run.resource]
+        }
+        node.processes.append(process)
+        if run.action == .start {
+            node.up[run.group][run.resource] = true
+            watch.comesUp(run.group, term: run.term, node, in: self)
+        }
+        if !hangs {
+            after(
+                time,
+                .processEnds(node.index, powerLife: node.powerLife, number: process.number))
+        }
+    }
+
+    private func kill(_ run: RunID, _ node: Node) {
+        guard
+            let index = node.processes.firstIndex(where: {
+                $0.run == run && $0.life == node.life
+            }), !lasts(.unkillable, run.group, node)
+        else { return }
+        node.processes[index].killed = true
+        after(
+            500_000,
+            .processEnds(
+                node.index, powerLife: node.powerLife, number: node.processes[index].number))
+    }
+
+    func processEnds(_ node: Node, _ powerLife: UInt32, _ number: UInt64) {
+        guard node.powerLife == powerLife,
+            let index = node.processes.firstIndex(where: { $0.number == number })
+        else { return }
+        let process = node.processes.remove(at: index)
+        let succeeded = !process.killed && !process.fails
+        if succeeded {
+            switch process.action {
+            case .start:
+                // Of an agent that died: it comes up whatever has happened since.
+                if !node.up[process.group][process.resource] {
+                    node.up[process.group][process.resource] = true
+                    watch.comesUp(process.group, term: .never, node, in: self)
+                }
+            case .stop: node.up[process.group][process.resource] = false
+            case .monitor, .promote, .demote: break
+            }
+        }
+        guard process.life == node.life else { return }
+        let happening = Happening.exited(
+            node.index, life: process.life, process.run, succeeded: succeeded)
+        happen(happening)
+    }
+
+    func exited(_ run: RunID, _ succeeded: Bool, _ node: Node) {
+        guard let agent = node.agent else { return }
+        agent.runners[run.group].exited(
+            run, succeeded: succeeded, at: node.clock(now), into: &agent.resourceEffects)
+        perform(agent.resourceEffects, of: run.group, node, agent)
+    }
+
+    // MARK: Disk
+
+    func wall(_ node: Node) -> Int64 { 1_700_000_000_000_000_000 + now + node.wallOffset }
+
+    func write(_ memory: Memory, _ ticket: UInt32, _ node: Node, _ agent: Agent) {
+        let bytes = agent.memoryFile.encode(memory, now: node.clock(now), wall: wall(node))
+        var time = 800_000 + chance.below(4_000_000)
+        if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
+        after(
+            time,
+            .written(
+                node.index, life: node.life, ticket: ticket, bytes: bytes,
+                full: node.fullUntil > now))
+    }
+
+    func written(
+        _ happening: Happening, _ node: Node, _ life: UInt32, _ ticket: UInt32, _ bytes: [UInt8],
+        full: Bool
+    ) {
+        guard node.life == life, node.agent != nil else {
+            // The writer died: it may have been done just before, if nobody has written since.
+            if node.life == life + 1, node.agent == nil, !full, chance.percent(50) {
+                node.disk = bytes
+            }
+            return
+        }
+        if !full { node.disk = bytes }
+        hand(happening, node, life) {
+            $0.followUps.append(
+                full ? .persistFailed(ticket: ticket) : .persisted(ticket: ticket))
+        }
+    }
+}

@@ -1,0 +1,203 @@
+/// A deterministic world around two nodes that run the shipping core, codec, runners and fence.
+///
+/// The world jumps from one happening to the next; nothing in it reads a clock or a source of
+/// randomness but `now` and `chance`. What the nodes believe is theirs: the watch (Watch.swift)
+/// looks only at power, processes, lines and datagrams.
+///
+///   - `World+Agent`      starts, crashes and turns of the agents; what their machines ask for
+///   - `World+Network`    datagrams, sealed and plain, and what links do to them
+///   - `World+Power`      mains, relays, contacts, watchdogs
+///   - `World+Fence`      the fence worker, on simulated lines
+///   - `World+Processes`  the groups' processes, and the disk
+///   - `World+Faults`     the script
+public import PicketCore
+internal import PicketHardware
+internal import PicketLinux
+internal import PicketWire
+
+/// What the queue holds.
+enum Happening {
+    case arrive(Packet)
+    case worker(Int, life: UInt32, generation: UInt32)
+    case request(Int, life: UInt32, FenceRequest)
+    case fenceReport(Int, life: UInt32, id: UInt32, FenceOutcome)
+    case observed(Int, life: UInt32, RelayObservation)
+    case processEnds(Int, powerLife: UInt32, number: UInt64)
+    case exited(Int, life: UInt32, RunID, succeeded: Bool)
+    case written(Int, life: UInt32, ticket: UInt32, bytes: [UInt8], full: Bool)
+    case contactMoves(Int, generation: UInt32, on: Bool)
+    case boots(Int, powerLife: UInt32)
+    case agentStarts(Int, powerLife: UInt32, life: UInt32)
+    case wakes(Int)
+    case watchdog(Int, powerLife: UInt32)
+    case fault(Int)
+    case faultEnds(Int)
+    case faultsStop
+    case look
+}
+
+struct Packet {
+    var to: Int
+    var link: Int
+    var from: SessionID
+    var sealedFor: SessionID
+    /// Plain …
+    var message: Message?
+    /// … or sealed.
+    var bytes: [UInt8] = []
+    /// As it was sent, over the link on which it was sent, by the session that the sender then was.
+    var genuine = true
+}
+
+public final class World {
+    typealias StateFile = MemoryFile
+    static let resources = 2
+
+    public let plan: Plan
+    public private(set) var now: Int64 = 0
+    public internal(set) var coverage = Coverage()
+    /// What went wrong; the world ends with the first.
+    public internal(set) var violation: Violation?
+    /// The newest entries, or all of them.
+    public internal(set) var chronicle: Chronicle
+
+    var nodes: [Node]
+    var chance: Chance
+    var queue = Queue<Happening>()
+    var watch: Watch
+    var tape = Tape()
+    /// Faults are over, and the pair must recover.
+    var recovering = false
+    var recovery = Recovery()
+    var messages: UInt64 = 0
+    var numbers: UInt64 = 0
+    let key: Key
+
+    /// - Parameter remembering: how many entries of the chronicle are kept; nil: all.
+    public init(_ plan: Plan, remembering: Int? = 400) {
+        precondition(Sodium.initialise(), "libsodium has no randomness")
+        self.plan = plan
+        chance = Chance(seed: plan.seed ^ 0x5157_0bad_cafe_f00d)
+        chronicle = Chronicle(limit: remembering)
+        nodes = [NodeID.low, .high].map {
+            Node($0, policy: plan.policy(of: $0)!, links: plan.links)
+        }
+        watch = Watch(groups: plan.groups.count)
+        key = Key((0..<Key.size).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) })!
+        for node in nodes { node.rate = 1 + Double(plan.drift[node.index]) / 1e6 }
+        for (index, entry) in plan.faults.enumerated() {
+            queue.put(.fault(index), at: entry.at.nanoseconds)
+        }
+        queue.put(.faultsStop, at: plan.safety.nanoseconds)
+        for node in nodes { supply(node, after: chance.below(100_000_000)) }
+    }
+
+    /// Plays the whole story. True if nothing was violated.
+    public func run() -> Bool {
+        while violation == nil, !recovery.done { step() }
+        return violation == nil
+    }
+
+    /// Seconds of simulated time.
+    public var seconds: Double { Double(now) / 1e9 }
+
+    func step() {
+        let turn = nodes[0].turnAt <= nodes[1].turnAt ? nodes[0] : nodes[1]
+        if turn.turnAt < queue.nextAt {
+            now = max(now, turn.turnAt)
+            takeTurn(turn)
+        } else {
+            now = max(now, queue.nextAt)
+            happen(queue.take())
+        }
+    }
+
+    func happen(_ happening: Happening) {
+        switch happening {
+        case .arrive(let packet): arrive(packet)
+        case .worker(let node, let life, let generation):
+            runWorker(nodes[node], life, generation)
+        case .request(let node, let life, let request):
+            take(request, nodes[node], life)
+        case .fenceReport(let node, let life, let id, let outcome):
+            hand(happening, nodes[node], life) { $0.followUps.append(.fence(id: id, outcome)) }
+        case .observed(let node, let life, let observation):
+            hand(happening, nodes[node], life) { self.observe(observation, $0) }
+        case .processEnds(let node, let powerLife, let number):
+            processEnds(nodes[node], powerLife, number)
+        case .exited(let node, let life, let run, let succeeded):
+            hand(happening, nodes[node], life) { _ in
+                self.exited(run, succeeded, self.nodes[node])
+            }
+        case .written(let node, let life, let ticket, let bytes, let full):
+            written(happening, nodes[node], life, ticket, bytes, full: full)
+        case .contactMoves(let node, let generation, let on):
+            contactMoves(nodes[node], generation, on: on)
+        case .boots(let node, let powerLife): boot(nodes[node], powerLife)
+        case .agentStarts(let node, let powerLife, let life):
+            if nodes[node].powerLife == powerLife, nodes[node].life == life {
+                startAgent(nodes[node])
+            }
+        case .wakes(let node): wake(nodes[node])
+        case .watchdog(let node, let powerLife): watchdogDue(nodes[node], powerLife)
+        case .fault(let index): begin(index)
+        case .faultEnds(let index): end(index)
+        case .faultsStop: stopFaults()
+        case .look: lookForRecovery()
+        }
+    }
+
+    func after(_ delay: Int64, _ happening: Happening) {
+        queue.put(happening, at: now + delay)
+    }
+
+    func peer(of node: Node) -> Node { nodes[1 - node.index] }
+
+    func violate(_ property: String, _ text: String) {
+        guard violation == nil else { return }
+        violation = Violation(property: property, text: text, at: now)
+        tell(nil, .world("VIOLATION of \(property): \(text)"))
+    }
+
+    func tell(_ node: Node?, _ what: Chronicle.What) {
+        chronicle.note(Chronicle.Entry(at: now, node: node?.id, what: what))
+    }
+}
+
+public struct Violation: Equatable, Sendable {
+    /// S1 … S9, L1 … L4.
+    public var property: String
+    public var text: String
+    /// Nanoseconds since the beginning.
+    public var at: Int64
+}
+
+/// What happened, for a person who looks for the cause.
+public struct Chronicle: Sendable {
+    public struct Entry: Sendable {
+        public var at: Int64
+        public var node: NodeID?
+        public var what: What
+    }
+    public enum What: Sendable {
+        case world(String)
+        case trace(Trace)
+    }
+
+    private var ring: [Entry] = []
+    private var first = 0
+    private let limit: Int?
+
+    init(limit: Int?) { self.limit = limit }
+
+    mutating func note(_ entry: Entry) {
+        guard let limit, ring.count >= limit else {
+            ring.append(entry)
+            return
+        }
+        ring[first] = entry
+        first = (first + 1) % limit
+    }
+
+    public var entries: [Entry] { Array(ring[first...] + ring[..<first]) }
+}

@@ -76,7 +76,10 @@ extension Machine {
     /// Something that was sent not long ago was acknowledged.
     private mutating func regain<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard let age = contact.age(at: now), age <= policy.timing.deadAfter else { return }
-        let regained = contactState == .lost || contactState == .never || phase == .waiting
+        // An agent that was restarted goes on alone before it has missed anybody.
+        let regained =
+            contactState == .lost || contactState == .never || phase == .waiting
+            || (phase == .alone && receipt == nil)
         if age <= suspicionAge {
             contactState = .established
         } else if regained {

@@ -148,8 +148,11 @@ extension Machine {
         return true
     }
 
+    /// Even on the lower node, odd on the higher. Two nodes that take over without having heard of
+    /// each other, each by an operator's word or fence, then never run at one term (S4).
     func takeoverTerm(of group: GroupIndex) -> Term {
-        max(groups[group].term, report(of: group)?.term ?? .never).next
+        let next = max(groups[group].term, report(of: group)?.term ?? .never).next
+        return next.value % 2 == UInt64(policy.me.rawValue) ? next : next.next
     }
 
     private func turn(at now: Instant) -> FencingTurns.Turn? {

@@ -3,8 +3,8 @@ extension Machine {
     mutating func stepSending<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         let told = currentReports()
         if told != reports {
+            if !Machine.rolesAgree(told, reports) { generation &+= 1 }
             reports = told
-            generation &+= 1
             sendDue = true
         }
         guard phase != .left || leaving?.sequence != nil else { return }
@@ -18,6 +18,14 @@ extension Machine {
         } else if sendDue || answerDue {
             send(flags: [], at: now, into: &out)
         }
+    }
+
+    /// Only roles decide who works. A wish that lapses when contact is lost must not make the view
+    /// unclear, and the fence late.
+    private static func rolesAgree(_ a: [GroupReport], _ b: [GroupReport]) -> Bool {
+        guard a.count == b.count else { return false }
+        for index in a.indices where a[index].role != b[index].role { return false }
+        return true
     }
 
     /// Probing ends some time after the loss: what is still silent then will say hello.

@@ -25,7 +25,7 @@ public struct Message: Equatable, Sendable {
     public var relayTest: RelayTest
     /// Digest of all settings that must agree between the nodes.
     public var configurationDigest: UInt64
-    /// Counts the changes of `groups`; and the peer's newest count that the sender has acted on.
+    /// Counts the changes of roles in `groups`; and the peer's newest count that the sender has acted on.
     public var generation: UInt32
     public var seenGeneration: UInt32
     /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.

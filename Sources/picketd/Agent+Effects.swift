@@ -62,7 +62,10 @@ extension Agent {
         case .contactLost: relayTest.contactLost()
         case .contact:
             contactAt = now
+            // What was seen before contact may have been seen of a peer without power.
+            relayTest.contactLost()
             relayTestAt = now
+        case .fenceRestored: relayTestAt = now
         default: break
         }
         drillsObserve(trace)

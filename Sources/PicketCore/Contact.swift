@@ -47,6 +47,10 @@ struct Contact: Sendable {
 
     func running(_ now: Instant) -> Instant { now - stalled }
 
+    #if PICKET_PLANTED_BUGS
+        mutating func clockOffsetForWaiting() { clockOffset = clockOffset ?? .zero }
+    #endif
+
     /// The agent did not run for this long.
     mutating func forgive(_ lateness: Duration) { stalled = stalled + lateness }
 

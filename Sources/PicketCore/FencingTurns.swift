@@ -45,6 +45,12 @@ struct FencingTurns {
         case holder, standby, inTransfer
 
         init(clear: Bool, mine: UInt64, theirs: UInt64, me: NodeID) {
+            #if PICKET_PLANTED_BUGS
+                if planted(.everybodyHolds) || (planted(.tieUnbroken) && clear && mine == theirs) {
+                    self = .holder
+                    return
+                }
+            #endif
             guard clear else {
                 self = .inTransfer
                 return
@@ -63,7 +69,10 @@ struct FencingTurns {
     var othersTurn: Duration { timing.deadAfter }
 
     func opening(_ rank: Int64) -> Duration {
-        rank == 0
+        #if PICKET_PLANTED_BUGS
+            if planted(.noHeadStart) { return .zero }
+        #endif
+        return rank == 0
             ? .zero : timing.headStart + (othersTurn + timing.offWithin) * (rank - 1)
     }
 
@@ -74,12 +83,20 @@ struct FencingTurns {
     /// The first turn. `reached` and `heard` are on the real clock; `lost` is when the evidence is
     /// complete on the running one.
     func first(_ view: View, me: NodeID, reached: Instant, heard: Instant, lost: Instant) -> Turn {
+        #if PICKET_PLANTED_BUGS
+            let sharesRank = planted(.oneRankInTransfer)
+        #else
+            let sharesRank = false
+        #endif
         let rank: Int64 =
             switch view {
             case .holder: 0
             case .standby: 1
-            case .inTransfer: me == .low ? 2 : 3
+            case .inTransfer: sharesRank || me == .low ? 2 : 3
             }
+        #if PICKET_PLANTED_BUGS
+            let heard = planted(.turnFromReached) ? reached : heard
+        #endif
         let opens = rank == 0 ? lost : max(lost, heard + timing.deadAfter + opening(rank))
         return Turn(opens: opens, closes: reached + timing.deadAfter + closing(rank))
     }
@@ -90,6 +107,9 @@ struct FencingTurns {
     /// The late turn that is open at `now` or opens next. `offset`: the peer's clock less mine.
     func late(me: NodeID, heard: Instant, offset: Duration, at now: Instant) -> Turn {
         let ready = max(now, heard + timing.deadAfter + closing(3) + timing.offWithin)
+        #if PICKET_PLANTED_BUGS
+            if planted(.lateTurnsOverlap) { return Turn(opens: ready, closes: ready + lateTurn) }
+        #endif
         // Common time is the lower node's clock.
         let common = me == .low ? ready : ready + offset
         let length = lateTurn.nanoseconds

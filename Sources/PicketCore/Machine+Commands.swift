@@ -164,6 +164,9 @@ extension Machine {
                     duration: policy.timing.detectWithin + policy.timing.offWithin,
                     number: UInt64(policy.fenceLevels.count))))
         if let refusal { return refusal }
+        #if PICKET_PLANTED_BUGS
+            if planted(.drillFences) { return orderFence(cause: .drill) }
+        #endif
         return live ? orderFence(cause: .drill) : nil
     }
 
@@ -172,6 +175,9 @@ extension Machine {
     mutating func noteHealth<Sink: EffectSink>(_ new: Health, into out: inout Sink) {
         let before = health
         health = new
+        #if PICKET_PLANTED_BUGS
+            if planted(.drillRaisesHealth) { health.score = new.simulated ? 100 : new.score }
+        #endif
         if before != new { sendDue = true }
         if before.score != new.score {
             out.emit(.trace(Trace(.healthChanged, number: UInt64(new.score))))

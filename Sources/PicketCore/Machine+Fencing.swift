@@ -50,10 +50,19 @@ extension Machine {
     /// Why this node may not fence a peer that it has lost.
     func fenceRefusal(at now: Instant) -> Refusal? {
         if leaving != nil { return .leaving }
-        if maintenance || peerMaintenance { return .maintenance }
+        #if PICKET_PLANTED_BUGS
+            if peerMaintenance || (maintenance && !planted(.maintenanceIgnored)) {
+                return .maintenance
+            }
+        #else
+            if maintenance || peerMaintenance { return .maintenance }
+        #endif
         if !hadContact { return .notArmed }
         if policy.fenceLevels.isEmpty || fence.distrusted { return .noFence }
         if pauseUntil != nil || pausing != nil { return .busy }
+        #if PICKET_PLANTED_BUGS
+            if planted(.fenceBudgetIgnored) { return nil }
+        #endif
         let counted = fence.episode?.counted ?? false
         if !counted,
             spent(memory.fences, of: policy.fenceBudget, at: now) >= policy.fenceBudget.count
@@ -242,6 +251,11 @@ extension Machine {
             if order.cancelled { fence.episode = nil }
             out.emit(.trace(Trace(.fenceVoided, cause: order.cancelled ? order.cause : .late)))
         case (.ordered(let order), .failed(let failure)):
+            #if PICKET_PLANTED_BUGS
+                if planted(.failedFenceCounts) {
+                    return confirm(order, .off, at: now, into: &out)
+                }
+            #endif
             failed(order, failure, at: now, into: &out)
         case (.restoring, .restored), (.idle, .restored):
             fence.step = .idle

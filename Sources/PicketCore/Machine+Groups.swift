@@ -23,6 +23,9 @@ extension Machine {
     /// granted, and an offer is used up by accepting or declining it.
     private mutating func absorbTerm(_ group: GroupIndex) {
         guard let report = report(of: group) else { return }
+        #if PICKET_PLANTED_BUGS
+            if planted(.termOfPeerForgotten) { return }
+        #endif
         switch report.role {
         case .vacant, .holding, .releasing:
             groups[group].term = max(groups[group].term, report.term)
@@ -51,6 +54,12 @@ extension Machine {
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         if let report = report(of: group), inContact, phase != .waiting {
+            #if PICKET_PLANTED_BUGS
+                if planted(.grantReused), report.role == .granting {
+                    take(report, group, at: now, into: &out)
+                    return
+                }
+            #endif
             switch report.role {
             case .granting where report.term > groups[group].term:
                 take(report, group, at: now, into: &out)
@@ -145,7 +154,11 @@ extension Machine {
         groups[group].wish = nil
         groups[group].toldRefusal = nil
         memory.groups[group].holder = .me
-        note(into: &out)
+        #if PICKET_PLANTED_BUGS
+            if !planted(.noteAfterStart) { note(into: &out) }
+        #else
+            note(into: &out)
+        #endif
         switch active.run {
         case .starting:
             out.emit(.start(active.activation))
@@ -192,6 +205,17 @@ extension Machine {
             case .holding, .releasing, .resuming:
                 groups[group].role = .vacant
                 return
+            #if PICKET_PLANTED_BUGS
+                case .vacant where planted(.anyReportGrants):
+                    var given = report
+                    given.term = claim.term
+                    if let active = Active(
+                        from: claim, group: group, report: given, session: session)
+                    {
+                        activate(active, into: &out)
+                    }
+                    return
+            #endif
             case .vacant, .claiming: break
             }
         }
@@ -228,7 +252,17 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         _ active: Active, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        if let report = report(of: group), inContact, report.role == .holding,
+        #if PICKET_PLANTED_BUGS
+            if planted(.grantWhileHolding), let report = report(of: group), inContact,
+                report.flags.contains(.wanted)
+            {
+                return grant(takeoverTerm(of: group), group, resumed: false, into: &out)
+            }
+            let conflicts = !planted(.conflictIgnored)
+        #else
+            let conflicts = true
+        #endif
+        if conflicts, let report = report(of: group), inContact, report.role == .holding,
             report.term > active.term
         {
             out.emit(.trace(Trace(.conflict, group: group, term: report.term, cause: .conflict)))
@@ -291,6 +325,9 @@ extension Machine {
             Releasing(from: active, cause: cause, yields: yields, automatic: automatic))
         out.emit(.stop(group, cause: cause))
         out.emit(.trace(Trace(.releasing, group: group, term: active.term, cause: cause)))
+        #if PICKET_PLANTED_BUGS
+            if planted(.releasedBeforeStopped) { released(group, at: promised, into: &out) }
+        #endif
     }
 
     // MARK: Releasing and resuming
@@ -374,6 +411,10 @@ extension Machine {
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.releasing, .stopped), (.releasing, .startFailed):
             released(group, at: now, into: &out)
+        #if PICKET_PLANTED_BUGS
+            case (.releasing, .stopFailed) where planted(.failedStopReleases):
+                released(group, at: now, into: &out)
+        #endif
         case (.releasing(var releasing), .stopFailed),
             (.releasing(var releasing), .startFailedDirty):
             stick(&releasing, group, at: now, into: &out)

@@ -81,7 +81,12 @@ extension Machine {
     private mutating func stepAgreedPause<Sink: EffectSink>(
         at now: Instant, into out: inout Sink
     ) {
-        if let until = pauseUntil, now >= until {
+        #if PICKET_PLANTED_BUGS
+            let bounded = !planted(.pauseUnbounded)
+        #else
+            let bounded = true
+        #endif
+        if bounded, let until = pauseUntil, now >= until {
             pauseUntil = nil
             fence.firstTurn = false
             out.emit(.trace(Trace(.peerPauseEnded)))
@@ -105,7 +110,11 @@ extension Machine {
     /// Once nothing is held: says so until the peer has heard it, then ends.
     mutating func stepLeaving<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard let leaving, !exited else { return }
-        let released = !groups.contains { $0.isHeld }
+        #if PICKET_PLANTED_BUGS
+            let released = planted(.leavesHolding) || !groups.contains { $0.isHeld }
+        #else
+            let released = !groups.contains { $0.isHeld }
+        #endif
         if released, phase == .leaving {
             phase = .left
             for group in groups.indices {

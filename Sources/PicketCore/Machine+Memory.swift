@@ -10,10 +10,16 @@ extension Machine {
     /// Whether `term` lies under the ceiling that is on disk. Raises the ceiling in time.
     mutating func mayUse(_ term: Term, of group: GroupIndex) -> Bool {
         guard term < .highest else { return false }
+        #if PICKET_PLANTED_BUGS
+            if planted(.termNotPersisted) { return true }
+        #endif
         reserve(group)
         if memory.groups[group].term < term {
             memory.groups[group].term = Term(term.value + headroom)
         }
+        #if PICKET_PLANTED_BUGS
+            if planted(.termPersistedLate) { return true }
+        #endif
         return term <= durable.groups[group].term
     }
 
@@ -25,7 +31,15 @@ extension Machine {
     }
 
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        for group in groups.indices { reserve(group) }
+        #if PICKET_PLANTED_BUGS
+            if planted(.termNotPersisted) {
+                for group in groups.indices { memory.groups[group].term = durable.groups[group].term }
+            } else {
+                for group in groups.indices { reserve(group) }
+            }
+        #else
+            for group in groups.indices { reserve(group) }
+        #endif
         guard saving == nil, memory != durable else { return }
         if let retry = saveRetryAt, now < retry { return }
         ticket += 1

@@ -33,8 +33,16 @@ extension Machine {
         metAt = now
         peer = nil
         mustForget = memory.alone || durable.alone || saving?.memory.alone == true
+        #if PICKET_PLANTED_BUGS
+            if planted(.aloneAnsweredFirst) { mustForget = false }
+            let kept = (memory.alone, receipt)
+        #endif
         memory.alone = false
         receipt = nil
+        #if PICKET_PLANTED_BUGS
+            if planted(.aloneNeverForgotten) { (memory.alone, mustForget) = (kept.0, false) }
+            if planted(.receiptOutlivesSession) { receipt = kept.1 }
+        #endif
         for group in groups.indices {
             switch groups[group].role {
             case .claiming, .granting: groups[group].role = .vacant

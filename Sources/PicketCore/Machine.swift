@@ -109,6 +109,13 @@ public struct Machine: Sendable {
         durable = memory
         contact = Contact(linkCount: policy.linkCount, clockOffset: note.clockOffset)
         hadContact = note.contact
+        #if PICKET_PLANTED_BUGS
+            if planted(.fenceFromWaiting) {
+                hadContact = true
+                contact.assume(at: now)
+                contact.clockOffsetForWaiting()
+            }
+        #endif
         startedAt = now
         nextSending = now
         promised = now
@@ -132,6 +139,9 @@ public struct Machine: Sendable {
             return
         }
         noteStall(at: now, into: &out)
+        #if PICKET_PLANTED_BUGS
+            if planted(.fedByAnyEvent) { feed(at: now, into: &out) }
+        #endif
         switch event {
         case .tick, .turnCompleted: break
         case .received(let message, let session, let link):
@@ -198,6 +208,9 @@ public struct Machine: Sendable {
     private mutating func noteStall<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         let lateness = now - promised
         guard lateness > stallSlack else { return }
+        #if PICKET_PLANTED_BUGS
+            if planted(.stallNotForgiven) { return }
+        #endif
         contact.forgive(lateness)
         if lateness > policy.timing.deadAfter / 4 {
             out.emit(.trace(Trace(.stalled, duration: lateness)))

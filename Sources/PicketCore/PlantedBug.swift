@@ -5,12 +5,72 @@
 /// found it.
 #if PICKET_PLANTED_BUGS
     public enum PlantedBug: String, CaseIterable, Sendable {
+        // Who may fence, and when
+        /// Every rank's turn opens at once.
         case noHeadStart
+        /// Each node takes itself for the clear holder.
+        case everybodyHolds
+        /// Equal sums of priorities make both the holder.
+        case tieUnbroken
+        /// Turns of a lower rank are counted from what this node reached, not from what it heard.
+        case turnFromReached
+        /// In transfer both nodes have one rank.
+        case oneRankInTransfer
+        /// Who missed its turn fences as soon as it likes.
+        case lateTurnsOverlap
+        case fenceFromWaiting
+        case stallNotForgiven
+        case fenceBudgetIgnored
+        /// By the node that was told of it; the peer still heeds it.
+        case maintenanceIgnored
+        case pauseUnbounded
+        case drillFences
+
+        // What a fence is worth
+        case failedFenceCounts
+        /// The sense line is not looked at.
+        case unverifiedFence
+        /// The worker drives the relay however late it is.
+        case clockNotLookedAt
+        case cancelIgnored
+        case receiptOutlivesSession
+        /// A receipt stays on disk after the peer is back …
+        case aloneNeverForgotten
+        /// … or until after the peer has been answered.
+        case aloneAnsweredFirst
+
+        // Terms
+        case termNotPersisted
+        /// Used before the disk has it.
+        case termPersistedLate
+        /// The terms that the peer has used are not learned.
+        case termOfPeerForgotten
+
+        // Who may act
+        case anyReportGrants
+        case grantReused
+        case grantWhileHolding
+        case releasedBeforeStopped
+        case failedStopReleases
+        case leavesHolding
+        case conflictIgnored
+        /// What runs is noted after it was started.
+        case noteAfterStart
+        /// The note of what runs survives a reboot.
+        case adoptsAfterReboot
+
+        // The wire
+        case challengeIgnored
+        case replaysTaken
+
+        // The node
+        case fedByAnyEvent
+        case drillRaisesHealth
 
         /// The one that is switched on. Set before any machine is made, and never while one runs.
         nonisolated(unsafe) public static var active: PlantedBug?
     }
 
     @inline(__always)
-    func planted(_ bug: PlantedBug) -> Bool { unsafe PlantedBug.active == bug }
+    public func planted(_ bug: PlantedBug) -> Bool { unsafe PlantedBug.active == bug }
 #endif

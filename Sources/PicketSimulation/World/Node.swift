@@ -28,6 +28,9 @@ final class Node {
     var standsStillUntil: Int64 = 0
     /// The process as a whole, not only its loop.
     var wholeStands = false
+    /// For how long the loop has stood still, in all, and since when it does.
+    var stood: Int64 = 0
+    var stoodSince: Int64 = 0
     /// What came while the loop stood still.
     var waiting: [Happening] = []
     var livelockedUntil: Int64 = 0
@@ -69,6 +72,7 @@ final class Node {
     // Health
     var realHealth: UInt8 = 100
     var drilled = false
+    var toldHealth: UInt8 = 100
 
     // Network, by link: what happens to what this node sends
     var weather: [Weather]
@@ -145,7 +149,7 @@ final class Agent {
     var testAt: Instant
 
     // For the watch: what was sent when, what came, what it acknowledged
-    var sentAt: [Int64] = [0]
+    var sentAt: [(at: Int64, stood: Int64)] = [(0, 0)]
     var newestFromPeer: (session: UInt64, sequence: UInt64) = (0, 0)
     var opened = Opened()
     var sealedCount = 0

@@ -7,6 +7,8 @@ struct Recovery {
     /// Since when all has been well.
     var wellSince: Int64?
     var done = false
+    /// The node that lost its power in the exam, and when.
+    var examined: (node: Int, at: Int64)?
     var looks = 0
     /// How long the pair took, nanoseconds.
     var took: Int64 = 0
@@ -65,6 +67,7 @@ extension World {
             command(.drill(false), node)
             command(.clear(nil), node)
             turn(node) {
+                node.toldHealth = 100
                 $0.followUps.append(.health(Health(score: 100)))
                 for group in self.plan.groups.indices {
                     $0.followUps.append(.sync(group, .current))
@@ -73,15 +76,43 @@ extension World {
         }
     }
 
+    /// One more failure, now that all is well: the pair must survive it within its time (L1). With a
+    /// budget that may be spent, or the excuse of a second fault, there is nothing to ask.
+    private func examine() {
+        guard plan.fencesAnHour >= 100, watch.excuses.isEmpty,
+            let holder = nodes.first(where: { $0.isUp(0) })
+        else {
+            recovery.done = true
+            return
+        }
+        tell(nil, .world("exam: \(holder.id), which holds group 0, loses its power"))
+        recovery.examined = (holder.index, now)
+        holder.mains = false
+        supply(holder)
+        let starts = Int64(World.resources * plan.groups.count) * 10_000_000
+        let bound =
+            plan.detectWithin.nanoseconds + plan.offWithin.nanoseconds + starts + 50_000_000
+        after(bound, .look)
+    }
+
+    private func mark(_ victim: Node) {
+        recovery.done = true
+        let other = peer(of: victim)
+        for group in plan.groups.indices where !other.up[group].allSatisfy({ $0 }) {
+            violate("L1", "\(victim.id) is dead, and group \(group) is not up in time on \(other.id)")
+        }
+    }
+
     func lookForRecovery() {
+        if let examined = recovery.examined { return mark(nodes[examined.node]) }
         recovery.looks += 1
         if recovery.looks % 100 == 0 { tend() }
         if isWell {
             let since = recovery.wellSince ?? now
             recovery.wellSince = since
             if now - since >= World.stayWell {
-                recovery.took = since - recovery.began
-                recovery.done = true
+                if recovery.examined == nil { recovery.took = since - recovery.began }
+                examine()
                 return
             }
         } else {

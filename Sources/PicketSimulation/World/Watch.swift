@@ -13,14 +13,19 @@ struct Watch {
         static let falseWord = Excuses(rawValue: 1)
         static let doubleFault = Excuses(rawValue: 2)
         static let lostState = Excuses(rawValue: 4)
+        /// Budgets go by the wall clock across restarts.
+        static let wallStepped = Excuses(rawValue: 8)
     }
 
     var excuses: Excuses = []
     /// By node.
     private var sides: [Side]
     /// By group: the highest term that was ever started, and what runs where.
-    private var highest: [UInt64]
+    private var highest: [(term: UInt64, at: Int64)]
+    private var started: [Set<UInt64>]
     private var running: [[UInt64]]
+    /// An operator gave a word, or ordered a fence.
+    var operated = false
     var fences = 0
     var takeovers = 0
 
@@ -37,9 +42,15 @@ struct Watch {
         /// When the newest of its sendings that it knows to be acknowledged was sent, and when it
         /// learned that.
         var reachedSent = Int64.min / 2
+        var reachedStood: Int64 = 0
+        /// Fences for lost contact that cut the peer.
+        var cuts: [Int64] = []
+        /// Since when maintenance is on, as far as that is certain.
+        var maintained: Int64?
         var reachedAt = Int64.min / 2
         /// The last time that this node was cut by a fence for lost contact.
         var cutAt = Int64.min / 2
+        var cutOrderedAt = Int64.min / 2
         var lastDark = Int64.min / 2
         /// When it ordered the fence that is under way.
         var orderedAt = Int64.min / 2
@@ -49,36 +60,55 @@ struct Watch {
 
     init(groups: Int) {
         sides = (0..<2).map { _ in Side(granted: Array(repeating: [], count: groups)) }
-        highest = Array(repeating: 0, count: groups)
+        highest = Array(repeating: (0, 0), count: groups)
+        started = Array(repeating: [], count: groups)
         running = Array(repeating: [0, 0], count: groups)
     }
 
     // MARK: Lives
 
-    mutating func started(_ node: Node, session: SessionID, alone: Bool) {
+    mutating func begins(_ node: Node, session: SessionID, alone: Bool) {
         let index = node.index
         sides[index].session = session
         sides[index].startedAlone = alone
-        for group in highest.indices { sides[index].granted[group] = [] }
+        for group in started.indices { sides[index].granted[group] = [] }
         sides[index].wordGiven = false
         sides[index].fenceMe = false
     }
 
-    mutating func agentEnded(_ node: Node) {}
+    mutating func agentEnded(_ node: Node, at now: Int64) {
+        // What was not yet on disk may be forgotten.
+        if let since = sides[node.index].maintained, now - since < 60_000_000_000 {
+            sides[node.index].maintained = nil
+        }
+    }
 
     mutating func wentDark(_ node: Node, in world: World) {
         sides[node.index].lastDark = world.now
         for group in running.indices { running[group][node.index] = 0 }
     }
 
-    mutating func wordGiven(_ node: Node) { sides[node.index].wordGiven = true }
-    mutating func liveDrill(_ node: Node) { sides[node.index].liveFences += 1 }
+    mutating func wordGiven(_ node: Node) {
+        sides[node.index].wordGiven = true
+        operated = true
+    }
+    mutating func liveDrill(_ node: Node) {
+        sides[node.index].liveFences += 1
+        operated = true
+    }
 
     // MARK: Datagrams
 
-    mutating func sent(_ message: Message, _ node: Node, _ agent: Agent, at now: Int64) {
+    mutating func sent(
+        _ message: Message, _ node: Node, _ agent: Agent, at now: Int64, in world: World
+    ) {
         let index = node.index
-        while agent.sentAt.count <= Int(message.sequence) { agent.sentAt.append(now) }
+        while agent.sentAt.count <= Int(message.sequence) {
+            agent.sentAt.append((now, node.stood))
+        }
+        if message.health > node.toldHealth {
+            world.violate("S9", "\(node.id) says health \(message.health), not \(node.toldHealth)")
+        }
         for (group, report) in message.groups.enumerated() where report.role == .granting {
             sides[index].granted[group].insert(report.term.value)
         }
@@ -104,8 +134,9 @@ struct Watch {
             return
         }
         let sentAt = agent.sentAt[acknowledged]
-        if sentAt > sides[index].reachedSent {
-            sides[index].reachedSent = sentAt
+        if sentAt.at > sides[index].reachedSent {
+            sides[index].reachedSent = sentAt.at
+            sides[index].reachedStood = sentAt.stood
             sides[index].reachedAt = world.now
         }
     }
@@ -130,18 +161,32 @@ struct Watch {
         case .receipt(let receipt): judge(receipt, node, peer, other, in: world)
         }
         if adopts {
+            if running[group][node.index] != term, excuses.isEmpty {
+                world.violate("S2", "\(node.id) adopts group \(group), which does not run there")
+            }
             running[group][node.index] = term
             return
         }
-        if term <= highest[group], !excuses.contains(.lostState), !excuses.contains(.falseWord),
-            !excuses.contains(.doubleFault)
-        {
-            world.violate(
-                "S4", "\(node.id) starts group \(group) at term \(term) after \(highest[group])")
-        }
-        highest[group] = max(highest[group], term)
+        judge(term, of: group, node, in: world)
         running[group][node.index] = term
         if activation.cause == .fenced { takeovers += 1 }
+    }
+
+    /// S4. A node that went on by an operator's word, without having heard of what its peer has done
+    /// since, cannot know how far the terms have come: there they may fall, but never repeat.
+    private mutating func judge(
+        _ term: UInt64, of group: GroupIndex, _ node: Node, in world: World
+    ) {
+        let blind = operated && sides[node.index].reachedSent < highest[group].at
+        if excuses.subtracting(.wallStepped).isEmpty,
+            started[group].contains(term) || (term < highest[group].term && !blind)
+        {
+            world.violate(
+                "S4",
+                "\(node.id) starts group \(group) at term \(term) after \(highest[group].term)")
+        }
+        started[group].insert(term)
+        if term > highest[group].term { highest[group] = (term, world.now) }
     }
 
     private func judge(
@@ -184,9 +229,16 @@ struct Watch {
         fences += 1
         switch order.cause {
         case .contactLost:
-            let age = world.now - sides[index].reachedSent
-            // The clocks drift by far less than a hundredth.
-            if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 {
+            // Time for which this node stood still is no evidence against its peer. The clocks
+            // drift by far less than a hundredth; a loop that stood still before its deadline
+            // cannot tell the first heartbeat of it from waiting.
+            let still = node.stood - sides[index].reachedStood
+            let age = world.now - sides[index].reachedSent - still
+            let slack = still > 0 ? node.policy.timing.heartbeat.nanoseconds * 2 : 0
+            if sides[index].maintained != nil {
+                world.violate("S5", "\(node.id) orders a fence while in maintenance")
+            }
+            if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 - slack {
                 world.violate("S5", "\(node.id) orders a fence, in contact \(age / 1000) us ago")
             }
         case .peerAskedForIt:
@@ -197,7 +249,7 @@ struct Watch {
             if sides[index].liveFences == 0 {
                 world.violate("S9", "a drill that is not live orders a fence")
             }
-        case .command: break
+        case .command: operated = true
         default: world.violate("S5", "\(node.id) orders a fence because of \(order.cause)")
         }
     }
@@ -224,17 +276,37 @@ struct Watch {
         if mine.cutAt > mine.reachedSent {
             world.violate("S7", "\(node.id) cuts \(victim.id) after it was cut itself")
         }
-        if sides[victim.index].cutAt > mine.reachedSent {
+        // Excused: an agent that died before its receipt was on disk, and a cut that an answer of
+        // the peer's came too late to stop.
+        let knew = (node.agent?.startedAt ?? 0) < sides[victim.index].cutAt
+        if sides[victim.index].cutOrderedAt > mine.reachedSent, knew, !excuses.contains(.lostState) {
             world.violate("S7", "\(node.id) cuts \(victim.id) again, without contact between")
         }
         sides[victim.index].cutAt = world.now
+        sides[victim.index].cutOrderedAt = mine.orderedAt
+        countCut(by: node, in: world)
     }
 
-    /// S3: *off* is said only of a peer without power.
+    /// The budget; one more may be forgotten by an agent that crashed.
+    private mutating func countCut(by node: Node, in world: World) {
+        sides[node.index].cuts.removeAll { world.now - $0 > 3_500_000_000_000 }
+        sides[node.index].cuts.append(world.now)
+        guard excuses.isDisjoint(with: [.lostState, .wallStepped]) else { return }
+        if sides[node.index].cuts.count > node.policy.fenceBudget.count + 1 {
+            world.violate("S7", "\(node.id) has spent more than its budget of fences")
+        }
+    }
+
+    mutating func maintain(_ node: Node, _ on: Bool, at now: Int64) {
+        sides[node.index].maintained = on ? now : nil
+    }
+
+    /// S3: *off* is said only of a peer whose agent is dead. A contact that bounces may have made it
+    /// lose its power, and give it back for a moment.
     mutating func reports(_ outcome: FenceOutcome, of node: Node, in world: World) {
         guard outcome == .off, !excuses.contains(.doubleFault) else { return }
-        if world.peer(of: node).powered {
-            world.violate("S3", "\(node.id)'s fence counts, and its peer has power")
+        if world.peer(of: node).agent != nil {
+            world.violate("S3", "\(node.id)'s fence counts, and its peer lives")
         }
     }
 }

@@ -37,8 +37,9 @@ extension World {
         node.agent = agent
         node.waiting = []
         node.standsStillUntil = 0
-        watch.started(node, session: session, alone: memory.alone)
+        watch.begins(node, session: session, alone: memory.alone)
         tell(node, .world("the agent starts"))
+        node.toldHealth = health(node)
         drive(node, on: true, cause: .none)
         node.fedAt = now
         if !node.watchdogArmed {
@@ -46,9 +47,9 @@ extension World {
             after(plan.watchdog.nanoseconds, .watchdog(node.index, powerLife: node.powerLife))
         }
         turn(node) { agent in
-            agent.followUps.append(.watchdog(self.plan.watchdog))
             agent.followUps.append(
                 .health(Health(score: self.health(node), simulated: node.drilled)))
+            agent.followUps.append(.watchdog(self.plan.watchdog))
         }
     }
 
@@ -68,7 +69,7 @@ extension World {
         node.standsStillUntil = 0
         node.turnAt = .max
         node.effectsToLive = nil
-        watch.agentEnded(node)
+        watch.agentEnded(node, at: now)
     }
 
     func crash(_ node: Node) {
@@ -215,7 +216,10 @@ extension World {
         coverage.causes[Int(trace.cause.rawValue)] += 1
         if trace.kind != .suspicion { tell(node, .trace(trace)) }
         switch trace.kind {
-        case .contact: agent.testAt = node.clock(now)
+        case .contact:
+            agent.selfTest.contactLost()
+            agent.testAt = node.clock(now)
+        case .fenceRestored: agent.testAt = node.clock(now)
         case .contactLost: agent.selfTest.contactLost()
         default: break
         }
@@ -239,6 +243,7 @@ extension World {
 
     func standStill(_ node: Node, until: Int64, whole: Bool) {
         guard node.agent != nil else { return }
+        if node.standsStillUntil <= now { node.stoodSince = now }
         node.standsStillUntil = max(node.standsStillUntil, until)
         node.wholeStands = whole
         queue.put(.wakes(node.index), at: node.standsStillUntil)
@@ -248,6 +253,7 @@ extension World {
         guard node.standsStillUntil <= now, node.standsStillUntil > 0, node.agent != nil else {
             return
         }
+        node.stood += now - node.stoodSince
         node.standsStillUntil = 0
         node.wholeStands = false
         let waiting = node.waiting

@@ -49,7 +49,9 @@ extension World {
             set(kind, of: node(id))
             return true
         case .deadWatchdog(let id): node(id).watchdogDeadUntil = until
-        case .wallStep(let id, let by): node(id).wallOffset += by.nanoseconds
+        case .wallStep(let id, let by):
+            node(id).wallOffset += by.nanoseconds
+            watch.excuses.insert(.wallStepped)
         case .health(let id, let score):
             node(id).realHealth = UInt8(score)
             tellHealth(node(id))
@@ -124,6 +126,8 @@ extension World {
     }
 
     private func tellHealth(_ node: Node) {
+        node.toldHealth = max(node.toldHealth, health(node))
+        if node.agent != nil, node.standsStillUntil <= now { node.toldHealth = health(node) }
         give(.health(Health(score: health(node), simulated: node.drilled)), node)
     }
 
@@ -140,6 +144,7 @@ extension World {
             guard !peer(of: node).powered || watch.excuses.contains(.falseWord) else { return }
             watch.wordGiven(node)
         }
+        if case .maintenance(let on) = command { watch.maintain(node, on, at: now) }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
         _ = agent
         numbers += 1

@@ -24,7 +24,7 @@ extension World {
 
     func send(_ message: Message, on links: LinkSet, _ node: Node, _ agent: Agent) {
         messages += 1
-        watch.sent(message, node, agent, at: now)
+        watch.sent(message, node, agent, at: now, in: self)
         guard let theirs = agent.channel.peerSession else { return }
         agent.sealedCount += 1
         let plain =
@@ -84,7 +84,7 @@ extension World {
     private func put(_ packet: Packet, _ weather: Weather) {
         var delay = 80_000 + chance.below(150_000)
         if weather.delayUntil > now { delay += chance.below(weather.delay + 1) }
-        after(delay, .arrive(packet))
+        after(delay, .arrive(PacketBox(packet)))
     }
 
     func replay(to node: Node, count: Int) {
@@ -94,18 +94,19 @@ extension World {
             packet.to = node.index
             packet.link = Int(chance.below(Int64(plan.links)))
             packet.genuine = false
-            after(chance.below(50_000_000), .arrive(packet))
+            after(chance.below(50_000_000), .arrive(PacketBox(packet)))
         }
     }
 
     // MARK: Arrival
 
-    func arrive(_ packet: Packet) {
+    func arrive(_ box: PacketBox) {
+        let packet = box.packet
         let node = nodes[packet.to]
         guard let agent = node.agent else { return }
         if node.standsStillUntil > now {
             // As much as a socket's buffer holds.
-            if node.waiting.count < 512 { node.waiting.append(.arrive(packet)) }
+            if node.waiting.count < 512 { node.waiting.append(.arrive(box)) }
             return
         }
         if let message = packet.message {

@@ -17,17 +17,17 @@ internal import PicketWire
 
 /// What the queue holds.
 enum Happening {
-    case arrive(Packet)
+    case arrive(PacketBox)
     case worker(Int, life: UInt32, generation: UInt32)
-    case request(Int, life: UInt32, FenceRequest)
-    case fenceReport(Int, life: UInt32, id: UInt32, FenceOutcome)
-    case observed(Int, life: UInt32, RelayObservation)
+    indirect case request(Int, life: UInt32, FenceRequest)
+    indirect case fenceReport(Int, life: UInt32, id: UInt32, FenceOutcome)
+    indirect case observed(Int, life: UInt32, RelayObservation)
     case processEnds(Int, powerLife: UInt32, number: UInt64)
-    case exited(Int, life: UInt32, RunID, succeeded: Bool)
-    case written(Int, life: UInt32, ticket: UInt32, bytes: [UInt8], full: Bool)
+    indirect case exited(Int, life: UInt32, RunID, succeeded: Bool)
+    indirect case written(Int, life: UInt32, ticket: UInt32, bytes: [UInt8], full: Bool)
     case contactMoves(Int, generation: UInt32, on: Bool)
     case boots(Int, powerLife: UInt32)
-    case agentStarts(Int, powerLife: UInt32, life: UInt32)
+    indirect case agentStarts(Int, powerLife: UInt32, life: UInt32)
     case wakes(Int)
     case watchdog(Int, powerLife: UInt32)
     case fault(Int)
@@ -47,6 +47,12 @@ struct Packet {
     var bytes: [UInt8] = []
     /// As it was sent, over the link on which it was sent, by the session that the sender then was.
     var genuine = true
+}
+
+/// Keeps the queue's entries small.
+final class PacketBox {
+    let packet: Packet
+    init(_ packet: Packet) { self.packet = packet }
 }
 
 public final class World {
@@ -114,7 +120,7 @@ public final class World {
 
     func happen(_ happening: Happening) {
         switch happening {
-        case .arrive(let packet): arrive(packet)
+        case .arrive(let box): arrive(box)
         case .worker(let node, let life, let generation):
             runWorker(nodes[node], life, generation)
         case .request(let node, let life, let request):

@@ -62,7 +62,7 @@ var targets: [Target] = [
     .target(
         name: "PicketSimulation",
         dependencies: ["PicketCore", "PicketWire", "PicketHardware", "PicketLinux", "CPicket"]
-            + (embedded ? [] : ["PicketConfig"]),
+            + (embedded ? [] : ["PicketConfig", "PicketControl"]),
         // The agent needs only the rack's devices.
         exclude: embedded ? ["World", "Checker"] : [], swiftSettings: agent),
     .target(name: "PicketControl", dependencies: ["PicketCore"], swiftSettings: agent),
@@ -91,7 +91,7 @@ if !embedded {
         .executableTarget(
             name: "picket-sim",
             dependencies: [
-                "PicketCore", "PicketWire", "PicketControl", "PicketSimulation",
+                "PicketCore", "PicketWire", "PicketSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

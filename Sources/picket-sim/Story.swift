@@ -1,7 +1,6 @@
 /// Worlds in words.
 import ArgumentParser
 import Foundation
-import PicketControl
 import PicketCore
 import PicketSimulation
 
@@ -21,30 +20,8 @@ enum Story {
         }
     }
 
-    static func lines(_ world: World) -> [String] {
-        let names = [NodeID.low, .high].map { me in
-            Narrator(
-                names: Names(
-                    pair: "pair", me: me, nodes: ["low", "high"],
-                    groups: world.plan.groups.indices.map { "group \($0)" },
-                    links: (0..<world.plan.links).map { "link \($0)" }, sensors: [],
-                    fenceLevels: ["relay"]))
-        }
-        return world.chronicle.entries.map { entry in
-            let time = String(format: "%10.3f", Double(entry.at / 1_000) / 1_000)
-            let node = entry.node.map { $0 == .low ? "low " : "high" } ?? "    "
-            let text =
-                switch entry.what {
-                case .world(let text): text
-                case .trace(let trace):
-                    "| " + names[Int((entry.node ?? .low).rawValue)].sentence(trace)
-                }
-            return "\(time) \(node) \(text)"
-        }
-    }
-
     static func print(_ world: World) {
-        for line in lines(world) { Swift.print(line) }
+        for line in world.story { Swift.print(line) }
         if let violation = world.violation {
             Swift.print(
                 "VIOLATION \(violation.property) of seed \(world.plan.seed) at "

@@ -18,7 +18,8 @@ extension World {
     /// As long as the slowest honest way back: a node's boot, a fence's backoff, a stuck stop's
     /// retry.
     static let recoverWithin: Int64 = 100_000_000_000
-    static let stayWell: Int64 = 3_000_000_000
+    /// Longer than a node is passed over after a failed start.
+    static let stayWell: Int64 = 12_000_000_000
 
     func stopFaults() {
         tell(nil, .world("the faults stop"))

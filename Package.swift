@@ -49,7 +49,7 @@ var targets: [Target] = [
     .target(name: "CPicket", linkerSettings: embedded ? [] : [.linkedLibrary("m")]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
-    .target(name: "PicketCore", swiftSettings: agent),
+    .target(name: "PicketCore", exclude: embedded ? ["Proof"] : [], swiftSettings: agent),
     .target(
         name: "PicketWire", dependencies: ["PicketCore", "CSodium"], swiftSettings: agent),
     .target(

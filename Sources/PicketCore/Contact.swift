@@ -14,7 +14,7 @@
 /// interval, and every probe is answered at once: plain loss must eat dozens of round trips in a
 /// row before it looks like death.
 struct Contact: Sendable {
-    private struct Sending: Sendable {
+    struct Sending: Sendable {
         var sequence: UInt64 = 0
         var real = Instant(nanoseconds: 0)
         var running = Instant(nanoseconds: 0)
@@ -22,18 +22,18 @@ struct Contact: Sendable {
 
     /// The newest sendings by sequence modulo the count; an acknowledgement of an older one says
     /// nothing that is still worth knowing.
-    private var sendings = [Sending](repeating: Sending(), count: 512)
-    private(set) var sequence: UInt64 = 0
+    var sendings = [Sending](repeating: Sending(), count: 512)
+    var sequence: UInt64 = 0
     /// Total time for which the agent did not run.
-    private(set) var stalled = Duration.zero
+    var stalled = Duration.zero
 
     /// The newest acknowledged sending of this agent, on either clock.
-    private(set) var reachedReal: Instant?
-    private var reachedRunning: Instant?
-    private var reachedSequence: UInt64 = 0
+    var reachedReal: Instant?
+    var reachedRunning: Instant?
+    var reachedSequence: UInt64 = 0
     /// The newest reception from the peer, real clock.
-    private(set) var heard: Instant?
-    private var heardOnLink: [Instant]
+    var heard: Instant?
+    var heardOnLink: [Instant]
     private(set) var roundTrip: Duration?
     /// The peer's clock less this node's: the sample with the least round trip of late.
     private(set) var clockOffset: Duration?

@@ -78,7 +78,7 @@ extension Machine {
         return flags
     }
 
-    private func currentReports() -> [GroupReport] {
+    func currentReports() -> [GroupReport] {
         groups.indices.map { index in
             let group = groups[index]
             var report = GroupReport(term: group.term, sync: group.sync)

@@ -18,7 +18,7 @@
 /// agent's own absence and is no evidence against the peer.
 public struct Machine: Sendable {
     public private(set) var policy: Policy
-    let session: SessionID
+    var session: SessionID
 
     // Peer and contact
     var contact: Contact
@@ -39,7 +39,7 @@ public struct Machine: Sendable {
 
     // Life
     var phase = Message.Phase.waiting
-    let startedAt: Instant
+    var startedAt: Instant
     var begun = false
     /// Contact in this boot, by this agent or the one before it.
     var hadContact: Bool

@@ -1,0 +1,139 @@
+/// The machine as a few bytes, for the exhaustive checker; not part of any agent's binary.
+///
+/// Two machines with the same image behave alike for ever, whatever is done to both. So the image
+/// leaves out what only a trace or a status shows, and writes what counts upwards without end by
+/// its place in an order:
+///
+///   - instants as whole steps before or after `now`; what has passed beyond the last instant that
+///     any rule still looks for, as the horizon;
+///   - sequence numbers by their rank among those that something still refers to (the caller knows
+///     them all, and gives the ranks);
+///   - generations as *the present one* or *an older one*; tickets and orders likewise;
+///   - fences and moves by their number.
+///
+/// All time lies on a grid of one step, give or take a nanosecond: an instant that does not is a
+/// broken assumption, and stops the program.
+
+package struct ImageWriter {
+    package private(set) var bytes: [UInt8] = []
+    let now: Int64
+    let step: Int64
+    let horizon: Int64
+
+    /// - Parameters:
+    ///   - step: of the grid of time.
+    ///   - horizon: steps after which the past is all the same.
+    package init(now: Instant, step: Duration, horizon: Int64) {
+        self.now = now.nanoseconds
+        self.step = step.nanoseconds
+        self.horizon = horizon
+        bytes.reserveCapacity(256)
+    }
+
+    package mutating func put(_ byte: UInt8) { bytes.append(byte) }
+    package mutating func put(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
+    package mutating func put(_ term: Term) {
+        precondition(term.value < 65_536, "a term beyond the image's range")
+        bytes.append(UInt8(truncatingIfNeeded: term.value))
+        bytes.append(UInt8(truncatingIfNeeded: term.value >> 8))
+    }
+
+    /// Whole steps of time that passed, at most the horizon.
+    package mutating func put(age: Int64) {
+        let steps = age / step
+        if steps >= horizon {
+            bytes.append(UInt8(horizon))
+            return
+        }
+        precondition(age >= 0 && steps * step == age, "an age off the grid: \(age)")
+        bytes.append(UInt8(steps))
+    }
+
+    package mutating func put(past instant: Instant) { put(age: now - instant.nanoseconds) }
+
+    /// Steps before or after now, exact to the nanosecond before a step.
+    package mutating func put(exact instant: Instant) {
+        if instant == .distantFuture {
+            bytes.append(127)
+            return
+        }
+        let wait = max(-horizon * step, instant.nanoseconds - now)
+        let steps = (wait + 1 + 64 * step) / step - 64
+        let early = steps * step != wait
+        precondition(
+            wait == steps * step - (early ? 1 : 0) && steps < 63,
+            "an instant off the grid: \(wait)")
+        bytes.append(UInt8(bitPattern: Int8(steps * 2 - (early ? 1 : 0))))
+    }
+
+    /// The first step at which `now >= instant`: nobody looks at these between the steps.
+    package mutating func put(until instant: Instant) {
+        if instant == .distantFuture {
+            bytes.append(255)
+            return
+        }
+        let wait = max(0, instant.nanoseconds - now)
+        let steps = (wait + step - 1) / step
+        precondition(steps < 255, "an instant too far ahead")
+        bytes.append(UInt8(steps))
+    }
+
+    package mutating func clear() { bytes.removeAll(keepingCapacity: true) }
+}
+
+package struct ImageReader {
+    let bytes: [UInt8]
+    package private(set) var at: Int
+    let now: Int64
+    let step: Int64
+
+    package init(_ bytes: [UInt8], at: Int, now: Instant, step: Duration) {
+        self.bytes = bytes
+        self.at = at
+        self.now = now.nanoseconds
+        self.step = step.nanoseconds
+    }
+
+    package mutating func byte() -> UInt8 {
+        at += 1
+        return bytes[at - 1]
+    }
+    package mutating func flag() -> Bool { byte() != 0 }
+    package mutating func term() -> Term {
+        let low = UInt64(byte())
+        return Term(low | UInt64(byte()) << 8)
+    }
+    package mutating func past() -> Instant {
+        Instant(nanoseconds: now - Int64(byte()) * step)
+    }
+    package mutating func age() -> Int64 { Int64(byte()) * step }
+    package mutating func exact() -> Instant {
+        let code = Int64(Int8(bitPattern: byte()))
+        if code == 127 { return .distantFuture }
+        let early = code & 1 != 0
+        return Instant(nanoseconds: now + (code + (early ? 1 : 0)) / 2 * step - (early ? 1 : 0))
+    }
+    package mutating func until() -> Instant {
+        let code = Int64(byte())
+        return code == 255 ? .distantFuture : Instant(nanoseconds: now + code * step)
+    }
+}
+
+/// The order of one session's sequence numbers that something still refers to.
+package struct Ranks {
+    private var used: UInt64 = 0
+    package init() {}
+
+    package mutating func use(_ sequence: UInt64) {
+        guard sequence > 0 else { return }
+        precondition(sequence < 64, "too many sequence numbers between two images")
+        used |= 1 << sequence
+    }
+    /// 1 for the lowest, 0 for none.
+    package func rank(_ sequence: UInt64) -> UInt64 {
+        sequence == 0 ? 0 : UInt64((used & (2 << sequence &- 1)).nonzeroBitCount)
+    }
+    /// The rank of the last one.
+    var highest: Int { used.nonzeroBitCount }
+    func isUsed(_ sequence: UInt64) -> Bool { sequence < 64 && used & (1 << sequence) != 0 }
+}

@@ -4,7 +4,9 @@
 /// **What is certain.** Let `reached` be the sending time of a node's newest acknowledged packet:
 /// its contact is lost at `reached + deadAfter`. Let `heard` be the time at which a node last took
 /// in anything of the peer's. Whatever the peer knows to be acknowledged, this node has taken in:
-/// the peer's `reached` is never later than this node's `heard`, under any loss and any pause.
+/// the peer's `reached` is never later than this node's `heard`, under any loss and any pause. It
+/// stays so while an order is under way: what comes after the order is not acknowledged before the
+/// order's end.
 ///
 /// **First turns.** From its loss on, a node has one turn, whose rank depends on its view:
 ///

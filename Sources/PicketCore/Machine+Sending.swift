@@ -45,7 +45,7 @@ extension Machine {
         sendDue = false
         answerDue = false
         var message = Message(sequence: contact.noteSending(at: now))
-        if let peer, !mustForget {
+        if let peer, !mustForget, !hasTakenItsTurn {
             message.acknowledged = peer.sequence
             message.echo = peer.sentAt + (now - peerReceivedAt)
         }
@@ -62,6 +62,13 @@ extension Machine {
         message.pause = pausing?.length ?? .zero
         message.groups = currentReports()
         out.emit(.send(message, on: .first(policy.linkCount)))
+    }
+
+    /// An order stands that was given in a turn, on what had been heard by then. What comes later is
+    /// not acknowledged until the order is over: a peer that learnt of it would count a new loss
+    /// from there, and with it a turn of its own that this one knows nothing of (FencingTurns).
+    private var hasTakenItsTurn: Bool {
+        if case .ordered(let order) = fence.step { order.cause == .contactLost } else { false }
     }
 
     private var flags: Message.Flags {

@@ -16,7 +16,9 @@
 
 package struct ImageWriter {
     package private(set) var bytes: [UInt8] = []
-    let now: Int64
+    /// What instants are told from.
+    package var base: Instant
+    var now: Int64 { base.nanoseconds }
     let step: Int64
     let horizon: Int64
 
@@ -24,7 +26,7 @@ package struct ImageWriter {
     ///   - step: of the grid of time.
     ///   - horizon: steps after which the past is all the same.
     package init(now: Instant, step: Duration, horizon: Int64) {
-        self.now = now.nanoseconds
+        base = now
         self.step = step.nanoseconds
         self.horizon = horizon
         bytes.reserveCapacity(256)
@@ -51,18 +53,17 @@ package struct ImageWriter {
 
     package mutating func put(past instant: Instant) { put(age: now - instant.nanoseconds) }
 
-    /// Steps before or after now, exact to the nanosecond before a step.
+    /// Steps before or after now; a few nanoseconds before a step are told from the step itself.
     package mutating func put(exact instant: Instant) {
         if instant == .distantFuture {
             bytes.append(127)
             return
         }
         let wait = max(-horizon * step, instant.nanoseconds - now)
-        let steps = (wait + 1 + 64 * step) / step - 64
+        let steps = (wait + 16 + 64 * step) / step - 64
         let early = steps * step != wait
         precondition(
-            wait == steps * step - (early ? 1 : 0) && steps < 63,
-            "an instant off the grid: \(wait)")
+            steps * step - wait <= 16 && steps < 63, "an instant off the grid: \(wait)")
         bytes.append(UInt8(bitPattern: Int8(steps * 2 - (early ? 1 : 0))))
     }
 
@@ -84,7 +85,7 @@ package struct ImageWriter {
 package struct ImageReader {
     let bytes: [UInt8]
     package private(set) var at: Int
-    let now: Int64
+    private(set) var now: Int64
     let step: Int64
 
     package init(_ bytes: [UInt8], at: Int, now: Instant, step: Duration) {
@@ -93,6 +94,9 @@ package struct ImageReader {
         self.now = now.nanoseconds
         self.step = step.nanoseconds
     }
+
+    /// From here on instants are told from another one.
+    package mutating func move(to now: Instant) { self.now = now.nanoseconds }
 
     package mutating func byte() -> UInt8 {
         at += 1

@@ -23,6 +23,7 @@ extension Machine {
     package var presentMemory: Memory { memory }
     package var durableMemory: Memory { durable }
     package var memoryBeingSaved: Memory? { saving?.memory }
+    package var isSaving: Bool { saving != nil }
     package var isLeaving: Bool { leaving != nil }
     package var isPaired: Bool { phase == .paired }
     package var isInContact: Bool { inContact }
@@ -107,8 +108,13 @@ extension Machine {
             image.put(past: real)
             image.put(age: running - at.nanoseconds)
         }
+        // Asked for only together with the newest sending that was acknowledged.
         image.put(contact.heard != nil)
-        if let heard = contact.heard { image.put(past: heard) }
+        if let heard = contact.heard {
+            image.put(past: max(heard, contact.reachedReal ?? heard))
+        } else {
+            image.put(past: startedAt)
+        }
         var count: UInt8 = 0
         let relevant = { (sending: Contact.Sending) in
             sending.sequence > contact.reachedSequence && live.isUsed(sending.sequence)
@@ -128,9 +134,15 @@ extension Machine {
         // from, which the checker sets.
     }
 
+    /// When it started still counts.
+    private var waitsForPatience: Bool {
+        guard phase == .waiting, case .aloneAfter = policy.startup else { return false }
+        return true
+    }
+
     private func writeLife(to image: inout ImageWriter, mine: Ranks) {
         image.put(phase.rawValue)
-        image.put(past: startedAt)
+        if waitsForPatience { image.put(past: startedAt) }
         var flags: UInt8 = hadContact ? 1 : 0
         if peerMaintenance { flags |= 2 }
         if drill { flags |= 4 }
@@ -204,12 +216,14 @@ extension Machine {
             contact.reachedReal = image.past()
             contact.reachedRunning = Instant(nanoseconds: image.now - late - image.age())
         }
-        contact.heard = image.flag() ? image.past() : nil
+        let wasHeard = image.flag()
+        startedAt = image.past()
+        contact.heard = wasHeard ? startedAt : nil
         contact.sendings = Contact.none
         for _ in 0..<image.byte() {
             let sequence = UInt64(image.byte())
             let real = image.past()
-            contact.sendings[Int(sequence)] = Contact.Sending(
+            contact.sendings[Int(sequence % 32)] = Contact.Sending(
                 sequence: sequence, real: real,
                 running: Instant(nanoseconds: image.now - late - image.age()))
         }
@@ -217,7 +231,7 @@ extension Machine {
 
     private mutating func readLife(from image: inout ImageReader) {
         phase = Message.Phase(rawValue: image.byte())!
-        startedAt = image.past()
+        if waitsForPatience { startedAt = image.past() }
         let flags = image.byte()
         hadContact = flags & 1 != 0
         peerMaintenance = flags & 2 != 0
@@ -249,7 +263,7 @@ extension Machine {
 
 extension Contact {
     /// No sending: what a machine of an image starts with.
-    static let none = [Sending](repeating: Sending(), count: 64)
+    static let none = [Sending](repeating: Sending(), count: 32)
 }
 
 extension Receipt {

@@ -1,0 +1,7 @@
+import Foundation
+
+extension Check {
+    static func tell(_ line: String) {
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+}

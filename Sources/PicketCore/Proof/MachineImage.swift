@@ -62,6 +62,9 @@ extension Machine {
         write(contact, late: late, to: &image, mine: mine, live: live)
         image.put(contactState.rawValue)
         image.put(UInt8(truncatingIfNeeded: peerSession?.value ?? 0))
+        // Asked only whether it is longer ago than `deadAfter`.
+        let patience = policy.timing.deadAfter + .nanoseconds(image.step + 1)
+        image.put(past: max(metAt, Instant(nanoseconds: image.now) - patience))
         image.put(peer != nil)
         if let peer {
             peer.write(
@@ -177,6 +180,7 @@ extension Machine {
         contactState = Status.Contact(rawValue: image.byte())!
         let theirs = UInt64(image.byte())
         peerSession = theirs == 0 ? nil : SessionID(theirs)
+        metAt = image.past()
         generation = 1
         peer = image.flag() ? Message(from: &image) : nil
         seenGeneration = peer?.generation ?? 0
@@ -201,6 +205,7 @@ extension Machine {
         answerDue = image.flag()
         noted = note
         exited = false
+        begun = true
         reports = image.flag() ? currentReports() : []
         promised = nextDeadline
         if late > 0 { promised = Instant(nanoseconds: image.now - late) }
@@ -419,7 +424,9 @@ extension GroupState {
         case .releasing(let it):
             image.put(4)
             image.put(it.term)
-            image.put((it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.stuck ? 4 : 0))
+            image.put(
+                (it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.stuck ? 4 : 0)
+                    | (it.unknown ? 8 : 0))
             image.put(until: it.retryAt)
         case .granting(let grant):
             image.put(5)
@@ -456,6 +463,7 @@ extension GroupState {
             it.yields = flags & 1 != 0
             it.automatic = flags & 2 != 0
             it.stuck = flags & 4 != 0
+            it.unknown = flags & 8 != 0
             it.retryAt = image.until()
             role = .releasing(it)
         case 5:

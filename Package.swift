@@ -27,7 +27,12 @@ let agent =
     + (embedded
         ? [
             .enableExperimentalFeature("Embedded"),
-            .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"]),
+            // Embedded Swift does not check exclusivity at run time: the calls do nothing. What the
+            // linker cannot see is shared by the code generator, as it is by itself on Arm.
+            .unsafeFlags([
+                "-wmo", "-Osize", "-Xfrontend", "-function-sections",
+                "-enforce-exclusivity=unchecked", "-Xllvm", "-enable-machine-outliner=always",
+            ]),
         ] : [])
 
 /// Embedded Swift leaves Unicode's tables out of the standard library; the Makefile says where

@@ -10,10 +10,6 @@ EMBEDDED_PICKETD := $(EMBEDDED_SCRATCH)/release/picketd
 BUILD := .build/debug
 BUILD_FLAGS := --explicit-target-dependency-import-check error
 SWIFT_FILES := Package.swift Sources Tests
-# `swift -print-target-info` is JSON with one setting a line.
-target_info = $(shell $(SWIFT) -print-target-info | sed -n 's/.*"$(1)": "\(.*\)".*/\1/p')
-# Embedded Swift's Unicode tables, where this toolchain keeps them.
-UNICODE_TABLES = $(call target_info,runtimeResourcePath)/embedded/$(call target_info,unversionedTriple)/libswiftUnicodeDataTables.a
 
 .PHONY: help
 help: ## List the targets
@@ -58,7 +54,7 @@ format: ## Format all Swift files in place
 
 .PHONY: embedded
 embedded: deps ## Build picketd as Embedded Swift, as it is released
-	PICKET_EMBEDDED=1 PICKET_UNICODE_TABLES="$(UNICODE_TABLES)" $(SWIFT) build -c release \
+	PICKET_EMBEDDED=1 $(SWIFT) build -c release \
 	    --scratch-path $(EMBEDDED_SCRATCH)
 
 .PHONY: embedded-check

@@ -35,13 +35,10 @@ let agent =
             ]),
         ] : [])
 
-/// Embedded Swift leaves Unicode's tables out of the standard library; the Makefile says where
-/// the toolchain keeps them.
 let agentLinker: [LinkerSetting] =
     embedded
     ? [
         .unsafeFlags([
-            Context.environment["PICKET_UNICODE_TABLES"] ?? "-lswiftUnicodeDataTables",
             "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all",
         ])
     ] : []
@@ -51,7 +48,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 var targets: [Target] = [
-    .target(name: "CPicket", linkerSettings: embedded ? [] : [.linkedLibrary("m")]),
+    .target(
+        name: "CPicket", cSettings: embedded ? [.define("PICKET_EMBEDDED")] : [],
+        linkerSettings: embedded ? [] : [.linkedLibrary("m")]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .target(name: "PicketCore", exclude: embedded ? ["Proof"] : [], swiftSettings: agent),

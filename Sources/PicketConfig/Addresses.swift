@@ -1,6 +1,8 @@
 /// Network addresses as text, checked here so that nothing later fails on them. Host names are
 /// refused: a failover must not wait for a resolver, nor follow one.
 
+import PicketCore
+
 enum AddressFamily { case ipv4, ipv6 }
 
 func addressFamily(_ text: String) -> AddressFamily? {
@@ -8,7 +10,7 @@ func addressFamily(_ text: String) -> AddressFamily? {
 }
 
 private func isIPv4(_ text: String) -> Bool {
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    let parts = text.parts(between: ".", keepingEmpty: true)
     guard parts.count == 4 else { return false }
     return parts.allSatisfy { part in
         let digits = Array(part.utf8)
@@ -26,7 +28,7 @@ private func isIPv4(_ text: String) -> Bool {
 
 /// RFC 4291 §2.2, forms 1 and 2 (without the dotted tail of form 3).
 private func isIPv6(_ text: String) -> Bool {
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let parts = text.parts(between: ":", keepingEmpty: true)
     guard (3...9).contains(parts.count) else { return false }
     var groups = 0
     var gaps = 0
@@ -41,7 +43,7 @@ private func isIPv6(_ text: String) -> Bool {
             }
             continue
         }
-        guard part.utf8.count <= 4, wholeNumber("0x" + String(part)) != nil else { return false }
+        guard part.utf8.count <= 4, wholeNumber("0x" + part) != nil else { return false }
         groups += 1
     }
     return gaps == 0 ? groups == 8 && parts.count == 8 : gaps == 1 && groups <= 7
@@ -78,7 +80,7 @@ extension Found {
         }
         var host = address
         let bracketed = host.hasPrefix("[") && host.hasSuffix("]")
-        if bracketed { host = String(host.dropFirst().dropLast()) }
+        if bracketed { host = host.dropping(first: 1, last: 1) }
         switch addressFamily(host) {
         case .ipv4 where !bracketed:
             return LinkAddress(host: host, port: UInt16(port))

@@ -48,7 +48,7 @@ extension Found {
         guard let file = library.files.first(where: { $0.name == name }) else {
             var known: [String] = []
             for file in library.files { known.append(file.name) }
-            known.sort()
+            known.sortShort { $0 < $1 }
             let suggestion = nearest(name, known).map { "; did you mean \($0)?" } ?? ""
             fail(
                 "found \(description), expected a known board: \(joined(known, "or"))\(suggestion)")

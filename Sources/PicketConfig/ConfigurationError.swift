@@ -1,6 +1,8 @@
 /// What is wrong with a file, in a form that a person can act on: where, which setting, what was
 /// found, what would be right.
 
+import PicketCore
+
 /// A place in a file; both count from 1, columns in characters.
 public struct Position: Equatable, Comparable, Sendable {
     public var line: Int

@@ -74,7 +74,8 @@ extension Configuration {
         digest.add(board?.name ?? "")
         digest.add(watchdog?.timeout)
         digest.add(sensors.count)
-        let inOrder = sensors.sorted {
+        var inOrder = sensors
+        inOrder.sortShort {
             Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8))
         }
         for sensor in inOrder { digest.add(sensor) }

@@ -223,7 +223,7 @@ extension Configuration {
 }
 
 extension Problems {
-    func sortWarnings() { warnings.sort { $0.position < $1.position } }
+    func sortWarnings() { warnings.sortShort { $0.position < $1.position } }
 }
 
 /// `pair:`, as far as it can be read.

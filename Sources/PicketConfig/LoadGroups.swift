@@ -317,7 +317,7 @@ extension Found {
             (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
                 || (0x61...0x7A).contains(byte) || ":-_.\\@".utf8.contains(byte)
         }
-        let suffix = text.split(separator: ".").last.map { String($0) } ?? ""
+        let suffix = text.parts(between: ".").last ?? ""
         guard plain, text.utf8.count <= 255, text.utf8.first != UInt8(ascii: "-"),
             text.utf8.first != UInt8(ascii: "."), text.utf8.contains(UInt8(ascii: ".")),
             unitSuffixes.contains(suffix)

@@ -315,7 +315,7 @@ extension Found {
     fileprivate func rate(_ unit: Dimension) -> Double? {
         let what = "a change per second such as 5\(unit.base)/s"
         guard let text = text(what) else { return nil }
-        guard text.hasSuffix("/s"), let value = unit.value(of: String(text.dropLast(2))), value > 0
+        guard text.hasSuffix("/s"), let value = unit.value(of: text.dropping(last: 2)), value > 0
         else {
             expected(what)
             return nil

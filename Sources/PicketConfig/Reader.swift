@@ -19,6 +19,8 @@
 ///
 /// The readers of scalars with units are in Scalars.swift, those of addresses in Addresses.swift.
 
+import PicketCore
+
 /// What is wrong with one file, collected.
 public final class Problems {
     public let file: String
@@ -44,7 +46,8 @@ public final class Problems {
     /// - Throws: all errors, in the order of their places, if there are any.
     public func throwIfAny() throws(ConfigurationErrors) {
         if errors.isEmpty { return }
-        throw ConfigurationErrors(errors.sorted { $0.position < $1.position })
+        errors.sortShort { $0.position < $1.position }
+        throw ConfigurationErrors(errors)
     }
 }
 

@@ -107,7 +107,8 @@ public struct Dimension: Equatable, Sendable {
     public static var none: Dimension { Dimension("a number", "", "1.5", [("", 0)]) }
 
     /// That of a unit which a file names: one of the above, or its own.
-    public static func named(_ text: String) -> Dimension {
+    public static func named(_ name: String) -> Dimension {
+        let text = withGreekOmega(name)
         for known in [temperature, voltage, current, power, resistance, percentage] {
             if known.accepted.contains(where: { $0.text == text && $0.power == 0 }) {
                 return known
@@ -131,7 +132,7 @@ public struct Dimension: Equatable, Sendable {
     @inline(never)
     func value(of text: String) -> Double? {
         guard let (number, rest) = Decimal.prefix(of: text) else { return nil }
-        let suffix = trimmed(rest)
+        let suffix = withGreekOmega(trimmed(rest))
         for unit in accepted where unit.text == suffix { return number.double(times: unit.power) }
         return nil
     }
@@ -147,6 +148,15 @@ public struct Dimension: Equatable, Sendable {
         return units.count > 1
             ? "\(name) such as \(example) (in \(joined(units, "or")))"
             : "\(name) such as \(example)"
+    }
+}
+
+/// Unicode's ohm sign is another character than the letter, and looks the same.
+private func withGreekOmega(_ unit: String) -> String {
+    switch unit {
+    case "\u{2126}": "\u{3A9}"
+    case "m\u{2126}": "m\u{3A9}"
+    default: unit
     }
 }
 
@@ -285,7 +295,7 @@ extension Found {
             expected(known ? "a threshold: \">\(text)\" or \"<\(text)\"" : example)
             return nil
         }
-        let amount = trimmed(String(text.dropFirst()))
+        let amount = trimmed(text.dropping(first: 1))
         guard let value = unit.value(of: amount) else {
             fail(
                 "found \(description); behind \(above ? ">" : "<") expected \(unit.advice(amount))")

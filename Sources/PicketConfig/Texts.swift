@@ -1,5 +1,7 @@
 /// Scalars that are text: names, paths, argument vectors.
 
+import PicketCore
+
 /// Why `text` is no name; `nil` if it is one. Names appear in paths, in messages, in environment
 /// variables and on terminals.
 func nameFault(_ text: String) -> String? {
@@ -79,12 +81,12 @@ extension Found {
     public func arguments() -> [String]? {
         if case .scalar(let scalar) = node.content, !scalar.isNothing {
             var parts: [String] = []
-            for part in scalar.text.split(separator: " ") {
+            for part in scalar.text.parts(between: " ") {
                 if parts.count == 6 {
                     parts.append("...")
                     break
                 }
-                parts.append(quoted(String(part)))
+                parts.append(quoted(part))
             }
             var shown = ""
             for part in parts { shown += shown.isEmpty ? part : ", " + part }

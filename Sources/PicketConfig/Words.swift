@@ -1,5 +1,7 @@
 /// How messages show text, and what a misspelt word was meant to be.
 
+import PicketCore
+
 /// Text of the file in quotes: cut where it is long, and without what could drive a terminal.
 @inline(never)
 func quoted(_ text: String) -> String {

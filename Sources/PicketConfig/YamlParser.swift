@@ -1,4 +1,5 @@
 import CYaml
+import PicketCore
 
 /// libyaml's events, put together to a tree of `YamlNode`s.
 ///

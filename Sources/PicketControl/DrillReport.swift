@@ -89,7 +89,8 @@ public struct DrillReport: Equatable, Sendable {
         text += "Began \(Text.timestamp(beganMilliseconds)), lasted \(Text.span(lasted))\n"
         text += "Verdict: \(verdict.label). \(conclusion)\n\n"
         for moment in timeline {
-            let thousandths = String(moment.offset.milliseconds % 1_000 + 1_000).dropFirst()
+            let thousandths = String(moment.offset.milliseconds % 1_000 + 1_000)
+                .dropping(first: 1)
             var offset = "\(moment.offset.milliseconds / 1_000).\(thousandths)"
             while offset.utf8.count < 8 { offset = " " + offset }
             text += "\(offset) s  \(moment.text)\n"
@@ -135,11 +136,12 @@ public struct DrillMark: Equatable, Sendable {
     /// `nil` for anything that `line` did not write.
     public static func parse(_ bytes: [UInt8]) -> DrillMark? {
         guard bytes.last == UInt8(ascii: "\n"), bytes.count < 1_024 else { return nil }
-        let words = String(decoding: bytes.dropLast(), as: UTF8.self)
-            .split(separator: " ", maxSplits: 2)
-        guard words.count == 3, let began = Int64(words[0]) else { return nil }
-        guard case .drill(let drill)? = try? Request.parse(Array(words[2].utf8)) else { return nil }
-        return DrillMark(beganMilliseconds: began, boot: String(words[1]), drill: drill)
+        let text = String(decoding: bytes.dropLast(), as: UTF8.self)
+        let words = text.parts(between: " ")
+        guard words.count > 2, let began = Int64(words[0]) else { return nil }
+        let line = text.dropping(first: words[0].utf8.count + words[1].utf8.count + 2)
+        guard case .drill(let drill)? = try? Request.parse(Array(line.utf8)) else { return nil }
+        return DrillMark(beganMilliseconds: began, boot: words[1], drill: drill)
     }
 
     /// The report on a drill that outlived its agent.

@@ -305,11 +305,11 @@ extension RequestError.Code {
 
 /// The words of one line.
 struct Words {
-    private var words: [String]
+    private var words: [String] = []
     private var position = 0
 
     init(_ text: String) {
-        words = text.split(whereSeparator: { $0 == " " || $0 == "\t" }).map { String($0) }
+        for part in text.parts(between: " ") { words += part.parts(between: "\t") }
     }
 
     func peek() -> String? { position < words.count ? words[position] : nil }

@@ -5,6 +5,7 @@
 /// has it.
 
 import CPicket
+import PicketCore
 
 public struct ControlListener: ~Copyable {
     private let lock: Descriptor

@@ -1,4 +1,5 @@
 import CPicket
+import PicketCore
 
 public enum Directory {
     /// The names in a directory, sorted; none where it is not there.
@@ -9,7 +10,7 @@ public enum Directory {
         while let name = unsafe picket_directory_next(directory) {
             unsafe names.append(String(cString: name))
         }
-        names.sort()
+        names.sortShort { $0 < $1 }
         return names
     }
 }

@@ -5,6 +5,7 @@
 /// for a disk may lie: a file that does not match is refused, never guessed at.
 
 import CPicket
+import PicketCore
 
 public enum DurableFile {
     /// The whole of it; `nil` where there is no such file.
@@ -96,11 +97,11 @@ enum SealedText {
             String(decoding: last.dropFirst(ending.count), as: UTF8.self)
                 == String(checksum(body), radix: 16)
         else { return .damaged("its checksum does not match") }
-        let lines = String(decoding: body, as: UTF8.self).split(separator: "\n")
-        guard let first = lines.first, String(first) == title else {
+        let lines = String(decoding: body, as: UTF8.self).parts(between: "\n")
+        guard let first = lines.first, first == title else {
             return .damaged("it does not begin with \"\(title)\"")
         }
-        return .lines(lines.dropFirst().map { $0.split(separator: " ").map { String($0) } })
+        return .lines(lines.dropFirst().map { $0.parts(between: " ") })
     }
 
     enum Result {

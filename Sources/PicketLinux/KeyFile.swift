@@ -1,4 +1,5 @@
 import CPicket
+import PicketCore
 
 public enum KeyFile {
     public static let length = 32

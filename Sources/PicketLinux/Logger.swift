@@ -5,6 +5,7 @@
 /// and counted, and the next one that is taken says how many went before it.
 
 import CPicket
+import PicketCore
 
 public struct Logger: ~Copyable {
     /// syslog(3)'s levels.

@@ -58,8 +58,8 @@ public struct MemoryFile: Sendable {
                 throw damaged("it holds a line that is not understood: \(joined(line))")
             }
         }
-        memory.fences.sort()
-        memory.moves.sort()
+        memory.fences.sortShort { $0 < $1 }
+        memory.moves.sortShort { $0 < $1 }
         return memory
     }
 

@@ -1,4 +1,5 @@
 import CPicket
+import PicketCore
 
 /// What keeps the loop on time on a busy machine. Each returns one plain line where the system
 /// refuses it, and the agent goes on without.

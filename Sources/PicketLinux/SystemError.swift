@@ -1,4 +1,5 @@
 import CPicket
+import PicketCore
 
 /// A system call that the kernel refused: what was tried, on what, and why.
 public struct SystemError: Error, Equatable, CustomStringConvertible {

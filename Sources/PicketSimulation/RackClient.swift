@@ -1,6 +1,7 @@
 /// An agent's connection to the simulated rack, blocking on purpose: a device that hangs must
 /// hang its worker thread, as a hung I2C bus does.
 internal import CPicket
+import PicketCore
 
 public enum RackError: Error, Equatable, Sendable {
     /// The rack is gone, or was never there; errno.

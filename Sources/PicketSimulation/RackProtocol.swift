@@ -18,6 +18,8 @@
 /// Names hold no spaces. A line is *on* when the supply that it drives or senses is connected,
 /// whatever the electrical level. A bus that hangs does not answer until it is released.
 
+import PicketCore
+
 public enum RackRequest: Equatable, Sendable {
     case node
     case clock
@@ -46,7 +48,7 @@ public enum RackRequest: Equatable, Sendable {
 
     /// `nil` for anything that is not a whole request.
     public init?(text: String) {
-        let words = text.split(separator: " ").map { String($0) }
+        let words = text.parts(between: " ")
         switch words.first {
         case "node" where words.count == 1: self = .node
         case "clock" where words.count == 1: self = .clock
@@ -67,7 +69,7 @@ public enum RackRequest: Equatable, Sendable {
     private init?(transfer words: [String]) {
         guard words.count == 7, words[3] == "w", words[5] == "r",
             words[2].utf8.count == 4, words[2].hasPrefix("0x"),
-            let address = Hex.bytes(String(words[2].dropFirst(2))), address.count == 1,
+            let address = Hex.bytes(words[2].dropping(first: 2)), address.count == 1,
             let write = Hex.bytes(words[4]), let read = Int(words[6]), read >= 0, read <= 255
         else { return nil }
         self = .transfer(bus: words[1], address: address[0], write: write, read: read)
@@ -118,7 +120,7 @@ public enum RackAnswer: Equatable, Sendable {
     }
 
     public init?(text: String) {
-        let words = text.split(separator: " ").map { String($0) }
+        let words = text.parts(between: " ")
         switch words.first {
         case "ok": self = .ok(Array(words.dropFirst()))
         case "nak" where words.count == 1: self = .nak
@@ -168,7 +170,7 @@ public struct RackNode: Equatable, Sendable {
 /// What stands after `name=` in one of the words.
 private func value(_ name: String, _ words: [String]) -> String? {
     for word in words where word.hasPrefix(name + "=") {
-        return String(word.dropFirst(name.utf8.count + 1))
+        return word.dropping(first: name.utf8.count + 1)
     }
     return nil
 }
@@ -187,7 +189,7 @@ public struct RackAddress: Equatable, Sendable {
     public var text: String { "\(host):\(port)" }
 
     public init?(text: String) {
-        let parts = text.split(separator: ":").map { String($0) }
+        let parts = text.parts(between: ":")
         guard parts.count == 2, let port = UInt16(parts[1]) else { return nil }
         self.init(host: parts[0], port: port)
     }
@@ -208,7 +210,7 @@ public struct RackLink: Equatable, Sendable {
     public var text: String { "\(bind.text)>\(peer.text)" }
 
     public init?(text: String) {
-        let parts = text.split(separator: ">").map { String($0) }
+        let parts = text.parts(between: ">")
         guard parts.count == 2, let bind = RackAddress(text: parts[0]),
             let peer = RackAddress(text: parts[1])
         else { return nil }

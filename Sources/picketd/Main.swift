@@ -23,6 +23,7 @@
 
 import CPicket
 import PicketConfig
+import PicketCore
 import PicketLinux
 
 enum ExitCode {

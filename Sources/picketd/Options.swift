@@ -1,4 +1,5 @@
 import CPicket
+import PicketCore
 
 /// The command line.
 struct Options {

@@ -61,7 +61,7 @@ enum Startup {
                 do throws(SystemError) {
                     guard let bytes = try DurableFile.read(path) else { continue }
                     files.append(
-                        BoardFile(name: String(name.dropLast(5)), path: path, bytes: bytes))
+                        BoardFile(name: name.dropping(last: 5), path: path, bytes: bytes))
                 } catch { continue }
             }
         }
@@ -93,7 +93,7 @@ enum Startup {
             case .relay(let relay):
                 levels.append("relay " + Text.list(relay.supplies.map { $0.line.name }))
             case .agent(let agent):
-                let file = agent.path.split(separator: "/").last.map { String($0) } ?? agent.path
+                let file = agent.path.parts(between: "/").last ?? agent.path
                 levels.append("agent \(file)")
             }
         }

@@ -93,7 +93,7 @@ public struct HealthModel: Sendable {
         if !checks.stateWritten { reasons.append(.stateNotWritten) }
         if !checks.memoryLocked { reasons.append(.memoryNotLocked) }
         if !checks.realTime { reasons.append(.notRealTime) }
-        reasons.sort { ($0.penalty ?? 1_000) > ($1.penalty ?? 1_000) }
+        reasons.sortShort { ($0.penalty ?? 1_000) > ($1.penalty ?? 1_000) }
         return reasons
     }
 }

@@ -1,3 +1,5 @@
+import PicketCore
+
 /// A sensor that is one register, described wholly by data: what has no driver here needs none.
 ///
 ///     bytes → number (byte order) → & mask → >> shift → sign → × scale → + offset

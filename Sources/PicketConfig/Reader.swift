@@ -52,13 +52,13 @@ public final class Problems {
 }
 
 /// A value of the file, with its path and the place where mistakes are noted.
-public struct Found {
+public final class Found {
     public let node: YamlNode
     /// `pair.nodes.east.links[1]`; empty for the root.
     public let path: String
     public let problems: Problems
 
-    public init(_ root: YamlNode, _ problems: Problems) {
+    public convenience init(_ root: YamlNode, _ problems: Problems) {
         self.init(root, path: "", problems)
     }
 
@@ -201,12 +201,19 @@ public struct Found {
 }
 
 /// A mapping whose keys the schema names.
-public struct FoundMapping {
+public final class FoundMapping {
     public let found: Found
     let keys: [String]
     let entries: [YamlEntry]
     /// It is not a mapping at all, which has been noted: do not note its keys as missing too.
     let broken: Bool
+
+    init(found: Found, keys: [String], entries: [YamlEntry], broken: Bool) {
+        self.found = found
+        self.keys = keys
+        self.entries = entries
+        self.broken = broken
+    }
 
     /// The value of a key; `nil` if it is not there, or there without a value.
     public subscript(_ key: String) -> Found? {

@@ -39,7 +39,10 @@ let agentLinker: [LinkerSetting] =
     embedded
     ? [
         .unsafeFlags([
-            "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all",
+            "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all",
+            "-Xlinker", "-z", "-Xlinker", "now",
+            // Needs glibc 2.36, as the agent's randomness (arc4random) does.
+            "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
         ])
     ] : []
 

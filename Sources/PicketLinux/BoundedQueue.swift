@@ -1,8 +1,9 @@
 /// What the loop and its workers hand each other: a queue of fixed size, with a descriptor that
 /// can be waited on. Nobody waits to push: a full queue refuses, and the sender says so.
 ///
-/// The descriptor is written when the queue stops being empty and cleared by whoever empties it,
-/// clear first, then take until nothing is left: nothing that is pushed in between is lost.
+/// The descriptor is written once when there is something to take, and cleared by whoever empties
+/// the queue, clear first, then take until nothing is left: nothing that is pushed in between is
+/// lost.
 
 import CPicket
 public import PicketCore
@@ -13,6 +14,8 @@ public import PicketCore
     private var ring: [Element?]
     private var first = 0
     private var count = 0
+    /// The descriptor was written, and has not been cleared since.
+    private var woken = false
 
     public init(capacity: Int) throws(SystemError) {
         event = Descriptor(owning: try checked(picket_eventfd(), "eventfd", ""))
@@ -30,8 +33,8 @@ public import PicketCore
     /// Readable while there is something to take.
     public var raw: Int32 { event.raw }
 
-    /// False where it is full.
-    public func push(_ element: Element) -> Bool {
+    /// False where it is full. Without `waking`, whoever takes does not hear of it before `wake`.
+    public func push(_ element: Element, waking: Bool = true) -> Bool {
         unsafe pthread_mutex_lock(mutex)
         guard count < ring.count else {
             unsafe pthread_mutex_unlock(mutex)
@@ -39,13 +42,21 @@ public import PicketCore
         }
         ring[(first + count) % ring.count] = element
         count += 1
-        let wasEmpty = count == 1
         unsafe pthread_mutex_unlock(mutex)
-        if wasEmpty {
+        if waking { wake() }
+        return true
+    }
+
+    /// Makes the descriptor readable, if there is something to take.
+    public func wake() {
+        unsafe pthread_mutex_lock(mutex)
+        let telling = count > 0 && !woken
+        if telling { woken = true }
+        unsafe pthread_mutex_unlock(mutex)
+        if telling {
             var one: UInt64 = 1
             _ = unsafe write(event.raw, &one, 8)
         }
-        return true
     }
 
     public func pop() -> Element? {
@@ -63,6 +74,9 @@ public import PicketCore
     public func clear() {
         var value: UInt64 = 0
         _ = unsafe read(event.raw, &value, 8)
+        unsafe pthread_mutex_lock(mutex)
+        woken = false
+        unsafe pthread_mutex_unlock(mutex)
     }
 
     /// The next element, for a worker that has nothing else to do; `nil` after `atMost`.

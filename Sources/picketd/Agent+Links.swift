@@ -29,8 +29,13 @@ extension Agent {
     /// is read whole, and no flood holds the loop.
     private static let mostPerTurn = 512
 
-    /// Reads every link empty.
+    /// Reads every link empty: where one has something to read, for what came by one link is about
+    /// to come by the others; and where the loop was held up, whatever the poller said before, so
+    /// that the peer is heard before its silence is held against it.
     func drainLinks() {
+        guard heldUp || ready.contains(where: { $0 >= Token.link && $0 < Token.caller }) else {
+            return
+        }
         for index in links.indices {
             var count = 0
             while count < Agent.mostPerTurn, receive(index) { count += 1 }

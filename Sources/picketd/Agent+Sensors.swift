@@ -8,6 +8,13 @@ extension Agent {
     func drainSensing() {
         guard ready.contains(Token.sensing) else { return }
         sensing.clear()
+        passSensors()
+    }
+
+    /// Takes what the workers have read, also where one of them hangs amid its round and has not
+    /// said so yet; and lets time pass for all.
+    func passSensors() {
+        sensing.passedAt = now
         while let reading = sensing.next() {
             let index = reading.sensor
             switch reading.result {
@@ -17,11 +24,6 @@ extension Agent {
                 noticed(sensing.monitors[index].fail(error, at: now), index)
             }
         }
-        updateHealth()
-    }
-
-    func passSensors() {
-        sensing.passedAt = now
         for index in sensing.monitors.indices {
             noticed(sensing.monitors[index].pass(at: now), index)
         }

@@ -58,6 +58,8 @@ final class Agent {
     let serviceManager: ServiceManager?
     var clock: Clock
     var worstDelay = Duration.zero
+    /// This turn begins later than something was due.
+    var heldUp = false
     var turns: UInt64 = 0
     var messagesSent: UInt64 = 0
 
@@ -177,6 +179,7 @@ final class Agent {
                 if deadline != .distantFuture, ready.isEmpty {
                     worstDelay = max(worstDelay, now - max(deadline, slept))
                 }
+                heldUp = deadline != .distantFuture && now - deadline > Agent.punctual
                 turn()
             }
         } catch {
@@ -247,6 +250,9 @@ final class Agent {
         }
         return next
     }
+
+    /// Later than this, something may have come since the poller looked.
+    private static let punctual = Duration.milliseconds(1)
 
     /// How often time alone is looked at: stale sensors.
     static let pass = Duration.milliseconds(250)

@@ -77,18 +77,22 @@ private struct BusWorker: ~Copyable {
         due = sensors.map { _ in now }
     }
 
+    /// Sensors that are almost due are read in the same waking, and the loop is woken once for all.
     mutating func round() {
         var next = Instant.distantFuture
         for index in sensors.indices {
-            if clock.now() >= due[index] {
+            let interval = sensors[index].1.description.watch.interval
+            if clock.now() + interval / 8 >= due[index] {
                 let result = read(index)
                 // A loop that does not take readings has them go stale.
-                _ = readings.push(SensorReading(sensor: sensors[index].0, result: result))
+                _ = readings.push(
+                    SensorReading(sensor: sensors[index].0, result: result), waking: false)
                 // The interval is between readings: a slow bus is not read twice in a row.
-                due[index] = clock.now() + sensors[index].1.description.watch.interval
+                due[index] = clock.now() + interval
             }
             next = min(next, due[index])
         }
+        readings.wake()
         Worker.sleep(next - clock.now())
     }
 

@@ -9,7 +9,9 @@ EMBEDDED_SCRATCH := .build-embedded
 EMBEDDED_PICKETD := $(EMBEDDED_SCRATCH)/release/picketd
 BUILD := .build/debug
 BUILD_FLAGS := --explicit-target-dependency-import-check error
-SWIFT_FILES := Package.swift Sources Tests
+SWIFT_FILES := Package.swift Sources Tests Fuzz
+# `swift -print-target-info` is JSON with one setting a line.
+target_info = $(shell $(SWIFT) -print-target-info | sed -n 's/.*"$(1)": "\(.*\)".*/\1/p')
 
 .PHONY: help
 help: ## List the targets
@@ -33,6 +35,24 @@ SIMULATOR := $(SIMULATION_SCRATCH)/release/picket-sim
 sim: deps ## Build picket-sim, the proof's tools, with the planted bugs in it
 	PICKET_SIMULATION=1 $(SWIFT) build -c release --product picket-sim \
 	    --scratch-path $(SIMULATION_SCRATCH)
+
+SECONDS_EACH := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
+FUZZ_SCRATCH := .build-fuzz
+FUZZ_TARGETS := datagram message hello configuration control memory note
+FUZZER = $(call target_info,runtimeResourcePath)/clang/lib/linux/libclang_rt.fuzzer_no_main-$(shell uname -m).a
+
+.PHONY: fuzz
+fuzz: deps ## Fuzz every reader, each for SECONDS=60; what is found lies in .build-fuzz/found
+	PICKET_FUZZER="$(FUZZER)" $(SWIFT) build -c release --product picket-fuzz \
+	    --scratch-path $(FUZZ_SCRATCH)
+	@mkdir -p $(FUZZ_SCRATCH)/found; for target in $(FUZZ_TARGETS); do \
+	    mkdir -p $(FUZZ_SCRATCH)/corpora/$$target; echo "$$target:"; \
+	    $(FUZZ_SCRATCH)/release/picket-fuzz $$target -max_total_time=$(SECONDS_EACH) -max_len=4096 \
+	        -timeout=5 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=$(FUZZ_SCRATCH)/found/$$target- \
+	        $(FUZZ_SCRATCH)/corpora/$$target Fuzz/corpora/$$target > $(FUZZ_SCRATCH)/$$target.log 2>&1 \
+	        || { cat $(FUZZ_SCRATCH)/$$target.log; exit 1; }; \
+	    grep -E 'number_of_executed|average_exec' $(FUZZ_SCRATCH)/$$target.log; done
 
 .PHONY: bench
 bench: embedded ## Measure takeovers, weight and speed on the simulated rack (about five minutes)

@@ -9,6 +9,9 @@ let embedded = Context.environment["PICKET_EMBEDDED"] == "1"
 /// must find. Nothing that is released is built with it.
 let planted = Context.environment["PICKET_SIMULATION"] == "1" && !embedded
 
+/// `PICKET_FUZZER`: where libFuzzer's library is. Adds picket-fuzz, and instruments what it calls.
+let fuzzer = embedded ? nil : Context.environment["PICKET_FUZZER"]
+
 let strict: [SwiftSetting] =
     [
         .enableUpcomingFeature("ExistentialAny"),
@@ -22,6 +25,7 @@ let strict: [SwiftSetting] =
             .define("PICKET_PLANTED_BUGS"),
             .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"]),
         ] : [])
+    + (fuzzer == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])])
 let agent =
     strict
     + (embedded
@@ -118,6 +122,19 @@ if !embedded {
                 "picket", "picketd", "picket-workload", "PicketConfig", "PicketCore",
                 "PicketHardware",
             ]),
+    ]
+}
+
+if let fuzzer {
+    targets += [
+        .target(name: "CFuzz", path: "Fuzz/CFuzz"),
+        .executableTarget(
+            name: "picket-fuzz",
+            dependencies: [
+                "PicketCore", "PicketWire", "PicketConfig", "PicketControl", "PicketLinux", "CFuzz",
+            ],
+            path: "Fuzz/picket-fuzz", swiftSettings: [.unsafeFlags(["-sanitize=fuzzer"])],
+            linkerSettings: [.unsafeFlags([fuzzer, "-lstdc++"])]),
     ]
 }
 

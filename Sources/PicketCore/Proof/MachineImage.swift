@@ -1,7 +1,7 @@
 /// The machine's part of an image (Image.swift): each stored property is either written here or
 /// named in the comment that says why it need not be.
 
-package struct EffectList: EffectSink {
+package struct TakenEffects: EffectSink {
     package var effects: [Effect] = []
     package init() { effects.reserveCapacity(16) }
     package mutating func emit(_ effect: Effect) { effects.append(effect) }
@@ -9,7 +9,7 @@ package struct EffectList: EffectSink {
 
 extension Machine {
     /// `handle`, compiled for one sink.
-    package mutating func take(_ event: Event, at now: Instant, into out: inout EffectList) {
+    package mutating func take(_ event: Event, at now: Instant, into out: inout TakenEffects) {
         handle(event, at: now, into: &out)
     }
 

@@ -12,7 +12,7 @@ public struct CheckResult: Equatable, Sendable {
     public enum Verdict: Equatable, Sendable {
         /// Every state within the bounds was seen, and all properties hold in each.
         case exhausted
-        case violated(Violation)
+        case violated(BrokenProperty)
         /// The bound of states came first.
         case unfinished
     }

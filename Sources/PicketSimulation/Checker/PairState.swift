@@ -78,7 +78,7 @@ struct NodeState {
 }
 
 /// A property that does not hold.
-public struct Violation: Equatable, Sendable {
+public struct BrokenProperty: Equatable, Sendable {
     public var property: String
     public var text: String
 }
@@ -95,7 +95,7 @@ struct PairState {
     /// The node that was cut last, and who has heard a new life of the other since.
     var lastCut: NodeID?
     var heardSinceCut: UInt8 = 0
-    var violation: Violation?
+    var violation: BrokenProperty?
     /// For a chart: the effects of the step's event.
     var keepsEffects = false
     var out: [(node: NodeID, effect: Effect)] = []

@@ -383,7 +383,7 @@ extension PairState {
     }
 
     private mutating func give(_ event: Event, to id: NodeID) {
-        var effects = EffectList()
+        var effects = TakenEffects()
         self[id].machine.take(event, at: now, into: &effects)
         for effect in effects.effects { perform(effect, of: id) }
         if keepsEffects { for effect in effects.effects { out.append((id, effect)) } }
@@ -461,7 +461,7 @@ extension PairState {
     // MARK: Properties
 
     mutating func report(_ property: String, _ text: String) {
-        if violation == nil { violation = Violation(property: property, text: text) }
+        if violation == nil { violation = BrokenProperty(property: property, text: text) }
     }
 
     private mutating func checkActivity() {

@@ -74,8 +74,8 @@ format: ## Format all Swift files in place
 
 .PHONY: embedded
 embedded: deps ## Build picketd as Embedded Swift, as it is released
-	PICKET_EMBEDDED=1 $(SWIFT) build -c release \
-	    --scratch-path $(EMBEDDED_SCRATCH)
+	PICKET_EMBEDDED=1 $(SWIFT) build -c release --experimental-lto-mode full \
+	    -debug-info-format none --scratch-path $(EMBEDDED_SCRATCH)
 
 .PHONY: embedded-check
 embedded-check: embedded ## Show that the embedded picketd needs no Swift runtime

@@ -31,11 +31,10 @@ let agent =
     + (embedded
         ? [
             .enableExperimentalFeature("Embedded"),
-            // Embedded Swift does not check exclusivity at run time: the calls do nothing. What the
-            // linker cannot see is shared by the code generator, as it is by itself on Arm.
+            // Embedded Swift does not check exclusivity at run time: the calls do nothing.
             .unsafeFlags([
                 "-wmo", "-Osize", "-Xfrontend", "-function-sections",
-                "-enforce-exclusivity=unchecked", "-Xllvm", "-enable-machine-outliner=always",
+                "-enforce-exclusivity=unchecked",
             ]),
         ] : [])
 
@@ -44,6 +43,8 @@ let agentLinker: [LinkerSetting] =
     ? [
         .unsafeFlags([
             "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all",
+            // Equal sequences of code are shared, as they are by themselves on Arm.
+            "-Xlinker", "-mllvm", "-Xlinker", "-enable-machine-outliner=always",
             "-Xlinker", "-z", "-Xlinker", "now",
             // Needs glibc 2.36, as the agent's randomness (arc4random) does.
             "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",

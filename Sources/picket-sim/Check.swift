@@ -1,4 +1,5 @@
 import ArgumentParser
+import PicketCore
 import PicketSimulation
 
 struct Check: ParsableCommand {
@@ -29,10 +30,16 @@ struct Check: ParsableCommand {
     @Flag(help: "Say how often each kind of step was taken.")
     var coverage = false
 
+    #if PICKET_PLANTED_BUGS
+        @Option(help: "Check this wrong machine (picket-sim bugs lists them).")
+        var bug: String?
+    #endif
+
     static var kindNames: String { FaultKinds.names.map { $0.0 }.joined(separator: ", ") }
 
     func run() throws {
         let bounds = try bounds()
+        try plant()
         var checker = Checker(bounds)
         let clock = ContinuousClock()
         let began = clock.now
@@ -82,6 +89,16 @@ struct Check: ParsableCommand {
         }
         if let objection = bounds.objection { throw refusal(objection) }
         return bounds
+    }
+
+    private func plant() throws {
+        #if PICKET_PLANTED_BUGS
+            guard let bug else { return }
+            guard let planted = PlantedBug(rawValue: bug) else {
+                throw refusal("--bug \(bug): no such bug; picket-sim bugs lists them")
+            }
+            unsafe PlantedBug.active = planted
+        #endif
     }
 
     private func refusal(_ text: String) -> ExitCode {

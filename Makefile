@@ -36,6 +36,12 @@ sim: deps ## Build picket-sim, the proof's tools, with the planted bugs in it
 	PICKET_SIMULATION=1 $(SWIFT) build -c release --product picket-sim \
 	    --scratch-path $(SIMULATION_SCRATCH)
 
+.PHONY: explore
+explore: sim ## Explore every state within bounds that take a few minutes
+	$(SIMULATOR) check --faults 0 --fences 0
+	$(SIMULATOR) check --faults 1 --fences 0 --only duplicate,disk,relay
+	$(SIMULATOR) check --faults 1 --fences 0 --only health
+
 SECONDS_EACH := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
 FUZZ_SCRATCH := .build-fuzz
 FUZZ_TARGETS := datagram message hello configuration control memory note

@@ -146,6 +146,10 @@ extension Machine {
             groups[group].blockedUntil = nil
             groups[group].failures = 0
             groups[group].toldRefusal = nil
+            if case .releasing(var releasing) = groups[group].role, releasing.stuck {
+                releasing.retryAt = Instant(nanoseconds: 0)
+                groups[group].role = .releasing(releasing)
+            }
         }
         if case .failed = fence.step { fence.step = .idle }
         fence.attempts = 0

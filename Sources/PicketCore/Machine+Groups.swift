@@ -54,12 +54,6 @@ extension Machine {
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         if let report = report(of: group), inContact, phase != .waiting {
-            #if PICKET_PLANTED_BUGS
-                if planted(.grantReused), report.role == .granting {
-                    take(report, group, at: now, into: &out)
-                    return
-                }
-            #endif
             switch report.role {
             case .granting where report.term > groups[group].term:
                 take(report, group, at: now, into: &out)

@@ -33,7 +33,9 @@ extension Machine {
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         #if PICKET_PLANTED_BUGS
             if planted(.termNotPersisted) {
-                for group in groups.indices { memory.groups[group].term = durable.groups[group].term }
+                for group in groups.indices {
+                    memory.groups[group].term = durable.groups[group].term
+                }
             } else {
                 for group in groups.indices { reserve(group) }
             }

@@ -31,6 +31,10 @@ extension Machine {
     ) {
         peerSession = session
         metAt = now
+        #if PICKET_PLANTED_BUGS
+            let old = peer
+            let oldRoles = groups.map(\.role)
+        #endif
         peer = nil
         mustForget = memory.alone || durable.alone || saving?.memory.alone == true
         #if PICKET_PLANTED_BUGS
@@ -49,6 +53,13 @@ extension Machine {
             case .vacant, .holding, .releasing, .resuming: break
             }
         }
+        #if PICKET_PLANTED_BUGS
+            if planted(.oldSessionSpeaks) {
+                peer = old
+                peer?.sequence = 0
+                for group in groups.indices { groups[group].role = oldRoles[group] }
+            }
+        #endif
         pauseUntil = nil
         cancelFence(cause: .peerAnswered, into: &out)
         if let fenced = banned.last { out.emit(.ban(fenced)) }

@@ -48,7 +48,8 @@
 
         // Who may act
         case anyReportGrants
-        case grantReused
+        /// What the peer said in its last life still counts, grants and all.
+        case oldSessionSpeaks
         case grantWhileHolding
         case releasedBeforeStopped
         case failedStopReleases

@@ -88,11 +88,19 @@ extension World {
         }
         tell(nil, .world("exam: \(holder.id), which holds group 0, loses its power"))
         recovery.examined = (holder.index, now)
+        // Every fourth pair is examined in an agreed pause: it must be over when it is over.
+        var pause: Int64 = 0
+        if plan.seed % 4 == 0 {
+            pause = 2_000_000_000
+            command(.pause(Duration(nanoseconds: pause)), holder)
+            while now < recovery.examined!.at + 20_000_000 { step() }
+        }
         holder.mains = false
         supply(holder)
         let starts = Int64(World.resources * plan.groups.count) * 10_000_000
         let bound =
             plan.detectWithin.nanoseconds + plan.offWithin.nanoseconds + starts + 50_000_000
+            + pause * 2
         after(bound, .look)
     }
 
@@ -100,7 +108,8 @@ extension World {
         recovery.done = true
         let other = peer(of: victim)
         for group in plan.groups.indices where !other.up[group].allSatisfy({ $0 }) {
-            violate("L1", "\(victim.id) is dead, and group \(group) is not up in time on \(other.id)")
+            violate(
+                "L1", "\(victim.id) is dead, and group \(group) is not up in time on \(other.id)")
         }
     }
 

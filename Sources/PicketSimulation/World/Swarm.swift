@@ -21,10 +21,22 @@ public enum Swarm {
             for _ in 0..<count {
                 let spread = plan.detectWithin * 3
                 let offset = Duration.microseconds(chance.below(spread.microseconds + 1))
-                if let entry = draw(chance.one(of: kinds), at: at + offset, plan, &chance),
+                let kind = chance.one(of: kinds)
+                guard let entry = draw(kind, at: at + offset, plan, &chance),
                     entry.at < safety
-                {
-                    plan.faults.append(entry)
+                else { continue }
+                plan.faults.append(entry)
+                // What hits both nodes at once is worse than twice what hits one.
+                if chance.percent(20), let twin = entry.fault.onPeer {
+                    plan.faults.append(
+                        FaultEntry(at: entry.at, lasting: entry.lasting, twin))
+                }
+                // A partition; one way only is another kind.
+                if kind == .cuts, case .cut(let from, let link) = entry.fault {
+                    plan.faults.append(
+                        FaultEntry(
+                            at: entry.at, lasting: entry.lasting,
+                            .cut(from: from.peer, link: link)))
                 }
             }
             at = at + .milliseconds(gap / 2 + chance.below(gap))
@@ -110,7 +122,7 @@ public enum Swarm {
                 ? entry(.loseState(node)) : entry(.damageState(node), lasting() * 4)
         case .disk:
             return chance.percent(50)
-                ? entry(.diskFull(node), lasting() * 3)
+                ? entry(.diskFull(node), lasting() * (chance.percent(50) ? 3 : 30))
                 : entry(.diskSlow(node, upTo: lasting()), lasting() * 4)
         case .power: return entry(.powerLoss(node), lasting())
         case .relay:
@@ -150,5 +162,25 @@ public enum Swarm {
             .clear(nil), .clear(group), .drillFailover(live: false), .drill(true), .drill(false),
             .confirmFence,
         ]
+    }
+}
+
+extension Fault {
+    /// The same fault of the other node, where that makes sense.
+    fileprivate var onPeer: Fault? {
+        switch self {
+        case .pause(let node): .pause(node.peer)
+        case .hang(let node): .hang(node.peer)
+        case .crash(let node): .crash(node.peer)
+        case .crashAfter(let node, let effects): .crashAfter(node.peer, effects: effects)
+        case .diskFull(let node): .diskFull(node.peer)
+        case .powerLoss(let node): .powerLoss(node.peer)
+        case .health(let node, let score): .health(node.peer, score: score)
+        case .relay(let node, let fault): .relay(node.peer, fault)
+        case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
+            .damageState, .diskSlow, .deadWatchdog, .wallStep, .drill, .sync, .resource, .command,
+            .falseWord:
+            nil
+        }
     }
 }

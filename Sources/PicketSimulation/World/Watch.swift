@@ -23,6 +23,7 @@ struct Watch {
     /// By group: the highest term that was ever started, and what runs where.
     private var highest: [(term: UInt64, at: Int64)]
     private var started: [Set<UInt64>]
+    /// By group and node: what was noted to be held since the node has power.
     private var running: [[UInt64]]
     /// An operator gave a word, or ordered a fence.
     var operated = false
@@ -45,6 +46,8 @@ struct Watch {
         var reachedStood: Int64 = 0
         /// Fences for lost contact that cut the peer.
         var cuts: [Int64] = []
+        /// The newest arrival of an authentic message.
+        var heardAt = Int64.min / 2
         /// Since when maintenance is on, as far as that is certain.
         var maintained: Int64?
         var reachedAt = Int64.min / 2
@@ -88,6 +91,13 @@ struct Watch {
         for group in running.indices { running[group][node.index] = 0 }
     }
 
+    mutating func noted(_ note: RunNote, _ node: Node) {
+        for group in running.indices { running[group][node.index] = 0 }
+        for holding in note.holdings {
+            running[holding.group][node.index] = holding.term.value
+        }
+    }
+
     mutating func wordGiven(_ node: Node) {
         sides[node.index].wordGiven = true
         operated = true
@@ -127,6 +137,7 @@ struct Watch {
             agent.newestFromPeer.sequence = max(
                 agent.newestFromPeer.sequence, message.sequence)
         }
+        sides[index].heardAt = world.now
         let acknowledged = Int(message.acknowledged)
         guard acknowledged > 0 else { return }
         guard acknowledged < agent.sentAt.count else {
@@ -153,8 +164,9 @@ struct Watch {
         if activation.cause == .none { world.violate("L3", "group \(group) without a cause") }
         switch activation.warrant.evidence {
         case .grant(let session, let granted):
-            if session == other.session, !other.granted[group].contains(granted.value)
-                || granted != activation.term
+            if session == other.session,
+                !other.granted[group].contains(granted.value)
+                    || granted != activation.term
             {
                 world.violate("S2", "\(node.id) starts group \(group) by a grant never given")
             }
@@ -162,13 +174,11 @@ struct Watch {
         }
         if adopts {
             if running[group][node.index] != term, excuses.isEmpty {
-                world.violate("S2", "\(node.id) adopts group \(group), which does not run there")
+                world.violate("S2", "\(node.id) adopts group \(group), which was not noted")
             }
-            running[group][node.index] = term
             return
         }
         judge(term, of: group, node, in: world)
-        running[group][node.index] = term
         if activation.cause == .fenced { takeovers += 1 }
     }
 
@@ -269,7 +279,7 @@ struct Watch {
     /// The relay that `node` drives has taken the peer's supply away.
     mutating func cuts(_ victim: Node, by node: Node, in world: World) {
         let odd = world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
-        guard node.lineCause == .contactLost, !node.line, !odd,
+        guard node.lineCause == .contactLost, !odd,
             !excuses.contains(.falseWord), !excuses.contains(.doubleFault)
         else { return }
         let mine = sides[node.index]
@@ -279,7 +289,9 @@ struct Watch {
         // Excused: an agent that died before its receipt was on disk, and a cut that an answer of
         // the peer's came too late to stop.
         let knew = (node.agent?.startedAt ?? 0) < sides[victim.index].cutAt
-        if sides[victim.index].cutOrderedAt > mine.reachedSent, knew, !excuses.contains(.lostState) {
+        if sides[victim.index].cutOrderedAt > mine.reachedSent, knew,
+            mine.heardAt < sides[victim.index].cutOrderedAt, !excuses.contains(.lostState)
+        {
             world.violate("S7", "\(node.id) cuts \(victim.id) again, without contact between")
         }
         sides[victim.index].cutAt = world.now

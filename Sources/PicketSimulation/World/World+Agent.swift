@@ -178,7 +178,9 @@ extension World {
         switch effect {
         case .send(let message, let links): send(message, on: links, node, agent)
         case .persist(let memory, let ticket): write(memory, ticket, node, agent)
-        case .note(let note): node.note = note
+        case .note(let note):
+            node.note = note
+            watch.noted(note, node)
         case .fence(let order):
             agent.orderCauses[order.id] = order.cause
             watch.ordered(order, by: node, in: self)

@@ -14,8 +14,9 @@ extension World {
 
     /// Puts a request into the worker's mailbox.
     func ask(_ request: FenceRequest, _ node: Node) {
+        let late = node.lateUntil > now ? chance.below(node.lateBy + 1) : 0
         after(
-            20_000 + chance.below(plan.jitter.nanoseconds + 1),
+            20_000 + chance.below(plan.jitter.nanoseconds + 1) + late,
             .request(node.index, life: node.life, request))
     }
 

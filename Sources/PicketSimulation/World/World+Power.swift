@@ -38,8 +38,11 @@ extension World {
             for resource in node.up[group].indices { node.up[group][resource] = false }
         }
         watch.wentDark(node, in: self)
-        // Its relay falls to rest: the peer has its supply.
-        drive(node, on: true, cause: .none)
+        // Its relay falls to rest. A contact that was about to open still opens, for a moment.
+        if !node.line {
+            node.line = true
+            settleContact(node, cancels: false)
+        }
     }
 
     func boot(_ node: Node, _ powerLife: UInt32) {
@@ -66,8 +69,8 @@ extension World {
         settleContact(node)
     }
 
-    func settleContact(_ node: Node) {
-        node.relayMoves += 1
+    func settleContact(_ node: Node, cancels: Bool = true) {
+        if cancels { node.relayMoves += 1 }
         func move(_ on: Bool, _ delay: Int64) {
             after(delay, .contactMoves(node.index, generation: node.relayMoves, on: on))
         }
@@ -78,7 +81,9 @@ extension World {
         case .stuckOff: move(false, 0)
         case .slow: move(node.line, plan.offWithin.nanoseconds * 2 + usual * 4)
         case .bouncing:
-            for step in 0..<5 { move(node.line == (step % 2 == 0), usual + Int64(step) * 2_000_000) }
+            for step in 0..<5 {
+                move(node.line == (step % 2 == 0), usual + Int64(step) * 2_000_000)
+            }
         }
     }
 

@@ -12,7 +12,7 @@ public enum Swarm {
         var plan = Plan(seed: seed)
         plan.safety = safety
         setUp(&plan, &chance)
-        let kinds = Kind.allCases.filter { _ in chance.percent(35) }
+        let kinds = kinds(&plan, &chance)
         guard !kinds.isEmpty else { return plan }
         let gap: Int64 = chance.one(of: [3_000, 8_000, 15_000, 30_000])
         var at = Duration.milliseconds(5_000 + chance.below(5_000))
@@ -65,6 +65,25 @@ public enum Swarm {
                 prefer: index == 1 || chance.percent(30) ? .high : .low,
                 priority: UInt32(1 + chance.below(3)),
                 failback: chance.percent(30) ? .auto(stableFor: .seconds(5)) : .manual)
+        }
+    }
+
+    /// Any mixture; or what is known to be hard: partitions while groups move, and a disk that does
+    /// not take what must be remembered.
+    private static func kinds(_ plan: inout Plan, _ chance: inout Chance) -> [Kind] {
+        switch chance.below(20) {
+        case 0..<4:
+            plan.fencesAnHour = 100
+            plan.movesAnHour = 100
+            plan.bootTime = .milliseconds(700)
+            plan.offTime = .milliseconds(300)
+            return [.cuts, .cuts, .oneWay, .pause, .operators, .operators, .late, .crash]
+        case 4..<7:
+            plan.fencesAnHour = 100
+            plan.movesAnHour = 100
+            plan.startup = .aloneAfter(.seconds(3))
+            return [.disk, .disk, .crash, .power, .operators, .operators, .cuts]
+        default: return Kind.allCases.filter { _ in chance.percent(35) }
         }
     }
 

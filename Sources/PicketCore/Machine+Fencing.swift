@@ -142,11 +142,18 @@ extension Machine {
             fence.opensAt = turn.opens
             return
         }
-        guard takeoverTermsReady() else {
+        guard takeoverTermsReady(), lastFenceIsKept else {
             tell(.notPersisted, cause: .contactLost, into: &out)
             return
         }
         order(cause: .contactLost, voidAfter: turn.closes, at: now, into: &out)
+    }
+
+    /// A disk that takes nothing lets an agent fence once, not once more after each restart: what
+    /// is not on disk counts against no budget.
+    private var lastFenceIsKept: Bool {
+        fence.episode?.counted == true || memory.fences.last == nil
+            || memory.fences.last == durable.fences.last
     }
 
     /// Whether a takeover could go on at once: its terms lie under the ceiling on disk.

@@ -18,7 +18,10 @@ extension Machine {
         let before = peer
         peer = message
         peerReceivedAt = now
-        if message.phase == .left, let left = Receipt(message, of: session) {
+        // Only what has acknowledged this session has forgotten, on disk, that it may go on alone.
+        if message.phase == .left, message.acknowledged > 0,
+            let left = Receipt(message, of: session)
+        {
             takeLeave(left, into: &out)
         }
         compare(before, message, into: &out)
@@ -74,6 +77,7 @@ extension Machine {
         sequenceAtVerification = .max
         if receipt?.proof == .verifiedOff { fence.distrusted = true }
         receipt = nil
+        mustForget = memory.alone || durable.alone || saving?.memory.alone == true
         memory.alone = false
         fence.step = .idle
         peerSession = session

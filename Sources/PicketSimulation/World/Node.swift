@@ -36,6 +36,8 @@ final class Node {
     var livelockedUntil: Int64 = 0
     var lateUntil: Int64 = 0
     var lateBy: Int64 = 0
+    /// When the fence worker has taken all that was put into its mailbox.
+    var mailAt: Int64 = 0
     /// Effects until the agent dies between two of them.
     var effectsToLive: Int?
     /// When the agent next looks at its clocks by itself.

@@ -30,6 +30,13 @@ struct Watch {
     var fences = 0
     var takeovers = 0
 
+    private struct Cut {
+        var at: Int64
+        var life: UInt32
+        /// The disk took nothing then.
+        var unkept: Bool
+    }
+
     private struct Side {
         var session = SessionID(0)
         var startedAlone = false
@@ -45,7 +52,7 @@ struct Watch {
         var reachedSent = Int64.min / 2
         var reachedStood: Int64 = 0
         /// Fences for lost contact that cut the peer.
-        var cuts: [Int64] = []
+        var cuts: [Cut] = []
         /// The newest arrival of an authentic message.
         var heardAt = Int64.min / 2
         /// Since when maintenance is on, as far as that is certain.
@@ -245,7 +252,7 @@ struct Watch {
             let still = node.stood - sides[index].reachedStood
             let age = world.now - sides[index].reachedSent - still
             let slack = still > 0 ? node.policy.timing.heartbeat.nanoseconds * 2 : 0
-            if sides[index].maintained != nil {
+            if sides[index].maintained != nil, !excuses.contains(.lostState) {
                 world.violate("S5", "\(node.id) orders a fence while in maintenance")
             }
             if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 - slack {
@@ -270,7 +277,7 @@ struct Watch {
         guard cause == .contactLost else { return }
         let age = world.now - side.reachedSent
         if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100,
-            world.now - side.reachedAt > 3_000_000, node.standsStillUntil <= world.now
+            world.now - side.reachedAt > 3_000_000 + node.lateBy, node.standsStillUntil <= world.now
         {
             world.violate("S5", "\(node.id)'s relay moves though contact was regained")
         }
@@ -299,12 +306,16 @@ struct Watch {
         countCut(by: node, in: world)
     }
 
-    /// The budget; one more may be forgotten by an agent that crashed.
+    /// The budget; one more may be forgotten by an agent that crashed, and one by each life of an
+    /// agent whose disk was full.
     private mutating func countCut(by node: Node, in world: World) {
-        sides[node.index].cuts.removeAll { world.now - $0 > 3_500_000_000_000 }
-        sides[node.index].cuts.append(world.now)
+        sides[node.index].cuts.removeAll { world.now - $0.at > 3_500_000_000_000 }
+        sides[node.index].cuts.append(
+            Cut(at: world.now, life: node.life, unkept: node.fullUntil > world.now))
         guard excuses.isDisjoint(with: [.lostState, .wallStepped]) else { return }
-        if sides[node.index].cuts.count > node.policy.fenceBudget.count + 1 {
+        let cuts = sides[node.index].cuts
+        let forgotten = Set(cuts.filter(\.unkept).map(\.life)).count
+        if cuts.count > node.policy.fenceBudget.count + 1 + forgotten {
             world.violate("S7", "\(node.id) has spent more than its budget of fences")
         }
     }

@@ -15,9 +15,11 @@ extension World {
     /// Puts a request into the worker's mailbox.
     func ask(_ request: FenceRequest, _ node: Node) {
         let late = node.lateUntil > now ? chance.below(node.lateBy + 1) : 0
-        after(
-            20_000 + chance.below(plan.jitter.nanoseconds + 1) + late,
-            .request(node.index, life: node.life, request))
+        // A mailbox is emptied in order.
+        node.mailAt = max(
+            node.mailAt, now + 20_000 + chance.below(plan.jitter.nanoseconds + 1) + late)
+        queue.put(
+            .request(node.index, life: node.life, request), at: node.mailAt)
     }
 
     /// The worker stands still with its process.

@@ -80,10 +80,18 @@ extension Machine {
             case .vacant, .claiming, .granting: break
             }
         }
-        guard holdings != noted.holdings || hadContact != noted.contact else { return }
-        noted = RunNote(
-            holdings: holdings, contact: hadContact, clockOffset: contact.clockOffset)
+        let armed = hadContact && termsAreKept
+        guard holdings != noted.holdings || armed != noted.contact else { return }
+        noted = RunNote(holdings: holdings, contact: armed, clockOffset: contact.clockOffset)
         out.emit(.note(noted))
+    }
+
+    /// Whether an agent that followed, and never heard the peer, would begin above every term that
+    /// this one knows. A disk that takes nothing may have kept them from it (S4).
+    private var termsAreKept: Bool {
+        groups.indices.allSatisfy {
+            max(groups[$0].term, report(of: $0)?.term ?? .never) <= durable.groups[$0].term
+        }
     }
 
     /// Entries of the last `budget.window`.

@@ -64,6 +64,8 @@ final class Node {
     var contact = true
     var relayFault: RelayFault?
     var relayMoves: UInt32 = 0
+    /// When the last of its moves that are under way is done.
+    var relayRestsAt: Int64 = 0
     var hasBeenOddAt = Int64.min / 2
 
     // Watchdog

@@ -70,9 +70,16 @@ extension World {
     }
 
     func settleContact(_ node: Node, cancels: Bool = true) {
-        if cancels { node.relayMoves += 1 }
+        if cancels {
+            node.relayMoves += 1
+            node.relayRestsAt = now
+        }
+        // What moves back does so after it has moved.
         func move(_ on: Bool, _ delay: Int64) {
-            after(delay, .contactMoves(node.index, generation: node.relayMoves, on: on))
+            node.relayRestsAt = max(node.relayRestsAt, now + delay)
+            queue.put(
+                .contactMoves(node.index, generation: node.relayMoves, on: on),
+                at: node.relayRestsAt)
         }
         let usual = plan.offWithin.nanoseconds / 5 + chance.below(plan.offWithin.nanoseconds / 5)
         switch node.relayFault {

@@ -122,6 +122,7 @@ extension Machine {
         fence.step = .idle
         fence.episode = nil
         receipt = .operatorsWord(on: peerSession)
+        if peerSession == nil { leapTerms(by: 1) }
         if let peerSession {
             banned.append(peerSession)
             if banned.count > 16 { banned.removeFirst() }

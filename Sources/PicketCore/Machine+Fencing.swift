@@ -64,12 +64,7 @@ extension Machine {
             if planted(.fenceBudgetIgnored) { return nil }
         #endif
         let counted = fence.episode?.counted ?? false
-        if !counted,
-            spent(memory.fences, of: policy.fenceBudget, at: now) >= policy.fenceBudget.count
-        {
-            return .fenceBudgetSpent
-        }
-        return nil
+        return !counted && isBudgetSpent(at: now) ? .fenceBudgetSpent : nil
     }
 
     mutating func stepFencing<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
@@ -95,7 +90,41 @@ extension Machine {
                 into: &out)
         } else if contactState == .lost, receipt == nil {
             stepLost(at: now, into: &out)
+        } else if phase == .waiting, receipt?.proof == .remembered, !inContact {
+            stepBootAlone(at: now, into: &out)
         }
+    }
+
+    /// Alone in this boot, with a receipt that an earlier life of the agent left. The peer is not
+    /// armed, so no turn is needed; but an operator may have given it the word while this node was
+    /// dark, so it is fenced before this node goes on (S1). The receipt vouches for the sense line,
+    /// if it reads *off* already: the relay is driven all the same.
+    private mutating func stepBootAlone<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        guard case .aloneAfter(let patience) = policy.startup, now - startedAt >= patience else {
+            return
+        }
+        if let refusal = bootAloneRefusal(at: now) {
+            tell(refusal, cause: .aloneAfter, into: &out)
+            return
+        }
+        if fence.episode == nil {
+            fence.episode = FenceState.Episode(cause: .aloneAfter, commanded: false)
+        }
+        order(
+            cause: .aloneAfter, voidAfter: now + policy.timing.fenceTimeout, at: now, into: &out)
+    }
+
+    private func bootAloneRefusal(at now: Instant) -> Refusal? {
+        if leaving != nil { return .leaving }
+        if maintenance || peerMaintenance { return .maintenance }
+        if policy.fenceLevels.isEmpty || fence.distrusted { return .noFence }
+        if fence.episode?.counted == true { return nil }
+        if isBudgetSpent(at: now) { return .fenceBudgetSpent }
+        return lastFenceIsKept ? nil : .notPersisted
+    }
+
+    private func isBudgetSpent(at now: Instant) -> Bool {
+        spent(memory.fences, of: policy.fenceBudget, at: now) >= policy.fenceBudget.count
     }
 
     /// The peer could not stop a group that it agreed to hand over, and asks to be fenced (S5).
@@ -129,8 +158,8 @@ extension Machine {
             tell(.notArmed, cause: .contactLost, into: &out)
             return
         }
-        fence.toldRefusal = nil
         if fence.episode == nil {
+            fence.toldRefusal = nil
             fence.episode = FenceState.Episode(cause: .contactLost, commanded: false)
             out.emit(
                 .trace(
@@ -219,7 +248,7 @@ extension Machine {
             .fence(
                 FenceOrder(
                     id: fence.id, level: fence.level, voidAfter: voidAfter, cause: cause,
-                    relayTest: relayTest)))
+                    relayTest: cause == .aloneAfter ? .passed : relayTest)))
         out.emit(.trace(Trace(.fenceOrdered, cause: cause, number: UInt64(fence.level))))
     }
 
@@ -296,6 +325,7 @@ extension Machine {
             return
         }
         receipt = proof
+        if order.session == nil { leapTerms(by: 2) }
         if let session = order.session {
             banned.append(session)
             if banned.count > 16 { banned.removeFirst() }

@@ -2,7 +2,7 @@
 ///
 ///     waiting ──contact──▶ paired ◀──contact with a new session── alone
 ///        │                   │  └──receipt, operator's word──────▶ │
-///        └─ alone_after with a remembered receipt, operator's word ┘
+///        └─ alone_after, a remembered receipt and a fence, or word ┘
 ///     paired ──pause agreed──▶ (exit, groups keep running)
 ///     any    ──leave──▶ leaving ──all released──▶ left ──acknowledged, or time──▶ (exit)
 extension Machine {
@@ -29,24 +29,25 @@ extension Machine {
         if mustForget, !durable.alone, saving?.memory.alone != true { mustForget = false }
     }
 
-    /// Alone in this boot. What may be gone on with is only what a receipt of an earlier life of
-    /// this agent covers: then the peer can hold nothing, and cannot have fenced this node. Without
-    /// one, this node may itself have been fenced, and waits for the peer or the operator (S7).
+    /// Alone in this boot. What may be gone on with is only what a receipt covers that outlived its
+    /// agent: then the peer cannot have fenced this node. Without one, this node may itself have
+    /// been fenced, and waits for the peer or the operator (S7). After a reboot the peer may work by
+    /// an operator's word, given while this node was dark: it is fenced first (`stepBootAlone`).
     private mutating func stepWaiting<Sink: EffectSink>(
         at now: Instant, into out: inout Sink
     ) {
         let resuming = groups.contains {
             if case .resuming = $0.role { true } else { false }
         }
-        if receipt != nil, resuming {
+        if let receipt, resuming || receipt.proof == .operatorsWord {
             goOn(cause: .agentRestarted, into: &out)
             return
         }
         guard case .aloneAfter(let patience) = policy.startup, now - startedAt >= patience else {
             return
         }
-        if receipt != nil {
-            goOn(cause: .aloneAfter, into: &out)
+        if let receipt {
+            if receipt.proof != .remembered { goOn(cause: .aloneAfter, into: &out) }
         } else if fence.toldRefusal != .peerMayHold, contactState == .never {
             fence.toldRefusal = .peerMayHold
             out.emit(.trace(Trace(.fenceRefused, cause: .aloneAfter, refusal: .peerMayHold)))
@@ -56,7 +57,7 @@ extension Machine {
     /// Goes on by the receipt in hand.
     mutating func goOn<Sink: EffectSink>(cause: Cause, into out: inout Sink) {
         phase = .alone
-        memory.alone = true
+        if receipt?.proof != .operatorsWord { memory.alone = true }
         out.emit(.trace(Trace(.taken, cause: cause)))
     }
 
@@ -120,6 +121,7 @@ extension Machine {
             for group in groups.indices {
                 if case .claiming = groups[group].role { groups[group].role = .vacant }
             }
+            note(into: &out)
             send(flags: [], at: now, into: &out)
             self.leaving?.sequence = contact.sequence
         }

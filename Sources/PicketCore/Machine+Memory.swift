@@ -80,11 +80,27 @@ extension Machine {
             case .vacant, .claiming, .granting: break
             }
         }
-        let armed = hadContact && termsAreKept
-        guard holdings != noted.holdings || armed != noted.contact else { return }
-        noted = RunNote(holdings: holdings, contact: armed, clockOffset: contact.clockOffset)
+        // Who has left is no longer armed: its last word is the peer's receipt.
+        let armed = hadContact && termsAreKept && phase != .left
+        let word = receipt?.proof == .operatorsWord
+        guard holdings != noted.holdings || armed != noted.contact || word != noted.word else {
+            return
+        }
+        noted = RunNote(
+            holdings: holdings, contact: armed, clockOffset: contact.clockOffset, word: word)
         out.emit(.note(noted))
     }
+
+    /// A life of the agent that never met the peer knows the terms from its disk alone, which may
+    /// not have taken the newest. Whatever it takes without the peer, it takes far above (S4); by a
+    /// fence, which may end what an operator's word began, farther than by a word.
+    mutating func leapTerms(by leaps: UInt64) {
+        for group in groups.indices where groups[group].term < .highest {
+            groups[group].term = Term(groups[group].term.value + Machine.leap * leaps)
+        }
+    }
+
+    static var leap: UInt64 { 1 << 20 }
 
     /// Whether an agent that followed, and never heard the peer, would begin above every term that
     /// this one knows. A disk that takes nothing may have kept them from it (S4).

@@ -85,9 +85,10 @@ extension Machine {
         out.emit(.trace(Trace(.fenceDisproved, cause: .fenceDisproved)))
     }
 
-    /// The peer's last word in this session: it holds nothing and never will again.
+    /// The peer's last word in this session: it holds nothing and never will again. Who has said so
+    /// itself keeps nothing by it: were both to remember the other's, both would boot alone.
     private mutating func takeLeave<Sink: EffectSink>(_ left: Receipt, into out: inout Sink) {
-        guard receipt == nil else { return }
+        guard receipt == nil, phase != .left else { return }
         receipt = left
         if phase == .paired { phase = .alone }
         memory.alone = true

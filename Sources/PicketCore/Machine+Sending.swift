@@ -68,7 +68,8 @@ extension Machine {
     /// not acknowledged until the order is over: a peer that learnt of it would count a new loss
     /// from there, and with it a turn of its own that this one knows nothing of (FencingTurns).
     private var hasTakenItsTurn: Bool {
-        if case .ordered(let order) = fence.step { order.cause == .contactLost } else { false }
+        guard case .ordered(let order) = fence.step else { return false }
+        return order.cause == .contactLost || order.cause == .aloneAfter
     }
 
     private var flags: Message.Flags {

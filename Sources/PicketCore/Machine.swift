@@ -125,7 +125,7 @@ public struct Machine: Sendable {
         for holding in note.holdings where holding.group < groups.count {
             groups[holding.group].role = .resuming(holding.term)
         }
-        receipt = Receipt(remembered: memory)
+        receipt = note.word ? .operatorsWord(on: nil) : Receipt(remembered: memory)
         if note.contact { contact.assume(at: now) }
         relayTest = policy.fenceLevels.isEmpty ? .absent : .unknown
     }

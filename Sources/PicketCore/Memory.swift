@@ -7,9 +7,11 @@ public struct Memory: Equatable, Sendable {
     /// By group index; the file names the groups.
     public var groups: [GroupMemory]
     /// A receipt that outlives the agent: since the fence (or clean departure) of the peer, no
-    /// packet of a later session of the peer has been answered. The peer can thus neither hold a
-    /// group nor have been allowed to fence this node, and this node may go on alone after a
-    /// reboot. Cleared on disk *before* the first packet of a new session of the peer is answered.
+    /// packet of a later session of the peer has been answered. The peer thus has no right to fence
+    /// this node, and none to a group but by an operator's word: this node may go on alone after a
+    /// reboot, once it has fenced the peer. Never so by an operator's word, which leaves the peer
+    /// free to remember a receipt of its own. Cleared on disk *before* the first packet of a new
+    /// session of the peer is answered.
     public var alone: Bool
     public var maintenance: Bool
     /// When fences and moves were ordered, oldest first, for the budgets. Instants of this boot;
@@ -62,13 +64,19 @@ public struct RunNote: Equatable, Sendable {
     public var contact: Bool
     /// The peer's clock less this node's, as last measured.
     public var clockOffset: Duration?
+    /// This node goes on alone by the operator's word, and has not heard the peer since. It is not
+    /// on disk: a node that lost its power asks again.
+    public var word: Bool
 
     public static let blank = RunNote(holdings: [], contact: false, clockOffset: nil)
 
-    public init(holdings: [Holding], contact: Bool, clockOffset: Duration?) {
+    public init(
+        holdings: [Holding], contact: Bool, clockOffset: Duration?, word: Bool = false
+    ) {
         self.holdings = holdings
         self.contact = contact
         self.clockOffset = clockOffset
+        self.word = word
     }
 }
 

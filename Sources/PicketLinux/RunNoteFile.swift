@@ -5,6 +5,7 @@
 ///     boot 6f1c…
 ///     contact 1
 ///     offset 1200345
+///     word 1
 ///     holding gateway 7
 ///     checksum 8d3f…
 
@@ -66,6 +67,10 @@ public struct RunNoteFile: Sendable {
             loaded.note.contact = line[1] == "1"
             return true
         }
+        if line == ["word", "1"] {
+            loaded.note.word = true
+            return true
+        }
         if line.count == 2, line[0] == "offset", let offset = Int64(line[1]) {
             loaded.note.clockOffset = Duration(nanoseconds: offset)
             return true
@@ -88,6 +93,7 @@ public struct RunNoteFile: Sendable {
     func encode(_ note: RunNote) -> [UInt8] {
         var text = "\(RunNoteFile.title)\nboot \(boot)\ncontact \(note.contact ? 1 : 0)\n"
         if let offset = note.clockOffset { text += "offset \(offset.nanoseconds)\n" }
+        if note.word { text += "word 1\n" }
         for holding in note.holdings {
             text += "holding \(groups[holding.group]) \(holding.term.value)\n"
         }

@@ -35,9 +35,11 @@ package struct ImageWriter {
     package mutating func put(_ byte: UInt8) { bytes.append(byte) }
     package mutating func put(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
     package mutating func put(_ term: Term) {
-        precondition(term.value < 65_536, "a term beyond the image's range")
-        bytes.append(UInt8(truncatingIfNeeded: term.value))
-        bytes.append(UInt8(truncatingIfNeeded: term.value >> 8))
+        let leaps = term.value / Machine.leap
+        let rest = term.value % Machine.leap
+        precondition(leaps < 16 && rest < 4_096, "a term beyond the image's range")
+        bytes.append(UInt8(truncatingIfNeeded: rest))
+        bytes.append(UInt8(truncatingIfNeeded: rest >> 8 | leaps << 4))
     }
 
     /// Whole steps of time that passed, at most the horizon.
@@ -105,7 +107,8 @@ package struct ImageReader {
     package mutating func flag() -> Bool { byte() != 0 }
     package mutating func term() -> Term {
         let low = UInt64(byte())
-        return Term(low | UInt64(byte()) << 8)
+        let high = UInt64(byte())
+        return Term((high >> 4) * Machine.leap + (low | (high & 15) << 8))
     }
     package mutating func past() -> Instant {
         Instant(nanoseconds: now - Int64(byte()) * step)

@@ -247,7 +247,9 @@ extension PairState {
         case .held: image.put(5)
         case .restored: image.put(6)
         }
-        image.put(UInt8(node.note.holdings.count) | (node.note.contact ? 128 : 0))
+        image.put(
+            UInt8(node.note.holdings.count) | (node.note.contact ? 128 : 0)
+                | (node.note.word ? 64 : 0))
         for holding in node.note.holdings { image.put(holding.term) }
         guard node.runs else {
             node.disk.write(to: &image)
@@ -336,8 +338,9 @@ extension PairState {
         }
         let note = image.byte()
         node.note.contact = note & 128 != 0
+        node.note.word = note & 64 != 0
         node.note.holdings.removeAll()
-        for _ in 0..<(note & 127) {
+        for _ in 0..<(note & 63) {
             node.note.holdings.append(Holding(group: 0, term: image.term()))
         }
         guard node.runs else {

@@ -444,7 +444,7 @@ extension PairState {
     }
 
     private mutating func fence(_ order: FenceOrder, by id: NodeID) {
-        self[id].workIsWanted = order.cause != .contactLost
+        self[id].workIsWanted = order.cause != .contactLost && order.cause != .aloneAfter
         switch self[id].work {
         case .idle, .restored, .queued:
             self[id].work = .queued(voidAfter: order.voidAfter, cancelled: false)

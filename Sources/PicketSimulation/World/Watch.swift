@@ -82,7 +82,6 @@ struct Watch {
         sides[index].session = session
         sides[index].startedAlone = alone
         for group in started.indices { sides[index].granted[group] = [] }
-        sides[index].wordGiven = false
         sides[index].fenceMe = false
     }
 
@@ -95,6 +94,7 @@ struct Watch {
 
     mutating func wentDark(_ node: Node, in world: World) {
         sides[node.index].lastDark = world.now
+        sides[node.index].wordGiven = false
         for group in running.indices { running[group][node.index] = 0 }
     }
 
@@ -266,6 +266,16 @@ struct Watch {
             if sides[index].liveFences == 0 {
                 world.violate("S9", "a drill that is not live orders a fence")
             }
+        case .aloneAfter:
+            if !sides[index].startedAlone {
+                world.violate("S5", "\(node.id) fences by a receipt that is not on its disk")
+            }
+            if sides[index].maintained != nil, !excuses.contains(.lostState) {
+                world.violate("S5", "\(node.id) orders a fence while in maintenance")
+            }
+            if world.now - sides[index].reachedSent < node.policy.timing.deadAfter.nanoseconds {
+                world.violate("S5", "\(node.id) orders a fence on booting, and is in contact")
+            }
         case .command: operated = true
         default: world.violate("S5", "\(node.id) orders a fence because of \(order.cause)")
         }
@@ -274,7 +284,7 @@ struct Watch {
     /// The relay's line is driven off.
     mutating func drivesOff(_ node: Node, cause: Cause, in world: World) {
         let side = sides[node.index]
-        guard cause == .contactLost else { return }
+        guard cause == .contactLost || cause == .aloneAfter else { return }
         let age = world.now - side.reachedSent
         if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100,
             world.now - side.reachedAt > 3_000_000 + node.lateBy, node.standsStillUntil <= world.now
@@ -286,7 +296,7 @@ struct Watch {
     /// The relay that `node` drives has taken the peer's supply away.
     mutating func cuts(_ victim: Node, by node: Node, in world: World) {
         let odd = world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
-        guard node.lineCause == .contactLost, !odd,
+        guard node.lineCause == .contactLost || node.lineCause == .aloneAfter, !odd,
             !excuses.contains(.falseWord), !excuses.contains(.doubleFault)
         else { return }
         let mine = sides[node.index]

@@ -66,6 +66,15 @@ bench: embedded ## Measure takeovers, weight and speed on the simulated rack (ab
 	$$($(SWIFT) build -c release --show-bin-path)/picket bench \
 	    --embedded $(EMBEDDED_SCRATCH)/release/picketd $(BENCH_OPTIONS)
 
+LAB := .build-lab
+LAB_RUN = $(BUILD)/picket rack --machines --lab $(LAB)
+
+.PHONY: lab-machines
+lab-machines: embedded ## Build the lab's machines from Debian's packages, into .build-lab
+	$(SWIFT) build $(BUILD_FLAGS) --product picket
+	Tests/Lab/build $(LAB)
+	Tests/Lab/programs $(LAB) $(EMBEDDED_PICKETD) $(EMBEDDED_SCRATCH)/release/picket-workload
+
 .PHONY: lint
 lint: ## Check the format, and what no file may mention
 	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_FILES)

@@ -163,3 +163,94 @@ void picket_terminal_size(int *columns, int *rows) {
     *columns = known ? size.ws_col : 80;
     *rows = known ? size.ws_row : 24;
 }
+
+ssize_t picket_receive_descriptors(
+    int socket, void *bytes, size_t count, int *descriptors, int room, int *received) {
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int) * 16)];
+    } control;
+    struct iovec part = {.iov_base = bytes, .iov_len = count};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+        .msg_controllen = sizeof control};
+    *received = 0;
+    ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (length < 0) return length;
+    for (struct cmsghdr *each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
+        if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
+        int number = (int)((each->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        for (int i = 0; i < number; i++) {
+            int descriptor;
+            memcpy(&descriptor, CMSG_DATA(each) + sizeof(int) * (size_t)i, sizeof descriptor);
+            if (*received < room) {
+                descriptors[(*received)++] = descriptor;
+            } else {
+                close(descriptor);
+            }
+        }
+    }
+    return length;
+}
+
+int picket_unix_datagram(const char *path) {
+    int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -1;
+    unlink(path);
+    if (picket_unix_bind(descriptor, path)) {
+        int error = errno;
+        close(descriptor);
+        return errno = error, -1;
+    }
+    return descriptor;
+}
+
+ssize_t picket_unix_send_to(int descriptor, const char *path, const void *bytes, size_t count) {
+    struct sockaddr_un address;
+    socklen_t length = picket_unix_address(&address, path);
+    if (!length) return errno = ENAMETOOLONG, -1;
+    return sendto(
+        descriptor, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address,
+        length);
+}
+
+// Field 9 of /proc/PID/task/TID/stat (proc(5)), and PF_EXITING of the kernel's sched.h.
+static bool thread_ended(const char *path) {
+    char text[512];
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return true;
+    ssize_t length = read(file, text, sizeof text - 1);
+    close(file);
+    if (length <= 0) return true;
+    text[length] = 0;
+    char *name = strrchr(text, ')'), state;
+    unsigned flags;
+    if (!name || sscanf(name + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2) return false;
+    return state == 'Z' || state == 'X' || (flags & 4);
+}
+
+bool picket_process_ended(pid_t process) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)process);
+    DIR *threads = opendir(path);
+    if (!threads) return true;
+    bool ended = true;
+    for (struct dirent *entry; ended && (entry = readdir(threads));) {
+        if (!isdigit((unsigned char)entry->d_name[0])) continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)process, entry->d_name);
+        ended = thread_ended(path);
+    }
+    closedir(threads);
+    return ended;
+}
+
+int picket_udp_connect(const struct picket_address *address) {
+    const struct sockaddr *there = (const struct sockaddr *)&address->storage;
+    int descriptor = socket(there->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor >= 0 && connect(descriptor, there, address->length)) {
+        int error = errno;
+        close(descriptor);
+        return errno = error, -1;
+    }
+    return descriptor;
+}

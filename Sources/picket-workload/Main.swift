@@ -2,10 +2,12 @@
 ///
 ///     picket-workload start|stop|monitor --name GROUP --log FILE --run DIRECTORY [--faults DIRECTORY]
 ///     picket-workload supervise --delay MILLISECONDS --stopped FILE -- PROGRAM ARGUMENT…
+///     picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM ARGUMENT…
 ///
 /// A started workload appends a record to the log every 2 ms for as long as it runs: the rack's
 /// evidence of who was active when, which owes nothing to what the agents say. `supervise` is what
-/// runs an agent on a simulated node, as systemd would.
+/// runs an agent on a simulated node, as systemd would; `courier` does the same inside a virtual
+/// machine. There `--log udp:HOST:PORT` sends the records to the rack.
 internal import CPicket
 
 @main
@@ -19,6 +21,9 @@ struct Main {
         case "monitor": finish(Workload(rest)?.monitor())
         case "run": finish(Workload(rest)?.run())
         case "supervise": finish(Supervisor(rest)?.run())
+        case "courier":
+            var courier = Courier(rest)
+            finish(courier?.run())
         default: finish(nil)
         }
     }
@@ -31,6 +36,7 @@ struct Main {
                 usage: picket-workload start|stop|monitor --name GROUP --log FILE --run DIRECTORY \
                 [--faults DIRECTORY] [--node NODE]
                        picket-workload supervise --delay MILLISECONDS --stopped FILE -- PROGRAM …
+                       picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM …
                 """)
             _exit(2)
         }

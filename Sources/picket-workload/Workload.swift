@@ -7,7 +7,7 @@
 ///     NANOSECONDS(20) NODE(32) GROUP(32) TERM(20) PID(10) KIND␤          128 bytes
 ///
 /// with CLOCK_MONOTONIC nanoseconds and KIND `b` for the first record of a process, `e` for the
-/// last, `a` for those between.
+/// last, `a` for those between. From a virtual machine they go as datagrams, and the rack dates them.
 ///
 /// A file FAULTS/NODE.GROUP.start (or .stop, .monitor) makes that verb misbehave: `slow
 /// MILLISECONDS`, `hang` or `fail`.
@@ -21,6 +21,8 @@ struct Workload {
     let pidFile: String
     let faults: String?
     let arguments: [String]
+    /// Tells this process from all others in the records.
+    private let identity: Int32
 
     init?(_ arguments: [String]) {
         guard let options = options(arguments), let name = options["name"],
@@ -32,6 +34,9 @@ struct Workload {
         self.log = log
         self.arguments = arguments
         term = UInt64(environment("PICKET_TERM") ?? "0") ?? 0
+        // In machines that boot again and again, process numbers come back.
+        identity =
+            log.hasPrefix("udp:") ? Int32(truncatingIfNeeded: arc4random() >> 1) : getpid()
         pidFile = "\(run)/\(node).\(name).pid"
         faults = options["faults"]
     }
@@ -72,7 +77,7 @@ struct Workload {
         unsafe sigemptyset(&stopping)
         unsafe sigaddset(&stopping, SIGTERM)
         unsafe sigprocmask(SIG_BLOCK, &stopping, nil)
-        let log = unsafe picket_open(log, picket_o_append, 0o644)
+        let log = openLog()
         let lock = unsafe picket_open(pidFile, picket_o_pid, 0o644)
         guard log >= 0, lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0, ftruncate(lock, 0) == 0,
             put("\(getpid())", to: lock), put(record("b"), to: log), put("+", to: 1)
@@ -90,11 +95,21 @@ struct Workload {
 
     // MARK: -
 
+    /// A file; or the rack, beyond a network that loses nothing until the plug is pulled.
+    private func openLog() -> Int32 {
+        let parts = log.split(separator: ":").map { String($0) }
+        guard parts.count == 3, parts[0] == "udp", let port = UInt16(parts[2])
+        else { return unsafe picket_open(log, picket_o_append, 0o644) }
+        var address = picket_address()
+        guard unsafe picket_address_parse(parts[1], port, &address) else { return -1 }
+        return unsafe picket_udp_connect(&address)
+    }
+
     private func record(_ kind: String) -> String {
         let time = padded("\(monotonicNanoseconds())", 20)
         let who = "\(padded(node, 32)) \(padded(name, 32))"
         return
-            "\(time) \(who) \(padded("\(term)", 20)) \(padded("\(getpid())", 10))   \(kind)     \n"
+            "\(time) \(who) \(padded("\(term)", 20)) \(padded("\(identity)", 10))   \(kind)     \n"
     }
 
     private func padded(_ text: String, _ width: Int) -> String {

@@ -134,3 +134,6 @@ int picket_announce(const char *device, const char *host);
 
 /// Bytes that malloc has given out and that are in use.
 uint64_t picket_heap_bytes(void);
+
+/// A datagram socket that sends to this address. -1 with errno.
+int picket_udp_connect(const struct picket_address *address);

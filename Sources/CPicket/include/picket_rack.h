@@ -87,6 +87,7 @@ int picket_pipe(int ends[2]);
 /// Gives the file's first bytes back to the disk; its size stays.
 int picket_punch_hole(int descriptor, int64_t length);
 static const int picket_kind_seqpacket = SOCK_SEQPACKET;
+static const int picket_kind_stream = SOCK_STREAM;
 /// Mounts a tmpfs with these options, such as `size=256k`; takes root. 0, or -1 with errno.
 int picket_mount_small(const char *path, const char *options);
 int picket_unmount(const char *path);
@@ -95,3 +96,28 @@ int picket_unmount(const char *path);
 int picket_terminal_raw(void);
 void picket_terminal_restore(void);
 void picket_terminal_size(int *columns, int *rows);
+
+// MARK: The lab: virtual machines beside this process
+
+/// recvmsg(2) that also takes descriptors (SCM_RIGHTS), close-on-exec: at most `room`, their number
+/// goes to `received`. Never waits.
+ssize_t picket_receive_descriptors(
+    int socket, void *bytes, size_t count, int *descriptors, int room, int *received);
+/// Reads of the descriptor return at once (fcntl is variadic).
+static inline int picket_never_wait(int descriptor) {
+    return fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+}
+/// What another processor writes, and what it may read: a ring's indices in shared memory.
+static inline uint16_t picket_load16(const void *place) {
+    return __atomic_load_n((const uint16_t *)place, __ATOMIC_ACQUIRE);
+}
+static inline void picket_store16(void *place, uint16_t value) {
+    __atomic_store_n((uint16_t *)place, value, __ATOMIC_RELEASE);
+}
+static inline void picket_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+/// A datagram socket bound at `path`, in place of whatever was there. -1 with errno.
+int picket_unix_datagram(const char *path);
+ssize_t picket_unix_send_to(int descriptor, const char *path, const void *bytes, size_t count);
+/// No thread of the process will run an instruction of its own again: each is on its way out or
+/// gone. (The kernel may still be taking its memory apart.)
+bool picket_process_ended(pid_t process);

@@ -24,6 +24,8 @@ final class AgentObserver {
     func attach(to node: SimulatedNode, of world: World) {
         self.node = node
         self.world = world
+        // A machine's courier brings what its agent says.
+        guard node.machine == nil else { return }
         world.loop.every(.milliseconds(25)) { [unowned self] in
             readHistory()
             if connection < 0 { connect() }
@@ -82,17 +84,25 @@ final class AgentObserver {
         if count < 0, picket_errno() == EAGAIN { return }
         guard count > 0 else { return disconnect() }
         text += buffer[..<count]
-        for line in Self.lines(of: &text) {
-            guard let object = Self.object(line), object["type"] as? String == "status"
-            else { continue }
-            status = object
-        }
+        for line in Self.lines(of: &text) { take(status: line) }
+    }
+
+    /// One line of the agent's.
+    func take(status line: [UInt8]) {
+        guard let object = Self.object(line), object["type"] as? String == "status"
+        else { return }
+        status = object
     }
 
     // MARK: - Commands
 
     /// Sends one line to the agent; its last reply, as text, goes to `answer`.
     func command(_ line: String, _ answer: @escaping (String, Bool) -> Void) {
+        if let machine = node?.machine {
+            return machine.ask(line) { lines, _ in
+                Self.judge(lines.last.map { Array($0.utf8) }, answer)
+            }
+        }
         guard let node, case let descriptor = picket_unix_stream(), descriptor >= 0 else { return }
         guard unsafe picket_unix_connect(descriptor, node.controlSocket) == 0,
             Self.write(line + "\n", to: descriptor)
@@ -112,11 +122,15 @@ final class AgentObserver {
             }
             world.loop.unwatch(descriptor)
             close(descriptor)
-            let last = Self.lines(of: &reply).compactMap { Self.object($0) }.last
-            answer(
-                last?["text"] as? String ?? "no answer",
-                last?["accepted"] as? Bool ?? (last?["type"] as? String != "error"))
+            Self.judge(Self.lines(of: &reply).last, answer)
         }
+    }
+
+    private static func judge(_ line: [UInt8]?, _ answer: (String, Bool) -> Void) {
+        let last = line.flatMap { object($0) }
+        answer(
+            last?["text"] as? String ?? "no answer",
+            last?["accepted"] as? Bool ?? (last?["type"] as? String != "error"))
     }
 
     // MARK: - History
@@ -131,14 +145,14 @@ final class AgentObserver {
         }
         if let data = try? history?.readToEnd(), !data.isEmpty {
             historyText += Array(data)
-            for line in Self.lines(of: &historyText) { tell(line) }
+            for line in Self.lines(of: &historyText) { take(history: line) }
         } else if Self.inode(path) != historyFile {
             // It was rotated.
             history = nil
         }
     }
 
-    private func tell(_ line: [UInt8]) {
+    func take(history line: [UInt8]) {
         guard let entry = Self.object(line), let kind = entry["kind"] as? String,
             let text = entry["text"] as? String
         else { return }
@@ -162,7 +176,8 @@ final class AgentObserver {
     private func moment(_ time: String?) -> Instant {
         let now = world.loop.now
         guard let time, let node, let date = dates.date(from: time) else { return now }
-        let offset = Double(node.wallClockOffset)
+        var offset = Double(node.wallClockOffset)
+        if let machine = node.machine { offset = -Double(machine.clockOffset ?? 0) / 1e9 }
         let age = Date().timeIntervalSince1970 + offset - date.timeIntervalSince1970
         guard age >= 0, age < 1 else { return now }
         return now - .nanoseconds(Int64(age * 1e9))

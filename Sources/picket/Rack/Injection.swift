@@ -17,7 +17,7 @@ extension World {
         case .agent(let id, let verb): perform(verb, on: self[id])
         case .pauseNode(let id, let pause):
             if pause { injected(id) }
-            self[id].pauseAll(pause)
+            self[id].body.pauseAll(pause)
         case .sensorReads(let id, let name, let value, let span):
             ramp(self[id].sensor(name)!, to: value, within: span)
         case .sensorFault(let id, let name, let fault):
@@ -27,11 +27,13 @@ extension World {
         case .relay(let id, let fault): for relay in self[id].relays { relay.set(fault) }
         case .feedback(let id, let feedback):
             for relay in self[id].relays { relay.feedback = feedback }
+            railMoved()
         case .link(let link, let to, let change): perform(change, on: link, to: to)
         case .workload(let id, let group, let verb, let behaviour):
-            misbehave(self[id].name, group, verb, behaviour)
+            misbehave(id, group, verb, behaviour)
         case .command(let id, let text): command(self[id].name, agents[id], text)
-        case .clock(let id, let seconds): self[id].wallClockOffset += seconds
+        case .clock(let id, let seconds): stepClock(self[id], seconds)
+        case .run(let id, let text): run(text, on: self[id])
         case .disk(let id, let full): fill(self[id], full)
         case .key(let id, let right): try? writeKey(of: id, right: right)
         case .capture(let name): network.capture(name)
@@ -47,14 +49,14 @@ extension World {
         switch verb {
         case .kill:
             injected(node.id)
-            node.killAgent()
+            node.body.killAgent()
         case .pause:
             injected(node.id)
-            node.pauseAgent(true)
-        case .resume: node.pauseAgent(false)
-        case .stop: node.stopAgent()
-        case .start: node.startAgent()
-        case .reload: node.reloadAgent()
+            node.body.pauseAgent(true)
+        case .resume: node.body.pauseAgent(false)
+        case .stop: node.body.stopAgent()
+        case .start: node.body.startAgent()
+        case .reload: node.body.reloadAgent()
         }
     }
 
@@ -82,7 +84,33 @@ extension World {
         }
     }
 
-    private func misbehave(_ node: String, _ group: String, _ verb: String, _ behaviour: String) {
+    private func stepClock(_ node: SimulatedNode, _ seconds: Int64) {
+        node.wallClockOffset += seconds
+        node.machine?.run("date -s @$(($(date +%s) + \(seconds)))")
+    }
+
+    private func run(_ command: String, on node: SimulatedNode) {
+        guard let machine = node.machine else {
+            return tell(.rack, "no_machine", node: node.name, "\(node.name) is no machine", .alarm)
+        }
+        machine.run(command) { [unowned self] lines, status in
+            for line in lines { tell(.rack, "machine_said", node: node.name, line) }
+            tell(
+                .rack, status == 0 ? "command_done" : "command_failed", node: node.name,
+                "the command on \(node.name) ends with status \(status)",
+                status == 0 ? .quiet : .warning)
+        }
+    }
+
+    private func misbehave(
+        _ id: NodeID, _ group: String, _ verb: String, _ behaviour: String
+    ) {
+        let node = self[id].name
+        if let machine = self[id].machine {
+            let path = "\(Rehearsal.machineFaults)/\(node).\(group).\(verb)"
+            return behaviour.isEmpty
+                ? machine.removeFile(path) : machine.put(path, Array(behaviour.utf8))
+        }
         let path = "\(faultsDirectory)/\(node).\(group).\(verb)"
         if behaviour.isEmpty {
             try? FileManager.default.removeItem(atPath: path)
@@ -102,7 +130,14 @@ extension World {
     }
 
     private func fill(_ node: SimulatedNode, _ full: Bool) {
-        if full {
+        if let machine = node.machine {
+            let filler = "/var/lib/picket/.filler"
+            machine.run(full ? "dd if=/dev/zero of=\(filler) bs=64k; true" : "rm -f \(filler)")
+            tell(
+                .rack, full ? "disk_full" : "disk_free", node: node.name,
+                full
+                    ? "\(node.name)'s disk is filled" : "\(node.name)'s disk has room again")
+        } else if full {
             node.disk.fill()
             tell(
                 .rack, "disk_full", node: node.name,

@@ -1,5 +1,7 @@
 /// The switch between the nodes: every link is two UDP sockets, one for each node to send to, and
 /// each direction of it can be disturbed by itself.
+///
+/// Between machines a link is an Ethernet cable: what passes, and is disturbed, are its frames.
 import CPicket
 import PicketConfig
 import PicketCore
@@ -45,11 +47,19 @@ final class Network {
         fileprivate(set) var exit: Int32 = -1
         /// Where the receiver is bound.
         let receiver: Endpoint
+        /// In its place, the socket of a machine's network card.
+        let card: String?
+        /// Between machines: the newest datagram that passed, in its frame.
+        fileprivate var newest: [UInt8] = []
         var disturbance = Disturbance.none
         var forwarded = 0
         var dropped = 0
 
-        init(link: Int, to: NodeID, entry: Int32, entryPort: UInt16, receiver: Endpoint) {
+        init(
+            link: Int, to: NodeID, entry: Int32, entryPort: UInt16, receiver: Endpoint,
+            card: String? = nil
+        ) {
+            self.card = card
             self.link = link
             self.to = to
             self.entry = entry
@@ -73,6 +83,10 @@ final class Network {
         // once do not meet.
         let host = 0x7F00_0000 | UInt32.random(in: 0x01_0000...0xFE_FFFF) & ~0xFF
         for link in 0..<linkCount {
+            if world.lab != nil {
+                for to in [NodeID.low, .high] { paths.append(try Self.cable(link, to, world)) }
+                continue
+            }
             let entries = [try Self.open(), try Self.open()]
             for (index, to) in [NodeID.low, .high].enumerated() {
                 let receiver = Endpoint(
@@ -87,6 +101,21 @@ final class Network {
             path.exit = paths[index ^ 1].entry
             world.loop.watch(path.entry) { [unowned self] in receive(index) }
         }
+    }
+
+    private static func cable(
+        _ link: Int, _ to: NodeID, _ world: World
+    ) throws(RackFailure) -> Path {
+        let names = world.plan.names
+        let entry = "\(world.directory)/\(names[to.peer])/switch.\(link)"
+        let descriptor = unsafe picket_unix_datagram(entry)
+        guard descriptor >= 0 else {
+            throw RackFailure("cannot bind \(entry): errno \(picket_errno())")
+        }
+        return Path(
+            link: link, to: to, entry: descriptor, entryPort: 0,
+            receiver: Endpoint(host: 0, port: 0),
+            card: "\(world.directory)/\(names[to])/net.\(link)")
     }
 
     private static func open() throws(RackFailure) -> (Int32, UInt16) {
@@ -134,6 +163,7 @@ final class Network {
 
     private func pass(_ index: Int, _ count: Int) {
         let path = paths[index]
+        if path.card != nil, count > 150 { path.newest = Array(buffer[..<count]) }
         if let capturing {
             captures[capturing, default: []].append(
                 Captured(path: index, bytes: Array(buffer[..<count])))
@@ -181,6 +211,10 @@ final class Network {
 
     @unsafe
     private func send(_ path: Path, _ bytes: UnsafeRawPointer, _ count: Int) {
+        if let card = path.card {
+            _ = unsafe picket_unix_send_to(path.exit, card, bytes, count)
+            return
+        }
         _ = unsafe picket_udp_send(
             path.exit, bytes, count, path.receiver.host, path.receiver.port)
     }
@@ -211,9 +245,17 @@ final class Network {
         for index in 0..<count {
             world.loop.after(.milliseconds(Int64(index))) { [unowned self] in
                 let path = paths.filter { $0.to == node }.randomElement()!
+                guard path.card == nil else { return junkFrame(index, on: path) }
                 inject(Self.noise(index, like: known.randomElement()?.bytes ?? []), on: path)
             }
         }
+    }
+
+    /// Noise that a machine's kernel passes on to its agent.
+    private func junkFrame(_ index: Int, on path: Path) {
+        let end = min(42, path.newest.count)
+        let noise = Self.noise(index, like: Array(path.newest[end...]))
+        inject(Frame.with(payload: noise, like: path.newest), on: path)
     }
 
     private static func noise(_ index: Int, like real: [UInt8]) -> [UInt8] {

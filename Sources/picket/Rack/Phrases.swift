@@ -22,6 +22,7 @@
 ///     key of NODE wrong | right           read at the agent's next start
 ///     capture NAME | end capture | replay NAME
 ///     junk to NODE COUNT                  random, cut short and altered datagrams
+///     run on NODE TEXT                    a shell command on a lab machine
 ///     say TEXT
 ///
 /// Conditions:
@@ -60,6 +61,7 @@ enum Action: Equatable {
     case capture(String?)
     case replay(String)
     case junk(NodeID, Int)
+    case run(NodeID, String)
     case say(String)
 
     enum AgentVerb: String { case kill, pause, resume, stop, start, reload }
@@ -153,6 +155,9 @@ struct PhraseReader {
         case "junk":
             try expect("to")
             return .junk(try node(), try integer("a count"))
+        case "run":
+            try expect("on")
+            return .run(try node(), rest())
         case "say": return .say(rest())
         default:
             guard plan.groups.contains(verb) else {

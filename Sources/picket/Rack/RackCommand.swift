@@ -46,6 +46,12 @@ struct RackCommand: ParsableCommand {
     @Flag(help: "Keep the rack's directory, with the agents' logs, and say where it is.")
     var keep = false
 
+    @Flag(help: "The nodes are virtual machines: real drivers, a real kernel that dies (make lab).")
+    var machines = false
+
+    @Option(help: "With --machines: where the lab was built; by default .build-lab.")
+    var lab: String?
+
     func run() throws {
         if list { return try listScenarios() }
         let status: Int32
@@ -97,13 +103,14 @@ struct RackRun {
     }
 
     private func run(_ plan: RackPlan, _ scenario: Scenario?) throws(RackFailure) -> Int32 {
-        let programs = try findPrograms()
+        let kit = command.machines ? try LabKit(directory: command.lab) : nil
+        let programs = kit == nil ? try findPrograms() : .onMachine
         let directory = try makeDirectory()
         let world: World
         do throws(RackFailure) {
             world = try World(
                 plan: plan, programs: programs, directory: directory,
-                smallDisks: scenario?.needsSmallDisks ?? false)
+                smallDisks: scenario?.needsSmallDisks ?? false, lab: kit)
         } catch {
             try? FileManager.default.removeItem(atPath: directory)
             throw error
@@ -116,7 +123,7 @@ struct RackRun {
         // see the hardware stand still. Where it is refused, the summary says how late it was.
         _ = RealTime.raisePriority(to: 20)
         let interrupted = Interrupt(loop: world.loop)
-        let player = scenario.map { ScenarioPlayer($0, on: world) }
+        let player = scenario.map { ScenarioPlayer($0, on: world, patience: kit?.patience ?? 1) }
         guard isLive else {
             let timeline = Timeline(world: world, json: command.json, verbose: command.verbose)
             return play(player, timeline, interrupted)

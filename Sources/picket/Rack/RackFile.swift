@@ -168,12 +168,15 @@ private struct NodeReader {
         for level in pair.cuts[id] {
             guard case .relay(let relay) = level else { continue }
             for supply in relay.supplies {
-                var sense: String?
-                if case .line(let line) = supply.feedback { sense = line.name }
-                supplies.append(
-                    SupplyPlan(
-                        line: supply.line.name, sense: sense,
-                        normallyClosed: supply.wiring == .normallyClosed, delay: contactDelay))
+                var plan = SupplyPlan(
+                    line: supply.line.name, sense: nil,
+                    normallyClosed: supply.wiring == .normallyClosed, delay: contactDelay,
+                    activeHigh: supply.line.active == .high)
+                if case .line(let line) = supply.feedback {
+                    plan.sense = line.name
+                    plan.senseActiveHigh = line.active == .high
+                }
+                supplies.append(plan)
             }
         }
         return supplies

@@ -50,12 +50,20 @@ struct SupplyPlan {
     var normallyClosed: Bool
     /// From the line's edge to the contact's.
     var delay: Duration
+    /// Of a machine's wires: the level that energises the relay, and by which the sense line says
+    /// that the supply is on.
+    var activeHigh = true
+    var senseActiveHigh = true
 }
 
 /// Where the rack finds its programs.
 struct RackPrograms {
     var picketd: String
     var workload: String
+
+    /// As they are installed on a lab machine.
+    static let onMachine = RackPrograms(
+        picketd: "/usr/sbin/picketd", workload: "/usr/bin/picket-workload")
 }
 
 /// Something that happened, and who says so.

@@ -36,6 +36,20 @@ enum Rehearsal {
             .replacingOccurrences(of: "@WORKLOAD@", with: workload)
     }
 
+    /// Where a lab machine's workloads look for what they must do wrong.
+    static let machineFaults = "/run/picket-faults"
+
+    /// On a lab machine everything lies where it would lie on a real one, and the workloads' records
+    /// go by the network.
+    static func completedForMachine(_ text: String, node: String) -> String {
+        text.replacingOccurrences(of: "@RACK@/@NODE@/pair.key", with: "/etc/picket/pair.key")
+            .replacingOccurrences(of: "@RACK@/workload.log", with: LabWire.address)
+            .replacingOccurrences(of: "@RACK@/workloads", with: "/run/picket-workloads")
+            .replacingOccurrences(of: "@RACK@/faults", with: machineFaults)
+            .replacingOccurrences(of: "@WORKLOAD@", with: RackPrograms.onMachine.workload)
+            .replacingOccurrences(of: "@NODE@", with: node)
+    }
+
     private static func standIn(_ group: String) -> YamlNode {
         func command(_ verb: String) -> YamlNode {
             .sequence(

@@ -6,6 +6,8 @@ import PicketCore
 final class ScenarioPlayer {
     private let scenario: Scenario
     private unowned let world: World
+    /// How much longer a step may take than the scenario says.
+    private let patience: Int
     private var step = 0
     private var since: Instant
     private var met = false
@@ -13,7 +15,8 @@ final class ScenarioPlayer {
     private var causes: [String] = []
     private var ended: (() -> Void)?
 
-    init(_ scenario: Scenario, on world: World) {
+    init(_ scenario: Scenario, on world: World, patience: Int = 1) {
+        self.patience = patience
         self.scenario = scenario
         self.world = world
         since = world.loop.now
@@ -57,8 +60,9 @@ final class ScenarioPlayer {
         let current = scenario.steps[step]
         if !met {
             if let missing = current.conditions.first(where: { !world.holds($0.condition) }) {
-                if world.loop.now - since > current.within {
-                    fail("waited \(Text.span(current.within)) in vain for: \(missing.text)")
+                let within = current.within * Int64(patience)
+                if world.loop.now - since > within {
+                    fail("waited \(Text.span(within)) in vain for: \(missing.text)")
                 }
                 return
             }

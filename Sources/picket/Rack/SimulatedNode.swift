@@ -1,14 +1,41 @@
-/// One node: its power, its processes, and the devices behind its socket.
+/// One node: its power, what runs on it, and the devices behind its socket.
 ///
-/// The processes of a node are one session, whose leader supervises the agent. Losing power is the
-/// death of the whole session at once; the rail reads *off* only when the last of its processes
-/// is gone, so that a verified fence means what it says.
+/// Losing power is the death of all that runs at once; the rail reads *off* only when nothing of it
+/// can act any more, so that a verified fence means what it says.
 import CPicket
 import Foundation
 import PicketConfig
 import PicketCore
 import PicketHardware
 import PicketSimulation
+
+/// What runs on a node while it has power: a session of processes, or a virtual machine.
+protocol NodeBody: AnyObject {
+    /// The agent's process, by the number that it has on its node.
+    var agent: pid_t? { get }
+    var agentPaused: Bool { get }
+    /// It has been started and not been cleared away.
+    var exists: Bool { get }
+    /// Nothing of it can do anything any more.
+    var isGone: Bool { get }
+    /// Power on, or a reset's end. Calls `hasBooted` of its node.
+    func start()
+    /// Everything dies, now.
+    func kill()
+    /// It is gone: gives back what it held.
+    func clear()
+    func killAgent()
+    func pauseAgent(_ pause: Bool)
+    /// The whole node stands still, as a virtual machine that is not scheduled.
+    func pauseAll(_ pause: Bool)
+    /// A planned stop, as `systemctl stop`.
+    func stopAgent()
+    func startAgent()
+    /// SIGHUP: the agent reads its configuration again.
+    func reloadAgent()
+    /// For the rack's own end: nothing is left behind.
+    func remove()
+}
 
 final class SimulatedNode {
     let id: NodeID
@@ -25,23 +52,19 @@ final class SimulatedNode {
     private(set) var held = true
     private(set) var boots = 0
     private(set) var bootID = ""
-    private(set) var agent: pid_t?
-    /// When the processes of the last power-on were all gone.
+    /// When what ran since the last power-on was gone.
     private(set) var railOffAt: Instant?
-    private(set) var agentPaused = false
     var wallClockOffset: Int64 = 0
     var relays: [SimulatedRelay] = []
     private(set) var buses: [Int: SimulatedBus] = [:]
     private(set) var sensors: [SimulatedSensor] = []
     private(set) var watchdog = Watchdog()
     let disk: SimulatedDisk
+    private(set) var body: (any NodeBody)!
+    /// `nil`: the node is processes.
+    private(set) var machine: VirtualMachine?
 
-    private var supervisor: pid_t = 0
-    /// Closing it takes the supervisor's standard input away.
-    private var leash: Int32 = -1
-    private var supervisorOutput: Int32 = -1
-    private var supervisorText: [UInt8] = []
-    /// Processes of the last power-on may still be there.
+    /// What ran at the last power-on may still be there.
     private(set) var draining = false
     private var bootTimer: EventLoop.TimerID?
     private var reset = "power"
@@ -66,7 +89,8 @@ final class SimulatedNode {
         self.plan = plan
         self.directory = directory
         self.world = world
-        disk = SimulatedDisk(path: directory + "/state", small: world.smallDisks)
+        let small = world.smallDisks && world.lab == nil
+        disk = SimulatedDisk(path: directory + "/state", small: small)
         for sensor in plan.sensors {
             let simulated = SimulatedSensor(settings: sensor.settings, value: sensor.value)
             sensors.append(simulated)
@@ -76,12 +100,23 @@ final class SimulatedNode {
         }
     }
 
+    /// Once the wires are there.
+    func fit() throws(RackFailure) {
+        if let lab = world.lab {
+            let machine = try VirtualMachine(node: self, kit: lab)
+            self.machine = machine
+            body = machine
+        } else {
+            body = ProcessSession(node: self)
+        }
+    }
+
     var runDirectory: String { directory + "/run" }
     var stateDirectory: String { directory + "/state" }
     var socketPath: String { directory + "/rack.sock" }
     var controlSocket: String { runDirectory + "/picketd.sock" }
     var logPath: String { directory + "/log" }
-    private var stoppedMark: String { directory + "/stopped" }
+    var agentPaused: Bool { body.agentPaused }
 
     // MARK: - Power
 
@@ -110,22 +145,33 @@ final class SimulatedNode {
         } else if isFed, state == .off, !draining {
             boot(because: "power on")
         }
+        world.railMoved()
     }
 
     /// The kernel dies: only the watchdog or the relay brings it back.
     func crash() {
         guard state == .running || state == .booting else { return }
-        say("crash", "crashes: the kernel is dead, the power stays on", .alarm)
-        die(.crashed)
+        guard let machine else {
+            say("crash", "crashes: the kernel is dead, the power stays on", .alarm)
+            return die(.crashed)
+        }
+        say("crash", "is told to panic: the kernel dies, the power stays on", .alarm)
+        machine.panic()
+        state = .crashed
+        world.agents[id].nodeDied()
     }
 
     private func watchdogBit() {
         watchdog.timer = nil
+        tellOfReset()
+        die(.crashed)
+        boot(because: "watchdog")
+    }
+
+    private func tellOfReset() {
         say("watchdog_reset", "is reset by its watchdog", .alarm)
         world.watchdogBit()
         reset = "watchdog"
-        die(.crashed)
-        boot(because: "watchdog")
     }
 
     /// Everything that runs dies now.
@@ -134,54 +180,41 @@ final class SimulatedNode {
         loop.cancel(bootTimer)
         bootTimer = nil
         if next == .off { disarm() }
-        agentPaused = false
+        if body.exists {
+            draining = true
+            body.kill()
+        }
         world.agents[id].nodeDied()
         for bus in buses.values { bus.forget() }
-        if supervisor > 0 {
-            draining = true
-            killEverything()
-            drain()
-        } else {
-            drained()
-        }
+        if draining { drain() } else { drained() }
         for relay in world.relays where relay.driver == id { relay.driverDied() }
     }
 
-    private func killEverything() {
-        // The agent first: it is the one that could still do something.
-        if let agent { kill(agent, SIGKILL) }
-        kill(-supervisor, SIGKILL)
-        for process in members() { kill(process, SIGKILL) }
-    }
-
-    private func members() -> [pid_t] {
-        var found = [pid_t](repeating: 0, count: 512)
-        // Orphans that left the session are the rack's own children; so are the supervisors.
-        let count = unsafe picket_session_members(supervisor, getpid(), &found, 512)
-        let supervisors = world.nodes.map(\.supervisor)
-        return found[..<max(0, Int(count))].filter { $0 == supervisor || !supervisors.contains($0) }
-    }
-
     private func drain() {
-        world.reapChildren()
-        let left = members()
-        guard !left.isEmpty else { return drained() }
-        for process in left { kill(process, SIGKILL) }
-        loop.after(.microseconds(300)) { [unowned self] in drain() }
+        guard body.isGone else {
+            loop.after(.microseconds(300)) { [unowned self] in drain() }
+            return
+        }
+        drained()
     }
 
     private func drained() {
         draining = false
-        supervisor = 0
-        agent = nil
-        closePipes()
+        if body.exists { body.clear() }
         railOffAt = loop.now
         if state == .off { say("rail_off", "is off: its last process is gone", .normal) }
         world.railFell(self)
         if isFed, state == .off { boot(because: "power on") }
     }
 
+    // MARK: - Booting
+
     private func boot(because cause: String) {
+        if machine != nil {
+            state = .booting
+            say("boot", "boots (\(cause))", .normal)
+            return body.start()
+        }
         guard bootTimer == nil else { return }
         if state == .off { state = .booting }
         say("boot", "boots (\(cause)), ready in \(plan.bootTime.milliseconds) ms", .normal)
@@ -199,168 +232,44 @@ final class SimulatedNode {
             }
             return
         }
-        state = .running
-        boots += 1
-        bootID = UUID().uuidString.lowercased()
         disarm()
         try? FileManager.default.removeItem(atPath: runDirectory)
         for path in [runDirectory, stateDirectory] {
             try? FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true)
         }
-        startSupervisor()
+        bootID = UUID().uuidString.lowercased()
+        body.start()
     }
 
-    // MARK: - Processes
-
-    private func startSupervisor() {
-        var input: [Int32] = [-1, -1]
-        var output: [Int32] = [-1, -1]
-        let log = unsafe picket_open(logPath, picket_o_append, 0o644)
-        guard unsafe picket_pipe(&input) == 0, unsafe picket_pipe(&output) == 0, log >= 0 else {
-            return world.fail("cannot start \(name): errno \(picket_errno())")
-        }
-        let arguments = [
-            world.programs.workload, "supervise", "--delay", "\(plan.restartDelay.milliseconds)",
-            "--stopped", stoppedMark, "--", world.programs.picketd, "--config",
-            world.configurationPath(of: self), "--node", name, "--rack", socketPath,
-        ]
-        var environment = ProcessInfo.processInfo.environment
-        environment["PICKET_NODE"] = name
-        environment["NOTIFY_SOCKET"] = nil
-        let child = spawn(
-            arguments, environment: environment.map { "\($0)=\($1)" }, input: input[0],
-            output: output[1], error: log)
-        for descriptor in [input[0], output[1], log] { close(descriptor) }
-        leash = input[1]
-        supervisorOutput = output[0]
-        guard let child else { return world.fail("cannot start \(world.programs.workload)") }
-        supervisor = child
-        loop.watch(supervisorOutput) { [unowned self] in readSupervisor() }
+    /// The agent is about to be started.
+    func hasBooted() {
+        state = .running
+        boots += 1
         say("booted", "has booted", .normal)
     }
 
-    private func spawn(
-        _ arguments: [String], environment: [String], input: Int32, output: Int32, error: Int32
-    ) -> pid_t? {
-        var argumentPointers = unsafe arguments.map { unsafe strdup($0) }
-        var environmentPointers = unsafe environment.map { unsafe strdup($0) }
-        unsafe argumentPointers.append(nil)
-        unsafe environmentPointers.append(nil)
-        defer {
-            unsafe argumentPointers.forEach { unsafe free($0) }
-            unsafe environmentPointers.forEach { unsafe free($0) }
-        }
-        var child: pid_t = 0
-        let result = unsafe picket_spawn_session(
-            &child, argumentPointers, environmentPointers, input, output, error)
-        return result == 0 ? child : nil
+    /// The machine's own watchdog ended its kernel's life.
+    func machineWatchdogBit() {
+        tellOfReset()
+        state = .crashed
+        world.agents[id].nodeDied()
     }
 
-    private func readSupervisor() {
-        var buffer = [UInt8](repeating: 0, count: 1024)
-        let count = unsafe buffer.withUnsafeMutableBytes {
-            unsafe read(supervisorOutput, $0.baseAddress, $0.count)
-        }
-        guard count > 0 else {
-            loop.unwatch(supervisorOutput)
-            return
-        }
-        supervisorText += buffer[..<count]
-        while let end = supervisorText.firstIndex(of: UInt8(ascii: "\n")) {
-            let words = String(decoding: supervisorText[..<end], as: UTF8.self)
-                .split(separator: " ")
-            supervisorText.removeFirst(end + 1)
-            guard words.count == 2, let number = Int32(words[1]) else { continue }
-            if words[0] == "agent" {
-                agent = number
-                agentPaused = false
-                say("agent_started", "starts its agent (process \(number))", .quiet)
-            } else {
-                agent = nil
-                agentPaused = false
-                say("agent_ended", "has lost its agent: \(Self.ending(number))", .warning)
-                if number >> 8 != 0, let words = lastWords {
-                    say("agent_said", "heard: \(words)", .warning)
-                }
-            }
-        }
+    /// The machine was reset and boots again, its power on all the while.
+    func machineWasReset() {
+        guard state != .off else { return }
+        if state == .running { say("reset", "resets itself", .warning) }
+        state = .booting
+        world.agents[id].nodeDied()
     }
 
-    /// The last line of what the agent wrote to its standard error.
-    private var lastWords: String? {
-        let text = try? String(contentsOfFile: logPath, encoding: .utf8)
-        return text?.split(separator: "\n").last.map(String.init)
-    }
-
-    /// A wait status in words.
-    private static func ending(_ status: Int32) -> String {
-        let signal = status & 0x7F
-        return signal == 0 ? "exit \(status >> 8)" : "signal \(signal)"
-    }
-
-    private func closePipes() {
-        if supervisorOutput >= 0 {
-            loop.unwatch(supervisorOutput)
-            close(supervisorOutput)
-            close(leash)
-        }
-        supervisorOutput = -1
-        leash = -1
-        supervisorText = []
-    }
-
-    /// For the rack's own end: no process is left behind.
     func remove() {
-        defer { disk.remove() }
-        guard supervisor > 0 else { return }
-        killEverything()
-        for _ in 0..<1000 {
-            world.reapChildren()
-            let left = members()
-            if left.isEmpty { break }
-            for process in left { kill(process, SIGKILL) }
-            usleep(300)
-        }
-        var status: Int32 = 0
-        _ = unsafe waitpid(supervisor, &status, 0)
-        closePipes()
+        body.remove()
+        disk.remove()
     }
 
-    // MARK: - What is done to the agent
-
-    func killAgent() {
-        guard let agent else { return }
-        kill(agent, SIGKILL)
-    }
-
-    func pauseAgent(_ pause: Bool) {
-        guard let agent else { return }
-        kill(agent, pause ? SIGSTOP : SIGCONT)
-        agentPaused = pause
-    }
-
-    /// The whole node stands still, as a virtual machine that is not scheduled.
-    func pauseAll(_ pause: Bool) {
-        guard supervisor > 0 else { return }
-        for process in members() { kill(process, pause ? SIGSTOP : SIGCONT) }
-        agentPaused = pause
-    }
-
-    /// A planned stop, as `systemctl stop`.
-    func stopAgent() {
-        _ = FileManager.default.createFile(atPath: stoppedMark, contents: nil)
-        if let agent { kill(agent, SIGTERM) }
-    }
-
-    func startAgent() { try? FileManager.default.removeItem(atPath: stoppedMark) }
-
-    /// SIGHUP: the agent reads its configuration again.
-    func reloadAgent() {
-        if let agent { kill(agent, SIGHUP) }
-    }
-
-    // MARK: - Watchdog
+    // MARK: - Watchdog of a node that is processes
 
     func openWatchdog(_ timeout: Duration) {
         if !watchdog.armed {
@@ -395,7 +304,7 @@ final class SimulatedNode {
         sensors.first { $0.settings.name == name }
     }
 
-    private func say(_ kind: String, _ text: String, _ severity: RackEvent.Severity) {
+    func say(_ kind: String, _ text: String, _ severity: RackEvent.Severity) {
         world.tell(.rack, kind, node: name, "\(name) \(text)", severity)
     }
 }

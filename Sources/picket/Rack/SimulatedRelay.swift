@@ -68,11 +68,15 @@ final class SimulatedRelay {
     }
 
     private func move(to on: Bool, after delay: Duration) {
+        // Before the line's driver is answered.
+        if delay == .zero { return arrive(on) }
         pending.append(
-            loop.after(delay) { [unowned self] in
-                guard contact != on else { return }
-                contact = on
-                moved()
-            })
+            loop.after(delay) { [unowned self] in arrive(on) })
+    }
+
+    private func arrive(_ on: Bool) {
+        guard contact != on else { return }
+        contact = on
+        moved()
     }
 }

@@ -15,6 +15,10 @@ final class World {
     let directory: String
     /// Give the nodes a disk that can be full for real, if that is permitted.
     let smallDisks: Bool
+    /// The nodes are virtual machines, made of this.
+    let lab: LabKit?
+    /// Where their workloads' records come in.
+    private(set) var wire: LabWire?
     let began: Instant
     private(set) var nodes: [SimulatedNode] = []
     private(set) var relays: [SimulatedRelay] = []
@@ -30,12 +34,14 @@ final class World {
 
     /// - Parameter directory: the rack's own, empty and with a short path, for it holds sockets.
     init(
-        plan: RackPlan, programs: RackPrograms, directory: String, smallDisks: Bool = false
+        plan: RackPlan, programs: RackPrograms, directory: String, smallDisks: Bool = false,
+        lab: LabKit? = nil
     ) throws(RackFailure) {
         self.plan = plan
         self.programs = programs
         self.directory = directory
         self.smallDisks = smallDisks
+        self.lab = lab
         began = loop.now
         tally = Tally(plan: plan)
         guard let log = WorkloadLog(path: directory + "/workload.log") else {
@@ -44,8 +50,9 @@ final class World {
         self.log = log
         agents = PerNode(
             low: AgentObserver(name: plan.names.low), high: AgentObserver(name: plan.names.high))
-        network = try Network(world: self, linkCount: plan.linkCount)
         try writeFiles()
+        network = try Network(world: self, linkCount: plan.linkCount)
+        if lab != nil { try listenToMachines() }
         for id in [NodeID.low, .high] {
             let name = plan.names[id]
             nodes.append(
@@ -54,7 +61,10 @@ final class World {
                     world: self))
         }
         for node in nodes { wire(node) }
-        for node in nodes { servers.append(try RackServer(world: self, node: node)) }
+        for node in nodes { try node.fit() }
+        for node in nodes where lab == nil {
+            servers.append(try RackServer(world: self, node: node))
+        }
         for node in nodes { agents[node.id].attach(to: node, of: self) }
         _ = picket_become_subreaper()
         loop.every(.milliseconds(5)) { [unowned self] in readEvidence() }
@@ -89,8 +99,11 @@ final class World {
         for id in [NodeID.low, .high] {
             let name = plan.names[id]
             try writeKey(of: id, right: true)
-            let text = Rehearsal.completed(
-                plan.rehearsed, node: name, rack: directory, workload: programs.workload)
+            let text =
+                lab == nil
+                ? Rehearsal.completed(
+                    plan.rehearsed, node: name, rack: directory, workload: programs.workload)
+                : Rehearsal.completedForMachine(plan.rehearsed, node: name)
             try write(Array(text.utf8), to: "\(directory)/\(name)/picket.yaml", 0o644)
         }
     }
@@ -98,7 +111,9 @@ final class World {
     /// The agents read it when they start, and on SIGHUP.
     func writeKey(of id: NodeID, right: Bool) throws(RackFailure) {
         let path = "\(directory)/\(plan.names[id])/pair.key"
-        try write(right ? key : key.map { $0 ^ 0x55 }, to: path, 0o600)
+        let bytes = right ? key : key.map { $0 ^ 0x55 }
+        try write(bytes, to: path, 0o600)
+        if nodes.count == 2 { self[id].machine?.put("/etc/picket/pair.key", bytes) }
     }
 
     private func write(_ bytes: [UInt8], to path: String, _ mode: Int) throws(RackFailure) {
@@ -140,12 +155,11 @@ final class World {
         guard let relay = relays.first(where: { $0.driver == node.id && $0.plan.line == name })
         else { return .error("no line \(name) that \(node.name) drives") }
         guard relay.commanded != on else { return .done }
-        relay.drive(on: on)
-        let fed = self[relay.feeds]
-        if !on { tally.lineOff(feeding: fed.id, at: loop.now) }
+        if !on { tally.lineOff(feeding: relay.feeds, at: loop.now) }
         tell(
             .rack, on ? "line_on" : "line_off", node: node.name,
             "\(node.name) sets \(name) \(on ? "on" : "off")")
+        relay.drive(on: on)
         return .done
     }
 
@@ -157,7 +171,7 @@ final class World {
         return .error("no line \(name) on \(node.name)")
     }
 
-    private func sense(_ relay: SimulatedRelay) -> Bool {
+    func sense(_ relay: SimulatedRelay) -> Bool {
         let node = self[relay.feeds]
         let live = (node.mains && relay.contact) || (node.draining && !node.isFed)
         switch relay.feedback {
@@ -182,11 +196,27 @@ final class World {
         node.feedChanged()
     }
 
+    /// What the machines' sense lines read may have changed.
+    func railMoved() {
+        for node in nodes { node.machine?.senseMoved() }
+    }
+
     func watchdogBit() { tally.reset() }
 
-    func railFell(_ node: SimulatedNode) { tally.railOff(node.id, at: loop.now) }
+    func railFell(_ node: SimulatedNode) {
+        tally.railOff(node.id, at: loop.now)
+        railMoved()
+    }
 
     // MARK: - Evidence
+
+    private func listenToMachines() throws(RackFailure) {
+        let wire = try LabWire(directory: directory, loop: loop)
+        wire.arrived = { [unowned self] record in
+            for finding in evidence.add(record) { report(finding) }
+        }
+        self.wire = wire
+    }
 
     private func readEvidence() {
         for record in log.newRecords() {

@@ -1,0 +1,52 @@
+/// What the lab's machines are made of, as Tests/Lab/build left it in a directory.
+import CPicket
+import Foundation
+import PicketCore
+
+struct LabKit {
+    let directory: String
+    /// `kvm` or `tcg`.
+    let acceleration: String
+    /// How much longer than on the process rack a scenario may take.
+    let patience: Int
+
+    static let needed = ["vmlinux", "guest.cpio", "state.img", "accel", "tools"]
+
+    /// - Parameter directory: `nil`: where `make lab` builds it.
+    init(directory: String?) throws(RackFailure) {
+        let places = directory.map { [$0] } ?? Shipped.directories.map { $0 + "/.build-lab" }
+        let files = FileManager.default
+        let whole = places.first { place in
+            Self.needed.allSatisfy { files.fileExists(atPath: "\(place)/\($0)") }
+        }
+        guard let whole else {
+            throw RackFailure("there is no lab in \(places.joined(separator: ", ")): make lab")
+        }
+        self.directory = whole
+        let text = (try? String(contentsOfFile: whole + "/accel", encoding: .utf8)) ?? "tcg"
+        acceleration = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        patience = acceleration == "kvm" ? 4 : 8
+    }
+
+    private var tools: String { directory + "/tools" }
+
+    /// QEMU's libraries where they are not installed.
+    var environment: [String] {
+        let libraries = ["\(tools)/usr/lib/x86_64-linux-gnu", "\(tools)/lib/x86_64-linux-gnu"]
+        return ["LD_LIBRARY_PATH=\(libraries.joined(separator: ":"))", "PATH=/usr/bin:/bin"]
+    }
+
+    /// What is the same for all machines.
+    func command(memory: Int) -> [String] {
+        [
+            "\(tools)/usr/bin/qemu-system-x86_64", "-L", "\(tools)/usr/share/seabios", "-L",
+            "\(tools)/usr/share/qemu", "-nodefaults", "-display", "none", "-rtc", "base=utc",
+            "-machine", "q35,accel=\(acceleration),usb=off,memory-backend=ram",
+            "-cpu", acceleration == "kvm" ? "host" : "max", "-m", "\(memory)",
+            "-object", "memory-backend-memfd,id=ram,size=\(memory)M,share=on",
+            "-kernel", "\(directory)/vmlinux", "-initrd", "\(directory)/guest.cpio",
+            "-append", "console=ttyS0 quiet panic=0 unknown_nmi_panic",
+            "-device", "i6300esb", "-action", "watchdog=reset", "-device", "virtio-rng-pci",
+        ]
+    }
+}

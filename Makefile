@@ -126,6 +126,8 @@ deps: ## Install the Debian packages that are missing; does nothing if none is
 	command -v pkg-config >/dev/null || missing="pkg-config"; \
 	pkg-config --exists libsodium 2>/dev/null || missing="$$missing libsodium-dev"; \
 	pkg-config --exists yaml-0.1 2>/dev/null || missing="$$missing libyaml-dev"; \
+	pkg-config --exists libgpiod 2>/dev/null || missing="$$missing libgpiod-dev"; \
+	[ -e /usr/include/i2c/smbus.h ] || missing="$$missing libi2c-dev"; \
 	[ -n "$$missing" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then \
 	    echo "make deps: install these first (Debian's names):" $$missing >&2; exit 1; fi; \

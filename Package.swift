@@ -42,7 +42,8 @@ let agentLinker: [LinkerSetting] =
     embedded
     ? [
         .unsafeFlags([
-            "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all",
+            "-use-ld=lld", "-Xlinker", "--as-needed", "-Xlinker", "--gc-sections", "-Xlinker",
+            "--icf=all",
             // Equal sequences of code are shared, as they are by themselves on Arm.
             "-Xlinker", "-mllvm", "-Xlinker", "-enable-machine-outliner=always",
             "-Xlinker", "-z", "-Xlinker", "now",
@@ -57,8 +58,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 var targets: [Target] = [
     .target(
-        name: "CPicket", cSettings: embedded ? [.define("PICKET_EMBEDDED")] : [],
-        linkerSettings: embedded ? [] : [.linkedLibrary("m")]),
+        name: "CPicket", dependencies: ["CGpiod"],
+        cSettings: embedded ? [.define("PICKET_EMBEDDED")] : [],
+        linkerSettings: [.linkedLibrary("i2c")] + (embedded ? [] : [.linkedLibrary("m")])),
+    .systemLibrary(
+        name: "CGpiod", pkgConfig: "libgpiod", providers: [.apt(["libgpiod-dev", "libi2c-dev"])]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .target(name: "PicketCore", exclude: embedded ? ["Proof"] : [], swiftSettings: agent),

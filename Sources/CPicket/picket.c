@@ -149,6 +149,27 @@ ssize_t picket_notify(const char *path, const void *bytes, size_t count) {
     return sent;
 }
 
+ssize_t picket_notify_descriptor(const char *path, const void *bytes, size_t count, int passed) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(path, &address);
+    if (length == 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    struct iovec text = {(void *)bytes, count};
+    union {
+        char room[CMSG_SPACE(sizeof passed)];
+        struct cmsghdr header;
+    } control = {.header = {
+        .cmsg_len = CMSG_LEN(sizeof passed), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    memcpy(CMSG_DATA(&control.header), &passed, sizeof passed);
+    struct msghdr message = {
+        .msg_name = &address, .msg_namelen = length, .msg_iov = &text, .msg_iovlen = 1,
+        .msg_control = &control, .msg_controllen = sizeof control.room};
+    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close_keeping_errno(fd);
+    return sent;
+}
+
 int picket_notify_receiver(const char *path) {
     struct sockaddr_un address;
     socklen_t length = unix_address(path, &address);

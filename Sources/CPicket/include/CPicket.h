@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "picket_devices.h"
 #include "picket_rack.h"
 
 /// `errno` of the calling thread (a macro that Embedded Swift does not import).

@@ -33,6 +33,8 @@ public enum BusError: Error, Equatable, Sendable {
     case timeout
     /// Another controller won the bus, or a line did not follow what was driven.
     case arbitrationLost
+    /// A driver of the kernel has the address: what it reads is to be had of the kernel (hwmon).
+    case claimed(address: UInt8)
     /// The bus is gone: its adapter was unplugged or its driver unbound.
     case vanished
     /// What else the system said, an errno of errno(3).

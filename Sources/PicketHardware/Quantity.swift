@@ -80,6 +80,8 @@ public struct SensorError: Error, Equatable, Sendable {
         case notReady
         /// Another device answers at this address.
         case wrongDevice
+        /// What came does not match its checksum.
+        case checksum
         /// The bus gave another number of bytes than was asked for.
         case shortAnswer
     }

@@ -75,14 +75,22 @@ public struct SupplyDescription: Equatable, Sendable {
 /// A GPIO line, by name or by its place on a chip. The name is what people and the rack call it.
 public struct LineDescription: Equatable, Sendable {
     public var name: String
-    /// `gpiochip0`, or a path; `nil`: find the line by its name.
+    /// A chip's name (`gpiochip0`), label or path; `nil`: find the line by its name.
     public var chip: String?
     /// On `chip`.
     public var offset: UInt32?
     /// The electrical level that energises the relay, or by which a sense line says *on*.
     public var active: Active
+    public var bias = Bias.asIs
+    public var drive = Drive.pushPull
+    /// The place is the board file's word: the kernel may not call that line by another name.
+    public var byBoard = false
+    /// It is a pin of an I2C expander, not of a GPIO chip.
+    public var pin: ExpanderPin?
 
     public enum Active: UInt8, Sendable { case high, low }
+    public enum Bias: UInt8, Sendable { case asIs, none, pullUp, pullDown }
+    public enum Drive: UInt8, Sendable { case pushPull, openDrain, openSource }
 
     public init(
         name: String, chip: String? = nil, offset: UInt32? = nil, active: Active = .high
@@ -91,5 +99,31 @@ public struct LineDescription: Equatable, Sendable {
         self.chip = chip
         self.offset = offset
         self.active = active
+    }
+}
+
+/// A pin of an I/O expander that this program drives itself, over I2C.
+public struct ExpanderPin: Equatable, Sendable {
+    public var kind: Kind
+    /// The N of /dev/i2c-N.
+    public var bus: Int
+    public var address: UInt8
+    /// 0…7; 0…15 of an MCP23017, whose GPB0 is 8.
+    public var number: UInt8
+
+    public enum Kind: UInt8, Sendable {
+        case pcf8574, mcp23017
+        public var pins: Int { self == .pcf8574 ? 8 : 16 }
+    }
+
+    public init(kind: Kind, bus: Int, address: UInt8, number: UInt8) {
+        self.kind = kind
+        self.bus = bus
+        self.address = address
+        self.number = number
+    }
+
+    public func sharesChip(with other: ExpanderPin) -> Bool {
+        kind == other.kind && bus == other.bus && address == other.address
     }
 }

@@ -30,17 +30,27 @@ public enum DriverDescription: Equatable, Sendable {
     case ina219(measure: INA219.Measure, shunt: Double)
     /// `scale`: what one volt at the input means, in `unit`.
     case ads1115(input: ADS1115.Input, range: ADS1115.Range, scale: Double, unit: Unit)
+    case mcp9808
+    case sht3x(SHT3x.Measure)
+    case ina226(measure: INA219.Measure, shunt: Double)
+    case ds3231
     case register(RegisterDescription)
+    case hwmon(HwmonDescription)
 
     /// The unit in which limits are given.
     public var unit: Unit {
         switch self {
-        case .tmp102, .lm75: .celsius
-        case .ina219(.busVoltage, _), .ina219(.shuntVoltage, _): .volts
-        case .ina219(.current, _): .amperes
-        case .ina219(.power, _): .watts
+        case .tmp102, .lm75, .mcp9808, .ds3231, .sht3x(.temperature): .celsius
+        case .sht3x(.humidity): .named("%")
+        case .ina219(let measure, _), .ina226(let measure, _):
+            switch measure {
+            case .busVoltage, .shuntVoltage: .volts
+            case .current: .amperes
+            case .power: .watts
+            }
         case .ads1115(_, _, _, let unit): unit
         case .register(let register): register.unit
+        case .hwmon(let hwmon): HwmonDescription.scale(of: hwmon.input)?.unit ?? .raw
         }
     }
 }

@@ -40,7 +40,9 @@ public struct RailSense<B: Bus, D: Delay>: SenseLine {
         case .bus(.timeout): .timeout
         case .bus(.nak), .bus(.vanished): .vanished
         case .bus(.other(let errno)): .other(errno: errno)
-        case .bus(.arbitrationLost), .overflow, .notReady, .wrongDevice, .shortAnswer: .undecided
+        case .bus(.arbitrationLost), .bus(.claimed), .overflow, .notReady, .wrongDevice,
+            .checksum, .shortAnswer:
+            .undecided
         }
     }
 }

@@ -130,7 +130,21 @@ public struct RelayFence: Sendable {
         case .cancel(let id): cancel(id, at: now)
         case .switchOn(let id): switchOn(id, at: now)
         case .stop: stop(at: now)
+        case .sensed: lookAgain(at: now)
         case .test: break
+        }
+    }
+
+    /// What waits for a sense line to change looks at it now, and not at the next round.
+    private mutating func lookAgain(at now: Instant) {
+        switch phase {
+        case .clearing(var clearing) where clearing.looks < Self.looksForOff && now < clearing.by:
+            // A contact that still bounces has not been seen off twice in a row.
+            clearing.looks = 0
+            clearing.again = now
+            phase = .clearing(clearing)
+        case .confirming(let by, _): phase = .confirming(by: by, again: now)
+        case .idle, .looking, .cutting, .clearing, .held, .connecting, .off, .unrestored: break
         }
     }
 
@@ -440,6 +454,8 @@ public enum FenceRequest: Equatable, Sendable {
     case cancel(id: UInt32)
     /// The operator's word after a fence with policy `off`; answered like the end of a fence.
     case switchOn(id: UInt32)
+    /// A sense line has changed: an edge came.
+    case sensed
     /// Look at lines and feedback, without cutting. No answer while a fence is under way.
     case test
     /// End, with the supplies on unless policy `off` keeps them off.

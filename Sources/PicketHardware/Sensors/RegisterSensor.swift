@@ -26,6 +26,8 @@ public struct RegisterDescription: Equatable, Sendable {
     public var scale: Double
     public var offset: Double
     public var unit: Unit
+    /// The chip adds a packet error code to what it answers (SMBus 3.1 §6.4).
+    public var checked = false
 
     public init(
         register: UInt8, width: Width, order: ByteOrder = .big, signed: Bool = false,
@@ -80,7 +82,18 @@ public struct RegisterSensor: Equatable, Sendable {
 
     func read<B: Bus & ~Copyable>(_ bus: inout B) throws(SensorError) -> Sample {
         let register = Register(description.register, "register \(description.register)")
-        let bytes = try register.read(&bus, address, description.width.bytes)
+        let count = description.width.bytes
+        var bytes = try register.read(&bus, address, count + (description.checked ? 1 : 0))
+        if description.checked {
+            var code = Checksum(polynomial: 0x07, value: 0)
+            code.add(address << 1)
+            code.add(description.register)
+            code.add(address << 1 | 1)
+            for byte in bytes[..<count] { code.add(byte) }
+            guard bytes.removeLast() == code.value else {
+                throw SensorError(register.name, .checksum)
+            }
+        }
         return Sample(
             bits: UInt64(description.assemble(bytes)),
             quantity: Quantity(description.convert(bytes), description.unit))

@@ -10,8 +10,8 @@ public struct Sensor: Sendable {
 
     public init(_ description: SensorDescription) { self.description = description }
 
-    /// Blocks for as long as the bus does, and for an ADS1115 some 7 ms at the most;
-    /// a TMP102 takes 35 ms more when it is prepared.
+    /// Blocks for as long as the bus does, for an ADS1115 some 7 ms at the most and for an SHT3x
+    /// 16 ms; a TMP102 takes 35 ms more when it is prepared, an MCP9808 300 ms.
     public mutating func read<B: Bus & ~Copyable, D: Delay & ~Copyable>(
         from bus: inout B, delay: inout D
     ) throws(SensorError) -> Sample {
@@ -30,7 +30,10 @@ public struct Sensor: Sendable {
         case .tmp102: return try TMP102(address: address).prepare(&bus)
         case .ina219(let measure, let shunt):
             return try INA219(address: address, measure: measure, shunt: shunt).prepare(&bus)
-        case .lm75, .ads1115, .register: return .zero
+        case .ina226(let measure, let shunt):
+            return try INA226(address: address, measure: measure, shunt: shunt).prepare(&bus)
+        case .mcp9808: return try MCP9808(address: address).prepare(&bus)
+        case .lm75, .ads1115, .sht3x, .ds3231, .register, .hwmon: return .zero
         }
     }
 
@@ -47,6 +50,13 @@ public struct Sensor: Sendable {
             return try ADS1115(
                 address: address, input: input, range: range, scale: scale, unit: unit
             ).read(&bus, &delay)
+        case .mcp9808: return try MCP9808(address: address).read(&bus)
+        case .sht3x(let measure):
+            return try SHT3x(address: address, measure: measure).read(&bus, &delay)
+        case .ina226(let measure, let shunt):
+            return try INA226(address: address, measure: measure, shunt: shunt).read(&bus)
+        case .ds3231: return try DS3231(address: address).read(&bus)
+        case .hwmon(let hwmon): return try hwmon.read(&bus, address)
         case .register(let register):
             return try RegisterSensor(address: address, description: register).read(&bus)
         }

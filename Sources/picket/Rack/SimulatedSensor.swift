@@ -55,7 +55,13 @@ final class SimulatedSensor {
     /// A little more than one step of the chip: a reading that never moves is a stuck one.
     private var grain: Double {
         switch settings.driver {
-        case .tmp102: 0.1
+        case .tmp102, .mcp9808: 0.1
+        case .ds3231: 0.3
+        case .sht3x: 0.01
+        case .ina226(.busVoltage, _): 0.0025
+        case .ina226(.shuntVoltage, _): 0.000_005
+        case .ina226(.current, _), .ina226(.power, _): 0.02
+        case .hwmon: 0.01
         case .lm75(let bits): bits > 9 ? 0.15 : 0.6
         case .ina219(.busVoltage, _): 0.008
         case .ina219(.shuntVoltage, _): 0.000_02
@@ -97,6 +103,16 @@ final class SimulatedDevice {
         switch first.settings.driver {
         case .tmp102: return word(temperature(register, first, bits: 12, at: now))
         case .lm75(let bits): return word(temperature(register, first, bits: bits, at: now))
+        case .mcp9808: return word(mcp9808(register, first, at: now))
+        case .ds3231:
+            let steps = (reading(first, at: now) * 4).rounded()
+            return word(UInt16(bitPattern: Int16(max(-512, min(511, steps)))) << 6)
+        case .sht3x: return sht3x(at: now)
+        case .hwmon(let hwmon):
+            let divisor = HwmonDescription.scale(of: hwmon.input)?.divisor ?? 1
+            let number = Int32(max(-2e9, min(2e9, (reading(first, at: now) * divisor).rounded())))
+            return (0..<4).map { UInt8(truncatingIfNeeded: number >> Int32(24 - 8 * $0)) }
+        case .ina226: return word(ina226(register, at: now))
         case .ina219: return word(ina219(register, at: now))
         case .ads1115: return word(ads1115(register, at: now))
         case .register: return described(register, at: now)
@@ -128,7 +144,55 @@ final class SimulatedDevice {
         }
     }
 
-    // MARK: - INA219 (TI SBOS448)
+    // MARK: - MCP9808 (Microchip DS25095) and SHT3x (Sensirion)
+
+    private func mcp9808(
+        _ register: UInt8, _ sensor: SimulatedSensor, at now: Instant
+    ) -> UInt16 {
+        switch register {
+        case 5:
+            let steps = (reading(sensor, at: now) * 16).rounded()
+            return UInt16(bitPattern: Int16(max(-4096, min(4095, steps)))) & 0x1FFF
+        case 6: return 0x0054
+        default: return written[register] ?? 0
+        }
+    }
+
+    /// Two words, each with its checksum.
+    private func sht3x(at now: Instant) -> [UInt8] {
+        var (celsius, humidity) = (20.0, 40.0)
+        for sensor in sensors {
+            if case .sht3x(let measure) = sensor.settings.driver {
+                let value = reading(sensor, at: now)
+                if measure == .temperature { celsius = value } else { humidity = value }
+            }
+        }
+        var bytes: [UInt8] = []
+        for share in [(celsius + 45) / 175, humidity / 100] {
+            let both = word(UInt16(max(0, min(65_535, (share * 65_535).rounded()))))
+            var crc: UInt8 = 0xFF
+            for byte in both {
+                crc ^= byte
+                for _ in 0..<8 { crc = crc & 0x80 != 0 ? crc << 1 ^ 0x31 : crc << 1 }
+            }
+            bytes += both + [crc]
+        }
+        return bytes
+    }
+
+    // MARK: - INA219 (TI SBOS448) and INA226 (TI SBOS547)
+
+    private func ina226(_ register: UInt8, at now: Instant) -> UInt16 {
+        switch register {
+        case 0: return written[0] ?? 0x4127
+        case 1: return signed(shuntVolts(at: now) / 2.5e-6)
+        case 2:
+            let volts = quantity(.busVoltage, at: now)?.value ?? 5
+            return UInt16(max(0, min(32_767, (volts / 0.001_25).rounded())))
+        case 0xFE: return 0x5449
+        default: return written[register] ?? 0
+        }
+    }
 
     private func ina219(_ register: UInt8, at now: Instant) -> UInt16 {
         switch register {
@@ -154,8 +218,10 @@ final class SimulatedDevice {
         _ wanted: INA219.Measure, at now: Instant
     ) -> (value: Double, shunt: Double)? {
         for sensor in sensors {
-            if case .ina219(wanted, let shunt) = sensor.settings.driver {
+            switch sensor.settings.driver {
+            case .ina219(wanted, let shunt), .ina226(wanted, let shunt):
                 return (reading(sensor, at: now), shunt)
+            default: continue
             }
         }
         return nil

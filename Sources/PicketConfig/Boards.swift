@@ -1,4 +1,5 @@
 import PicketCore
+import PicketHardware
 
 /// Board files: what a board's hardware is called and what it can do, so that a configuration
 /// speaks of lines by name and is refused where the board cannot do what it asks for.
@@ -70,12 +71,14 @@ extension Board {
     public static func load(_ file: BoardFile) throws(ConfigurationErrors) -> Board {
         let problems = Problems(file: file.path)
         let root = Found(try YamlNode.parse(file.bytes, file: file.path), problems)
-            .mapping(["description", "simulated", "chips", "buses", "watchdog", "caveats"])
+            .mapping([
+                "description", "models", "simulated", "chips", "buses", "watchdog", "caveats",
+            ])
         var board = Board(
             name: file.name,
             description: root.required("description", "what the board is")?.line() ?? "",
             simulated: root["simulated"]?.bool() ?? false, chips: [], buses: [],
-            watchdog: root["watchdog"].flatMap(watchdog), caveats: [])
+            watchdog: root["watchdog"].flatMap(watchdog), caveats: [], models: [])
         for (name, chip) in root["chips"]?.entries("a mapping of chips", atMost: 64) ?? [] {
             board.chips.append(Chip(name: name, lines: lines(chip)))
         }
@@ -85,16 +88,30 @@ extension Board {
         for caveat in root["caveats"]?.list("a list of sentences") ?? [] {
             if let text = caveat.line("a sentence") { board.caveats.append(text) }
         }
+        for model in root["models"]?.list("a list of names") ?? [] {
+            if let text = model.line("how the machine's name begins") { board.models.append(text) }
+        }
         try problems.throwIfAny()
         return board
     }
 
     private static func lines(_ chip: Found) -> [Line] {
         var all: [Line] = []
-        for (name, offset) in chip.entries("a mapping of lines to offsets") ?? [] {
-            if let number = offset.integer(in: 0...65535) {
-                all.append(Line(name: name, offset: UInt32(number)))
+        for (name, found) in chip.entries("a mapping of lines to offsets") ?? [] {
+            if !found.isMapping {
+                if let number = found.integer(in: 0...65535) {
+                    all.append(Line(name: name, offset: UInt32(number)))
+                }
+                continue
             }
+            let mapping = found.mapping(["offset", "active", "bias", "drive"])
+            let offset = mapping.required("offset", "the line's number on the chip")?
+                .integer(in: 0...65535)
+            var line = Line(name: name, offset: UInt32(offset ?? 0))
+            line.active = mapping["active"]?.level()
+            line.bias = mapping["bias"]?.bias() ?? .asIs
+            line.drive = mapping["drive"]?.drive() ?? .pushPull
+            if offset != nil { all.append(line) }
         }
         return all
     }
@@ -112,11 +129,21 @@ extension Board {
         return Watchdog(identity: identity, minimum: minimum, maximum: maximum)
     }
 
-    /// The place of a line that the kernel does not name itself.
-    func place(of name: String) -> (chip: String, offset: UInt32)? {
+    /// A line whose place the board knows.
+    func line(_ name: String) -> (chip: String, line: Line)? {
         for chip in chips {
-            for line in chip.lines where line.name == name { return (chip.name, line.offset) }
+            for line in chip.lines where line.name == name { return (chip.name, line) }
         }
         return nil
+    }
+}
+
+extension Found {
+    func level() -> LineDescription.Active? { word([("high", .high), ("low", .low)]) }
+    func bias() -> LineDescription.Bias? {
+        word([("none", .none), ("pull_up", .pullUp), ("pull_down", .pullDown)])
+    }
+    func drive() -> LineDescription.Drive? {
+        word([("push_pull", .pushPull), ("open_drain", .openDrain), ("open_source", .openSource)])
     }
 }

@@ -82,8 +82,16 @@ public struct WatchdogSettings: Equatable, Sendable {
     /// After this long without a feed the hardware resets the node. Whole seconds are what most
     /// drivers take; what the driver makes of it is read back.
     public var timeout: Duration
+    /// Before the reset, for the kernel to leave a trace; where the hardware can.
+    public var pretimeout: Duration?
+    /// Paths or identities; empty: the board's, or the first that is hardware.
+    public var devices: [String]
 
-    public init(timeout: Duration) { self.timeout = timeout }
+    public init(timeout: Duration, pretimeout: Duration? = nil, devices: [String] = []) {
+        self.timeout = timeout
+        self.pretimeout = pretimeout
+        self.devices = devices
+    }
 }
 
 public struct Paths: Equatable, Sendable {
@@ -236,9 +244,12 @@ public struct Board: Equatable, Sendable {
     public var buses: [Int]
     public var watchdog: Watchdog?
     public var caveats: [String]
+    /// How the machine's own name begins (device tree, or the firmware's tables); empty: the board
+    /// is no machine of its own, or says nothing of itself.
+    public var models: [String]
 
     public struct Chip: Equatable, Sendable {
-        /// As gpiodetect(1) shows it: `gpiochip0`.
+        /// A name or label, as gpiodetect(1) shows them: `gpiochip0`, `pinctrl-bcm2711`.
         public var name: String
         /// Names of lines that the kernel does not name itself, and their offsets.
         public var lines: [Line]
@@ -246,6 +257,9 @@ public struct Board: Equatable, Sendable {
     public struct Line: Equatable, Sendable {
         public var name: String
         public var offset: UInt32
+        public var active: LineDescription.Active?
+        public var bias = LineDescription.Bias.asIs
+        public var drive = LineDescription.Drive.pushPull
     }
     public struct Watchdog: Equatable, Sendable {
         /// The driver's name, /sys/class/watchdog/watchdogN/identity.

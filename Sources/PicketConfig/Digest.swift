@@ -73,6 +73,8 @@ extension Configuration {
         }
         digest.add(board?.name ?? "")
         digest.add(watchdog?.timeout)
+        if let pretimeout = watchdog?.pretimeout { digest.add(pretimeout) }
+        if let devices = watchdog?.devices, !devices.isEmpty { digest.add(devices) }
         digest.add(sensors.count)
         var inOrder = sensors
         inOrder.sortShort {
@@ -154,6 +156,20 @@ extension Digest {
             add(register.shift)
             add(register.scale)
             add(register.offset)
+            if register.checked { add(true) }
+        case .mcp9808: add(byte: 6)
+        case .sht3x(let measure):
+            add(byte: 7)
+            add(byte: measure.rawValue)
+        case .ina226(let measure, let shunt):
+            add(byte: 8)
+            add(byte: measure.rawValue)
+            add(shunt)
+        case .ds3231: add(byte: 9)
+        case .hwmon(let hwmon):
+            add(byte: 10)
+            add(hwmon.chip ?? "")
+            add(hwmon.input)
         }
     }
 }
@@ -202,6 +218,14 @@ extension Digest {
         add(line.chip ?? "")
         add(Int(line.offset ?? .max))
         add(byte: line.active.rawValue)
+        let electrics = line.bias.rawValue << 4 | line.drive.rawValue
+        if electrics != 0 { add(byte: electrics) }
+        if let pin = line.pin {
+            add(byte: pin.kind.rawValue)
+            add(pin.bus)
+            add(byte: pin.address)
+            add(byte: pin.number)
+        }
     }
 }
 

@@ -106,8 +106,10 @@ extension Configuration {
             found.expected(what)
             return nil
         }
-        guard let timeout = found.mapping(["timeout"]).required("timeout", "a duration such as 10s")
-        else { return nil }
+        let mapping = found.mapping(["timeout", "pretimeout", "device"])
+        guard let timeout = mapping.required("timeout", "a duration such as 10s") else {
+            return nil
+        }
         guard let duration = timeout.duration(in: .zero ... .seconds(3600)) else { return nil }
         let shortest = Duration.milliseconds(200) * TimingIntent.fewestFeeds
         if duration < shortest {
@@ -124,7 +126,18 @@ extension Configuration {
                     + "\(limits.minimum.asWritten) to \(limits.maximum.asWritten)")
             return nil
         }
-        return WatchdogSettings(timeout: duration)
+        var settings = WatchdogSettings(timeout: duration)
+        settings.pretimeout = mapping["pretimeout"]?.duration(in: .seconds(1)...duration)
+        if let device = mapping["device"] {
+            let what = "a path such as /dev/watchdog0, what a driver calls itself, or a list"
+            let items = device.isSequence ? device.list(what, atMost: 4) ?? [] : [device]
+            for item in items {
+                guard let word = item.line(what) else { continue }
+                if settings.devices.contains(word) { item.fail("the same watchdog twice") }
+                settings.devices.append(word)
+            }
+        }
+        return settings
     }
 
     private static func readStartup(_ root: FoundMapping, _ detectWithin: Duration?) -> Startup {

@@ -110,8 +110,8 @@ private struct FenceContext {
 
     private func readRelay(_ found: Found) -> RelayDescription? {
         let mapping = found.mapping([
-            "line", "active", "wiring", "verify", "lines", "off_within", "off_time", "on_within",
-            "policy",
+            "line", "active", "bias", "drive", "wiring", "verify", "lines", "off_within",
+            "off_time", "on_within", "policy",
         ])
         let longest = Duration.seconds(60)
         var relay = RelayDescription(supplies: supplies(mapping))
@@ -139,14 +139,16 @@ private struct FenceContext {
             _ = mapping.required("line", "the name of the line, such as RELAY_PEER")
             return supply(mapping).map { [$0] } ?? []
         }
-        for key in ["line", "active", "wiring", "verify"] where mapping[key] != nil {
+        for key in ["line", "active", "bias", "drive", "wiring", "verify"] where mapping[key] != nil
+        {
             mapping.fail(key, "stands beside lines; each item of lines has its own")
         }
         guard let items = lines.list("a list of supplies", atMost: 8) else { return [] }
         if items.isEmpty { lines.fail("found an empty list, expected the lines of the supplies") }
         var all: [SupplyDescription] = []
         for item in items {
-            let inner = item.mapping(["line", "active", "wiring", "verify"], "a supply")
+            let inner = item.mapping(
+                ["line", "active", "bias", "drive", "wiring", "verify"], "a supply")
             _ = inner.required("line", "the name of the line, such as RELAY_PEER")
             guard let supply = supply(inner) else { continue }
             if all.contains(where: { $0.line.name == supply.line.name }) {
@@ -158,7 +160,7 @@ private struct FenceContext {
     }
 
     private func supply(_ mapping: FoundMapping) -> SupplyDescription? {
-        let line = mapping["line"].flatMap { place($0, mapping["active"]) }
+        let line = mapping["line"].flatMap { place($0, mapping, driven: true) }
         let wiring =
             mapping["wiring"]?.word([
                 ("normally_closed", SupplyDescription.Wiring.normallyClosed),
@@ -187,9 +189,9 @@ private struct FenceContext {
             return nil
         }
         if found.peek("sensor") != nil { return rail(found) }
-        let mapping = found.mapping(["line", "active"])
+        let mapping = found.mapping(["line", "active", "bias"])
         return mapping.required("line", "the name of the sense line, such as PEER_PGOOD")
-            .flatMap { place($0, mapping["active"]) }.map { .line($0) }
+            .flatMap { place($0, mapping, driven: false) }.map { .line($0) }
     }
 
     private func rail(_ found: Found) -> SupplyDescription.Feedback? {
@@ -218,23 +220,60 @@ private struct FenceContext {
         return .sensor(name: name, offBelow: offBelow, onAbove: onAbove)
     }
 
-    /// A line by name, or by `{ name, chip, offset }`; the board knows the places of some.
-    private func place(_ found: Found, _ active: Found?) -> LineDescription? {
-        let level =
-            active?.word([("high", LineDescription.Active.high), ("low", .low)]) ?? .high
-        if found.isMapping {
-            let mapping = found.mapping(["name", "chip", "offset"])
-            let name = mapping.required("name", "what the line is called")?.gpioLine()
-            let chip = mapping.required("chip", "a chip such as gpiochip0")?.line("a chip")
-            let offset = mapping.required("offset", "the line's number on the chip")?
-                .integer(in: 0...65535)
-            guard let name, let chip, let offset else { return nil }
-            return LineDescription(name: name, chip: chip, offset: UInt32(offset), active: level)
+    /// A line by name, by `{ name, chip, offset }`, or as a pin of an expander,
+    /// `{ name, expander, bus, address, pin }`. The board knows the places of some.
+    private func place(
+        _ found: Found, _ around: FoundMapping, driven: Bool
+    ) -> LineDescription? {
+        guard var line = whereItIs(found) else { return nil }
+        if let active = around["active"] { line.active = active.level() ?? .high }
+        if let bias = around["bias"] { line.bias = bias.bias() ?? .asIs }
+        if driven, let drive = around["drive"] { line.drive = drive.drive() ?? .pushPull }
+        if line.pin != nil, line.bias != .asIs || line.drive != .pushPull {
+            found.fail("a pin of an expander has no bias and no drive to choose")
         }
-        guard let name = found.gpioLine() else { return nil }
-        let known = board?.place(of: name)
-        return LineDescription(
-            name: name, chip: known?.chip, offset: known?.offset, active: level)
+        return line
+    }
+
+    private func whereItIs(_ found: Found) -> LineDescription? {
+        guard found.isMapping else {
+            guard let name = found.gpioLine() else { return nil }
+            var line = LineDescription(name: name)
+            if let known = board?.line(name) {
+                line.chip = known.chip
+                line.offset = known.line.offset
+                line.active = known.line.active ?? .high
+                line.bias = known.line.bias
+                line.drive = known.line.drive
+                line.byBoard = true
+            }
+            return line
+        }
+        if found.peek("expander") != nil { return pin(found) }
+        let mapping = found.mapping(["name", "chip", "offset"])
+        let name = mapping.required("name", "what the line is called")?.gpioLine()
+        let chip = mapping.required("chip", "a chip such as gpiochip0")?.line("a chip")
+        let offset = mapping.required("offset", "the line's number on the chip")?
+            .integer(in: 0...65535)
+        guard let name, let chip, let offset else { return nil }
+        return LineDescription(name: name, chip: chip, offset: UInt32(offset))
+    }
+
+    private func pin(_ found: Found) -> LineDescription? {
+        let mapping = found.mapping(["name", "expander", "bus", "address", "pin"])
+        let name = mapping.required("name", "what the line is called")?.gpioLine()
+        let kind = mapping["expander"]?.word([
+            ("pcf8574", ExpanderPin.Kind.pcf8574), ("mcp23017", .mcp23017),
+        ])
+        let bus = mapping.required("bus", "the N of /dev/i2c-N")?.integer(in: 0...255)
+        let address = mapping.required("address", "an I2C address such as 0x20")?.i2cAddress()
+        let pins = kind?.pins ?? 16
+        let number = mapping.required("pin", "the pin's number, 0 to \(pins - 1)")?
+            .integer(in: 0...(pins - 1))
+        guard let name, let kind, let bus, let address, let number else { return nil }
+        var line = LineDescription(name: name)
+        line.pin = ExpanderPin(kind: kind, bus: bus, address: address, number: UInt8(number))
+        return line
     }
 
     // MARK: Agent

@@ -9,12 +9,34 @@ private let commonKeys = [
     "plausible", "stuck_after", "stale_after", "rate_limit", "on_fail",
 ]
 
-private enum DriverName { case tmp102, lm75, ina219, ads1115, register }
+private enum DriverName: Int, CaseIterable {
+    case tmp102, lm75, mcp9808, sht3x, ina219, ina226, ads1115, ds3231, register, hwmon
+
+    var text: String {
+        switch self {
+        case .tmp102: "tmp102"
+        case .lm75: "lm75"
+        case .mcp9808: "mcp9808"
+        case .sht3x: "sht3x"
+        case .ina219: "ina219"
+        case .ina226: "ina226"
+        case .ads1115: "ads1115"
+        case .ds3231: "ds3231"
+        case .register: "register"
+        case .hwmon: "hwmon"
+        }
+    }
+}
 
 func readSensors(_ found: Found, board: Board?) -> [SensorDescription] {
     var all: [SensorDescription] = []
+    var chips = 0
     for (name, value) in found.entries("a mapping of sensors by name", atMost: 64) ?? [] {
-        guard let sensor = readSensor(name, value, board) else { continue }
+        guard var sensor = readSensor(name, value, board) else { continue }
+        if sensor.bus == HwmonDescription.noBus {
+            sensor.address += UInt8(chips)
+            chips += 1
+        }
         if let other = all.first(where: {
             $0.bus == sensor.bus && $0.address == sensor.address
                 && driverName($0.driver) != driverName(sensor.driver)
@@ -29,13 +51,20 @@ func readSensors(_ found: Found, board: Board?) -> [SensorDescription] {
 }
 
 private func driverName(_ driver: DriverDescription) -> String {
-    switch driver {
-    case .tmp102: "tmp102"
-    case .lm75: "lm75"
-    case .ina219: "ina219"
-    case .ads1115: "ads1115"
-    case .register: "register"
-    }
+    let kind: DriverName =
+        switch driver {
+        case .tmp102: .tmp102
+        case .lm75: .lm75
+        case .mcp9808: .mcp9808
+        case .sht3x: .sht3x
+        case .ina219: .ina219
+        case .ina226: .ina226
+        case .ads1115: .ads1115
+        case .ds3231: .ds3231
+        case .register: .register
+        case .hwmon: .hwmon
+        }
+    return kind.text
 }
 
 private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> SensorDescription? {
@@ -44,18 +73,25 @@ private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> Sens
         return nil
     }
     // The driver says which keys there may be; without it nothing else can be judged.
-    let what = "tmp102, lm75, ina219, ads1115 or register"
+    let drivers = DriverName.allCases.map { ($0.text, $0) }
     guard let word = found.peek("driver") else {
-        found.problems.add(found.position, path: found.below("driver"), "missing; expected \(what)")
+        found.problems.add(
+            found.position, path: found.below("driver"),
+            "missing; expected \(joined(drivers.map { $0.0 }, "or"))")
         return nil
     }
-    let kind = word.word([
-        ("tmp102", DriverName.tmp102), ("lm75", .lm75), ("ina219", .ina219),
-        ("ads1115", .ads1115), ("register", .register),
-    ])
-    guard let kind else { return nil }
+    guard let kind = word.word(drivers) else { return nil }
     let mapping = found.mapping(commonKeys + ownKeys(kind))
     let (driver, unit) = readDriver(kind, mapping)
+    if case .hwmon(let hwmon) = driver, hwmon.chip != nil {
+        for key in ["bus", "address"] where mapping[key] != nil {
+            mapping.fail(key, "stands beside chip; the device is one or the other")
+        }
+        guard let watch = readWatch(mapping, unit) else { return nil }
+        return SensorDescription(
+            name: name, driver: .hwmon(hwmon), bus: HwmonDescription.noBus, address: 0x08,
+            watch: watch)
+    }
     let bus = mapping.required("bus", "the N of /dev/i2c-N")?.integer(in: 0...255)
     if let bus, let board, !board.buses.isEmpty, !board.buses.contains(bus) {
         mapping.fail(
@@ -71,14 +107,17 @@ private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> Sens
 
 private func ownKeys(_ kind: DriverName) -> [String] {
     switch kind {
-    case .tmp102: []
+    case .tmp102, .mcp9808, .ds3231: []
     case .lm75: ["bits"]
-    case .ina219: ["measure", "shunt"]
+    case .sht3x: ["measure"]
+    case .ina219, .ina226: ["measure", "shunt"]
     case .ads1115: ["input", "range", "scale", "unit"]
     case .register:
         [
             "register", "width", "byte_order", "signed", "mask", "shift", "scale", "offset", "unit",
+            "pec",
         ]
+    case .hwmon: ["chip", "input"]
     }
 }
 
@@ -91,7 +130,17 @@ private func readDriver(
     switch kind {
     case .tmp102: return (.tmp102, .temperature)
     case .lm75: return (.lm75(bits: mapping["bits"]?.integer(in: 9...16) ?? 9), .temperature)
-    case .ina219: return readINA219(mapping)
+    case .mcp9808: return (.mcp9808, .temperature)
+    case .ds3231: return (.ds3231, .temperature)
+    case .sht3x:
+        let measure = mapping.required("measure", "temperature or humidity")?.word([
+            ("temperature", SHT3x.Measure.temperature), ("humidity", .humidity),
+        ])
+        return (
+            measure.map { .sht3x($0) }, measure == .humidity ? .named("%") : .temperature
+        )
+    case .ina219, .ina226: return readINA(kind, mapping)
+    case .hwmon: return readHwmon(mapping)
     case .ads1115:
         let (unit, dimension) = readUnit(mapping, otherwise: .volts)
         return (readADS1115(mapping, unit), dimension)
@@ -101,7 +150,22 @@ private func readDriver(
     }
 }
 
-private func readINA219(_ mapping: FoundMapping) -> (DriverDescription?, Dimension) {
+private func readHwmon(_ mapping: FoundMapping) -> (DriverDescription?, Dimension) {
+    let chip = mapping["chip"].map { $0.line("what /sys/class/hwmon/hwmonN/name says") }
+    let found = mapping.required("input", "temp1, in1, curr1, power1, fan1 or humidity1")
+    guard let found, let input = found.name() else { return (nil, .none) }
+    guard let (_, unit) = HwmonDescription.scale(of: input) else {
+        found.expected("temp1, in1, curr1, power1, fan1 or humidity1")
+        return (nil, .none)
+    }
+    if case .some(.none) = chip { return (nil, .none) }
+    let description = HwmonDescription(chip: chip ?? nil, input: input)
+    return (.hwmon(description), Dimension.named(unit.symbol))
+}
+
+private func readINA(
+    _ kind: DriverName, _ mapping: FoundMapping
+) -> (DriverDescription?, Dimension) {
     let measure = mapping.required("measure", "voltage, current, power or shunt_voltage")?.word([
         ("voltage", INA219.Measure.busVoltage), ("current", .current), ("power", .power),
         ("shunt_voltage", .shuntVoltage),
@@ -118,11 +182,20 @@ private func readINA219(_ mapping: FoundMapping) -> (DriverDescription?, Dimensi
         needsShunt
         ? mapping.required("shunt", "the shunt's resistance, such as 100mOhm") : mapping["shunt"]
     // Without a shunt to compute with, its value plays no part; the usual one stands in.
-    guard let found else {
-        return (needsShunt ? nil : .ina219(measure: measure, shunt: 0.1), dimension)
+    var shunt = 0.1
+    if let found {
+        guard let given = found.quantity(.resistance, in: 1e-6...1000) else {
+            return (nil, dimension)
+        }
+        shunt = given
+    } else if needsShunt {
+        return (nil, dimension)
     }
-    guard let shunt = found.quantity(.resistance, in: 1e-6...1000) else { return (nil, dimension) }
-    return (.ina219(measure: measure, shunt: shunt), dimension)
+    return (
+        kind == .ina219
+            ? .ina219(measure: measure, shunt: shunt) : .ina226(measure: measure, shunt: shunt),
+        dimension
+    )
 }
 
 private func readADS1115(_ mapping: FoundMapping, _ unit: PicketHardware.Unit) -> DriverDescription?
@@ -170,10 +243,11 @@ private func readRegister(
         mapping.fail("shift", "shifts every bit of the mask out")
         return nil
     }
-    return .register(
-        RegisterDescription(
-            register: UInt8(register), width: width, order: order, signed: signed,
-            mask: UInt32(mask), shift: shift, scale: scale, offset: offset, unit: unit))
+    var description = RegisterDescription(
+        register: UInt8(register), width: width, order: order, signed: signed,
+        mask: UInt32(mask), shift: shift, scale: scale, offset: offset, unit: unit)
+    description.checked = mapping["pec"]?.bool() ?? false
+    return .register(description)
 }
 
 private func readScale(_ mapping: FoundMapping) -> Double? {

@@ -324,7 +324,8 @@ extension Found {
         guard text.hasPrefix("0x") || text.hasPrefix("0X"), let value = wholeNumber(text),
             (0x08...0x77).contains(value)
         else {
-            expected(what)
+            let tenBits = text.hasPrefix("0x") && (0x78...0x3FF).contains(wholeNumber(text) ?? 0)
+            expected(tenBits ? what + "; addresses of 10 bits are not supported" : what)
             return nil
         }
         return UInt8(value)

@@ -95,7 +95,7 @@ struct LoadTests {
                 p.yaml:8:13: pair.nodes.west.linsk: unknown key; did you mean links?
                 p.yaml:9:11: watchdog: found "10s", expected a timeout, as { timeout: 10s }, or none
                 p.yaml:10:1: sensor: unknown key; did you mean sensors?
-                p.yaml:12:20: sensors.inlet.driver: found "tmp101", expected tmp102, lm75, ina219, ads1115 or register; did you mean tmp102?
+                p.yaml:12:20: sensors.inlet.driver: found "tmp101", expected tmp102, lm75, mcp9808, sht3x, ina219, ina226, ads1115, ds3231, register or hwmon; did you mean tmp102?
                 p.yaml:13:11: sensors.outlet.bus: missing; expected the N of /dev/i2c-N
                 p.yaml:13:38: sensors.outlet.address: found "48", expected an I2C address in hexadecimal, 0x08 to 0x77
                 p.yaml:13:48: sensors.outlet.warn: found "60C", expected a threshold: ">60C" or "<60C"
@@ -355,10 +355,74 @@ struct LoadTests {
         let text = changed("board: simulated", "board: b1")
         let it = try load(text, boards: BoardLibrary([board])).get()
         guard case .relay(let relay) = it.fence[0] else { return #expect(Bool(false)) }
-        #expect(
-            relay.supplies[0].line
-                == LineDescription(name: "RELAY_PEER", chip: "gpiochip0", offset: 17, active: .low))
+        var line = LineDescription(
+            name: "RELAY_PEER", chip: "gpiochip0", offset: 17, active: .low)
+        line.byBoard = true
+        #expect(relay.supplies[0].line == line)
         #expect(!it.policy.simulated)
+    }
+
+    @Test func `a board says how its lines are wired`() throws {
+        let board = BoardFile(
+            name: "b1", path: "boards/b1.yaml",
+            bytes: Array(
+                """
+                description: x
+                models: [Example]
+                chips:
+                  pinctrl-x:
+                    RELAY_PEER: { offset: 4, active: high, drive: open_drain, bias: pull_up }
+                    PEER_PGOOD: { offset: 5, active: low }
+                buses: [1]
+                """.utf8))
+        let text = changed("board: simulated", "board: b1")
+        let it = try load(text, boards: BoardLibrary([board])).get()
+        guard case .relay(let relay) = it.fence[0] else { return #expect(Bool(false)) }
+        var line = LineDescription(name: "RELAY_PEER", chip: "pinctrl-x", offset: 4, active: .low)
+        line.byBoard = true
+        line.bias = .pullUp
+        line.drive = .openDrain
+        // The configuration's own word, active: low, goes before the board's.
+        #expect(relay.supplies[0].line == line)
+        #expect(it.board?.models == ["Example"])
+    }
+
+    @Test func `a relay may hang on a pin of an expander`() throws {
+        let text = changed(
+            "line: RELAY_PEER",
+            "line: { name: RELAY_PEER, expander: mcp23017, bus: 1, address: 0x20, pin: 9 }")
+        let it = try load(text).get()
+        guard case .relay(let relay) = it.fence[0] else { return #expect(Bool(false)) }
+        #expect(
+            relay.supplies[0].line.pin
+                == ExpanderPin(kind: .mcp23017, bus: 1, address: 0x20, number: 9))
+        let wrong = changed(
+            "line: RELAY_PEER",
+            "line: { name: RELAY_PEER, expander: pcf8574, bus: 1, address: 0x20, pin: 9 }")
+        #expect(errors(load(wrong)).hasSuffix("found \"9\", expected at most 7"))
+    }
+
+    @Test func `watchdogs are named by path or identity`() throws {
+        let text = changed(
+            "watchdog: { timeout: 10s }",
+            "watchdog: { timeout: 10s, pretimeout: 3s, device: [/dev/watchdog1, SP5100 TCO timer] }"
+        )
+        let it = try load(text).get()
+        #expect(
+            it.watchdog
+                == WatchdogSettings(
+                    timeout: .seconds(10), pretimeout: .seconds(3),
+                    devices: ["/dev/watchdog1", "SP5100 TCO timer"]))
+    }
+
+    @Test func `a sensor that the kernel reads needs no bus`() throws {
+        let text = changed(
+            "sensors:",
+            "sensors:\n  core: { driver: hwmon, chip: cpu_thermal, input: temp1, warn: \">80C\" }")
+        let sensor = try load(text).get().sensors[0]
+        #expect(sensor.driver == .hwmon(HwmonDescription(chip: "cpu_thermal", input: "temp1")))
+        #expect(sensor.bus == HwmonDescription.noBus)
+        #expect(sensor.watch.warn == [.above(80)])
     }
 
     @Test func `mistakes of a board file carry its name`() {

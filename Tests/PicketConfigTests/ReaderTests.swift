@@ -117,11 +117,18 @@ struct ReaderTests {
         #expect(read(text) { $0.i2cAddress() }.0 == address)
     }
 
-    @Test(arguments: ["48", "0x07", "0x78", "0x", "0xzz", "[0x48]", "-0x48"])
+    @Test(arguments: ["48", "0x07", "0x", "0xzz", "0x400", "[0x48]", "-0x48"])
     func `what is no bus address is told so`(text: String) {
         let (value, errors) = read(text) { $0.i2cAddress() }
         #expect(value == nil)
         #expect(errors.hasSuffix("expected an I2C address in hexadecimal, 0x08 to 0x77"))
+    }
+
+    @Test(arguments: ["0x78", "0x148", "0x3ff"])
+    func `an address of ten bits is refused as one`(text: String) {
+        let (value, errors) = read(text) { $0.i2cAddress() }
+        #expect(value == nil)
+        #expect(errors.hasSuffix("; addresses of 10 bits are not supported"))
     }
 
     @Test(arguments: [

@@ -27,6 +27,14 @@ public struct ServiceManager: Sendable {
         tell("RELOADING=1\nMONOTONIC_USEC=\(picket_monotonic_time() / 1000)")
     }
 
+    /// Keeps a copy of this descriptor over a restart of the agent, under this name.
+    public func keep(_ raw: Int32, as name: String) {
+        // Without polling: a line's descriptor knows no hang-up.
+        let bytes = Array("FDSTORE=1\nFDNAME=\(name)\nFDPOLL=0".utf8)
+        _ = unsafe picket_notify_descriptor(path, bytes, bytes.count, raw)
+    }
+    public func forget(_ name: String) { tell("FDSTOREREMOVE=1\nFDNAME=\(name)") }
+
     /// A full queue is a lost word, and no reason to wait.
     private func tell(_ text: String) {
         let bytes = Array(text.utf8)

@@ -30,7 +30,7 @@ extension Agent {
         case .start(let activation): start(activation)
         case .adopt(let activation): adopt(activation)
         case .stop(let group, let cause): stop(group, cause: cause)
-        case .feedWatchdog: feedWatchdog()
+        case .feedWatchdog: feedWatchdogs()
         case .ban(let session): channel.ban(session)
         case .answer(let id, let result): answer(id, result)
         case .trace(let trace): tell(trace)
@@ -104,38 +104,6 @@ extension Agent {
             case .child: break
             }
         }
-    }
-
-    // MARK: The hardware watchdog
-
-    func openWatchdog() {
-        guard let wanted = settings.watchdog, let rack = options.rack else { return }
-        watchdogRetryAt = now + .seconds(10)
-        do throws(RackError) {
-            let device = try RackWatchdog(path: rack, timeout: wanted.timeout)
-            let timeout = device.timeout
-            watchdog = consume device
-            watchdogReport = WatchdogReport(
-                identity: "rack", timeout: timeout, lastReset: ground.lastReset)
-            handle(.watchdog(timeout))
-        } catch {
-            if watchdogReport.fault == nil { log(.error, "the watchdog: \(error.text)") }
-            watchdogReport = WatchdogReport(fault: error.text, lastReset: ground.lastReset)
-            handle(.watchdog(.zero))
-        }
-    }
-
-    private func feedWatchdog() {
-        do throws(WatchdogError) { try watchdog?.feed() } catch {
-            if watchdogReport.fault == nil {
-                tell(
-                    "watchdog", .alarm, "The watchdog does not take its feeding.",
-                    simulated: false)
-            }
-            watchdogReport.fault = "does not take its feeding"
-            return
-        }
-        watchdogReport.fault = nil
     }
 }
 

@@ -34,12 +34,27 @@ extension Agent {
         guard ready.contains(Token.fencing) else { return }
         fencing.clear()
         while let report = fencing.next() {
-            switch report.report {
-            case .outcome(let id, let outcome): handle(.fence(id: id, outcome))
-            case .test(let observation):
+            switch report.content {
+            case .report(.outcome(let id, let outcome)): handle(.fence(id: id, outcome))
+            case .report(.test(let observation)):
                 if let result = relayTest.observe(observation) { conclude(result) }
                 observed(observation)
+            case .closed(let reason): noteRelay(reason)
+            case .open(let notes):
+                for note in notes { log(.notice, note) }
+                noteRelay(nil)
             }
+        }
+    }
+
+    /// Said once, until something else is the matter.
+    private func noteRelay(_ trouble: String?) {
+        guard trouble != relayTrouble else { return }
+        relayTrouble = trouble
+        if let trouble {
+            tell("relay", .alarm, "No fence by relay: \(trouble).", simulated: false)
+        } else {
+            tell("relay", .notice, "The relay's lines are open.", simulated: false)
         }
     }
 

@@ -114,6 +114,7 @@ extension Agent {
         case .overflow: "overflow"
         case .notReady: "the conversion did not end in time"
         case .wrongDevice: "another device answers at this address"
+        case .checksum: "the answer does not match its checksum"
         case .shortAnswer: "the answer is too short"
         }
     }
@@ -123,6 +124,7 @@ extension Agent {
         case .nak: "no acknowledgement: the device is absent, without power or busy"
         case .timeout: "the bus hangs"
         case .arbitrationLost: "arbitration lost"
+        case .claimed: "a driver of the kernel has this address, and shows nothing in hwmon"
         case .vanished: "the bus is gone"
         case .other(let errno): SystemError.text(of: errno)
         }

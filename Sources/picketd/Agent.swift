@@ -86,15 +86,20 @@ final class Agent {
     let fencing: Fencing
     var relayTest: RelaySelfTest
     var relayTestAt: Instant
+    /// Why the relay's lines are not open.
+    var relayTrouble: String?
     var agentTests: [Message.RelayTest] = []
 
     // Health
     var contactAt: Instant?
     let sensing: Sensing
     var healthModel = HealthModel()
-    var watchdog: RackWatchdog?
+    /// One for each that the configuration names; `nil` while it is not open.
+    var watchdogs: [Watchdog?]
     var watchdogReport = WatchdogReport()
     var watchdogRetryAt: Instant
+    /// What ended the life before this boot: `watchdog`, `power` or `operator`.
+    var lastReset: String?
     var realTimeRefused: String?
     var lockedMemoryRefused: String?
 
@@ -146,6 +151,8 @@ final class Agent {
         relayTestAt = parts.now
         sensing = parts.sensing
         watchdogRetryAt = parts.now
+        watchdogs = Array(
+            repeating: nil, count: parts.settings.watchdog.map { max($0.devices.count, 1) } ?? 0)
         logger = Logger(threshold: parts.options.debug ? .debug : .info)
         self.listener = listener
         nextServiceSign = parts.now
@@ -206,7 +213,8 @@ final class Agent {
             if let refused { log(.warning, refused) }
         }
         now = clock.now()
-        openWatchdog()
+        openWatchdogs()
+        noteReset()
         updateHealth()
         handle(.tick)
         statusLine = statusText
@@ -228,9 +236,6 @@ final class Agent {
                 "no way to fence \(names.peer) is configured: its groups are never taken over"
                     + " without an operator's word")
         }
-        if firstInThisBoot, ground.lastReset == "watchdog" {
-            tell("reset", .warning, "\(names.node) was reset by its watchdog.", simulated: false)
-        }
         reportDrillLeftBehind()
     }
 
@@ -241,9 +246,7 @@ final class Agent {
         next = min(next, healthModel.nextDeadline, drills.nextDeadline)
         if !sensing.monitors.isEmpty { next = min(next, sensing.passedAt + Agent.pass) }
         if fencing.levels.isEmpty == false { next = min(next, relayTestAt) }
-        if settings.watchdog != nil, watchdogReport.timeout == .zero {
-            next = min(next, watchdogRetryAt)
-        }
+        if lacksWatchdog { next = min(next, watchdogRetryAt) }
         if serviceManager?.watchdog != nil { next = min(next, nextServiceSign) }
         for caller in callers {
             if let at = caller.watchDue { next = min(next, at) }
@@ -282,9 +285,7 @@ final class Agent {
         if now >= healthModel.nextDeadline { updateHealth() }
         if now >= relayTestAt { testRelays() }
         settleRelayTest()
-        if settings.watchdog != nil, watchdogReport.timeout == .zero, now >= watchdogRetryAt {
-            openWatchdog()
-        }
+        if lacksWatchdog, now >= watchdogRetryAt { openWatchdogs() }
         drillsDue()
     }
 
@@ -328,14 +329,11 @@ final class Agent {
     private func end() -> Int32 {
         serviceManager?.stopping()
         let released = exit?.released ?? false
-        if released, let device = watchdog.take() {
-            do throws(WatchdogError) { try device.disarm() } catch {
-                log(.error, "the watchdog could not be disarmed: this node will be reset")
-            }
-        }
+        if released { disarmWatchdogs() }
         endDrills()
         for caller in callers { _ = caller.connection.flush() }
         if released {
+            noteEnd()
             log(.notice, "ended: nothing is held here")
         } else if leaving {
             log(.error, "ended in time, and not all groups could be given up: they may still run")

@@ -8,7 +8,6 @@ import PicketConfig
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketSimulation
 
 final class Fencing {
     enum Level {
@@ -18,23 +17,37 @@ final class Fencing {
 
     struct Report: Sendable {
         var level: Int
-        var report: FenceReport
+        var content: Content
+
+        enum Content: Sendable {
+            case report(FenceReport)
+            /// Why there is no fence by this level for now.
+            case closed(String)
+            /// Its lines are open; what is to be said of that.
+            case open([String])
+        }
     }
 
     var levels: [Level] = []
     private let reports: BoundedQueue<Report>
 
-    init(_ settings: [FenceSettings], rack: String?) throws(SystemError) {
+    init(_ settings: [FenceSettings], sensors: [SensorDescription], rack: String?)
+        throws(SystemError)
+    {
         reports = try BoundedQueue<Report>(capacity: 256)
+        var kept = KeptLines()
         for (index, one) in settings.enumerated() {
             switch one {
             case .relay(let relay):
                 let requests = try BoundedQueue<FenceRequest>(capacity: 64)
                 levels.append(.relay(requests))
-                try start(index, relay, requests, rack: rack ?? "")
+                let opening = FenceOpening(
+                    relay: relay, sensors: sensors, rack: rack, kept: &kept)
+                try start(index, opening, requests)
             case .agent(let agent): levels.append(.agent(AgentFence(agent)))
             }
         }
+        kept.release()
     }
 
     /// Readable when a relay's worker reports.
@@ -51,62 +64,37 @@ final class Fencing {
     }
 
     private func start(
-        _ level: Int, _ relay: RelayDescription, _ requests: BoundedQueue<FenceRequest>,
-        rack: String
+        _ level: Int, _ opening: FenceOpening, _ requests: BoundedQueue<FenceRequest>
     ) throws(SystemError) {
         let reports = self.reports
         try Worker.start("fence-\(level + 1)") {
             _ = RealTime.raisePriority()
             var mailbox = FenceMailbox(level: level, requests: requests, reports: reports)
-            let supplies = Fencing.open(relay, rack: rack, mailbox: &mailbox)
-            var worker = FenceWorker(relay, supplies: supplies, host: mailbox)
+            let supplies = Fencing.open(opening, &mailbox)
+            var worker = FenceWorker(opening.relay, supplies: supplies, host: mailbox)
             worker.run()
         }
     }
 
     /// Opens all lines, however long that takes; until then every order fails.
     private static func open(
-        _ relay: RelayDescription, rack: String, mailbox: inout FenceMailbox
-    ) -> [FenceWorker<RackLine, RackFeedback, FenceMailbox>.Supply] {
+        _ opening: FenceOpening, _ mailbox: inout FenceMailbox
+    ) -> [FenceOpening.Supply] {
         while true {
-            do throws(RackError) {
-                var supplies: [FenceWorker<RackLine, RackFeedback, FenceMailbox>.Supply] = []
-                for supply in relay.supplies {
-                    let line = RackLine(try RackRelay(path: rack, line: supply.line.name))
-                    supplies.append(
-                        .init(line: line, sense: try feedback(supply.feedback, rack: rack)))
+            do throws(DeviceError) {
+                var notes: [String] = []
+                let supplies = try opening.open(&notes)
+                for supply in supplies {
+                    if let edges = supply.sense?.edges, edges >= 0 { mailbox.edges.append(edges) }
                 }
+                mailbox.tell(.open(notes))
                 return supplies
             } catch {
+                mailbox.tell(.closed(error.description))
                 mailbox.refuse(until: mailbox.now() + .seconds(5))
             }
         }
     }
-
-    private static func feedback(
-        _ feedback: SupplyDescription.Feedback, rack: String
-    ) throws(RackError) -> RackFeedback? {
-        switch feedback {
-        case .none: nil
-        case .line(let line): RackFeedback(try RackSense(path: rack, line: line.name))
-        case .sensor(let name, _, _):
-            throw .refused("verification by the sensor \(name) is not built yet")
-        }
-    }
-}
-
-/// The rack's lines, shared by reference: the worker keeps them in arrays.
-final class RackLine: RelayLine {
-    private var line: RackRelay
-    init(_ line: consuming RackRelay) { self.line = line }
-    func set(on: Bool) throws(LineError) { try line.set(on: on) }
-    func read() throws(LineError) -> Bool { try line.read() }
-}
-
-final class RackFeedback: SenseLine {
-    private var line: RackSense
-    init(_ line: consuming RackSense) { self.line = line }
-    func read() throws(LineError) -> Bool { try line.read() }
 }
 
 /// The worker's side of the queues.
@@ -114,6 +102,8 @@ struct FenceMailbox: FenceHost {
     let level: Int
     let requests: BoundedQueue<FenceRequest>
     let reports: BoundedQueue<Fencing.Report>
+    /// Descriptors of sense lines that tell of edges.
+    var edges: [Int32] = []
 
     func now() -> Instant {
         var clock = Clock()
@@ -121,13 +111,23 @@ struct FenceMailbox: FenceHost {
     }
 
     mutating func wait(until instant: Instant) -> FenceRequest? {
-        if instant == .distantFuture { return requests.wait() }
-        return requests.wait(atMost: instant - now())
+        if let request = requests.pop() { return request }
+        let left = instant == .distantFuture ? nil : instant - now()
+        if let left, left <= .zero { return nil }
+        if edges.isEmpty {
+            guard let left else { return requests.wait() }
+            return requests.wait(atMost: left)
+        }
+        if GPIOLine.waitForEdge(edges, or: requests.raw, atMost: left) { return .sensed }
+        requests.clear()
+        return requests.pop()
     }
 
     /// An outcome is never lost: where the loop does not take it, this thread waits.
-    mutating func report(_ report: FenceReport) {
-        while !reports.push(Fencing.Report(level: level, report: report)) {
+    mutating func report(_ report: FenceReport) { tell(.report(report)) }
+
+    func tell(_ content: Fencing.Report.Content) {
+        while !reports.push(Fencing.Report(level: level, content: content)) {
             Worker.sleep(.milliseconds(1))
         }
     }
@@ -143,7 +143,7 @@ struct FenceMailbox: FenceHost {
                 report(
                     .test(
                         RelayObservation(readAt: now(), linesOn: false, feedback: SupplyScan())))
-            case .cancel, .switchOn, .stop: break
+            case .cancel, .switchOn, .sensed, .stop: break
             }
         }
     }

@@ -4,7 +4,6 @@
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketSimulation
 
 struct SensorReading: Sendable {
     /// Index in the configuration's sensors.
@@ -34,7 +33,7 @@ final class Sensing {
             for (index, sensor) in sensors.enumerated() where sensor.bus == bus {
                 mine.append((index, Sensor(sensor)))
             }
-            try start(bus, mine, rack: rack ?? "")
+            try start(bus, mine, rack: rack)
         }
     }
 
@@ -44,10 +43,10 @@ final class Sensing {
     func next() -> SensorReading? { readings.pop() }
 
     private func start(
-        _ bus: Int, _ sensors: [(Int, Sensor)], rack: String
+        _ bus: Int, _ sensors: [(Int, Sensor)], rack: String?
     ) throws(SystemError) {
         let readings = self.readings
-        try Worker.start("i2c-\(bus)") {
+        try Worker.start(bus == HwmonDescription.noBus ? "hwmon" : "i2c-\(bus)") {
             var worker = BusWorker(number: bus, rack: rack, sensors: sensors, readings: readings)
             while true { worker.round() }
         }
@@ -56,23 +55,22 @@ final class Sensing {
 
 /// Reads the sensors of one bus, each at its interval.
 private struct BusWorker: ~Copyable {
-    let number: Int
-    let rack: String
+    let rack: String?
     var sensors: [(Int, Sensor)]
     let readings: BoundedQueue<SensorReading>
-    var bus: RackBus?
+    var bus: DeviceBus
     var due: [Instant] = []
     var clock = Clock()
     var delay = WorkerDelay()
 
     init(
-        number: Int, rack: String, sensors: [(Int, Sensor)],
+        number: Int, rack: String?, sensors: [(Int, Sensor)],
         readings: BoundedQueue<SensorReading>
     ) {
-        self.number = number
         self.rack = rack
         self.sensors = sensors
         self.readings = readings
+        bus = DeviceBus(number: number, rack: rack)
         let now = clock.now()
         due = sensors.map { _ in now }
     }
@@ -97,20 +95,17 @@ private struct BusWorker: ~Copyable {
     }
 
     private mutating func read(_ index: Int) -> SensorReading.Outcome {
-        do throws(RackError) {
-            if bus == nil { bus = try RackBus(path: rack, number: number) }
-        } catch {
-            return .failure(SensorError("bus", .bus(.vanished)))
-        }
         do throws(SensorError) {
-            return .sample(try sensors[index].1.read(from: &bus!, delay: &delay))
+            if rack == nil, case .hwmon = sensors[index].1.description.driver {
+                return .sample(try Hwmon.read(sensors[index].1.description))
+            }
+            return .sample(try sensors[index].1.read(from: &bus, delay: &delay))
         } catch {
-            if error.problem == .bus(.vanished) { bus = nil }
-            return .failure(error)
+            guard case .bus(.claimed) = error.problem else { return .failure(error) }
         }
+        // A driver of the kernel has the chip, and reads it for all.
+        do throws(SensorError) {
+            return .sample(try Hwmon.read(sensors[index].1.description))
+        } catch { return .failure(error) }
     }
-}
-
-private struct WorkerDelay: Delay {
-    mutating func delay(_ duration: Duration) { Worker.sleep(duration) }
 }

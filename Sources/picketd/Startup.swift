@@ -40,15 +40,6 @@ enum Startup {
             for one in error.list { lines.append(one.text) }
             throw .wrong(lines)
         }
-        if options.rack == nil, !options.checkOnly {
-            let unreal = hardware(named: settings)
-            guard unreal.isEmpty else {
-                throw .wrong([
-                    "\(path) names \(Text.list(unreal)): this version drives the hardware of a"
-                        + " simulated rack only (--rack), and pretends nothing"
-                ])
-            }
-        }
         settings.policy.simulated = options.rack != nil || settings.policy.simulated
         return settings
     }
@@ -68,18 +59,27 @@ enum Startup {
         return BoardLibrary(files)
     }
 
-    /// What there is no driver for yet.
-    private static func hardware(named settings: Configuration) -> [String] {
-        var all: [String] = []
-        if settings.watchdog != nil { all.append("a watchdog") }
-        if !settings.sensors.isEmpty { all.append("sensors") }
-        for level in settings.fence {
-            if case .relay = level {
-                all.append("a relay")
-                break
+    /// What the configuration or its board's file says and this machine contradicts: refused before
+    /// anything is driven. What is merely missing may come yet, and is alarmed.
+    private static func compare(_ settings: Configuration) throws(StartupError) {
+        var wrong: [String] = []
+        if let board = settings.board, !board.models.isEmpty, let model = ThisMachine.model,
+            !board.models.contains(where: { model.hasPrefix($0) })
+        {
+            wrong.append("board \(board.name) is not this machine, which calls itself \(model)")
+        }
+        for case .relay(let relay) in settings.fence {
+            for supply in relay.supplies {
+                var lines = [supply.line]
+                if case .line(let line) = supply.feedback { lines.append(line) }
+                for line in lines where line.pin == nil {
+                    if let error = GPIOLine.look(line), error.contradiction {
+                        wrong.append(error.description)
+                    }
+                }
             }
         }
-        return all
+        if !wrong.isEmpty { throw .wrong(wrong) }
     }
 
     static func names(_ settings: Configuration) -> Names {
@@ -134,6 +134,7 @@ enum Startup {
         _ options: Options, _ settings: Configuration
     ) throws(StartupError) -> Agent {
         RealTime.keepHeapSmall()
+        if options.rack == nil { try compare(settings) }
         guard Sodium.initialise() else { throw .failed("the system gives no randomness") }
         let keys = try keys(settings.keys)
         // Before any thread: they inherit the blocked signals.
@@ -170,7 +171,9 @@ enum Startup {
                     memoryFile, history: ground.paths.stateDirectory + "/history.jsonl",
                     rack: options.rack)),
             children: try system(try Children()),
-            fencing: try system(try Fencing(settings.fence, rack: options.rack)),
+            fencing: try system(
+                try Fencing(
+                    settings.fence, sensors: settings.sensors, rack: options.rack)),
             sensing: try system(try Sensing(settings.sensors, rack: options.rack, at: now)),
             machine: Machine(
                 policy: settings.policy, memory: memory ?? .blank(groups: groups.count),

@@ -1,0 +1,60 @@
+/// An I2C bus of the kernel's, /dev/i2c-N (Linux Documentation/i2c/dev-interface.rst).
+///
+/// An address that a driver of the kernel has is refused, and never forced: what that driver reads
+/// is to be had in hwmon. What the adapter reports is kept apart as the kernel's fault codes have it
+/// (Documentation/i2c/fault-codes.rst): no acknowledgement, a hang, lost arbitration, an adapter
+/// that is gone. A hung bus is freed by the adapter's driver, which clocks it out of the device as
+/// far as it can; here it is only tried again, and not at once.
+
+import CPicket
+import PicketCore
+public import PicketHardware
+
+public struct I2CBus: ~Copyable, Bus {
+    private let descriptor: Descriptor
+    /// It does plain I2C transactions, and not only those that SMBus has.
+    private let plain: Bool
+
+    /// So often a transaction is tried that lost arbitration, or was not acknowledged: a device may
+    /// be busy with a conversion.
+    private static let tries = 3
+
+    public init(number: Int) throws(BusError) {
+        var plain = false
+        let result = unsafe picket_i2c_open(Int32(number), &plain)
+        if result < 0 { throw I2CBus.failure(-result, 0) }
+        descriptor = Descriptor(owning: result)
+        self.plain = plain
+    }
+
+    public mutating func transaction(
+        address: UInt8, write: [UInt8], read count: Int
+    ) throws(BusError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var tried = 1
+        while true {
+            let result = unsafe picket_i2c_transfer(
+                descriptor.raw, plain, address, write, Int32(write.count), &bytes, Int32(count))
+            if result >= 0 { return bytes }
+            let error = I2CBus.failure(-result, address)
+            switch error {
+            case .nak, .arbitrationLost: break
+            case .timeout, .vanished, .claimed, .other: throw error
+            }
+            if tried == I2CBus.tries { throw error }
+            tried += 1
+            Worker.sleep(.milliseconds(1))
+        }
+    }
+
+    private static func failure(_ errno: Int32, _ address: UInt8) -> BusError {
+        switch errno {
+        case ENXIO, EREMOTEIO: address == 0 ? .vanished : .nak(address: address)
+        case ETIMEDOUT: .timeout
+        case EAGAIN: .arbitrationLost
+        case ENODEV, ENOENT, ESHUTDOWN: .vanished
+        case EBUSY: .claimed(address: address)
+        default: .other(errno: errno)
+        }
+    }
+}

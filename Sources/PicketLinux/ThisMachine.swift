@@ -1,0 +1,14 @@
+/// What this machine calls itself.
+public enum ThisMachine {
+    /// The device tree's model, or the board's or product's name of the firmware's tables; `nil`
+    /// where neither is told.
+    public static var model: String? {
+        for path in [
+            "/proc/device-tree/model", "/sys/class/dmi/id/board_name",
+            "/sys/class/dmi/id/product_name",
+        ] {
+            if let text = (try? DurableFile.line(path)) ?? nil, !text.isEmpty { return text }
+        }
+        return nil
+    }
+}

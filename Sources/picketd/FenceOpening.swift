@@ -1,0 +1,171 @@
+/// Opens the wires of one relay level: all of them, or none.
+///
+/// Before the first line is requested every one of them is looked at: a level that cannot be opened
+/// as a whole drives nothing. Each relay's line is requested with the level of *on* in the same
+/// step, unless the agent before this one left it with the service manager; then it is taken over
+/// as it is.
+
+import PicketCore
+import PicketHardware
+import PicketLinux
+import PicketSimulation
+
+struct FenceOpening: Sendable {
+    typealias Supply = FenceWorker<Wire, Wire, FenceMailbox>.Supply
+
+    let relay: RelayDescription
+    private let sensors: [SensorDescription]
+    private let rack: String?
+    /// Descriptors that were kept, one for each supply.
+    private var kept: [Int32?] = []
+
+    init(
+        relay: RelayDescription, sensors: [SensorDescription], rack: String?,
+        kept lines: inout KeptLines
+    ) {
+        self.relay = relay
+        self.sensors = sensors
+        self.rack = rack
+        for supply in relay.supplies {
+            kept.append(lines.take(FenceOpening.keptName(supply)))
+        }
+    }
+
+    private static func keptName(_ supply: SupplyDescription) -> String {
+        KeptLines.name(supply.line, onIsHigh: supply.isHigh(on: true))
+    }
+
+    func open(_ notes: inout [String]) throws(DeviceError) -> [Supply] {
+        if let rack { return try simulated(rack) }
+        for (index, supply) in relay.supplies.enumerated() {
+            if supply.line.pin == nil, kept[index] == nil,
+                let error = GPIOLine.look(supply.line)
+            {
+                throw error
+            }
+            if case .line(let line) = supply.feedback, line.pin == nil,
+                let error = GPIOLine.look(line)
+            {
+                throw error
+            }
+        }
+        var expanders: [(pin: ExpanderPin, chip: Expander<DeviceBus>)] = []
+        // The feedback first: what cannot be verified is not touched.
+        var senses: [Wire?] = []
+        for supply in relay.supplies { senses.append(try feedback(supply, &expanders)) }
+        var supplies: [Supply] = []
+        for (index, supply) in relay.supplies.enumerated() {
+            let line = try driven(supply, kept[index], &expanders, &notes)
+            supplies.append(Supply(line: line, sense: senses[index]))
+        }
+        return supplies
+    }
+
+    private func driven(
+        _ supply: SupplyDescription, _ kept: Int32?,
+        _ expanders: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)],
+        _ notes: inout [String]
+    ) throws(DeviceError) -> Wire {
+        let onIsHigh = supply.isHigh(on: true)
+        if let pin = supply.line.pin {
+            let chip = expander(pin, &expanders)
+            let wire = Wire(chip, pin: pin.number, onIsHigh: onIsHigh)
+            do throws(LineError) { try chip.drive() } catch {
+                throw FenceOpening.unreachable(supply.line, pin, error)
+            }
+            return wire
+        }
+        if let kept, let line = GPIOLine(adopting: kept) {
+            let wire = Wire(line, onIsHigh: onIsHigh)
+            notes.append("line \(supply.line.name): taken over as the agent before left it")
+            return wire
+        }
+        let line = try GPIOLine(supply.line, .drive(high: onIsHigh))
+        ServiceManager()?.keep(line.raw, as: FenceOpening.keptName(supply))
+        return Wire(line, onIsHigh: onIsHigh)
+    }
+
+    private func feedback(
+        _ supply: SupplyDescription,
+        _ expanders: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)]
+    ) throws(DeviceError) -> Wire? {
+        switch supply.feedback {
+        case .none: return nil
+        case .line(let line):
+            guard let pin = line.pin else {
+                return Wire(try GPIOLine(line, .sense), onIsHigh: line.active == .high)
+            }
+            return Wire(
+                expander(pin, &expanders), pin: pin.number, onIsHigh: line.active == .high)
+        case .sensor(let name, let offBelow, let onAbove):
+            return try rail(name, offBelow, onAbove)
+        }
+    }
+
+    private func rail(
+        _ name: String, _ offBelow: Double, _ onAbove: Double
+    ) throws(DeviceError) -> Wire {
+        guard let sensor = sensors.first(where: { $0.name == name }) else {
+            throw DeviceError("there is no sensor \(name)")
+        }
+        return Wire(
+            RailSense(
+                sensor, bus: DeviceBus(number: sensor.bus, rack: rack), delay: WorkerDelay(),
+                offBelow: offBelow, onAbove: onAbove))
+    }
+
+    /// One chip for all of its pins, told of all its outputs before it drives one.
+    private func expander(
+        _ pin: ExpanderPin, _ known: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)]
+    ) -> Expander<DeviceBus> {
+        for one in known where one.pin.sharesChip(with: pin) { return one.chip }
+        var (outputs, levels): (UInt16, UInt16) = (0, 0)
+        for supply in relay.supplies {
+            guard let other = supply.line.pin, other.sharesChip(with: pin) else { continue }
+            outputs |= 1 << UInt16(other.number)
+            if supply.isHigh(on: true) { levels |= 1 << UInt16(other.number) }
+        }
+        let chip = Expander(
+            pin.kind, address: pin.address, bus: DeviceBus(number: pin.bus, rack: nil),
+            outputs: outputs, levels: levels)
+        known.append((pin, chip))
+        return chip
+    }
+
+    private static func unreachable(
+        _ line: LineDescription, _ pin: ExpanderPin, _ error: LineError
+    ) -> DeviceError {
+        let why =
+            switch error {
+            case .vanished: "no answer: is the expander there, and has it power?"
+            case .timeout: "the bus hangs"
+            case .undecided:
+                "the bus is contended, or a driver of the kernel has the chip: then its pins are"
+                    + " lines of a GPIO chip"
+            case .other(let errno): SystemError.text(of: errno)
+            }
+        return DeviceError(
+            "line \(line.name) (pin \(pin.number) of 0x\(String(pin.address, radix: 16)) on"
+                + " /dev/i2c-\(pin.bus)): \(why)")
+    }
+
+    // MARK: On a rack
+
+    private func simulated(_ rack: String) throws(DeviceError) -> [Supply] {
+        var supplies: [Supply] = []
+        for supply in relay.supplies {
+            do throws(RackError) {
+                let line = Wire(try RackRelay(path: rack, line: supply.line.name))
+                var sense: Wire?
+                if case .line(let feedback) = supply.feedback {
+                    sense = Wire(try RackSense(path: rack, line: feedback.name))
+                }
+                supplies.append(Supply(line: line, sense: sense))
+            } catch { throw DeviceError("rack: \(error.text)") }
+            if case .sensor(let name, let offBelow, let onAbove) = supply.feedback {
+                supplies[supplies.count - 1].sense = try rail(name, offBelow, onAbove)
+            }
+        }
+        return supplies
+    }
+}

@@ -94,6 +94,15 @@ struct Contact: Sendable {
         reachedRunning = running(now)
     }
 
+    /// The peer may have booted, and with it started another clock.
+    mutating func forgetClock() {
+        clockOffset = nil
+        offsetRoundTrip = Duration(nanoseconds: .max)
+    }
+
+    /// For the checker, whose nodes' clocks agree: what a round trip would have shown.
+    mutating func knowCommonClock() { clockOffset = .zero }
+
     /// RFC 5905 §8, with the wait at the peer already taken off by the peer.
     private mutating func sample(_ message: Message, at now: Instant) {
         guard message.echo.nanoseconds != 0 else { return }

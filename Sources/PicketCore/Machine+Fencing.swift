@@ -129,7 +129,7 @@ extension Machine {
 
     /// The peer could not stop a group that it agreed to hand over, and asks to be fenced (S5).
     private mutating func heedRequest<Sink: EffectSink>(into out: inout Sink) {
-        guard let peer, inContact, fence.episode == nil, peer.flags.contains(.fenceMe) else {
+        guard peer?.flags.contains(.fenceMe) == true, inContact, fence.episode == nil else {
             return
         }
         if let refusal = requestRefusal {

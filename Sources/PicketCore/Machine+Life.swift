@@ -92,7 +92,7 @@ extension Machine {
             fence.firstTurn = false
             out.emit(.trace(Trace(.peerPauseEnded)))
         }
-        guard let peer, peer.phase == .pausing, pauseUntil == nil, inContact, phase == .paired,
+        guard peer?.phase == .pausing, let peer, pauseUntil == nil, inContact, phase == .paired,
             peer.pause > .zero, peer.pause <= policy.timing.longestPause, fence.step == .idle
         else { return }
         pauseUntil = now + peer.pause

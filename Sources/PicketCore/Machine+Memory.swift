@@ -70,25 +70,50 @@ extension Machine {
 
     /// What runs here, for an agent that would follow in this boot.
     mutating func note<Sink: EffectSink>(into out: inout Sink) {
-        var holdings: [Holding] = []
+        var kept = 0
+        var changed = false
         for group in groups.indices {
-            switch groups[group].role {
-            case .holding(let active): holdings.append(Holding(group: group, term: active.term))
-            case .releasing(let it) where it.unknown: break
-            case .releasing(let it): holdings.append(Holding(group: group, term: it.term))
-            case .resuming(let term): holdings.append(Holding(group: group, term: term))
-            case .vacant, .claiming, .granting: break
-            }
+            guard let term = runningTerm(of: group) else { continue }
+            changed =
+                changed || kept >= noted.holdings.count
+                || noted.holdings[kept] != Holding(group: group, term: term)
+            kept += 1
         }
+        changed = changed || kept != noted.holdings.count
         // Who has left is no longer armed: its last word is the peer's receipt.
         let armed = hadContact && termsAreKept && phase != .left
         let word = receipt?.proof == .operatorsWord
-        guard holdings != noted.holdings || armed != noted.contact || word != noted.word else {
+        guard changed || armed != noted.contact || word != noted.word || clockHasMoved else {
             return
+        }
+        var holdings: [Holding] = []
+        for group in groups.indices {
+            guard let term = runningTerm(of: group) else { continue }
+            holdings.append(Holding(group: group, term: term))
         }
         noted = RunNote(
             holdings: holdings, contact: armed, clockOffset: contact.clockOffset, word: word)
         out.emit(.note(noted))
+    }
+
+    /// An agent that followed would take its late turns by another clock than this one (S7). Drift
+    /// makes it so every few minutes, the peer's reboot at once.
+    private var clockHasMoved: Bool {
+        guard let known = contact.clockOffset, let told = noted.clockOffset else {
+            return (contact.clockOffset == nil) != (noted.clockOffset == nil)
+        }
+        let slack = FencingTurns(timing: policy.timing).lateTurn / 16
+        return known - told > slack || told - known > slack
+    }
+
+    /// The term at which something of the group may run here; `nil` where nothing does.
+    private func runningTerm(of group: GroupIndex) -> Term? {
+        switch groups[group].role {
+        case .holding(let active): active.term
+        case .releasing(let it): it.unknown ? nil : it.term
+        case .resuming(let term): term
+        case .vacant, .claiming, .granting: nil
+        }
     }
 
     /// A life of the agent that never met the peer knows the terms from its disk alone, which may

@@ -34,6 +34,7 @@ extension Machine {
     ) {
         peerSession = session
         metAt = now
+        contact.forgetClock()
         #if PICKET_PLANTED_BUGS
             let old = peer
             let oldRoles = groups.map(\.role)
@@ -149,10 +150,10 @@ extension Machine {
 
     /// Which links carry both ways; looked at with every heartbeat.
     mutating func stepLinks<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        guard inContact, let peer else { return }
+        guard inContact, let theirs = peer?.heardOn else { return }
         let heard = contact.heardOn(within: policy.timing.deadAfter, at: now)
         for link in 0..<policy.linkCount {
-            let up = heard.contains(link) && peer.heardOn.contains(link)
+            let up = heard.contains(link) && theirs.contains(link)
             guard up != linksUp.contains(link) else { continue }
             if up { linksUp.insert(link) } else { linksUp.remove(link) }
             out.emit(.trace(Trace(up ? .linkUp : .linkDown, number: UInt64(link))))

@@ -1,8 +1,8 @@
 /// Heartbeats, probes and answers.
 extension Machine {
     mutating func stepSending<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        let told = currentReports()
-        if told != reports {
+        if !reportsAreCurrent {
+            let told = currentReports()
             if !Machine.rolesAgree(told, reports) { generation &+= 1 }
             reports = told
             sendDue = true
@@ -45,9 +45,9 @@ extension Machine {
         sendDue = false
         answerDue = false
         var message = Message(sequence: contact.noteSending(at: now))
-        if let peer, !mustForget, !hasTakenItsTurn {
-            message.acknowledged = peer.sequence
-            message.echo = peer.sentAt + (now - peerReceivedAt)
+        if let newest = peer?.sequence, let sentAt = peer?.sentAt, !mustForget, !hasTakenItsTurn {
+            message.acknowledged = newest
+            message.echo = sentAt + (now - peerReceivedAt)
         }
         message.heardOn = contact.heardOn(within: policy.timing.deadAfter, at: now)
         message.sentAt = now
@@ -60,7 +60,7 @@ extension Machine {
         message.generation = generation
         message.seenGeneration = seenGeneration
         message.pause = pausing?.length ?? .zero
-        message.groups = currentReports()
+        message.groups = reportsAreCurrent ? reports : currentReports()
         out.emit(.send(message, on: .first(policy.linkCount)))
     }
 
@@ -86,34 +86,42 @@ extension Machine {
         return flags
     }
 
-    func currentReports() -> [GroupReport] {
-        groups.indices.map { index in
-            let group = groups[index]
-            var report = GroupReport(term: group.term, sync: group.sync)
-            switch group.role {
-            case .vacant: report.role = .vacant
-            case .claiming(let claim):
-                report.role = .claiming
-                report.term = claim.term
-            case .granting(let grant):
-                report.role = .granting
-                report.term = grant.term
-                if grant.automatic { report.flags.insert(.automatic) }
-            case .holding(let active):
-                report.role = .holding
-                report.term = active.term
-                if active.run == .running { report.flags.insert(.running) }
-            case .releasing(let releasing):
-                report.role = .releasing
-                report.term = releasing.term
-            case .resuming(let term):
-                report.role = .resuming
-                report.term = term
-                report.flags.insert(.running)
-            }
-            if isEligible(index) { report.flags.insert(.eligible) }
-            if let wish = group.wish { report.flags.insert(wish.failback ? .failback : .wanted) }
-            return report
+    func currentReports() -> [GroupReport] { groups.indices.map { currentReport(of: $0) } }
+
+    private var reportsAreCurrent: Bool {
+        guard reports.count == groups.count else { return false }
+        for group in groups.indices where reports[group] != currentReport(of: group) {
+            return false
         }
+        return true
+    }
+
+    private func currentReport(of index: GroupIndex) -> GroupReport {
+        let group = groups[index]
+        var report = GroupReport(term: group.term, sync: group.sync)
+        switch group.role {
+        case .vacant: report.role = .vacant
+        case .claiming(let claim):
+            report.role = .claiming
+            report.term = claim.term
+        case .granting(let grant):
+            report.role = .granting
+            report.term = grant.term
+            if grant.automatic { report.flags.insert(.automatic) }
+        case .holding(let active):
+            report.role = .holding
+            report.term = active.term
+            if active.run == .running { report.flags.insert(.running) }
+        case .releasing(let releasing):
+            report.role = .releasing
+            report.term = releasing.term
+        case .resuming(let term):
+            report.role = .resuming
+            report.term = term
+            report.flags.insert(.running)
+        }
+        if isEligible(index) { report.flags.insert(.eligible) }
+        if let wish = group.wish { report.flags.insert(wish.failback ? .failback : .wanted) }
+        return report
     }
 }

@@ -134,7 +134,7 @@ public struct Machine: Sendable {
         _ event: Event, at now: Instant, into out: inout Sink
     ) {
         guard !exited else { return }
-        if event == .turnCompleted {
+        if case .turnCompleted = event {
             feed(at: now, into: &out)
             return
         }
@@ -239,7 +239,7 @@ public struct Machine: Sendable {
         return receipt
     }
     func report(of group: GroupIndex) -> GroupReport? {
-        guard let peer, group < peer.groups.count else { return nil }
-        return peer.groups[group]
+        guard let count = peer?.groups.count, group < count else { return nil }
+        return peer?.groups[group]
     }
 }

@@ -13,6 +13,9 @@ extension Machine {
         handle(event, at: now, into: &out)
     }
 
+    /// For the checker, after a round trip.
+    package mutating func knowCommonClock() { if inContact { contact.knowCommonClock() } }
+
     package var sessionValue: UInt64 { session.value }
     package var newestSequence: UInt64 { contact.sequence }
     package var presentGeneration: UInt32 { generation }
@@ -133,8 +136,8 @@ extension Machine {
             image.put(past: sending.real)
             image.put(age: running - sending.running.nanoseconds)
         }
-        // Not written: `heardOnLink`, for the trace; the clocks' offset and what it was taken
-        // from, which the checker sets.
+        // Not written: `heardOnLink`, for the trace; what the clocks' offset was taken from. The
+        // offset is zero, if it is known at all (`writeLife`).
     }
 
     /// When it started still counts.
@@ -153,6 +156,7 @@ extension Machine {
         if exited { flags |= 16 }
         if pauseUntil != nil { flags |= 32 }
         if saveRetryAt != nil { flags |= 64 }
+        if contact.clockOffset != nil { flags |= 128 }
         image.put(flags)
         if let pauseUntil { image.put(until: pauseUntil) }
         if let saveRetryAt { image.put(until: saveRetryAt) }
@@ -243,6 +247,8 @@ extension Machine {
         drill = flags & 4 != 0
         mustForget = flags & 8 != 0
         exited = flags & 16 != 0
+        contact.forgetClock()
+        if flags & 128 != 0 { contact.knowCommonClock() }
         pauseUntil = flags & 32 != 0 ? image.until() : nil
         saveRetryAt = flags & 64 != 0 ? image.until() : nil
         health = Health(score: image.byte())

@@ -4,8 +4,8 @@
 /// an expiry, a write that lands, a relay that opens) happens at one of its instants, in any order.
 /// A loop wakes at the step at which its machine asked to be called, unless it is paused. Hellos
 /// are not played: a channel may learn the peer's session whenever both agents run. Machines are
-/// told nothing of round trips, and know the offset of the clocks (zero) only where the bounds
-/// say that late turns are explored.
+/// told nothing of round trips, and learn the offset of the clocks (zero) in contact, only where
+/// the bounds say that late turns are explored.
 ///
 /// An image (PicketCore's `ImageWriter`) of the value is what the search remembers; whatever the
 /// image leaves out cannot make a difference.
@@ -108,22 +108,15 @@ struct PairState {
         faults = bounds.faults
         let blank = Memory.blank(groups: 1)
         func node(_ id: NodeID) -> NodeState {
-            let note = PairState.blankNote(bounds)
-            return NodeState(
+            NodeState(
                 id: id,
                 machine: Machine(
                     policy: bounds.policy(of: id), memory: blank, session: SessionID(1),
-                    note: note, at: PairState.origin),
-                disk: blank, note: note)
+                    note: .blank, at: PairState.origin),
+                disk: blank)
         }
         low = node(.low)
         high = node(.high)
-    }
-
-    /// Without a known offset of the clocks a node has no late turns.
-    static func blankNote(_ bounds: CheckBounds) -> RunNote {
-        RunNote(
-            holdings: [], contact: false, clockOffset: bounds.lateTurns ? .zero : nil)
     }
 
     subscript(id: NodeID) -> NodeState {
@@ -249,7 +242,7 @@ extension PairState {
         }
         image.put(
             UInt8(node.note.holdings.count) | (node.note.contact ? 128 : 0)
-                | (node.note.word ? 64 : 0))
+                | (node.note.word ? 64 : 0) | (node.note.clockOffset == nil ? 0 : 32))
         for holding in node.note.holdings { image.put(holding.term) }
         guard node.runs else {
             node.disk.write(to: &image)
@@ -339,8 +332,9 @@ extension PairState {
         let note = image.byte()
         node.note.contact = note & 128 != 0
         node.note.word = note & 64 != 0
+        node.note.clockOffset = note & 32 != 0 ? .zero : nil
         node.note.holdings.removeAll()
-        for _ in 0..<(note & 63) {
+        for _ in 0..<(note & 31) {
             node.note.holdings.append(Holding(group: 0, term: image.term()))
         }
         guard node.runs else {

@@ -293,7 +293,7 @@ extension PairState {
     private mutating func boot(_ id: NodeID) {
         self[id].power = .on
         self[id].fenced = false
-        self[id].note = PairState.blankNote(bounds)
+        self[id].note = .blank
         start(id)
     }
 
@@ -332,7 +332,7 @@ extension PairState {
         self[id].power = .off
         if self[id].runs { die(id) }
         self[id].active = .never
-        self[id].note = PairState.blankNote(bounds)
+        self[id].note = .blank
     }
 
     /// The relay of `victim`'s peer opens: S7.
@@ -380,6 +380,7 @@ extension PairState {
             .received(
                 flight.message, session: SessionID(UInt64(flight.from)), link: 0),
             to: id)
+        if bounds.lateTurns, self[id].runs { self[id].machine.knowCommonClock() }
     }
 
     private mutating func give(_ event: Event, to id: NodeID) {
@@ -393,9 +394,7 @@ extension PairState {
         switch effect {
         case .send(let message, _): transmit(message, from: id)
         case .persist, .answer, .trace, .feedWatchdog: break
-        case .note(var note):
-            note.clockOffset = bounds.lateTurns ? .zero : nil
-            self[id].note = note
+        case .note(let note): self[id].note = note
         case .fence(let order): fence(order, by: id)
         case .cancelFence:
             if case .queued(let voidAfter, _) = self[id].work {

@@ -33,7 +33,7 @@ SIMULATOR := $(SIMULATION_SCRATCH)/release/picket-sim
 
 .PHONY: sim
 sim: deps ## Build picket-sim, the proof's tools, with the planted bugs in it
-	PICKET_SIMULATION=1 $(SWIFT) build -c release --product picket-sim \
+	PICKET_SIMULATION=1 $(SWIFT) build -c release --product picket-sim --static-swift-stdlib \
 	    --scratch-path $(SIMULATION_SCRATCH)
 
 .PHONY: explore

@@ -23,7 +23,10 @@ let strict: [SwiftSetting] =
     + (planted
         ? [
             .define("PICKET_PLANTED_BUGS"),
-            .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"]),
+            .unsafeFlags([
+                "-cross-module-optimization", "-enforce-exclusivity=unchecked",
+                "-Xfrontend", "-assume-single-threaded",
+            ]),
         ] : [])
     + (fuzzer == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])])
 let agent =

@@ -148,6 +148,9 @@ public struct Channel {
         }
     }
 
+    /// As if a message of the peer's had been opened; for a world that does not seal each of them.
+    package mutating func noteHeard(at now: Instant) { peer?.lastHeard = now }
+
     /// Nothing of this session is accepted any more.
     public mutating func ban(_ session: SessionID) {
         banned.insert(session.value)

@@ -136,6 +136,8 @@ final class Agent {
     var machine: Machine
     var channel: Channel
     var runners: [GroupRunner]
+    /// The first of their deadlines.
+    private(set) var runnersAt = Instant.distantFuture
     var effects = EffectList()
     var resourceEffects = ResourceEffectList()
     var followUps: [Event] = []
@@ -173,6 +175,12 @@ final class Agent {
         self.memoryFile = memoryFile
         self.startedAt = startedAt
         testAt = local
+    }
+
+    /// After whatever may have moved a deadline of theirs.
+    func noteRunners() {
+        runnersAt = .distantFuture
+        for runner in runners { runnersAt = min(runnersAt, runner.nextDeadline) }
     }
 }
 

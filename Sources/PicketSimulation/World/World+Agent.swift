@@ -109,10 +109,7 @@ extension World {
         guard node.agent === agent, !agent.ended else { return }
         let local = node.clock(now)
         sayHello(node, agent, local)
-        for group in agent.runners.indices where local >= agent.runners[group].nextDeadline {
-            agent.runners[group].tick(at: local, into: &agent.resourceEffects)
-            perform(agent.resourceEffects, of: group, node, agent)
-        }
+        if local >= agent.runnersAt { tickRunners(node, agent, local) }
         if local >= agent.testAt { testRelay(node, agent, local) }
         if agent.selfTest.isPending { settleTest(node, agent, local) }
         drain(node, agent)
@@ -121,9 +118,18 @@ extension World {
         schedule(node, agent)
     }
 
+    private func tickRunners(_ node: Node, _ agent: Agent, _ local: Instant) {
+        for group in agent.runners.indices where local >= agent.runners[group].nextDeadline {
+            agent.runners[group].tick(at: local, into: &agent.resourceEffects)
+            perform(agent.resourceEffects, of: group, node, agent)
+        }
+        agent.noteRunners()
+    }
+
     /// S8: nothing but this may feed.
     private func completeTurn(_ node: Node, _ agent: Agent, _ local: Instant) {
         agent.machine.handle(.turnCompleted, at: local, into: &agent.effects)
+        guard !agent.effects.items.isEmpty else { return }
         for effect in agent.effects.items where effect == .feedWatchdog {
             node.fedAt = now
             coverage.effects[Coverage.index(effect)] += 1
@@ -132,9 +138,10 @@ extension World {
     }
 
     private func schedule(_ node: Node, _ agent: Agent) {
-        var next = min(agent.machine.nextDeadline, agent.channel.nextHello)
-        for runner in agent.runners { next = min(next, runner.nextDeadline) }
-        next = min(next, agent.testAt)
+        // In place: to read a property of it would be to copy a whole machine.
+        func deadline(_ machine: inout Machine) -> Instant { machine.nextDeadline }
+        var next = min(deadline(&agent.machine), agent.channel.nextHello)
+        next = min(next, agent.runnersAt, agent.testAt)
         let late = node.lateUntil > now ? chance.below(node.lateBy + 1) : 0
         let at = node.world(next)
         node.turnAt =
@@ -144,7 +151,7 @@ extension World {
 
     /// Gives the machine its events, and does what it asks for, in order, before the next event.
     func drain(_ node: Node, _ agent: Agent) {
-        guard !agent.handling else { return }
+        guard !agent.handling, !agent.followUps.isEmpty else { return }
         agent.handling = true
         let local = node.clock(now)
         var index = 0
@@ -153,7 +160,7 @@ extension World {
             index += 1
             perform(node, agent)
         }
-        agent.followUps.removeAll(keepingCapacity: true)
+        agent.followUps.clear()
         agent.handling = false
     }
 
@@ -170,7 +177,7 @@ extension World {
             perform(agent.effects.items[index], node, agent)
             index += 1
         }
-        agent.effects.items.removeAll(keepingCapacity: true)
+        agent.effects.items.clear()
     }
 
     private func perform(_ effect: Effect, _ node: Node, _ agent: Agent) {
@@ -264,6 +271,11 @@ extension World {
         for happening in waiting { happen(happening) }
         if node.agent != nil { takeTurn(node) }
     }
+}
+
+extension Array {
+    /// `removeAll(keepingCapacity: true)`, for few elements.
+    mutating func clear() { while !isEmpty { removeLast() } }
 }
 
 final class RandomSource {

@@ -19,6 +19,7 @@ extension World {
         _ list: ResourceEffectList, of group: GroupIndex, _ node: Node, _ agent: Agent
     ) {
         agent.resourceEffects.items.removeAll(keepingCapacity: true)
+        agent.noteRunners()
         for effect in list.items {
             switch effect {
             case .run(let run): begin(run, node)

@@ -27,6 +27,9 @@ struct Watch {
     private var running: [[UInt64]]
     /// An operator gave a word, or ordered a fence.
     var operated = false
+    /// A sense line broke while a fence was under way: the fence counts early, and for so long the
+    /// peer may still be up.
+    private var senseLiesUntil = Int64.min / 2
     var fences = 0
     var takeovers = 0
 
@@ -39,6 +42,7 @@ struct Watch {
 
     private struct Side {
         var session = SessionID(0)
+        var startedAt = Int64.min / 2
         var startedAlone = false
         /// Sessions of this node whose agent has ended, or that are so about to.
         var hasLeft: SessionID?
@@ -77,8 +81,9 @@ struct Watch {
 
     // MARK: Lives
 
-    mutating func begins(_ node: Node, session: SessionID, alone: Bool) {
+    mutating func begins(_ node: Node, session: SessionID, alone: Bool, at now: Int64) {
         let index = node.index
+        sides[index].startedAt = now
         sides[index].session = session
         sides[index].startedAlone = alone
         for group in started.indices { sides[index].granted[group] = [] }
@@ -177,7 +182,8 @@ struct Watch {
             {
                 world.violate("S2", "\(node.id) starts group \(group) by a grant never given")
             }
-        case .receipt(let receipt): judge(receipt, node, peer, other, in: world)
+        case .receipt(let receipt):
+            if world.now > senseLiesUntil { judge(receipt, node, peer, other, in: world) }
         }
         if adopts {
             if running[group][node.index] != term, excuses.isEmpty {
@@ -233,7 +239,9 @@ struct Watch {
     mutating func comesUp(_ group: GroupIndex, term: Term, _ node: Node, in world: World) {
         let peer = world.peer(of: node)
         if !node.powered { world.violate("S1", "something runs on a node without power") }
-        if peer.isUp(group), !excuses.contains(.falseWord), !excuses.contains(.doubleFault) {
+        if peer.isUp(group), !excuses.contains(.falseWord), !excuses.contains(.doubleFault),
+            world.now > senseLiesUntil
+        {
             world.violate("S1", "group \(group) comes up on \(node.id), and is up on \(peer.id)")
         }
     }
@@ -305,7 +313,7 @@ struct Watch {
         }
         // Excused: an agent that died before its receipt was on disk, and a cut that an answer of
         // the peer's came too late to stop.
-        let knew = (node.agent?.startedAt ?? 0) < sides[victim.index].cutAt
+        let knew = mine.startedAt < sides[victim.index].cutAt
         if sides[victim.index].cutOrderedAt > mine.reachedSent, knew,
             mine.heardAt < sides[victim.index].cutOrderedAt, !excuses.contains(.lostState)
         {
@@ -338,6 +346,12 @@ struct Watch {
     /// lose its power, and give it back for a moment.
     mutating func reports(_ outcome: FenceOutcome, of node: Node, in world: World) {
         guard outcome == .off, !excuses.contains(.doubleFault) else { return }
+        // A line that read *on* when the fence began and breaks before the relay moves: what led to
+        // the fence and a lying sense line are two faults, within milliseconds. The relay follows.
+        if node.relayFault == .senseOff, node.hasBeenOddAt >= sides[node.index].orderedAt {
+            senseLiesUntil = world.now + node.policy.timing.offWithin.nanoseconds
+            return
+        }
         if world.peer(of: node).agent != nil {
             world.violate("S3", "\(node.id)'s fence counts, and its peer lives")
         }

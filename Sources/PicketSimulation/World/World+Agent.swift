@@ -37,7 +37,7 @@ extension World {
         node.agent = agent
         node.waiting = []
         node.standsStillUntil = 0
-        watch.begins(node, session: session, alone: memory.alone)
+        watch.begins(node, session: session, alone: memory.alone, at: now)
         tell(node, .world("the agent starts"))
         node.toldHealth = health(node)
         drive(node, on: true, cause: .none)
@@ -138,10 +138,8 @@ extension World {
     }
 
     private func schedule(_ node: Node, _ agent: Agent) {
-        // In place: to read a property of it would be to copy a whole machine.
-        func deadline(_ machine: inout Machine) -> Instant { machine.nextDeadline }
-        var next = min(deadline(&agent.machine), agent.channel.nextHello)
-        next = min(next, agent.runnersAt, agent.testAt)
+        let next = min(
+            agent.machine.promised, agent.channel.nextHello, agent.runnersAt, agent.testAt)
         let late = node.lateUntil > now ? chance.below(node.lateBy + 1) : 0
         let at = node.world(next)
         node.turnAt =

@@ -98,6 +98,7 @@ extension Machine {
 
     /// An agent that followed would take its late turns by another clock than this one (S7). Drift
     /// makes it so every few minutes, the peer's reboot at once.
+    @inline(__always)
     private var clockHasMoved: Bool {
         guard let known = contact.clockOffset, let told = noted.clockOffset else {
             return (contact.clockOffset == nil) != (noted.clockOffset == nil)
@@ -107,6 +108,7 @@ extension Machine {
     }
 
     /// The term at which something of the group may run here; `nil` where nothing does.
+    @inline(__always)
     private func runningTerm(of group: GroupIndex) -> Term? {
         switch groups[group].role {
         case .holding(let active): active.term
@@ -129,6 +131,7 @@ extension Machine {
 
     /// Whether an agent that followed, and never heard the peer, would begin above every term that
     /// this one knows. A disk that takes nothing may have kept them from it (S4).
+    @inline(__always)
     private var termsAreKept: Bool {
         groups.indices.allSatisfy {
             max(groups[$0].term, report(of: $0)?.term ?? .never) <= durable.groups[$0].term

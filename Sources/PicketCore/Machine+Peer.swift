@@ -6,6 +6,11 @@ extension Machine {
     ) {
         if banned.contains(session) {
             guard session == banned.last, message.acknowledged > sequenceAtVerification else {
+                // It is told what came, and nothing more: were both nodes to ban each other by two
+                // false words, neither could ever show the other that it lives.
+                if session == peerSession, message.sequence > (peer?.sequence ?? .max) {
+                    peer?.sequence = message.sequence
+                }
                 return
             }
             disprove(session, into: &out)

@@ -29,6 +29,7 @@ extension Machine {
     }
 
     /// Probing ends some time after the loss: what is still silent then will say hello.
+    @inline(__always)
     private func isInDoubt(at now: Instant) -> Bool {
         switch contactState {
         case .suspected: return true
@@ -88,6 +89,7 @@ extension Machine {
 
     func currentReports() -> [GroupReport] { groups.indices.map { currentReport(of: $0) } }
 
+    @inline(__always)
     private var reportsAreCurrent: Bool {
         guard reports.count == groups.count else { return false }
         for group in groups.indices where reports[group] != currentReport(of: group) {

@@ -81,7 +81,8 @@ public struct Machine: Sendable {
     var answerDue = false
 
     // Time
-    var promised: Instant
+    /// `nextDeadline`, as it was after the newest event.
+    package internal(set) var promised: Instant
     var fedAt = Instant(nanoseconds: .min / 2)
 
     struct Pausing: Sendable {
@@ -159,7 +160,7 @@ public struct Machine: Sendable {
         case .command(let command, let id): obey(command, id: id, at: now, into: &out)
         }
         step(at: now, into: &out)
-        promised = nextDeadline
+        promised = deadline
     }
 
     /// The rules, in their order.
@@ -188,7 +189,11 @@ public struct Machine: Sendable {
     }
 
     /// The shell must call again, with `tick` if nothing else happens, no later than this.
-    public var nextDeadline: Instant {
+    public var nextDeadline: Instant { deadline }
+
+    // Here and elsewhere: what only looks is given a copy of the machine unless it is inlined.
+    @inline(__always)
+    private var deadline: Instant {
         var next = nextSending
         if let at = fence.opensAt { next = min(next, at) }
         if contactState == .established, let at = contact.deadline(for: suspicionAge) {
@@ -227,6 +232,7 @@ public struct Machine: Sendable {
     var peerID: NodeID { policy.me.peer }
     var suspicionAge: Duration { policy.timing.deadAfter / 2 }
     /// A fresh round trip with the peer's present session.
+    @inline(__always)
     var inContact: Bool {
         switch contactState {
         case .established, .suspected: peer != nil
@@ -238,6 +244,7 @@ public struct Machine: Sendable {
         guard let receipt, phase == .alone || phase == .leaving else { return nil }
         return receipt
     }
+    @inline(__always)
     func report(of group: GroupIndex) -> GroupReport? {
         guard let count = peer?.groups.count, group < count else { return nil }
         return peer?.groups[group]

@@ -52,6 +52,10 @@ struct RackCommand: ParsableCommand {
     @Option(help: "With --machines: where the lab was built; by default .build-lab.")
     var lab: String?
 
+    @Option(
+        name: .customLong("repeat"), help: "Play the steps so often, whatever the scenario says.")
+    var repetitions: Int?
+
     func run() throws {
         if list { return try listScenarios() }
         let status: Int32
@@ -123,7 +127,10 @@ struct RackRun {
         // see the hardware stand still. Where it is refused, the summary says how late it was.
         _ = RealTime.raisePriority(to: 20)
         let interrupted = Interrupt(loop: world.loop)
-        let player = scenario.map { ScenarioPlayer($0, on: world, patience: kit?.patience ?? 1) }
+        let player = scenario.map {
+            ScenarioPlayer(
+                $0, on: world, patience: kit?.patience ?? 1, repetitions: command.repetitions)
+        }
         guard isLive else {
             let timeline = Timeline(world: world, json: command.json, verbose: command.verbose)
             return play(player, timeline, interrupted)

@@ -3,6 +3,8 @@
 ///     configuration: pair.yaml        # the ordinary file; required
 ///     boot_time: 500ms                # from power on to the agent's start
 ///     restart_delay: 200ms            # from an agent's end to the next one's start
+///     everywhere:                     # in place of the configuration's fields of these names
+///       detect_within: 4s
 ///     nodes:                          # each of it optional
 ///       east:
 ///         board: raspberry-pi-4       # must be a file of the boards directory
@@ -27,7 +29,8 @@ enum RackFile {
         let problems = Problems(file: path)
         let root = Found(try YamlNode.parse(bytes, file: path), problems)
         let top = root.mapping(
-            ["description", "configuration", "boot_time", "restart_delay", "nodes"], "a rack")
+            ["description", "configuration", "boot_time", "restart_delay", "everywhere", "nodes"],
+            "a rack")
         let named = top.required("configuration", "the configuration file to rehearse")?.line(
             "a path")
         guard let configuration = override ?? named.map({ beside(path, $0) }) else {
@@ -35,7 +38,11 @@ enum RackFile {
             preconditionFailure("a rack file without a configuration has a mistake")
         }
         let boards = BoardFiles(near: [path, configuration])
-        let pair = try load(configuration, boards: boards)
+        var everywhere: [(String, YamlNode)] = []
+        for (name, found) in top["everywhere"]?.entries("a mapping of fields", atMost: 32) ?? [] {
+            everywhere.append((name, found.node))
+        }
+        let pair = try load(configuration, everywhere, boards: boards)
         let reader = NodeReader(
             boards: boards,
             bootTime: top["boot_time"]?.duration(in: .zero ... .seconds(600)) ?? .milliseconds(500),
@@ -54,9 +61,15 @@ enum RackFile {
     }
 
     private static func load(
-        _ path: String, boards: BoardFiles
+        _ path: String, _ everywhere: [(String, YamlNode)], boards: BoardFiles
     ) throws(ConfigurationErrors) -> (configurations: PerNode<Configuration>, rehearsed: String) {
-        let bytes = try read(path, named: "configuration file")
+        var bytes = try read(path, named: "configuration file")
+        if !everywhere.isEmpty {
+            // What the file says must make sense by itself.
+            _ = try Configuration.load(bytes, file: path, boards: boards.library)
+            bytes = Array(
+                Rehearsal.replacing(everywhere, in: try YamlNode.parse(bytes, file: path)).utf8)
+        }
         let library = boards.library
         let own = try Configuration.load(bytes, file: path, boards: library)
         let low = try Configuration.load(bytes, file: path, node: own.names.low, boards: library)

@@ -36,6 +36,13 @@ enum Rehearsal {
             .replacingOccurrences(of: "@WORKLOAD@", with: workload)
     }
 
+    /// The configuration with every field of these names, wherever it stands, having this value.
+    static func replacing(_ fields: [(String, YamlNode)], in root: YamlNode) -> String {
+        var root = root
+        for (name, value) in fields { root.replace(name, by: value) }
+        return Emitter.text(root)
+    }
+
     /// Where a lab machine's workloads look for what they must do wrong.
     static let machineFaults = "/run/picket-faults"
 
@@ -99,6 +106,24 @@ extension YamlNode {
             entries.append(YamlEntry(key: key, keyPosition: position, value: value))
         }
         content = .mapping(entries)
+    }
+
+    fileprivate mutating func replace(_ key: String, by value: YamlNode) {
+        switch content {
+        case .scalar: break
+        case .sequence(var items):
+            for index in items.indices { items[index].replace(key, by: value) }
+            content = .sequence(items)
+        case .mapping(var entries):
+            for index in entries.indices {
+                if entries[index].key == key {
+                    entries[index].value = value
+                } else {
+                    entries[index].value.replace(key, by: value)
+                }
+            }
+            content = .mapping(entries)
+        }
     }
 
     fileprivate mutating func edit(_ key: String, _ body: (inout YamlNode) -> Void) {

@@ -2,6 +2,7 @@
 ///
 ///     description: >
 ///       The holder's kernel dies. The standby cuts its power, sees it off and takes over.
+///     repeat: 10                          # plays the steps so often; counts below are for one time
 ///     start: [east, west]                 # what is switched on at first; both by default
 ///     before: [key of west wrong]         # done before anything is switched on
 ///     steps:
@@ -28,6 +29,7 @@ struct Scenario {
     var name: String
     var description: String
     /// In place of the rack's, for scenarios that need another policy.
+    var repetitions: Int
     var start: [NodeID]
     var before: [Step.Phrase]
     var steps: [Step]
@@ -75,8 +77,10 @@ struct Scenario {
 
     static let measures = [
         "fences", "attempts", "takeovers", "handovers", "resets", "dual_active_ms", "both_off_ms",
-        "detection_ms", "fence_ms", "activation_ms", "takeover_ms",
+        "detection_ms", "fence_ms", "activation_ms", "takeover_ms", "slowest_takeover_ms",
     ]
+    /// Of these, each time of a repeated scenario adds its own.
+    static let counts = ["fences", "attempts", "takeovers", "handovers", "resets"]
     static let outcomes = ["takeover", "handover", "unchanged", "down", "dual-active"]
 
     /// It fills a disk.
@@ -98,7 +102,7 @@ extension Scenario {
     }
 
     private static let keys = [
-        "description", "configuration", "start", "before", "steps", "never", "expect",
+        "description", "configuration", "repeat", "start", "before", "steps", "never", "expect",
     ]
 
     /// - Throws: every mistake of the file at once.
@@ -112,6 +116,7 @@ extension Scenario {
         let scenario = Scenario(
             name: name,
             description: top.required("description", "what it shows")?.text("text") ?? "",
+            repetitions: top["repeat"]?.integer(in: 1...100_000) ?? 1,
             start: top["start"].map { reader.nodes($0) } ?? [.low, .high],
             before: top["before"].map { reader.actions($0) } ?? [],
             steps: (top.required("steps", "a list of steps")?.list() ?? []).map { reader.step($0) },

@@ -5,6 +5,8 @@ import PicketCore
 
 final class ScenarioPlayer {
     private let scenario: Scenario
+    private let repetitions: Int
+    private var played = 0
     private unowned let world: World
     /// How much longer a step may take than the scenario says.
     private let patience: Int
@@ -15,7 +17,9 @@ final class ScenarioPlayer {
     private var causes: [String] = []
     private var ended: (() -> Void)?
 
-    init(_ scenario: Scenario, on world: World, patience: Int = 1) {
+    /// - Parameter repetitions: in place of the scenario's own.
+    init(_ scenario: Scenario, on world: World, patience: Int = 1, repetitions: Int? = nil) {
+        self.repetitions = repetitions ?? scenario.repetitions
         self.patience = patience
         self.scenario = scenario
         self.world = world
@@ -56,7 +60,7 @@ final class ScenarioPlayer {
         for (text, condition) in scenario.never where world.holds(condition) {
             return fail("it must never be that \(text)")
         }
-        guard step < scenario.steps.count else { return end() }
+        guard step < scenario.steps.count else { return again() }
         let current = scenario.steps[step]
         if !met {
             if let missing = current.conditions.first(where: { !world.holds($0.condition) }) {
@@ -76,6 +80,13 @@ final class ScenarioPlayer {
         since = world.loop.now
     }
 
+    private func again() {
+        played += 1
+        guard played < repetitions else { return end() }
+        world.tell(.scenario, "again", "\(played) of \(repetitions) times played")
+        step = 0
+    }
+
     private func perform(_ phrase: Scenario.Step.Phrase) {
         let text: String
         if case .say(let words) = phrase.action { text = words } else { text = phrase.text }
@@ -92,7 +103,8 @@ final class ScenarioPlayer {
     // MARK: - Judgement
 
     func judge() -> Summary {
-        var summary = Summary(world: world, scenario: scenario.name, cause: causes.last)
+        var summary = Summary(
+            world: world, scenario: scenario.name, repetitions: repetitions, cause: causes.last)
         if let reason = world.failure { failures.append(reason) }
         for expectation in scenario.expectations { check(expectation, summary) }
         // Whatever the scenario says: two at once, or a token that fell, is never what was wanted.
@@ -111,6 +123,8 @@ final class ScenarioPlayer {
         switch expectation {
         case .measure(let name, let bound):
             let found = summary.measure(name)
+            var bound = bound
+            if Scenario.counts.contains(name) { bound.value *= Double(repetitions) }
             guard !bound.admits(found) else { return }
             let shown = found.map { Text.number($0) } ?? "nothing"
             failures.append("\(name) is \(shown), not \(bound.text)")

@@ -18,6 +18,9 @@ struct Summary {
     var fence: Duration?
     var activation: Duration?
     var takeover: Duration?
+    var slowestTakeover: Duration?
+    /// How often its steps were played.
+    var repetitions: Int
     var holders: [(group: String, node: String?)]
     var outcome: String
     /// Why a group was last activated, by its agent's word.
@@ -26,7 +29,8 @@ struct Summary {
     /// How late the rack's own loop has been at worst: what it measured is no better than that.
     var rackLate: Duration
 
-    init(world: World, scenario: String, cause: String?) {
+    init(world: World, scenario: String, repetitions: Int, cause: String?) {
+        self.repetitions = repetitions
         let tally = world.tally
         let now = world.loop.now
         self.scenario = scenario
@@ -43,6 +47,7 @@ struct Summary {
         fence = tally.fence
         activation = tally.activation
         takeover = tally.takeover
+        slowestTakeover = tally.slowestTakeover
         holders = world.plan.groups.map { ($0, world.active($0)) }
         outcome = "unchanged"
         if dualActive > .zero {
@@ -72,6 +77,7 @@ struct Summary {
         case "fence_ms": fence.map(milliseconds)
         case "activation_ms": activation.map(milliseconds)
         case "takeover_ms": takeover.map(milliseconds)
+        case "slowest_takeover_ms": slowestTakeover.map(milliseconds)
         default: nil
         }
     }
@@ -110,6 +116,13 @@ struct Summary {
         if let detection { parts.append("detected in \(Text.number(milliseconds(detection))) ms") }
         if let fence { parts.append("off in \(Text.number(milliseconds(fence))) ms") }
         if let takeover { parts.append("taken over in \(Text.number(milliseconds(takeover))) ms") }
+        if repetitions > 1 {
+            parts.append("\(attempts - fences) failed fences")
+            if let slowestTakeover {
+                parts.append(
+                    "the slowest takeover in \(Text.number(milliseconds(slowestTakeover))) ms")
+            }
+        }
         if rackLate > .milliseconds(50) {
             parts.append("the rack itself \(Text.number(milliseconds(rackLate))) ms late")
         }

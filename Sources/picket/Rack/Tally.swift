@@ -15,6 +15,8 @@ struct Tally {
     private(set) var fence: Duration?
     private(set) var activation: Duration?
     private(set) var takeover: Duration?
+    /// Of all takeovers whose beginning is known.
+    private(set) var slowestTakeover: Duration?
 
     private let names: PerNode<String>
     private var death: PerNode<Instant?> = PerNode(low: nil, high: nil)
@@ -64,7 +66,11 @@ struct Tally {
         // The rail was off already where the node had died before the relay moved.
         let off = [rail[from], ordered[from]].compactMap { $0 }.max()
         if activation == nil, let off { activation = activity.first - off }
-        if takeover == nil, let death = death[from] { takeover = activity.first - death }
+        if let death = death[from] {
+            let span = activity.first - death
+            if takeover == nil { takeover = span }
+            slowestTakeover = max(slowestTakeover ?? span, span)
+        }
         return " (takeover from \(before.node))"
     }
 }

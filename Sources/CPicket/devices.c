@@ -205,8 +205,13 @@ static struct gpiod_chip *find(
               : chips == 0 || wish->offset < 0 ? -picket_gpio_no_line
                                               : -picket_gpio_beyond;
     if (*result == 0 && wish->strict && wish->line && found->name[0] &&
-        strcmp(found->name, wish->line))
-        *result = -picket_gpio_other_name;
+        strcmp(found->name, wish->line)) {
+        // Another name is another language, unless the chip knows this one elsewhere.
+        struct picket_gpio_found other;
+        for (unsigned from = 0; from < found->lines; from++)
+            if (look_line(answer, from, &other) && !strcmp(other.name, wish->line))
+                *result = -picket_gpio_other_name;
+    }
     return answer;
 }
 

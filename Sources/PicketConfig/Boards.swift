@@ -119,8 +119,8 @@ extension Board {
     private static func watchdog(_ found: Found) -> Watchdog? {
         let mapping = found.mapping(["identity", "minimum", "maximum"])
         let identity = mapping["identity"]?.line()
-        let minimum = mapping.required("minimum", "a duration such as 1s")?.duration()
-        let maximum = mapping.required("maximum", "a duration such as 15s")?.duration()
+        let minimum = mapping["minimum"].map { $0.duration() } ?? .zero
+        let maximum = mapping["maximum"].map { $0.duration() } ?? .seconds(86_400)
         guard let minimum, let maximum else { return nil }
         if maximum < minimum {
             mapping.fail("maximum", "is shorter than minimum")

@@ -264,6 +264,7 @@ public struct Board: Equatable, Sendable {
     public struct Watchdog: Equatable, Sendable {
         /// The driver's name, /sys/class/watchdog/watchdogN/identity.
         public var identity: String?
+        /// Zero and a day where the file does not tell.
         public var minimum: Duration
         public var maximum: Duration
     }

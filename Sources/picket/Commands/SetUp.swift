@@ -54,6 +54,10 @@ struct CheckCommand: PicketCommand {
                 + "\(configuration.node), peer \(configuration.peerName); "
                 + "\(configuration.links.count) links, \(configuration.sensors.count) sensors, "
                 + "\(configuration.fence.count) ways to fence, groups: \(groups).")
+        if let board = configuration.board {
+            Terminal.say("Board \(board.name): \(board.description).")
+            for caveat in board.caveats { Terminal.say("  - \(caveat)") }
+        }
     }
 
     private func show(_ errors: ConfigurationErrors) {

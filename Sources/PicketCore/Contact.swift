@@ -84,6 +84,9 @@ struct Contact: Sendable {
         reachedSequence = acknowledged
         reachedReal = sending.real
         reachedRunning = sending.running
+        #if PICKET_PLANTED_BUGS
+            if planted(.contactFromReception) { assume(at: now) }
+        #endif
         return true
     }
 

@@ -196,6 +196,9 @@ extension Machine {
     /// Even on the lower node, odd on the higher. Two nodes that take over without having heard of
     /// each other, each by an operator's word or fence, then never run at one term (S4).
     func takeoverTerm(of group: GroupIndex) -> Term {
+        #if PICKET_PLANTED_BUGS
+            if planted(.termOfPeerForgotten) { return groups[group].term.next }
+        #endif
         let next = max(groups[group].term, report(of: group)?.term ?? .never).next
         return next.value % 2 == UInt64(policy.me.rawValue) ? next : next.next
     }

@@ -405,10 +405,6 @@ extension Machine {
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.releasing, .stopped), (.releasing, .startFailed):
             released(group, at: now, into: &out)
-        #if PICKET_PLANTED_BUGS
-            case (.releasing, .stopFailed) where planted(.failedStopReleases):
-                released(group, at: now, into: &out)
-        #endif
         case (.releasing(var releasing), .stopFailed),
             (.releasing(var releasing), .startFailedDirty):
             stick(&releasing, group, at: now, into: &out)

@@ -47,6 +47,9 @@ extension Machine {
             return
         }
         if let receipt {
+            #if PICKET_PLANTED_BUGS
+                if planted(.aloneUnfenced) { goOn(cause: .aloneAfter, into: &out) }
+            #endif
             if receipt.proof != .remembered { goOn(cause: .aloneAfter, into: &out) }
         } else if fence.toldRefusal != .peerMayHold, contactState == .never {
             fence.toldRefusal = .peerMayHold

@@ -81,7 +81,12 @@ extension Machine {
         }
         changed = changed || kept != noted.holdings.count
         // Who has left is no longer armed: its last word is the peer's receipt.
-        let armed = hadContact && termsAreKept && phase != .left
+        #if PICKET_PLANTED_BUGS
+            let disarmed = phase == .left && !planted(.leftStaysArmed)
+        #else
+            let disarmed = phase == .left
+        #endif
+        let armed = hadContact && termsAreKept && !disarmed
         let word = receipt?.proof == .operatorsWord
         guard changed || armed != noted.contact || word != noted.word || clockHasMoved else {
             return
@@ -100,6 +105,9 @@ extension Machine {
     /// makes it so every few minutes, the peer's reboot at once.
     @inline(__always)
     private var clockHasMoved: Bool {
+        #if PICKET_PLANTED_BUGS
+            if planted(.oldClockKept) { return false }
+        #endif
         guard let known = contact.clockOffset, let told = noted.clockOffset else {
             return (contact.clockOffset == nil) != (noted.clockOffset == nil)
         }
@@ -122,6 +130,9 @@ extension Machine {
     /// not have taken the newest. Whatever it takes without the peer, it takes far above (S4); by a
     /// fence, which may end what an operator's word began, farther than by a word.
     mutating func leapTerms(by leaps: UInt64) {
+        #if PICKET_PLANTED_BUGS
+            if planted(.termsNotLeapt) { return }
+        #endif
         for group in groups.indices where groups[group].term < .highest {
             groups[group].term = Term(groups[group].term.value + Machine.leap * leaps)
         }

@@ -39,7 +39,11 @@ extension Machine {
     ) {
         peerSession = session
         metAt = now
-        contact.forgetClock()
+        #if PICKET_PLANTED_BUGS
+            if !planted(.oldClockKept) { contact.forgetClock() }
+        #else
+            contact.forgetClock()
+        #endif
         #if PICKET_PLANTED_BUGS
             let old = peer
             let oldRoles = groups.map(\.role)
@@ -65,7 +69,6 @@ extension Machine {
         #if PICKET_PLANTED_BUGS
             if planted(.oldSessionSpeaks) {
                 peer = old
-                peer?.sequence = 0
                 for group in groups.indices { groups[group].role = oldRoles[group] }
             }
         #endif

@@ -126,6 +126,14 @@ public struct Machine: Sendable {
         for holding in note.holdings where holding.group < groups.count {
             groups[holding.group].role = .resuming(holding.term)
         }
+        #if PICKET_PLANTED_BUGS
+            if planted(.noteAfterStart) {
+                groups = memory.groups.map { GroupState(role: .vacant, term: $0.term) }
+                for holding in note.holdings where holding.group < groups.count {
+                    groups[holding.group].role = .resuming(holding.term)
+                }
+            }
+        #endif
         receipt = note.word ? .operatorsWord(on: nil) : Receipt(remembered: memory)
         if note.contact { contact.assume(at: now) }
         relayTest = policy.fenceLevels.isEmpty ? .absent : .unknown

@@ -14,10 +14,14 @@
         case tieUnbroken
         /// Turns of a lower rank are counted from what this node reached, not from what it heard.
         case turnFromReached
+        /// Contact is measured from when an acknowledgement came, not from what it acknowledges.
+        case contactFromReception
         /// In transfer both nodes have one rank.
         case oneRankInTransfer
         /// Who missed its turn fences as soon as it likes.
         case lateTurnsOverlap
+        /// They go by the clock that the peer had before it booted.
+        case oldClockKept
         case fenceFromWaiting
         case stallNotForgiven
         case fenceBudgetIgnored
@@ -38,6 +42,10 @@
         case aloneNeverForgotten
         /// … or until after the peer has been answered.
         case aloneAnsweredFirst
+        /// A node that boots alone by a remembered receipt goes on without fencing the peer.
+        case aloneUnfenced
+        /// An agent that comes back after its node has left is still armed.
+        case leftStaysArmed
 
         // Terms
         case termNotPersisted
@@ -45,6 +53,8 @@
         case termPersistedLate
         /// The terms that the peer has used are not learned.
         case termOfPeerForgotten
+        /// An agent that never met its peer goes on by the terms of its disk.
+        case termsNotLeapt
 
         // Who may act
         case anyReportGrants
@@ -55,7 +65,7 @@
         case failedStopReleases
         case leavesHolding
         case conflictIgnored
-        /// What runs is noted after it was started.
+        /// What runs is noted after it was started, and what no note tells of is not stopped.
         case noteAfterStart
         /// The note of what runs survives a reboot.
         case adoptsAfterReboot

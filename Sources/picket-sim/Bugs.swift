@@ -4,47 +4,85 @@ import PicketCore
 import PicketSimulation
 
 /// Each planted bug must be found, or the tools that look for bugs are worth nothing.
+///
+/// A bug is found by the swarm if a world violates a property with it, and the same world does not
+/// without; or by the checker if some state within the bounds violates one. Either within its
+/// budget, which the table states.
 struct Bugs: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Switches on one planted bug after the other, and finds each (make sim only).")
+        abstract: "Switches on one planted bug after the other, and finds each (make sim only).",
+        discussion: "Prints a table; exit 1 if a bug was not found within its budget.")
 
-    @Option(help: "Seeds that may be spent on each.") var seeds: UInt64 = 400
     @Option(help: "The first seed.") var seed: UInt64 = 1
     @Option(help: "Only this one.") var only: String?
 
     #if PICKET_PLANTED_BUGS
         func run() throws {
             var missed = 0
-            print("| planted bug | property | seeds | simulated s | what the watch said |")
-            print("|---|---|---|---|---|")
+            var tried = 0
+            print("| planted bug | property | found by | after | of at most | s | what was seen |")
+            print("|---|---|---|---|---|---|---|")
             for bug in PlantedBug.allCases where only == nil || only == bug.rawValue {
+                tried += 1
                 if !find(bug) { missed += 1 }
             }
-            print("\n\(PlantedBug.allCases.count) planted bugs, \(missed) not found")
+            if tried == 0 {
+                Story.complain("--only \(only ?? ""): no such planted bug")
+                throw ExitCode(2)
+            }
+            print("\n\(tried) planted bugs, \(missed) not found")
             if missed > 0 { throw ExitCode(1) }
         }
 
         private func find(_ bug: PlantedBug) -> Bool {
-            var seconds = 0.0
+            let began = Date()
+            let found: (property: String, after: String, text: String)?
+            let by: String
+            let budget: String
+            switch Hunt(bug) {
+            case .swarm(let focus, let seeds):
+                by = focus == .any ? "swarm" : "swarm, \(focus.rawValue)"
+                budget = "\(seeds) seeds"
+                found = search(bug, focus, seeds)
+            case .checker(let bounds, let text):
+                by = "checker, \(text)"
+                budget = "\(bounds.mostStates) states"
+                found = check(bug, bounds)
+            }
+            let seconds = String(format: "%.1f", Date().timeIntervalSince(began))
+            print(
+                "| \(bug.rawValue) | \(found?.property ?? "NOT FOUND") | \(by) | "
+                    + "\(found?.after ?? "-") | \(budget) | \(seconds) | \(found?.text ?? "") |")
+            fflush(nil)
+            return found != nil
+        }
+
+        private func search(
+            _ bug: PlantedBug, _ focus: Swarm.Focus, _ seeds: UInt64
+        ) -> (String, String, String)? {
             for seed in seed..<(seed + seeds) {
-                let plan = Swarm.plan(seed: seed)
+                let plan = Swarm.plan(seed: seed, focus: focus)
                 unsafe PlantedBug.active = bug
                 let world = World(plan, remembering: 1)
                 let good = world.run()
                 unsafe PlantedBug.active = nil
-                seconds += world.seconds
                 guard !good, let violation = world.violation else { continue }
-                // Not what the right machine does in the same world.
-                guard World(plan, remembering: 1).run() else { continue }
-                print(
-                    "| \(bug.rawValue) | \(violation.property) | \(seed - self.seed + 1) | "
-                        + "\(Int(seconds)) | \(violation.text) |")
-                fflush(nil)
-                return true
+                guard World(plan, remembering: 1).run() else {
+                    Story.complain("seed \(seed) is violated without any planted bug")
+                    continue
+                }
+                return (violation.property, "\(seed - self.seed + 1) seeds", violation.text)
             }
-            print("| \(bug.rawValue) | NOT FOUND | \(seeds) | \(Int(seconds)) | |")
-            fflush(nil)
-            return false
+            return nil
+        }
+
+        private func check(_ bug: PlantedBug, _ bounds: CheckBounds) -> (String, String, String)? {
+            unsafe PlantedBug.active = bug
+            defer { unsafe PlantedBug.active = nil }
+            var checker = Checker(bounds)
+            let result = checker.run()
+            guard case .violated(let broken) = result.verdict else { return nil }
+            return (broken.property, "\(result.states) states", broken.text)
         }
     #else
         func run() throws {
@@ -53,3 +91,47 @@ struct Bugs: ParsableCommand {
         }
     #endif
 }
+
+#if PICKET_PLANTED_BUGS
+    /// Who looks for a bug, where, and for how long at most.
+    private enum Hunt {
+        case swarm(Swarm.Focus, seeds: UInt64)
+        case checker(CheckBounds, String)
+
+        init(_ bug: PlantedBug) {
+            switch bug {
+            case .turnFromReached, .oneRankInTransfer, .everybodyHolds, .contactFromReception:
+                var bounds = CheckBounds()
+                bounds.faults = 0
+                bounds.mostStates = 400_000
+                self = .checker(bounds, "no faults, 1 fence")
+            case .oldSessionSpeaks, .anyReportGrants:
+                var bounds = CheckBounds()
+                bounds.faults = 1
+                bounds.fences = 0
+                bounds.kinds = [.crash]
+                bounds.mostStates = 500_000
+                self = .checker(bounds, "1 crash")
+            case .tieUnbroken, .lateTurnsOverlap, .oldClockKept:
+                self = .swarm(.partitions, seeds: 200)
+            case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
+                .termOfPeerForgotten, .termsNotLeapt:
+                self = .swarm(.disks, seeds: 200)
+            case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
+            case .clockNotLookedAt, .cancelIgnored: self = .swarm(.lateness, seeds: 200)
+            case .adoptsAfterReboot, .leavesHolding, .leftStaysArmed:
+                self = .swarm(.lives, seeds: 200)
+            case .noteAfterStart: self = .swarm(.moves, seeds: 400)
+            case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
+            case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
+            case .conflictIgnored: self = .swarm(.words, seeds: 100)
+            case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)
+            case .noHeadStart, .fenceFromWaiting, .stallNotForgiven, .maintenanceIgnored,
+                .pauseUnbounded, .drillFences, .failedFenceCounts, .unverifiedFence,
+                .receiptOutlivesSession, .termNotPersisted, .grantWhileHolding, .fedByAnyEvent,
+                .drillRaisesHealth:
+                self = .swarm(.any, seeds: 100)
+            }
+        }
+    }
+#endif

@@ -357,6 +357,13 @@ extension GroupRunner {
 
     /// Something may still be up here.
     private mutating func stick<Sink: ResourceSink>(_ purpose: Purpose, into out: inout Sink) {
+        #if PICKET_PLANTED_BUGS
+            if planted(.failedStopReleases), case .stop = purpose {
+                lost.removeAll()
+                state = .stopped
+                return out.emit(.outcome(.stopped))
+            }
+        #endif
         state = .stuck
         switch purpose {
         case .stop: out.emit(.outcome(.stopFailed))

@@ -151,6 +151,10 @@ final class Agent {
     var pendingAnswer: RelayFence.Answer?
     var workerGeneration: UInt32 = 0
     var orderCauses: [UInt32: Cause] = [:]
+    /// Until when the newest order may be carried out.
+    var orderVoidAfter = Instant.distantFuture
+    /// The newest order whose cancellation the worker took in.
+    var cancelled: UInt32?
     var selfTest = RelaySelfTest(configured: true)
     var testAt: Instant
 
@@ -198,12 +202,15 @@ struct ResourceEffectList: ResourceSink {
 struct Opened {
     private var session: UInt64 = 0
     private var seen: [Bool] = []
+    /// Of sessions before it.
+    private var former: [UInt64: [Bool]] = [:]
 
     /// False if it came before.
     mutating func note(_ session: UInt64, _ sequence: UInt64) -> Bool {
         if session != self.session {
+            former[self.session] = seen
             self.session = session
-            seen = []
+            seen = former[session] ?? []
         }
         let index = Int(sequence)
         guard index < 10_000_000 else { return true }

@@ -6,13 +6,41 @@
 public import PicketCore
 
 public enum Swarm {
+    /// What a plan dwells on.
+    public enum Focus: String, CaseIterable, Sendable {
+        /// Any mixture.
+        case any
+        /// Partitions while groups move.
+        case partitions
+        /// Disks that do not take what must be remembered.
+        case disks
+        /// One fence after the other, beyond the budget.
+        case budgets
+        /// Loops and workers that wake up late, when contact is lost and regained.
+        case lateness
+        /// Agents and nodes that end and start anew, while little is heard.
+        case lives
+        /// Agents that die between two effects while operators move groups.
+        case moves
+        /// Nodes without power, one after the other, and operators who say so.
+        case blackouts
+        /// What was recorded comes again, to agents that start anew.
+        case replays
+        /// Words of operators, true and false.
+        case words
+        /// Groups whose starts, stops and monitors fail.
+        case resources
+    }
+
     /// - Parameter safety: how long faults are on.
-    public static func plan(seed: UInt64, safety: Duration = .seconds(240)) -> Plan {
+    public static func plan(
+        seed: UInt64, safety: Duration = .seconds(240), focus: Focus = .any
+    ) -> Plan {
         var chance = Chance(seed: seed)
         var plan = Plan(seed: seed)
         plan.safety = safety
         setUp(&plan, &chance)
-        let kinds = kinds(&plan, &chance)
+        let kinds = kinds(&plan, focus, &chance)
         guard !kinds.isEmpty else { return plan }
         let gap: Int64 = chance.one(of: [3_000, 8_000, 15_000, 30_000])
         var at = Duration.milliseconds(5_000 + chance.below(5_000))
@@ -68,22 +96,45 @@ public enum Swarm {
         }
     }
 
-    /// Any mixture; or what is known to be hard: partitions while groups move, and a disk that does
-    /// not take what must be remembered.
-    private static func kinds(_ plan: inout Plan, _ chance: inout Chance) -> [Kind] {
-        switch chance.below(20) {
-        case 0..<4:
-            plan.fencesAnHour = 100
-            plan.movesAnHour = 100
+    /// Any mixture; or, for every third seed, what is known to be hard.
+    private static func kinds(
+        _ plan: inout Plan, _ focus: Focus, _ chance: inout Chance
+    ) -> [Kind] {
+        var focus = focus
+        if focus == .any {
+            switch chance.below(20) {
+            case 0..<4: focus = .partitions
+            case 4..<7: focus = .disks
+            default: return Kind.allCases.filter { $0.isCommon && chance.percent(35) }
+            }
+        }
+        plan.fencesAnHour = focus == .budgets ? 3 : 100
+        plan.movesAnHour = 100
+        if focus != .disks {
             plan.bootTime = .milliseconds(700)
             plan.offTime = .milliseconds(300)
+        }
+        switch focus {
+        case .any: return []
+        case .partitions:
             return [.cuts, .cuts, .oneWay, .pause, .operators, .operators, .late, .crash]
-        case 4..<7:
-            plan.fencesAnHour = 100
-            plan.movesAnHour = 100
+        case .disks:
             plan.startup = .aloneAfter(.seconds(3))
             return [.disk, .disk, .crash, .power, .operators, .operators, .cuts]
-        default: return Kind.allCases.filter { _ in chance.percent(35) }
+        case .budgets: return [.cuts, .cuts, .power, .hang, .crash]
+        case .lateness:
+            plan.detectWithin = .milliseconds(200)
+            return [.cuts, .cuts, .late, .late, .pause, .operators]
+        case .lives:
+            plan.startup = .aloneAfter(.seconds(3))
+            return [.cuts, .oneWay, .crash, .crashAfter, .crashAfter, .power, .leave, .word]
+        case .moves: return [.crashAfter, .crashAfter, .operators, .operators, .operators]
+        case .blackouts:
+            plan.startup = .aloneAfter(.seconds(3))
+            return [.blackout, .blackout, .cuts, .word, .word, .word]
+        case .replays: return [.replay, .replay, .replay, .crash, .power, .cuts, .duplicate]
+        case .words: return [.cuts, .maintenance, .falseWord, .word]
+        case .resources: return [.resources, .resources, .cuts, .operators, .health, .crash]
         }
     }
 
@@ -93,6 +144,10 @@ public enum Swarm {
         case state, disk, power, relay, watchdog, wall
         case health, drill, sync, resources
         case operators, maintenance, leave, fences, word
+        // Only where a plan dwells on them.
+        case falseWord, blackout
+
+        var isCommon: Bool { self != .falseWord && self != .blackout }
     }
 
     private static func draw(
@@ -143,6 +198,7 @@ public enum Swarm {
             return chance.percent(50)
                 ? entry(.diskFull(node), lasting() * (chance.percent(50) ? 3 : 30))
                 : entry(.diskSlow(node, upTo: lasting()), lasting() * 4)
+        case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
         case .power: return entry(.powerLoss(node), lasting())
         case .relay:
             let faults = RelayFault.allCases.filter { $0 != .lies }
@@ -168,6 +224,7 @@ public enum Swarm {
                 .command(
                     node,
                     chance.one(of: [.fence, .drillFailover(live: true), .confirmFence])))
+        case .falseWord: return entry(.falseWord(node))
         case .word:
             return chance.percent(10)
                 ? entry(.falseWord(node)) : entry(.command(node, .confirmFence))

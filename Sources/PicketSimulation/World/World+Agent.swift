@@ -188,6 +188,7 @@ extension World {
             watch.noted(note, node)
         case .fence(let order):
             agent.orderCauses[order.id] = order.cause
+            agent.orderVoidAfter = order.voidAfter
             watch.ordered(order, by: node, in: self)
             ask(.order(order), node)
         case .cancelFence(let id): ask(.cancel(id: id), node)

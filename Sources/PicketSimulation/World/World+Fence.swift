@@ -37,6 +37,7 @@ extension World {
             if agent.fence.isIdle { report(observation: node, life) }
             return
         }
+        if case .cancel(let id) = request { agent.cancelled = id }
         agent.requests.append(request)
         if agent.pendingAnswer == nil { proceed(node, agent) }
     }
@@ -106,7 +107,14 @@ extension World {
     ) -> RelayFence.Cut {
         guard local <= unlessAfter else { return .late }
         if node.relayFault == .unreachable { return .halfway(.unreachable) }
-        let cause = agent.orderCauses.max { $0.key < $1.key }?.value ?? .none
+        let order = agent.orderCauses.max { $0.key < $1.key }
+        let cause = order?.value ?? .none
+        if local > agent.orderVoidAfter {
+            violate("S7", "\(node.id)'s relay moves by an order whose time has passed")
+        }
+        if let id = order?.key, id == agent.cancelled {
+            violate("S5", "\(node.id)'s relay moves by an order that its worker saw cancelled")
+        }
         drive(node, on: false, cause: cause)
         return .done
     }

@@ -67,7 +67,22 @@ bench: embedded ## Measure takeovers, weight and speed on the simulated rack (ab
 	    --embedded $(EMBEDDED_SCRATCH)/release/picketd $(BENCH_OPTIONS)
 
 LAB := .build-lab
-LAB_RUN = $(BUILD)/picket rack --machines --lab $(LAB)
+# What is played on virtual machines; each takes some ten to thirty seconds without KVM.
+LAB_SCENARIOS := primary-killed agent-hangs-watchdog standby-panics panic-and-watchdog relay-welded \
+    line-stuck sensor-critical hung-bus link-cut partition agent-upgraded agent-restarted
+
+.PHONY: lab
+lab: lab-machines ## Play scenarios on virtual machines with real drivers; FENCES=n counts fences
+	@mkdir -p $(LAB)/logs; failed=""; \
+	for scenario in $(if $(FENCES),,$(LAB_SCENARIOS)); do \
+	    $(BUILD)/picket rack --machines --lab $(LAB) $$scenario --plain --verbose \
+	        > $(LAB)/logs/$$scenario.log 2>&1 || failed="$$failed $$scenario"; \
+	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/$$scenario.log; done; \
+	if [ -n "$(FENCES)" ]; then \
+	    $(BUILD)/picket rack --machines --lab $(LAB) fences --repeat $$((($(FENCES) + 1) / 2)) --plain \
+	        > $(LAB)/logs/fences.log 2>&1 || failed=" fences"; \
+	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/fences.log; fi; \
+	[ -z "$$failed" ] || { echo "lab: failed:$$failed; see $(LAB)/logs" >&2; exit 1; }
 
 .PHONY: lab-machines
 lab-machines: embedded ## Build the lab's machines from Debian's packages, into .build-lab

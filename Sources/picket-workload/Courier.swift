@@ -39,6 +39,7 @@ struct Courier {
     private var historyText = Lines()
     private var errands: [Errand] = []
     private var clockAt: Int64 = 0
+    private var keeper: DescriptorKeeper
 
     /// Something that the rack asked for and waits for.
     private struct Errand {
@@ -60,7 +61,8 @@ struct Courier {
         program = arguments[separator + 1]
         self.arguments = Array(arguments[(separator + 2)...])
         port = unsafe picket_open(path, O_RDWR, 0)
-        guard port >= 0 else { return nil }
+        guard port >= 0, let keeper = DescriptorKeeper() else { return nil }
+        self.keeper = keeper
         var signals = sigset_t()
         unsafe sigemptyset(&signals)
         unsafe sigaddset(&signals, SIGCHLD)
@@ -100,6 +102,7 @@ struct Courier {
             pollfd(fd: port, events: Int16(POLLIN), revents: 0),
             pollfd(fd: children, events: Int16(POLLIN), revents: 0),
         ]
+        polled.append(pollfd(fd: keeper.socket, events: Int16(POLLIN), revents: 0))
         if status >= 0 { polled.append(pollfd(fd: status, events: Int16(POLLIN), revents: 0)) }
         for errand in errands where !errand.atEnd {
             polled.append(pollfd(fd: errand.descriptor, events: Int16(POLLIN), revents: 0))
@@ -111,6 +114,8 @@ struct Courier {
     private mutating func serve(_ descriptor: Int32) {
         if descriptor == port {
             for line in fromRack.add(read(port).bytes) { obey(text(line[...])) }
+        } else if descriptor == keeper.socket {
+            keeper.receive()
         } else if descriptor == children {
             var information = signalfd_siginfo()
             _ = unsafe CPicket.read(children, &information, MemoryLayout<signalfd_siginfo>.size)
@@ -151,7 +156,10 @@ struct Courier {
 
     private mutating func startAgent() {
         let log = unsafe picket_open("/run/picketd.log", picket_o_append, 0o644)
-        agent = spawn(program, arguments, ownGroup: false, output: log, standardError: log)
+        keeper.receive()
+        let (starter, all) = keeper.command(program, arguments)
+        agent = spawn(
+            starter, all, ownGroup: false, output: log, standardError: log, passed: keeper.kept)
         close(log)
         if let agent {
             say("agent \(agent)")

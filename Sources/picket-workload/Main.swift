@@ -90,9 +90,10 @@ func sleep(milliseconds: Int) {
 }
 
 /// Starts this program's own image, or another, with no descriptors but these; `nil` and a
-/// complaint if that fails.
+/// complaint if that fails. `passed` become 3 and up.
 func spawn(
-    _ program: String, _ arguments: [String], ownGroup: Bool, output: Int32?, standardError: Int32?
+    _ program: String, _ arguments: [String], ownGroup: Bool, output: Int32?, standardError: Int32?,
+    passed: [Int32] = []
 ) -> pid_t? {
     var actions = unsafe posix_spawn_file_actions_t()
     var attributes = posix_spawnattr_t()
@@ -113,7 +114,10 @@ func spawn(
     } else {
         unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
     }
-    unsafe picket_spawn_close_from(&actions, 3)
+    for (index, descriptor) in passed.enumerated() {
+        unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, 3 + Int32(index))
+    }
+    unsafe picket_spawn_close_from(&actions, 3 + Int32(passed.count))
     var none = sigset_t()
     unsafe sigemptyset(&none)
     unsafe posix_spawnattr_setsigmask(&attributes, &none)

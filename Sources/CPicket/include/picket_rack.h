@@ -107,6 +107,9 @@ ssize_t picket_receive_descriptors(
 static inline int picket_never_wait(int descriptor) {
     return fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
 }
+static inline int picket_duplicate_above(int descriptor, int lowest) {
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
+}
 /// What another processor writes, and what it may read: a ring's indices in shared memory.
 static inline uint16_t picket_load16(const void *place) {
     return __atomic_load_n((const uint16_t *)place, __ATOMIC_ACQUIRE);

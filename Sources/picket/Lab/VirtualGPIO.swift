@@ -1,8 +1,8 @@
 /// A GPIO controller (Virtual I/O Device 1.2, §5.18) whose wires lead into the rack.
 ///
-/// A line that the guest lets go of keeps what it drove, as most controllers do, so that a restarted
-/// agent makes no edge. A machine that is reset or loses its power drives nothing: its lines fall
-/// to what pulls them.
+/// A line that the guest lets go of keeps what it drove, as on most controllers, or falls to what
+/// pulls it, as the rack's file says. A machine that is reset or loses its power drives nothing:
+/// its lines fall.
 import CPicket
 import PicketCore
 
@@ -11,13 +11,15 @@ final class VirtualGPIO: VirtualDevice {
         let name: String
         /// The level of the wire while the controller does not drive it.
         var outside = false
+        /// The wire has this level whatever drives it.
+        var stuck: Bool?
         fileprivate var output = false
         fileprivate(set) var driven = false
         fileprivate var direction: UInt8 = Direction.none
         fileprivate var trigger: UInt32 = 0
         fileprivate var pending = false
 
-        var level: Bool { driven ? output : outside }
+        var level: Bool { stuck ?? (driven ? output : outside) }
 
         init(name: String) { self.name = name }
     }
@@ -42,7 +44,13 @@ final class VirtualGPIO: VirtualDevice {
     private var waiting: [Int: QueueRequest] = [:]
     private static let eventQueue = 1
 
-    init(lines: [String]) { self.lines = lines.map { Line(name: $0) } }
+    private let holds: Bool
+
+    /// - Parameter holds: lines that the guest lets go of keep their level.
+    init(lines: [String], holds: Bool) {
+        self.lines = lines.map { Line(name: $0) }
+        self.holds = holds
+    }
 
     // Edges (VIRTIO_GPIO_F_IRQ).
     let features: UInt64 = 1
@@ -70,6 +78,11 @@ final class VirtualGPIO: VirtualDevice {
     // MARK: - The rack's side
 
     func level(of name: String) -> Bool? { lines.first { $0.name == name }?.level }
+
+    func stick(_ name: String, _ level: Bool?) {
+        guard let index = lines.firstIndex(where: { $0.name == name }) else { return }
+        alter(index) { $0.stuck = level }
+    }
 
     /// The world's level of a wire.
     func drive(_ name: String, _ level: Bool) {
@@ -111,7 +124,7 @@ final class VirtualGPIO: VirtualDevice {
                 switch line.direction {
                 case Direction.output: line.driven = true
                 case Direction.input: line.driven = false
-                default: break
+                default: line.driven = line.driven && holds
                 }
             }
         case 4: return [0, lines[index].level ? 1 : 0]

@@ -45,7 +45,7 @@ final class VirtualMachine: NodeBody {
         self.node = node
         self.kit = kit
         let loop = node.world.loop
-        gpio = VirtualGPIO(lines: Self.lines(of: node))
+        gpio = VirtualGPIO(lines: Self.lines(of: node), holds: node.plan.holdsLines)
         monitor = try MachineSocket(path: node.directory + "/qmp", loop: loop)
         courier = try MachineSocket(path: node.directory + "/courier", loop: loop)
         servers.append(
@@ -95,6 +95,8 @@ final class VirtualMachine: NodeBody {
         monitor.ended = { [unowned self] in machineEnded() }
         courier.received = { [unowned self] in heard(String(decoding: $0, as: UTF8.self)) }
     }
+
+    func stick(_ line: String, _ level: Bool?) { gpio.stick(line, level) }
 
     /// The rails that this node senses may have moved.
     func senseMoved() {

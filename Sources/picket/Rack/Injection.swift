@@ -33,6 +33,7 @@ extension World {
             misbehave(id, group, verb, behaviour)
         case .command(let id, let text): command(self[id].name, agents[id], text)
         case .clock(let id, let seconds): stepClock(self[id], seconds)
+        case .line(let id, let name, let level): self[id].machine?.stick(name, level)
         case .run(let id, let text): run(text, on: self[id])
         case .disk(let id, let full): fill(self[id], full)
         case .key(let id, let right): try? writeKey(of: id, right: right)

@@ -22,6 +22,7 @@
 ///     key of NODE wrong | right           read at the agent's next start
 ///     capture NAME | end capture | replay NAME
 ///     junk to NODE COUNT                  random, cut short and altered datagrams
+///     line NAME of NODE is stuck-high|stuck-low|well      on a lab machine
 ///     run on NODE TEXT                    a shell command on a lab machine
 ///     say TEXT
 ///
@@ -61,6 +62,7 @@ enum Action: Equatable {
     case capture(String?)
     case replay(String)
     case junk(NodeID, Int)
+    case line(NodeID, String, stuck: Bool?)
     case run(NodeID, String)
     case say(String)
 
@@ -139,6 +141,7 @@ struct PhraseReader {
                     ("truth", .truthful),
                 ]))
         case "link": return try link()
+        case "line": return try line()
         case "command": return .command(try node(), rest())
         case "clock": return try clock()
         case "disk":
@@ -225,6 +228,21 @@ struct PhraseReader {
                 ("stuck-on", .stuckOn), ("stuck-off", .stuckOff), ("bouncing", .bouncing),
                 ("well", .none),
             ]))
+    }
+
+    private mutating func line() throws(PhraseError) -> Action {
+        let name = try next("a line")
+        try expect("of")
+        let node = try node()
+        let known = plan.nodes[node.peer].supplies.flatMap {
+            [$0.line, $0.sense].compactMap { $0 }
+        }
+        guard known.contains(name) else {
+            throw PhraseError("there is no line \"\(name)\"; known are \(Text.list(known))")
+        }
+        try expect("is")
+        let levels: [(String, Bool?)] = [("stuck-high", true), ("stuck-low", false), ("well", nil)]
+        return .line(node, name, stuck: try choice(levels))
     }
 
     private mutating func link() throws(PhraseError) -> Action {

@@ -74,6 +74,7 @@ struct RackCommand: ParsableCommand {
             throw ExitCode(2)
         }
         for name in Shipped.names(in: directory) { print(name) }
+        if machines { for name in Shipped.names(in: directory + "/lab") { print(name) } }
     }
 }
 
@@ -176,13 +177,15 @@ struct RackRun {
         if let name = scenario, !FileManager.default.fileExists(atPath: name) {
             scenario = try shipped(name)
         }
-        return (rack == nil ? try shipped("rack") : rack!, scenario)
+        return (rack == nil ? try shipped(command.machines ? "lab/rack" : "rack") : rack!, scenario)
     }
 
     private func shipped(_ name: String) throws(ConfigurationErrors) -> String {
         let directory = Shipped.scenarios
-        if let directory, FileManager.default.fileExists(atPath: "\(directory)/\(name).yaml") {
-            return "\(directory)/\(name).yaml"
+        // Machines have a few scenarios of their own.
+        for name in command.machines ? ["lab/\(name)", name] : [name] {
+            let path = directory.map { "\($0)/\(name).yaml" } ?? name
+            if FileManager.default.fileExists(atPath: path) { return path }
         }
         let known = directory.map { Shipped.names(in: $0).joined(separator: ", ") } ?? "none found"
         throw ConfigurationErrors([

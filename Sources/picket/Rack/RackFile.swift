@@ -3,12 +3,14 @@
 ///     configuration: pair.yaml        # the ordinary file; required
 ///     boot_time: 500ms                # from power on to the agent's start
 ///     restart_delay: 200ms            # from an agent's end to the next one's start
+///     contact_delay: 3ms              # from a line's edge to its relay's contact
 ///     everywhere:                     # in place of the configuration's fields of these names
 ///       detect_within: 4s
 ///     nodes:                          # each of it optional
 ///       east:
 ///         board: raspberry-pi-4       # must be a file of the boards directory
 ///         boot_time: 2s
+///         released_lines: fall        # or hold: a machine's GPIO lines that nobody holds any more
 ///         sensors: { inlet: 38C, rail5v: 5.05V }     # what they read at first
 ///         supplies:                   # the wires, where they are not as the configuration says
 ///           - { line: RELAY_EAST, sense: EAST_PGOOD, wiring: normally_closed, delay: 3ms }
@@ -29,8 +31,10 @@ enum RackFile {
         let problems = Problems(file: path)
         let root = Found(try YamlNode.parse(bytes, file: path), problems)
         let top = root.mapping(
-            ["description", "configuration", "boot_time", "restart_delay", "everywhere", "nodes"],
-            "a rack")
+            [
+                "description", "configuration", "boot_time", "restart_delay", "contact_delay",
+                "everywhere", "nodes",
+            ], "a rack")
         let named = top.required("configuration", "the configuration file to rehearse")?.line(
             "a path")
         guard let configuration = override ?? named.map({ beside(path, $0) }) else {
@@ -47,7 +51,9 @@ enum RackFile {
             boards: boards,
             bootTime: top["boot_time"]?.duration(in: .zero ... .seconds(600)) ?? .milliseconds(500),
             restartDelay: top["restart_delay"]?.duration(in: .zero ... .seconds(600))
-                ?? .milliseconds(200))
+                ?? .milliseconds(200),
+            contactDelay: top["contact_delay"]?.duration(in: .zero ... .seconds(60))
+                ?? .milliseconds(3))
         let names = pair.configurations.low.names
         let nodes = top["nodes"]?.mapping([names.low, names.high], "nodes")
         let plan = RackPlan(
@@ -106,9 +112,10 @@ private struct NodeReader {
     let boards: BoardFiles
     let bootTime: Duration
     let restartDelay: Duration
+    let contactDelay: Duration
 
     func read(_ found: Found?, _ id: NodeID, _ pair: PerNode<Configuration>) -> NodePlan {
-        let keys = ["board", "boot_time", "restart_delay", "sensors", "supplies"]
+        let keys = ["board", "boot_time", "restart_delay", "released_lines", "sensors", "supplies"]
         let map = found?.mapping(keys, "a node")
         if let board = map?["board"], let name = board.text("a board's name"), !boards.has(name) {
             board.fail("there is no board \"\(name)\"; known are \(boards.known)")
@@ -117,9 +124,10 @@ private struct NodeReader {
             bootTime: map?["boot_time"]?.duration(in: .zero ... .seconds(600)) ?? bootTime,
             restartDelay: map?["restart_delay"]?.duration(in: .zero ... .seconds(600))
                 ?? restartDelay,
+            holdsLines: map?["released_lines"]?.word([("hold", true), ("fall", false)]) ?? true,
             sensors: sensors(map?["sensors"], pair[id]),
             supplies: map?["supplies"].map { supplies($0) }
-                ?? Self.supplies(of: id, pair[id]))
+                ?? supplies(of: id, pair[id]))
     }
 
     private func sensors(_ found: Found?, _ configuration: Configuration) -> [SensorPlan] {
@@ -170,13 +178,11 @@ private struct NodeReader {
             ])
             return SupplyPlan(
                 line: line, sense: map["sense"]?.gpioLine(), normallyClosed: wiring ?? true,
-                delay: map["delay"]?.duration(in: .zero ... .seconds(60)) ?? Self.contactDelay)
+                delay: map["delay"]?.duration(in: .zero ... .seconds(60)) ?? contactDelay)
         }
     }
 
-    private static let contactDelay = Duration.milliseconds(3)
-
-    private static func supplies(of id: NodeID, _ pair: Configuration) -> [SupplyPlan] {
+    private func supplies(of id: NodeID, _ pair: Configuration) -> [SupplyPlan] {
         var supplies: [SupplyPlan] = []
         for level in pair.cuts[id] {
             guard case .relay(let relay) = level else { continue }

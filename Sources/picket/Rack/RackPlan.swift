@@ -29,6 +29,8 @@ struct NodePlan {
     var bootTime: Duration
     /// From the end of an agent to the start of the next.
     var restartDelay: Duration
+    /// A machine's GPIO lines keep their level when its agent lets go of them.
+    var holdsLines = true
     /// In the order of the configuration.
     var sensors: [SensorPlan]
     /// What feeds this node; the peer drives it.

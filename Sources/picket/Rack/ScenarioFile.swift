@@ -76,11 +76,12 @@ struct Scenario {
     }
 
     static let measures = [
-        "fences", "attempts", "takeovers", "handovers", "resets", "dual_active_ms", "both_off_ms",
+        "fences", "attempts", "takeovers", "handovers", "resets", "edges", "dual_active_ms",
+        "both_off_ms",
         "detection_ms", "fence_ms", "activation_ms", "takeover_ms", "slowest_takeover_ms",
     ]
     /// Of these, each time of a repeated scenario adds its own.
-    static let counts = ["fences", "attempts", "takeovers", "handovers", "resets"]
+    static let counts = ["fences", "attempts", "takeovers", "handovers", "resets", "edges"]
     static let outcomes = ["takeover", "handover", "unchanged", "down", "dual-active"]
 
     /// It fills a disk.

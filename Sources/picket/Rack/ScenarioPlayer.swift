@@ -8,7 +8,7 @@ final class ScenarioPlayer {
     private let repetitions: Int
     private var played = 0
     private unowned let world: World
-    /// How much longer a step may take than the scenario says.
+    /// How much longer a step, or what is measured, may take than the scenario says.
     private let patience: Int
     private var step = 0
     private var since: Instant
@@ -44,8 +44,11 @@ final class ScenarioPlayer {
         for phrase in scenario.before { perform(phrase) }
         for id in scenario.start { world[id].switchOn() }
         since = world.loop.now
-        world.loop.every(.milliseconds(10)) { [unowned self] in
-            if self.ended != nil { look() }
+        // Not before the loop runs: a failure at once would stop it before it begins.
+        world.loop.after(.zero) { [unowned self] in
+            world.loop.every(.milliseconds(10)) { [unowned self] in
+                if self.ended != nil { look() }
+            }
         }
     }
 
@@ -125,6 +128,9 @@ final class ScenarioPlayer {
             let found = summary.measure(name)
             var bound = bound
             if Scenario.counts.contains(name) { bound.value *= Double(repetitions) }
+            if name.hasSuffix("_ms"), [.atMost, .less].contains(bound.relation) {
+                bound.value *= Double(patience)
+            }
             guard !bound.admits(found) else { return }
             let shown = found.map { Text.number($0) } ?? "nothing"
             failures.append("\(name) is \(shown), not \(bound.text)")

@@ -11,6 +11,8 @@ struct Summary {
     var handovers: Int
     /// By watchdogs.
     var resets: Int
+    /// Changes of level at the lines that drive relays.
+    var edges: Int
     var dualActive: Duration
     /// Of the group that was longest without a node.
     var bothOff: Duration
@@ -40,6 +42,7 @@ struct Summary {
         takeovers = tally.takeovers
         handovers = tally.handovers
         resets = tally.resets
+        edges = tally.edges
         rackLate = world.loop.worstLateness
         dualActive = world.evidence.dualActive()
         bothOff = world.plan.groups.map { world.evidence.nowhere($0, until: now) }.max() ?? .zero
@@ -71,6 +74,7 @@ struct Summary {
         case "takeovers": Double(takeovers)
         case "handovers": Double(handovers)
         case "resets": Double(resets)
+        case "edges": Double(edges)
         case "dual_active_ms": milliseconds(dualActive)
         case "both_off_ms": milliseconds(bothOff)
         case "detection_ms": detection.map(milliseconds)

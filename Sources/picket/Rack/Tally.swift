@@ -11,6 +11,8 @@ struct Tally {
     private(set) var handovers = 0
     /// By a watchdog.
     private(set) var resets = 0
+    /// At lines that drive relays.
+    private(set) var edges = 0
     private(set) var detection: Duration?
     private(set) var fence: Duration?
     private(set) var activation: Duration?
@@ -30,6 +32,7 @@ struct Tally {
     var attemptCount: Int { attempts.low + attempts.high }
 
     mutating func reset() { resets += 1 }
+    mutating func edge() { edges += 1 }
 
     mutating func died(_ node: NodeID, at now: Instant) { death[node] = now }
 

@@ -155,6 +155,7 @@ final class World {
         guard let relay = relays.first(where: { $0.driver == node.id && $0.plan.line == name })
         else { return .error("no line \(name) that \(node.name) drives") }
         guard relay.commanded != on else { return .done }
+        tally.edge()
         if !on { tally.lineOff(feeding: relay.feeds, at: loop.now) }
         tell(
             .rack, on ? "line_on" : "line_off", node: node.name,

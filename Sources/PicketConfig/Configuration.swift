@@ -3,39 +3,63 @@ public import PicketHardware
 
 /// Everything that one configuration file says, read, checked and completed.
 ///
-/// These are plain values. `Configuration.load` is what makes one from YAML, and it returns one
+/// `Configuration.load` is what makes one from YAML, and it returns one
 /// only if every setting is valid and the timings can hold; whoever is handed a `Configuration`
 /// checks nothing again. The same file serves both nodes of a pair: what belongs to one node is
 /// kept `PerNode`, and `me` says which of them this one is.
 ///
 /// Defaults are filled in here, so an optional means "there is none", never "not stated".
-public struct Configuration: Equatable, Sendable {
+public final class Configuration {
     /// This node's name, and its place in the order of the two names.
-    public var node: String
-    public var me: NodeID
+    public let node: String
+    public let me: NodeID
     /// The pair's name, and its nodes' names; the lower name is `.low`.
-    public var pair: String
-    public var names: PerNode<String>
+    public let pair: String
+    public let names: PerNode<String>
     /// Paths of the pair's 32-byte keys: the one in use, and during a rotation a second valid one.
-    public var keys: [String]
+    public let keys: [String]
     /// At least one, at most `Limits.links`; the same order on both nodes.
-    public var links: [PerNode<LinkAddress>]
+    public let links: [PerNode<LinkAddress>]
     /// What the core is given: derived timing, budgets, fence levels, groups and digest.
-    public var policy: Policy
+    public internal(set) var policy: Policy
     /// How `policy.timing` came about, and what a takeover may take.
-    public var timing: TimingBudget
-    public var board: Board?
+    public let timing: TimingBudget
+    public let board: Board?
     /// `nil`: the file says `watchdog: none`.
-    public var watchdog: WatchdogSettings?
+    public let watchdog: WatchdogSettings?
     /// In the order of the file.
-    public var sensors: [SensorDescription]
+    public let sensors: [SensorDescription]
     /// How each node is cut, by the node that is cut.
-    public var cuts: PerNode<[FenceSettings]>
+    public let cuts: PerNode<[FenceSettings]>
     /// In the order of the file; the index is the core's `GroupIndex`.
-    public var groups: [GroupSettings]
-    public var paths: Paths
+    public let groups: [GroupSettings]
+    public let paths: Paths
     /// What is allowed but looks like a mistake; `picket check` and the log show it.
-    public var warnings: [ConfigurationError]
+    public internal(set) var warnings: [ConfigurationError]
+
+    init(
+        node: String, me: NodeID, pair: String, names: PerNode<String>, keys: [String],
+        links: [PerNode<LinkAddress>], policy: Policy, timing: TimingBudget, board: Board?,
+        watchdog: WatchdogSettings?, sensors: [SensorDescription], cuts: PerNode<[FenceSettings]>,
+        groups: [GroupSettings], paths: Paths
+    ) {
+        self.node = node
+        self.me = me
+        self.pair = pair
+        self.names = names
+        self.keys = keys
+        self.links = links
+        self.policy = policy
+        self.timing = timing
+        self.board = board
+        self.watchdog = watchdog
+        self.sensors = sensors
+        self.cuts = cuts
+        self.groups = groups
+        self.paths = paths
+        warnings = []
+        self.policy.digest = digest
+    }
 
     public var peerName: String { names[me.peer] }
     /// How this node cuts its peer: one for each of `policy.fenceLevels`, in that order.

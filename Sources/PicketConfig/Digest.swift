@@ -14,6 +14,7 @@ struct Digest {
     mutating func add(byte: UInt8) {
         value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
     }
+    @inline(never)
     mutating func add(_ number: UInt64) {
         for shift in stride(from: UInt64(0), to: 64, by: 8) {
             add(byte: UInt8(truncatingIfNeeded: number >> shift))
@@ -25,10 +26,12 @@ struct Digest {
     mutating func add(_ number: Double) { add((number == 0 ? 0 : number).bitPattern) }
     mutating func add(_ duration: Duration) { add(UInt64(bitPattern: duration.nanoseconds)) }
     /// With its length, so that "ab" + "c" is not "a" + "bc".
+    @inline(never)
     mutating func add(_ text: String) {
         add(text.utf8.count)
         for byte in text.utf8 { add(byte: byte) }
     }
+    @inline(never)
     mutating func add(_ texts: [String]) {
         add(texts.count)
         for text in texts { add(text) }
@@ -37,6 +40,7 @@ struct Digest {
         add(texts != nil)
         if let texts { add(texts) }
     }
+    @inline(never)
     mutating func add(_ duration: Duration?) {
         add(duration != nil)
         if let duration { add(duration) }
@@ -58,11 +62,8 @@ extension Configuration {
     /// Over all that must agree between the nodes.
     var digest: UInt64 {
         var digest = Digest()
-        digest.add(1)  // of this layout
-        digest.add(pair)
-        digest.add([names.low, names.high])
-        digest.add(links.count)
-        for link in links { digest.add([link.low.text, link.high.text]) }
+        digest.add(2)  // of this layout
+        for section in Section.allCases { add(section, to: &digest) }
         digest.add(policy.timing.detectWithin)
         digest.add(policy.timing.longestPause)
         digest.add(policy.fenceBudget)
@@ -71,26 +72,51 @@ extension Configuration {
         case .wait: digest.add(0)
         case .aloneAfter(let duration): digest.add(duration)
         }
-        digest.add(board?.name ?? "")
-        digest.add(watchdog?.timeout)
-        if let pretimeout = watchdog?.pretimeout { digest.add(pretimeout) }
-        if let devices = watchdog?.devices, !devices.isEmpty { digest.add(devices) }
-        digest.add(sensors.count)
-        var inOrder = sensors
-        inOrder.sortShort {
-            Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8))
-        }
-        for sensor in inOrder { digest.add(sensor) }
-        for levels in [cuts.low, cuts.high] {
-            digest.add(levels.count)
-            for level in levels { digest.add(level) }
-        }
-        digest.add(groups.count)
-        for (policy, group) in zip(policy.groups, groups) {
-            digest.add(policy)
-            digest.add(group)
-        }
+        for policy in policy.groups { digest.add(policy) }
         return digest.value
+    }
+
+    /// What an agent binds to sockets, threads and files when it starts.
+    public enum Section: CaseIterable, Sendable {
+        case names, links, watchdog, sensors, fence, groups
+    }
+
+    /// By which two configurations are known to agree in a section.
+    public func digest(of section: Section) -> UInt64 {
+        var digest = Digest()
+        add(section, to: &digest)
+        return digest.value
+    }
+
+    private func add(_ section: Section, to digest: inout Digest) {
+        switch section {
+        case .names:
+            digest.add(pair)
+            digest.add([names.low, names.high])
+        case .links:
+            digest.add(links.count)
+            for link in links { digest.add([link.low.text, link.high.text]) }
+        case .watchdog:
+            digest.add(watchdog?.timeout)
+            digest.add(watchdog?.pretimeout)
+            digest.add(watchdog?.devices)
+        case .sensors:
+            digest.add(board?.name ?? "")
+            digest.add(sensors.count)
+            var inOrder = sensors
+            inOrder.sortShort {
+                Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8))
+            }
+            for sensor in inOrder { digest.add(sensor) }
+        case .fence:
+            for levels in [cuts.low, cuts.high] {
+                digest.add(levels.count)
+                for level in levels { digest.add(level) }
+            }
+        case .groups:
+            digest.add(groups.count)
+            for group in groups { digest.add(group) }
+        }
     }
 }
 

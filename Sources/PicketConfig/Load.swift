@@ -14,13 +14,15 @@ extension Configuration {
     ///   - file: its name, for the errors.
     ///   - node: this node's name, in place of the file's `node:`.
     ///   - boards: the board files that `board:` may name.
+    ///   - simulated: the hardware is a rack's, whatever the board says.
     /// - Throws: every mistake of the file at once.
     public static func load(
-        _ bytes: [UInt8], file: String, node: String? = nil, boards: BoardLibrary = BoardLibrary()
+        _ bytes: [UInt8], file: String, node: String? = nil, boards: BoardLibrary = BoardLibrary(),
+        simulated: Bool = false
     ) throws(ConfigurationErrors) -> Configuration {
         let problems = Problems(file: file)
         let root = Found(try YamlNode.parse(bytes, file: file), problems)
-        let configuration = read(root, node, boards)
+        let configuration = read(root, node, boards, simulated)
         try problems.throwIfAny()
         guard let configuration else { preconditionFailure("no configuration and no problem") }
         return configuration
@@ -28,7 +30,8 @@ extension Configuration {
 
     /// `nil` only with a problem noted.
     private static func read(
-        _ found: Found, _ nodeOverride: String?, _ boards: BoardLibrary
+        _ found: Found, _ nodeOverride: String?, _ boards: BoardLibrary,
+        _ simulated: Bool
     ) -> Configuration? {
         let root = found.mapping([
             "node", "pair", "board", "watchdog", "sensors", "fence", "groups", "startup", "budgets",
@@ -50,17 +53,16 @@ extension Configuration {
         guard let me, let names = pair.names, let cuts, let timing, found.problems.isEmpty else {
             return nil
         }
-        var configuration = Configuration(
+        let configuration = Configuration(
             node: names[me], me: me, pair: pair.name, names: names, keys: pair.keys,
             links: pair.links,
             policy: Policy(
                 me: me, linkCount: pair.links.count, timing: timing.timing, startup: startup,
                 fenceLevels: cuts[me.peer].map { $0.level }, fenceBudget: budgets.fences,
                 moveBudget: budgets.moves, groups: groups.map { $0.policy }, digest: 0,
-                simulated: board?.simulated ?? false),
+                simulated: simulated || (board?.simulated ?? false)),
             timing: timing, board: board, watchdog: watchdog, sensors: sensors, cuts: cuts,
-            groups: groups.map { $0.settings }, paths: paths, warnings: [])
-        configuration.policy.digest = configuration.digest
+            groups: groups.map { $0.settings }, paths: paths)
         found.problems.sortWarnings()
         configuration.warnings = found.problems.warnings
         return configuration

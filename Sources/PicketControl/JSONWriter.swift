@@ -30,33 +30,39 @@ public struct JSONWriter: Sendable {
         enclosed(UInt8(ascii: "["), UInt8(ascii: "]"), body)
     }
 
+    @inline(never)
     public mutating func field(_ key: String, _ value: String?) {
         self.key(key)
         guard let value else { return raw("null") }
         element(value)
     }
 
+    @inline(never)
     public mutating func field(_ key: String, _ value: Int?) {
         self.key(key)
         raw(value.map { String($0) } ?? "null")
     }
 
+    @inline(never)
     public mutating func field(_ key: String, _ value: Int64?) {
         self.key(key)
         raw(value.map { String($0) } ?? "null")
     }
 
+    @inline(never)
     public mutating func field(_ key: String, _ value: UInt64?) {
         self.key(key)
         raw(value.map { String($0) } ?? "null")
     }
 
+    @inline(never)
     public mutating func field(_ key: String, _ value: Bool) {
         self.key(key)
         raw(value ? "true" : "false")
     }
 
     /// Rounded to six digits after the point.
+    @inline(never)
     public mutating func field(_ key: String, _ value: Double?) {
         self.key(key)
         guard let value, value.isFinite, abs(value) < 1e15 else { return raw("null") }
@@ -64,12 +70,14 @@ public struct JSONWriter: Sendable {
     }
 
     /// A string as an element of an array.
+    @inline(never)
     public mutating func element(_ value: String) {
         comma()
         quoted(value)
         afterValue = true
     }
 
+    @inline(never)
     private mutating func enclosed(
         _ open: UInt8, _ close: UInt8, _ body: (inout JSONWriter) -> Void
     ) {
@@ -81,6 +89,7 @@ public struct JSONWriter: Sendable {
         afterValue = true
     }
 
+    @inline(never)
     private mutating func key(_ key: String) {
         comma()
         quoted(key)
@@ -92,6 +101,7 @@ public struct JSONWriter: Sendable {
         if afterValue { bytes.append(UInt8(ascii: ",")) }
     }
 
+    @inline(never)
     private mutating func raw(_ text: String) {
         bytes.append(contentsOf: text.utf8)
         afterValue = true

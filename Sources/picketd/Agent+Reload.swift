@@ -45,14 +45,18 @@ extension Agent {
     /// What is bound to sockets, threads and files from the start.
     private static func needsRestart(from old: Configuration, to new: Configuration) -> [String] {
         var all: [String] = []
-        if old.node != new.node || old.pair != new.pair || old.names != new.names {
-            all.append("the names of pair and nodes")
+        if old.me != new.me { all.append("this node's name") }
+        for section in Configuration.Section.allCases
+        where old.digest(of: section) != new.digest(of: section) {
+            switch section {
+            case .names: all.append("the names of pair and nodes")
+            case .links: all.append("the links")
+            case .watchdog: all.append("the watchdog")
+            case .sensors: all.append("the sensors")
+            case .fence: all.append("how the nodes are fenced")
+            case .groups: all.append("the groups and their resources")
+            }
         }
-        if old.links != new.links { all.append("the links") }
-        if old.watchdog != new.watchdog { all.append("the watchdog") }
-        if old.sensors != new.sensors || old.board != new.board { all.append("the sensors") }
-        if old.cuts != new.cuts { all.append("how the nodes are fenced") }
-        if old.groups != new.groups { all.append("the groups and their resources") }
         if old.paths != new.paths { all.append("the paths") }
         return all
     }

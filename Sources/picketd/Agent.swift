@@ -12,11 +12,12 @@ import PicketWire
 /// Collects the effects of one event; emptied by doing them. Its storage is kept.
 struct Effects: EffectSink {
     var items: [Effect] = []
+    @inline(never)
     mutating func emit(_ effect: Effect) { items.append(effect) }
 }
 
 final class Agent {
-    struct Parts {
+    struct Parts: ~Copyable {
         var options: Options
         var settings: Configuration
         var ground: Startup.Ground
@@ -30,7 +31,6 @@ final class Agent {
         var children: Children
         var fencing: Fencing
         var sensing: Sensing
-        var machine: Machine
         var channel: Channel
     }
 
@@ -123,7 +123,8 @@ final class Agent {
     struct Exit { var released: Bool }
 
     init(
-        _ parts: Parts, poller: consuming Poller, signals: consuming Signals,
+        _ parts: consuming Parts, machine: consuming Machine, poller: consuming Poller,
+        signals: consuming Signals,
         listener: consuming ControlListener
     ) {
         options = parts.options
@@ -133,7 +134,7 @@ final class Agent {
         session = parts.session
         startedAt = parts.now
         firstInThisBoot = parts.note == .blank
-        machine = parts.machine
+        self.machine = machine
         now = parts.now
         clock = Clock()
         self.poller = poller

@@ -131,5 +131,6 @@ struct Groups {
 /// Collects what a runner asks for.
 struct ResourceEffects: ResourceSink {
     var items: [ResourceEffect] = []
+    @inline(never)
     mutating func emit(_ effect: ResourceEffect) { items.append(effect) }
 }

@@ -48,19 +48,16 @@ struct Main {
 
     private static func run(_ options: Options) -> Int32 {
         var logger = Logger(threshold: options.debug ? .debug : .info)
-        do throws(StartupError) {
-            let settings = try Startup.load(options)
-            for warning in settings.warnings { logger.log(.warning, warning.text) }
-            if options.checkOnly {
-                say("\(options.configuration): correct", on: 1)
-                return ExitCode.planned
-            }
-            let agent = try Startup.assemble(options, settings)
-            return agent.run()
-        } catch {
-            for line in error.lines { logger.log(.error, line) }
-            return error.code
+        let settings: Configuration
+        do throws(StartupError) { settings = try Startup.load(options) } catch {
+            Startup.end(error)
         }
+        for warning in settings.warnings { logger.log(.warning, warning.text) }
+        if options.checkOnly {
+            say("\(options.configuration): correct", on: 1)
+            return ExitCode.planned
+        }
+        return Startup.assemble(options, settings).run()
     }
 
     private static func say(_ text: String, on output: Int32) {

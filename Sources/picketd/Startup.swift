@@ -31,16 +31,16 @@ enum Startup {
             throw .wrong([error.description])
         }
         guard let bytes = found else { throw .wrong(["there is no configuration \(path)"]) }
-        var settings: Configuration
+        let settings: Configuration
         do throws(ConfigurationErrors) {
             settings = try Configuration.load(
-                bytes, file: path, node: options.node, boards: boards(options))
+                bytes, file: path, node: options.node, boards: boards(options),
+                simulated: options.rack != nil)
         } catch {
             var lines: [String] = []
             for one in error.list { lines.append(one.text) }
             throw .wrong(lines)
         }
-        settings.policy.simulated = options.rack != nil || settings.policy.simulated
         return settings
     }
 
@@ -132,17 +132,20 @@ enum Startup {
 
     static func assemble(
         _ options: Options, _ settings: Configuration
-    ) throws(StartupError) -> Agent {
+    ) -> Agent {
         RealTime.keepHeapSmall()
-        if options.rack == nil { try compare(settings) }
-        guard Sodium.initialise() else { throw .failed("the system gives no randomness") }
-        let keys = try keys(settings.keys)
+        if options.rack == nil {
+            do throws(StartupError) { try compare(settings) } catch { end(error) }
+        }
+        guard Sodium.initialise() else { end(.failed("the system gives no randomness")) }
+        let secrets: [Key]
+        do throws(StartupError) { secrets = try keys(settings.keys) } catch { end(error) }
         // Before any thread: they inherit the blocked signals.
-        let signals = try system(try Signals())
-        let ground = try ground(options, settings)
-        try system(try DurableFile.makeDirectory(ground.paths.runDirectory))
-        try system(try DurableFile.makeDirectory(ground.paths.stateDirectory, mode: 0o750))
-        let listener = try listen(ground.paths)
+        let signals = system(try Signals())
+        let ground = ground(options, settings)
+        system(try DurableFile.makeDirectory(ground.paths.runDirectory))
+        system(try DurableFile.makeDirectory(ground.paths.stateDirectory, mode: 0o750))
+        let listener = listen(ground.paths)
         var clock = Clock()
         let now = clock.now()
         let groups = settings.groups.map { $0.name }
@@ -155,39 +158,40 @@ enum Startup {
         do throws(FileError) {
             memory = try memoryFile.load(now: now, wall: WallClock.now() + ground.wallOffset)
             loaded = try noteFile.load()
-        } catch { throw .failed(error.description) }
+        } catch { end(.failed(error.description)) }
         guard loaded.unknown.isEmpty else {
-            throw .failed(
-                "\(noteFile.path): this node still runs \(Text.list(loaded.unknown)), which the"
-                    + " configuration no longer has: put it back, hand it over, then remove it")
+            end(
+                .failed(
+                    "\(noteFile.path): this node still runs \(Text.list(loaded.unknown)), which the"
+                        + " configuration no longer has: put it back, hand it over, then remove it")
+            )
         }
         let session = Channel.randomSession()
         let parts = Agent.Parts(
             options: options, settings: settings, ground: ground, names: names(settings),
             session: session, now: now, noteFile: noteFile, note: loaded.note,
-            links: try links(settings, ground),
-            storage: try system(
+            links: links(settings, ground),
+            storage: system(
                 try Storage(
                     memoryFile, history: ground.paths.stateDirectory + "/history.jsonl",
                     rack: options.rack)),
-            children: try system(try Children()),
-            fencing: try system(
-                try Fencing(
-                    settings.fence, sensors: settings.sensors, rack: options.rack)),
-            sensing: try system(try Sensing(settings.sensors, rack: options.rack, at: now)),
-            machine: Machine(
-                policy: settings.policy, memory: memory ?? .blank(groups: groups.count),
-                session: session, note: loaded.note, at: now),
-            channel: Channel(keys: keys, me: settings.me, session: session, at: now))
-        let poller = try system(try Poller())
-        return Agent(parts, poller: poller, signals: signals, listener: listener)
+            children: system(try Children()),
+            fencing: system(
+                try Fencing(settings.fence, sensors: settings.sensors, rack: options.rack)),
+            sensing: system(try Sensing(settings.sensors, rack: options.rack, at: now)),
+            channel: Channel(keys: secrets, me: settings.me, session: session, at: now))
+        let machine = Machine(
+            policy: settings.policy, memory: memory ?? .blank(groups: groups.count),
+            session: session, note: loaded.note, at: now)
+        let poller = system(try Poller())
+        return Agent(parts, machine: machine, poller: poller, signals: signals, listener: listener)
     }
 
     private static func ground(
         _ options: Options, _ settings: Configuration
-    ) throws(StartupError) -> Ground {
+    ) -> Ground {
         guard let rack = options.rack else {
-            return Ground(boot: try system(try BootID.read()), paths: settings.paths)
+            return Ground(boot: system(try BootID.read()), paths: settings.paths)
         }
         do throws(RackError) {
             let client = try RackClient(path: rack)
@@ -200,22 +204,22 @@ enum Startup {
                 boot: node.bootID, paths: paths,
                 wallOffset: try client.wallClockOffset() * 1_000_000_000,
                 rackLinks: try client.links(), lastReset: node.resetCause)
-        } catch { throw .failed("rack \(rack): \(error.text)") }
+        } catch { end(.failed("rack \(rack): \(error.text)")) }
     }
 
-    private static func listen(_ paths: Paths) throws(StartupError) -> ControlListener {
-        try system(
+    private static func listen(_ paths: Paths) -> ControlListener {
+        system(
             try DurableFile.makeDirectory(DurableFile.parent(of: paths.controlSocket)))
         do throws(ControlListener.Refusal) {
             return try ControlListener(path: paths.controlSocket, group: paths.controlGroup)
-        } catch { throw .failed(error.description) }
+        } catch { end(.failed(error.description)) }
     }
 
     private static func links(
         _ settings: Configuration, _ ground: Ground
-    ) throws(StartupError) -> [Link] {
+    ) -> [Link] {
         guard ground.rackLinks.isEmpty || ground.rackLinks.count == settings.links.count else {
-            throw .failed("the rack has another number of links than the configuration")
+            end(.failed("the rack has another number of links than the configuration"))
         }
         var links: [Link] = []
         for (index, link) in settings.links.enumerated() {
@@ -230,21 +234,30 @@ enum Startup {
             guard let local = SocketAddress(host: bind.host, port: bind.port),
                 let remote = SocketAddress(host: peer.host, port: peer.port)
             else {
-                throw .failed(
-                    "link \(index + 1): \(mine.text) or \(theirs.text) is no address of this"
-                        + " system (is the interface after % there?)")
+                end(
+                    .failed(
+                        "link \(index + 1): \(mine.text) or \(theirs.text) is no address of this"
+                            + " system (is the interface after % there?)"))
             }
-            let socket = try system(
+            let socket = system(
                 try LinkSocket(binding: local, to: remote, named: "\(bind.host):\(bind.port)"))
             links.append(Link(socket: socket, local: mine.text, remote: theirs.text))
         }
         return links
     }
 
-    /// A system call's refusal, as a reason not to start.
+    /// A system call's refusal is a reason not to start.
     private static func system<Value: ~Copyable>(
         _ body: @autoclosure () throws(SystemError) -> Value
-    ) throws(StartupError) -> Value {
-        do throws(SystemError) { return try body() } catch { throw .failed(error.description) }
+    ) -> Value {
+        do throws(SystemError) { return try body() } catch { end(.failed(error.description)) }
+    }
+
+    /// Says why the agent does not start, and ends the process: nothing was driven yet, and what is
+    /// open closes with it.
+    static func end(_ error: StartupError) -> Never {
+        var logger = Logger(threshold: .info)
+        for line in error.lines { logger.log(.error, line) }
+        _exit(error.code)
     }
 }

@@ -118,6 +118,7 @@ public struct Dimension: Equatable, Sendable {
             ? none : Dimension("a value in \(text)", text, "100\(text)", [(text, 0)])
     }
 
+    @inline(never)
     private init(
         _ name: String, _ base: String, _ example: String, _ accepted: [(String, Int)]
     ) {

@@ -178,6 +178,7 @@ extension TimingIntent {
     /// The arithmetic, and the nearest settings that would hold.
     private func refusal() -> TimingRefusal {
         var text = "\(detectWithin.asWritten) cannot hold:"
+        @inline(never)
         func line(_ sign: String, _ name: String, _ value: String, _ meaning: String) {
             text += "\n    \(sign) " + padded(name, 14) + padded(value, 10, left: true)
             if !meaning.isEmpty { text += "   " + meaning }

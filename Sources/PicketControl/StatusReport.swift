@@ -4,7 +4,7 @@ public import PicketCore
 ///
 /// The shell fills it in from the machine's `Status`, its configuration and its own devices; it
 /// judges nothing. What it means for the pair is `Protection`'s to say.
-public struct StatusReport: Sendable {
+public final class StatusReport {
     public var version: String
     public var names: Names
     public var policy: Policy

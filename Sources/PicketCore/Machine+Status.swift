@@ -22,7 +22,7 @@ extension Machine {
             age: contact.age(at: now), roundTrip: contact.roundTrip, fence: fenceStatus,
             fencesInWindow: spent(memory.fences, of: policy.fenceBudget, at: now),
             movesInWindow: spent(memory.moves, of: policy.moveBudget, at: now),
-            protectionGap: protectionGap(at: now), groups: groups.indices.map(groupStatus),
+            protectionGap: protectionGap(at: now), groups: groups.indices.map { groupStatus($0) },
             receipt: validReceipt?.proof)
     }
 

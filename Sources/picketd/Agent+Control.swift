@@ -141,7 +141,7 @@ extension Agent {
 
     func statusReport() -> StatusReport {
         let status = machine.status(at: now)
-        var report = StatusReport(
+        let report = StatusReport(
             version: Options.version, names: narrator.names, policy: machine.policy,
             status: status, session: session, uptime: now - startedAt)
         report.sensors = sensorReports()

@@ -350,6 +350,7 @@ final class Agent {
 
     var wallMilliseconds: Int64 { (WallClock.now() + wallOffset) / 1_000_000 }
 
+    @inline(never)
     func log(_ level: Logger.Level, _ text: String) { logger.log(level, text) }
 
     /// Into the history, and to those who follow it.

@@ -5,6 +5,9 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
 SYSTEMD_UNITS ?= /etc/systemd/system
+SYSUSERS ?= /usr/lib/sysusers.d
+TMPFILES ?= /usr/lib/tmpfiles.d
+UDEV_RULES ?= /etc/udev/rules.d
 EMBEDDED_SCRATCH := .build-embedded
 EMBEDDED_PICKETD := $(EMBEDDED_SCRATCH)/release/picketd
 BUILD := .build/debug
@@ -127,12 +130,19 @@ install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenario
 	install -Dm755 -s $(EMBEDDED_SCRATCH)/release/picket-workload \
 	    $(DESTDIR)$(PREFIX)/bin/picket-workload
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/picket/scenarios scenarios/*.yaml
-	@for board in boards/*.yaml; do [ -e "$$board" ] || continue; \
-	    install -Dm644 -t $(DESTDIR)$(PREFIX)/share/picket/boards "$$board"; done
-	@for unit in systemd/*.service; do [ -e "$$unit" ] || continue; \
-	    install -d $(DESTDIR)$(SYSTEMD_UNITS); \
-	    sed 's|/usr/local/|$(PREFIX)/|g' "$$unit" > $(DESTDIR)$(SYSTEMD_UNITS)/$${unit##*/}; done
-	@echo "Installed. Next: picket keygen, /etc/picket/picket.yaml, picket check."
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/picket/boards boards/*.yaml
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/picket packaging/picket.yaml
+	install -Dm644 -t $(DESTDIR)$(SYSUSERS) sysusers.d/picket.conf
+	install -Dm644 -t $(DESTDIR)$(TMPFILES) tmpfiles.d/picket.conf
+	install -Dm644 -t $(DESTDIR)$(UDEV_RULES) udev/60-picket.rules
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/polkit-1/rules.d polkit/60-picket.rules
+	install -d $(DESTDIR)$(SYSTEMD_UNITS)
+	sed 's|/usr/local/|$(PREFIX)/|g' systemd/picketd.service > $(DESTDIR)$(SYSTEMD_UNITS)/picketd.service
+	@echo "Installed. Next: systemd-sysusers, picket init, picket keygen, picket check, picket doctor."
+
+.PHONY: deb
+deb: ## Build the Debian package, .build-deb/picket_VERSION_ARCHITECTURE.deb
+	packaging/build-deb
 
 # Asked of pkg-config, so that nothing is installed where the libraries are there already.
 .PHONY: deps

@@ -343,7 +343,8 @@ final class Agent {
         }
         storage.settle(within: .seconds(1))
         listener.withdraw()
-        return leaving && !released ? ExitCode.failed : ExitCode.planned
+        if released { return ExitCode.planned }
+        return leaving ? ExitCode.failed : ExitCode.restart
     }
 
     // MARK: Words

@@ -30,6 +30,8 @@ enum ExitCode {
     static let planned: Int32 = 0
     static let failed: Int32 = 1
     static let wrong: Int32 = 2
+    /// A planned restart: whoever started the agent starts it again at once.
+    static let restart: Int32 = 3
 }
 
 @main

@@ -57,13 +57,16 @@ struct BenchRack {
             to: directory.appendingPathComponent(name), atomically: true, encoding: .utf8)
     }
 
-    func start(_ scenario: String, picketd: String) throws -> (Process, Pipe) {
+    func start(
+        _ scenario: String, picketd: String, options: [String] = []
+    ) throws -> (Process, Pipe) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = [
-            "rack", directory.appendingPathComponent("rack.yaml").path, "--scenario",
-            directory.appendingPathComponent(scenario).path, "--json", "--picketd", picketd,
-        ]
+        process.arguments =
+            [
+                "rack", directory.appendingPathComponent("rack.yaml").path, "--scenario",
+                directory.appendingPathComponent(scenario).path, "--json", "--picketd", picketd,
+            ] + options
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice

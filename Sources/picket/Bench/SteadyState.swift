@@ -3,7 +3,8 @@ import Foundation
 /// One agent of an idle pair: its time, its memory, its turns and its system calls.
 enum SteadyState {
     static func measure(_ rack: BenchRack, picketd: String, seconds: Int) throws -> [String] {
-        let (process, _) = try rack.start("steady.yaml", picketd: picketd)
+        let (process, _) = try rack.start(
+            "steady.yaml", picketd: picketd, options: ["--status-every", "60000"])
         defer {
             process.terminate()
             process.waitUntilExit()
@@ -18,7 +19,7 @@ enum SteadyState {
         var lines: [String] = []
         let elapsed = after.time - before.time
         let share = (after.cpu - before.cpu) / elapsed * 100
-        lines.append(String(format: "processor        %.2f %% of a core", share))
+        lines.append(String(format: "processor        %.3f %% of a core, all threads", share))
         if let counters = after.counters, let first = before.counters {
             let sent = Double((counters["messages_sent"] ?? 0) - (first["messages_sent"] ?? 0))
             let turns = Double((counters["turns"] ?? 0) - (first["turns"] ?? 0))
@@ -83,17 +84,26 @@ enum SteadyState {
     }
 
     private static func sample(_ agent: Agent) -> Sample {
-        let fields = statFields(agent.pid) ?? []
-        let ticks = fields.count > 12 ? (Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0) : 0
         let rollup = contents("/proc/\(agent.pid)/smaps_rollup") ?? ""
         func kilobytes(_ name: String) -> Int {
             let line = rollup.split(separator: "\n").first { $0.hasPrefix(name) }
             return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         }
         return Sample(
-            time: CoreBench.monotonicSeconds(), cpu: ticks / Double(sysconf(Int32(_SC_CLK_TCK))),
+            time: CoreBench.monotonicSeconds(), cpu: processorTime(agent.pid),
             resident: kilobytes("Rss:"), proportional: kilobytes("Pss:"),
             counters: counters(agent.socket))
+    }
+
+    /// Seconds that all threads of a process have run, as the scheduler counts them.
+    private static func processorTime(_ pid: Int32) -> Double {
+        let threads =
+            (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        let nanoseconds = threads.map { thread -> Double in
+            let text = contents("/proc/\(pid)/task/\(thread)/schedstat") ?? ""
+            return text.split(separator: " ").first.flatMap { Double($0) } ?? 0
+        }
+        return nanoseconds.reduce(0, +) / 1e9
     }
 
     private static func counters(_ socket: String) -> [String: Int]? {

@@ -59,7 +59,7 @@ final class AgentObserver {
         let descriptor = picket_unix_stream()
         guard descriptor >= 0 else { return }
         guard unsafe picket_unix_connect(descriptor, node.controlSocket) == 0,
-            Self.write("watch every 100ms\n", to: descriptor)
+            Self.write("watch every \(world.statusEvery)ms\n", to: descriptor)
         else {
             close(descriptor)
             return

@@ -56,6 +56,10 @@ struct RackCommand: ParsableCommand {
         name: .customLong("repeat"), help: "Play the steps so often, whatever the scenario says.")
     var repetitions: Int?
 
+    /// Each answer costs the agent more than a heartbeat does: for `picket bench`.
+    @Option(help: ArgumentHelp("Milliseconds between looks at the agents.", visibility: .hidden))
+    var statusEvery = 100
+
     func run() throws {
         if list { return try listScenarios() }
         let status: Int32
@@ -115,7 +119,8 @@ struct RackRun {
         do throws(RackFailure) {
             world = try World(
                 plan: plan, programs: programs, directory: directory,
-                smallDisks: scenario?.needsSmallDisks ?? false, lab: kit)
+                smallDisks: scenario?.needsSmallDisks ?? false, lab: kit,
+                statusEvery: command.statusEvery)
         } catch {
             try? FileManager.default.removeItem(atPath: directory)
             throw error

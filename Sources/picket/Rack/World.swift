@@ -32,16 +32,20 @@ final class World {
     private var servers: [RackServer] = []
     private var listeners: [(RackEvent) -> Void] = []
 
+    /// At which interval the agents are asked how they are, at least, in milliseconds.
+    let statusEvery: Int
+
     /// - Parameter directory: the rack's own, empty and with a short path, for it holds sockets.
     init(
         plan: RackPlan, programs: RackPrograms, directory: String, smallDisks: Bool = false,
-        lab: LabKit? = nil
+        lab: LabKit? = nil, statusEvery: Int = 100
     ) throws(RackFailure) {
         self.plan = plan
         self.programs = programs
         self.directory = directory
         self.smallDisks = smallDisks
         self.lab = lab
+        self.statusEvery = statusEvery
         began = loop.now
         tally = Tally(plan: plan)
         guard let log = WorkloadLog(path: directory + "/workload.log") else {

@@ -45,6 +45,18 @@ explore: sim ## Explore every state within bounds that take a few minutes
 	$(SIMULATOR) check --faults 1 --fences 0 --only duplicate,disk,relay
 	$(SIMULATOR) check --faults 1 --fences 0 --only health
 
+.PHONY: proof-short
+proof-short: sim ## The proof in a few minutes: stories, planted bugs, seeds, a bounded check
+	$(SIMULATOR) golden
+	$(SIMULATOR) bugs
+	$(SIMULATOR) run --seeds 2000 --quiet --keep-going
+	$(SIMULATOR) check --faults 0 --fences 0
+	$(SIMULATOR) check --faults 1 --fences 0 --only health
+
+.PHONY: proof
+proof: sim ## The whole proof, about an hour of two cores; its figures lie in .build-proof
+	SIMULATOR=$(SIMULATOR) MINUTES=$(or $(MINUTES),60) scripts/proof
+
 SECONDS_EACH := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
 FUZZ_SCRATCH := .build-fuzz
 FUZZ_TARGETS := datagram message hello configuration control memory note

@@ -6,8 +6,6 @@ public import PicketCore
 extension Trace.Kind {
     public var label: String {
         switch self {
-        case .started: "started"
-        case .waiting: "waiting"
         case .contact: "contact"
         case .suspicion: "suspicion"
         case .contactLost: "contact_lost"
@@ -20,7 +18,6 @@ extension Trace.Kind {
         case .paused: "paused"
         case .peerPaused: "peer_paused"
         case .peerPauseEnded: "peer_pause_ended"
-        case .peerReturned: "peer_returned"
         case .stalled: "stalled"
         case .linkUp: "link_up"
         case .linkDown: "link_down"
@@ -68,9 +65,7 @@ extension Trace.Kind {
         case .drillBegan: "drill_began"
         case .drillEnded: "drill_ended"
         case .drillPlan: "drill_plan"
-        case .commandAccepted: "command_accepted"
         case .commandRefused: "command_refused"
-        case .starving: "starving"
         case .syncChanged: "sync_changed"
         case .askedToBeFenced: "asked_to_be_fenced"
         }

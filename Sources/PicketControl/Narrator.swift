@@ -73,9 +73,9 @@ public struct Narrator: Equatable, Sendable {
 
     private func head(_ trace: Trace) -> String {
         switch trace.kind {
-        case .started, .waiting, .contact, .suspicion, .contactLost, .peerSession, .armed,
+        case .contact, .suspicion, .contactLost, .peerSession, .armed,
             .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused, .peerPauseEnded,
-            .peerReturned, .stalled, .linkUp, .linkDown:
+            .stalled, .linkUp, .linkDown:
             return life(trace)
         case .fencePlanned, .fenceRefused, .fenceOrdered, .fenceCancelled, .fenceVoided,
             .fenceVerified, .fenceFailed, .fenceRestored, .fenceNotRestored, .fenceExhausted,
@@ -88,16 +88,13 @@ public struct Narrator: Equatable, Sendable {
         case .healthChanged, .peerHealthChanged, .unfitBoth, .maintenance, .peerMaintenance,
             .relayTestFailed, .relayTestPassed, .watchdogUnarmed, .watchdogArmed,
             .configurationDiffers, .configurationAgrees, .persistFailed, .persistRecovered,
-            .drillBegan, .drillEnded, .drillPlan, .commandAccepted, .commandRefused, .starving:
+            .drillBegan, .drillEnded, .drillPlan, .commandRefused:
             return state(trace)
         }
     }
 
     private func life(_ trace: Trace) -> String {
         switch trace.kind {
-        case .started: return "The agent on {me} has started"
-        case .waiting:
-            return "{me} waits for contact with {peer}: it holds no group and fences nobody"
         case .contact:
             return "{me} and {peer} are in contact{+, round trip }"
         case .suspicion:
@@ -121,7 +118,6 @@ public struct Narrator: Equatable, Sendable {
         case .peerPauseEnded:
             return "The pause of {peer} is over and it has not come back; it counts as silent "
                 + "from now on"
-        case .peerReturned: return "The agent on {peer} is back{+ after }"
         case .stalled:
             return "The agent on {me} did not run{+ for }; that time does "
                 + "not count against {peer}"
@@ -221,11 +217,7 @@ public struct Narrator: Equatable, Sendable {
         case .drillBegan: return "A drill has begun on {me}"
         case .drillEnded: return "The drill on {me} has ended"
         case .drillPlan: return plan(trace)
-        case .commandAccepted: return "The operator's command is accepted"
-        case .commandRefused: return "The operator's command is refused"
-        default:
-            return "The agent on {me} does not get to run often enough{+: late by }; "
-                + "look for what takes the processor"
+        default: return "The operator's command is refused"
         }
     }
 

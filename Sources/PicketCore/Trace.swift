@@ -14,8 +14,8 @@ public struct Trace: Equatable, Sendable {
 
     public enum Kind: UInt8, CaseIterable, Equatable, Sendable {
         // Life
-        case started = 1, waiting, contact, suspicion, contactLost, peerSession, armed
-        case peerLeft, leaving, left, pausing, paused, peerPaused, peerPauseEnded, peerReturned
+        case contact = 1, suspicion, contactLost, peerSession, armed
+        case peerLeft, leaving, left, pausing, paused, peerPaused, peerPauseEnded
         // Time
         case stalled
         // Links (number: the link)
@@ -31,7 +31,7 @@ public struct Trace: Equatable, Sendable {
         case healthChanged, peerHealthChanged, unfitBoth, maintenance, peerMaintenance
         case relayTestFailed, relayTestPassed, watchdogUnarmed, watchdogArmed
         case configurationDiffers, configurationAgrees, persistFailed, persistRecovered
-        case drillBegan, drillEnded, drillPlan, commandAccepted, commandRefused, starving
+        case drillBegan, drillEnded, drillPlan, commandRefused
         case syncChanged, askedToBeFenced
     }
 
@@ -57,11 +57,11 @@ extension Trace.Kind {
         switch self {
         case .suspicion: .debug
         case .linkUp, .armed, .granted, .claimed, .syncChanged, .relayTestPassed, .peerSession,
-            .fenceRestored, .commandAccepted, .watchdogArmed, .configurationAgrees, .drillPlan,
-            .persistRecovered, .started, .waiting:
+            .fenceRestored, .watchdogArmed, .configurationAgrees, .drillPlan,
+            .persistRecovered:
             .info
         case .contact, .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused,
-            .peerPauseEnded, .peerReturned, .fenceConfirmed, .activating, .active, .releasing,
+            .peerPauseEnded, .fenceConfirmed, .activating, .active, .releasing,
             .released, .yielded, .taken, .adopted, .healthChanged, .peerHealthChanged,
             .maintenance, .peerMaintenance, .drillBegan, .drillEnded, .fencePlanned,
             .fenceOrdered, .fenceVerified, .fenceCancelled, .fenceVoided:
@@ -71,7 +71,7 @@ extension Trace.Kind {
             .warning
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
-            .configurationDiffers, .persistFailed, .starving, .askedToBeFenced:
+            .configurationDiffers, .persistFailed, .askedToBeFenced:
             .alarm
         }
     }

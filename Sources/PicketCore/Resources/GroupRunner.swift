@@ -91,6 +91,9 @@ public struct GroupRunner: Sendable {
         monitors = plan.resources.map { _ in Monitor(run: nil, at: .distantFuture) }
     }
 
+    /// Every resource is stopped.
+    package var isDown: Bool { state == .stopped && lost.isEmpty }
+
     /// When `tick` is next to be called.
     public var nextDeadline: Instant {
         switch state {
@@ -128,7 +131,7 @@ extension GroupRunner {
 
     private mutating func accept(_ activation: Activation) {
         precondition(activation.group == group, "another group's activation")
-        precondition(state == .stopped && lost.isEmpty, "started before it was stopped")
+        precondition(isDown, "started before it was stopped")
         term = activation.term
         cause = activation.cause
         restarts.removeAll(keepingCapacity: true)

@@ -50,6 +50,8 @@ public enum Fault: Equatable, Sendable {
     case relay(NodeID, RelayFault)
     case deadWatchdog(NodeID)
     case wallStep(NodeID, Duration)
+    /// Its file differs from the peer's in what must agree.
+    case otherConfiguration(NodeID)
 
     // Health and resources
     case health(NodeID, score: Int)
@@ -93,7 +95,8 @@ extension Fault {
     public static let names: [String] = [
         "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "hang", "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
-        "power-loss", "relay", "dead-watchdog", "wall-step", "health", "drill", "sync",
+        "power-loss", "relay", "dead-watchdog", "other-configuration",
+        "wall-step", "health", "drill", "sync",
         "resource", "command", "false-word",
     ]
 }

@@ -38,6 +38,7 @@ public enum FaultText {
         case .powerLoss(let node): ["power-loss", text(node)]
         case .relay(let node, let fault): ["relay", text(node), fault.rawValue]
         case .deadWatchdog(let node): ["dead-watchdog", text(node)]
+        case .otherConfiguration(let node): ["other-configuration", text(node)]
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
         case .health(let node, let score): ["health", text(node), "\(score)"]
         case .drill(let node): ["drill", text(node)]
@@ -139,6 +140,7 @@ public enum FaultText {
             }
             return .relay(node, fault)
         case "dead-watchdog": return .deadWatchdog(node)
+        case "other-configuration": return .otherConfiguration(node)
         case "wall-step": return .wallStep(node, try words.duration())
         case "health": return .health(node, score: try words.number(0...100))
         case "drill": return .drill(node)

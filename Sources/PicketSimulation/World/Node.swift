@@ -8,6 +8,8 @@ final class Node {
     let id: NodeID
     let index: Int
     let policy: Policy
+    /// Of the configuration that the agent has.
+    var digest: UInt64 = 42
 
     // Supply: the mains, and the contact of the peer's relay.
     var mains = true

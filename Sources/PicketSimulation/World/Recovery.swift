@@ -38,7 +38,9 @@ extension World {
         node.fullUntil = 0
         node.slowUntil = 0
         node.damaged = false
-        node.watchdogDeadUntil = 0
+        revive(node)
+        node.digest = 42
+        reload(node)
         node.effectsToLive = nil
         node.mains = true
         node.realHealth = 100

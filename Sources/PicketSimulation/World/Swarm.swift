@@ -205,6 +205,7 @@ public enum Swarm {
             return entry(.relay(node, chance.one(of: faults)), lasting() * 3)
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .wall:
+            if chance.percent(30) { return entry(.otherConfiguration(node), lasting() * 10) }
             return entry(.wallStep(node, .seconds(chance.below(200_000) - 100_000)))
         case .health:
             return entry(.health(node, score: Int(chance.below(4)) * 30), lasting() * 6)
@@ -254,7 +255,8 @@ extension Fault {
         case .health(let node, let score): .health(node.peer, score: score)
         case .relay(let node, let fault): .relay(node.peer, fault)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
-            .damageState, .diskSlow, .deadWatchdog, .wallStep, .drill, .sync, .resource, .command,
+            .damageState, .diskSlow, .deadWatchdog, .otherConfiguration, .wallStep, .drill, .sync,
+            .resource, .command,
             .falseWord:
             nil
         }

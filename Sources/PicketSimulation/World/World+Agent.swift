@@ -35,6 +35,7 @@ extension World {
             runners: (0..<plan.groups.count).map { GroupRunner(group: $0, plan: groupPlan) },
             fence: RelayFence(relayDescription), memoryFile: file, startedAt: now, local: local)
         node.agent = agent
+        reload(node)
         node.waiting = []
         node.standsStillUntil = 0
         watch.begins(node, session: session, alone: memory.alone, at: now)
@@ -49,7 +50,8 @@ extension World {
         turn(node) { agent in
             agent.followUps.append(
                 .health(Health(score: self.health(node), simulated: node.drilled)))
-            agent.followUps.append(.watchdog(self.plan.watchdog))
+            let works = node.watchdogDeadUntil <= self.now
+            agent.followUps.append(.watchdog(works ? self.plan.watchdog : .zero))
         }
     }
 
@@ -194,6 +196,9 @@ extension World {
         case .cancelFence(let id): ask(.cancel(id: id), node)
         case .start(let activation):
             watch.activates(activation, adopts: false, node, in: self)
+            guard agent.runners[activation.group].isDown else {
+                return violate("S2", "\(node.id) starts what it has not stopped")
+            }
             agent.runners[activation.group].start(
                 activation, at: node.clock(now), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)

@@ -48,7 +48,14 @@ extension World {
         case .relay(let id, let kind):
             set(kind, of: node(id))
             return true
-        case .deadWatchdog(let id): node(id).watchdogDeadUntil = until
+        case .deadWatchdog(let id):
+            node(id).watchdogDeadUntil = until
+            give(.watchdog(.zero), node(id))
+            return true
+        case .otherConfiguration(let id):
+            node(id).digest = 43
+            reload(node(id))
+            return true
         case .wallStep(let id, let by):
             node(id).wallOffset += by.nanoseconds
             watch.excuses.insert(.wallStepped)
@@ -95,12 +102,31 @@ extension World {
             node(id).drilled = false
             command(.drill(false), node(id))
             tellHealth(node(id))
+        case .deadWatchdog(let id): revive(node(id))
+        case .otherConfiguration(let id):
+            node(id).digest = 42
+            reload(node(id))
         case .sync(let id, let group, _): give(.sync(group, .current), node(id))
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .hang, .livelock, .crash,
-            .crashAfter, .late, .loseState, .diskFull, .diskSlow, .deadWatchdog, .wallStep,
+            .crashAfter, .late, .loseState, .diskFull, .diskSlow, .wallStep,
             .resource, .command, .falseWord:
             break
         }
+    }
+
+    /// The watchdog's driver is back, and armed anew.
+    func revive(_ node: Node) {
+        guard node.watchdogDeadUntil > 0 else { return }
+        node.watchdogDeadUntil = 0
+        node.fedAt = now
+        give(.watchdog(plan.watchdog), node)
+    }
+
+    func reload(_ node: Node) {
+        guard let agent = node.agent else { return }
+        var policy = node.policy
+        policy.digest = node.digest
+        _ = agent.machine.reload(policy)
     }
 
     func node(_ id: NodeID) -> Node { nodes[Int(id.rawValue)] }

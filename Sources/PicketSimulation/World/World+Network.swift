@@ -75,12 +75,21 @@ extension World {
         if weather.corruptUntil > now, chance.percent(weather.corrupt) {
             // Nobody can make a plain one look genuine: it is as if it were lost.
             guard packet.message == nil else { return }
-            let index = Int(chance.below(Int64(packet.bytes.count)))
-            packet.bytes[index] ^= UInt8(1 + chance.below(255))
+            spoil(&packet.bytes)
             packet.genuine = false
         }
         put(packet, weather)
         if weather.duplicateUntil > now, chance.percent(weather.duplicate) { put(packet, weather) }
+    }
+
+    private func spoil(_ bytes: inout [UInt8]) {
+        switch chance.below(8) {
+        case 0: bytes.removeLast(Int(1 + chance.below(Int64(bytes.count))))
+        case 1: bytes.append(contentsOf: [UInt8](repeating: 0, count: 1 + Wire.longest))
+        default:
+            let index = Int(chance.below(Int64(bytes.count)))
+            bytes[index] ^= UInt8(1 + chance.below(255))
+        }
     }
 
     private func put(_ packet: Packet, _ weather: Weather) {

@@ -54,8 +54,13 @@ proof-short: sim ## The proof in a few minutes: stories, planted bugs, seeds, a 
 	$(SIMULATOR) check --faults 1 --fences 0 --only health
 
 .PHONY: proof
-proof: sim ## The whole proof, about an hour of two cores; its figures lie in .build-proof
+proof: sim ## The whole proof, about MINUTES=60; its figures lie in .build-proof
 	SIMULATOR=$(SIMULATOR) MINUTES=$(or $(MINUTES),60) scripts/proof
+
+.PHONY: soak
+soak: deps ## Real processes on the rack under random faults, for MINUTES=10
+	$(SWIFT) build $(BUILD_FLAGS)
+	scripts/soak $(or $(MINUTES),10)
 
 SECONDS_EACH := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
 FUZZ_SCRATCH := .build-fuzz

@@ -69,8 +69,14 @@ struct Run: ParsableCommand {
         let good = world.run()
         if replay || !good { Story.print(world) }
         if !good { throw ExitCode(1) }
-        print("nothing violated in \(Int(world.seconds)) s")
+        print(
+            "nothing violated in \(Int(world.seconds)) s, "
+                + String(format: "%.2f", world.seconds / 3600 / max(coreSeconds, 1e-9))
+                + " pair-hours per second of a core")
     }
+
+    /// This process's own time on the core, whoever else uses the machine.
+    private var coreSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 
     private func swarm() throws {
         var coverage = Coverage()
@@ -90,6 +96,7 @@ struct Run: ParsableCommand {
                 found.append((seed, violation))
                 if !keepGoing { Story.print(world) }
                 print("seed \(seed): \(violation.property): \(violation.text)")
+                fflush(nil)
                 if !keepGoing { break }
             }
             let now = Date()
@@ -101,8 +108,7 @@ struct Run: ParsableCommand {
         }
         let elapsed = Date().timeIntervalSince(began)
         if !quiet { Story.print(coverage) }
-        // Of this process's own time on the core, whoever else uses the machine.
-        let ran = Double(clock()) / Double(CLOCKS_PER_SEC)
+        let ran = coreSeconds
         let hours = simulated / 3600
         print(
             "\(played) seeds, \(String(format: "%.2f", hours)) pair-hours in "

@@ -128,7 +128,7 @@ if !embedded {
             "EndToEndTests",
             [
                 "picket", "picketd", "picket-workload", "PicketConfig", "PicketCore",
-                "PicketHardware",
+                "PicketHardware", "CPicket",
             ]),
     ]
 }

@@ -138,6 +138,7 @@ extension Agent {
             var report = SensorReport(
                 name: monitor.name, value: nil, unit: "", state: Agent.state(of: monitor),
                 simulated: monitor.isSimulated || options.rack != nil)
+            report.age = monitor.readAt.map { now - $0 }
             switch shown {
             case .value(let quantity):
                 report.value = quantity.value

@@ -154,6 +154,10 @@ enum Program {
     static func rack(_ arguments: String...) throws -> Result { try rack(arguments) }
 
     static func rack(_ arguments: [String]) throws -> Result {
+        try run("picket", ["rack"] + arguments)
+    }
+
+    static func run(_ program: String, _ arguments: [String]) throws -> Result {
         let files = FileManager.default
         let base = files.temporaryDirectory.appendingPathComponent("picket-\(UUID().uuidString)")
         let (output, complaints) = (base.path + ".out", base.path + ".err")
@@ -163,8 +167,8 @@ enum Program {
         }
         for path in [output, complaints] { #expect(files.createFile(atPath: path, contents: nil)) }
         let process = Process()
-        process.executableURL = directory.appendingPathComponent("picket")
-        process.arguments = ["rack"] + arguments
+        process.executableURL = directory.appendingPathComponent(program)
+        process.arguments = arguments
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle(forWritingAtPath: output)
         process.standardError = FileHandle(forWritingAtPath: complaints)

@@ -20,6 +20,8 @@ public struct SensorMonitor: Sendable {
         var frozen: Sample?
     }
     private var newest: Sample?
+    /// When the sensor itself last gave a value.
+    public private(set) var readAt: Instant?
 
     /// What a drill pretends.
     public enum Injection: Equatable, Sendable {
@@ -55,6 +57,7 @@ public struct SensorMonitor: Sendable {
     public mutating func take(_ sample: Sample, at now: Instant) -> SensorChange? {
         change(at: now) { monitor in
             monitor.newest = sample
+            monitor.readAt = now
             monitor.real.take(sample, at: now)
             monitor.pretend(at: now)
         }

@@ -1,0 +1,240 @@
+import CPicket
+import Foundation
+import Testing
+
+extension EndToEnd {
+    /// A pair that is left alone on its rack, and what people, programs and strangers say to it.
+    @Suite struct LivePairTests {
+        @Test func `every verb that prints has JSON that a machine reads`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let status = try pair.status(of: "east")
+            #expect(status["phase"] as? String == "paired")
+            #expect(status["simulated"] as? [String] == ["rack"])
+            let readable: [[String]] = [
+                ["history", "--socket", pair.socket("east"), "--json"],
+                ["maintenance", "on", "--socket", pair.socket("east"), "--json"],
+                ["maintenance", "off", "--socket", pair.socket("east"), "--json"],
+                ["check", pair.file("east", "picket.yaml"), "--json"],
+                ["timing", pair.file("east", "picket.yaml"), "--json"],
+                ["drill", "relay", "--socket", pair.socket("west"), "--json"],
+            ]
+            for arguments in readable {
+                let result = try Program.run("picket", arguments)
+                #expect(result.status == 0, "\(arguments): \(result)")
+                #expect(!result.output.isEmpty, "\(arguments)")
+                for line in result.output { _ = try Program.object(line) }
+            }
+        }
+
+        @Test func `what destroys wants the node's name, and does nothing without it`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            for arguments in [
+                ["fence", "west"], ["fence", "confirm", "west"], ["drill", "failover", "--live"],
+            ] {
+                let result = try Program.run(
+                    "picket", arguments + ["--socket", pair.socket("east")])
+                #expect(result.status == 1, "\(arguments): \(result)")
+                #expect(result.complaints.contains("--yes"), "\(result)")
+            }
+            // The operator's word is refused while the peer is in contact, whoever insists.
+            let word = try Program.run(
+                "picket", ["fence", "confirm", "west", "--yes", "--socket", pair.socket("east")])
+            #expect(word.status == 1)
+            #expect(word.complaints.contains("contact"), "\(word)")
+            let status = try pair.status(of: "east")
+            #expect((status["fence"] as? [String: Any])?["ordered_in_window"] as? Int == 0)
+            #expect(status["contact"] as? String == "established")
+        }
+
+        @Test func `a group moves by hand and returns by hand`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let over = try Program.run(
+                "picket", ["handover", "gateway", "--socket", pair.socket("east")])
+            #expect(over.status == 0, "\(over)")
+            #expect(try pair.role("gateway", on: "west") == "holding")
+            let back = try Program.run(
+                "picket", ["failback", "gateway", "--socket", pair.socket("west")])
+            #expect(back.status == 0, "\(back)")
+            #expect(try pair.role("gateway", on: "east") == "holding")
+        }
+
+        @Test func `a second agent on a node says who holds the socket`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let process = try pair.status(of: "east")["process"] as? [String: Any]
+            let pid = try #require(process?["pid"] as? Int)
+            let second = try Program.run(
+                "picketd",
+                [
+                    "--config", pair.file("east", "picket.yaml"), "--node", "east", "--rack",
+                    pair.file("east", "rack.sock"),
+                ])
+            #expect(second.status == 1)
+            #expect(second.complaints.contains("process \(pid)"), "\(second)")
+            #expect(try pair.status(of: "east")["phase"] as? String == "paired")
+        }
+
+        @Test func `random, truncated and mutated packets are counted and change nothing`() throws {
+            let pair = try LivePair(junk: true)
+            defer { pair.end() }
+            let before = try pair.status(of: "west")
+            func dropped(_ status: [String: Any]) -> Int {
+                (status["counters"] as? [String: Int] ?? [:]).filter {
+                    $0.key.hasPrefix("dropped_")
+                }.values.reduce(0, +)
+            }
+            let deadline = Date() + 20
+            while dropped(try pair.status(of: "west")) < 380, Date() < deadline {
+                Thread.sleep(forTimeInterval: 0.1)
+            }
+            let after = try pair.status(of: "west")
+            #expect(dropped(after) >= 380, "\(after)")
+            #expect(after["session"] as? String == before["session"] as? String)
+            #expect(after["contact"] as? String == "established")
+            #expect(after["phase"] as? String == "paired")
+        }
+
+        @Test func `whoever talks nonsense at the control socket is told so, and hurts nobody`()
+            throws
+        {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let socket = pair.socket("east")
+            let unknown = try Program.say("make tea\n", to: socket)
+            #expect(unknown.contains("is no request. Known are status"), "\(unknown)")
+            // Half a request, then nothing; one that never ends; bytes that are no text.
+            _ = try Program.say("stat", to: socket)
+            _ = try Program.say(String(repeating: "x", count: 100_000), to: socket)
+            _ = try Program.say("\u{0}\u{1}\u{2}\n\n\nstatus", to: socket)
+            #expect(try pair.status(of: "east")["phase"] as? String == "paired")
+        }
+
+        @Test(arguments: [(0o644, 32, "mode 644"), (0o600, 31, "32")])
+        func `a key that others can read or that is none is refused`(
+            _ mode: Int, _ size: Int, _ reason: String
+        ) throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let key = pair.file("east", "wrong.key")
+            let bytes = Data((0..<size).map { UInt8($0) })
+            try #require(
+                FileManager.default.createFile(
+                    atPath: key, contents: bytes, attributes: [.posixPermissions: mode]))
+            let text = try String(contentsOfFile: pair.file("east", "picket.yaml"), encoding: .utf8)
+            let wrong = pair.file("east", "wrong.yaml")
+            try text.replacingOccurrences(
+                of: pair.file("east", "pair.key"), with: key
+            ).write(toFile: wrong, atomically: true, encoding: .utf8)
+            let agent = try Program.run(
+                "picketd",
+                ["--config", wrong, "--node", "east", "--rack", pair.file("east", "rack.sock")])
+            #expect(agent.status == 2, "\(agent)")
+            #expect(agent.complaints.contains("wrong.key"), "\(agent)")
+            #expect(agent.complaints.contains(reason), "\(agent)")
+        }
+    }
+}
+
+/// A rack whose pair is ready and then left alone.
+private final class LivePair {
+    private let process = Process()
+    private let temporary = "/tmp/picket-live.\(UInt32.random(in: 0...UInt32.max))"
+    private var directory = ""
+
+    init(junk: Bool = false) throws {
+        let files = FileManager.default
+        try files.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        let scenario = temporary + "/alone.yaml"
+        try """
+        description: The pair is left alone, for others to talk to.
+        before: [capture seen]
+        steps:
+          - when: ready
+            within: 60s
+            do: end capture
+          - after: 1s
+            do: [\(junk ? "junk to west 400" : "")]
+          - after: 300s
+        expect: {}
+        """.write(toFile: scenario, atomically: true, encoding: .utf8)
+        process.executableURL = Program.directory.appendingPathComponent("picket")
+        process.arguments = [
+            "rack", Program.scenarios + "/rack.yaml", "--scenario", scenario, "--json",
+            "--temporary", temporary,
+        ]
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let deadline = Date() + 60
+        while !isReady {
+            guard Date() < deadline, process.isRunning else {
+                end()
+                throw NotReady()
+            }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+    }
+
+    struct NotReady: Error {}
+
+    private var isReady: Bool {
+        let found = try? FileManager.default.contentsOfDirectory(atPath: temporary)
+        guard let rack = found?.first(where: { $0.hasPrefix("picket-rack.") }) else { return false }
+        directory = temporary + "/" + rack
+        return ["east", "west"].allSatisfy { node in
+            guard let status = try? status(of: node) else { return false }
+            return status["phase"] as? String == "paired" && status["armed"] as? Bool == true
+                && status["relay_test"] as? String == "passed"
+        } && (try? role("gateway", on: "east")) == "holding"
+    }
+
+    func file(_ node: String, _ name: String) -> String { "\(directory)/\(node)/\(name)" }
+    func socket(_ node: String) -> String { file(node, "run/picketd.sock") }
+
+    func status(of node: String) throws -> [String: Any] {
+        let result = try Program.run("picket", ["status", "--json", "--socket", socket(node)])
+        return try Program.object(try #require(result.output.first, "\(result.complaints)"))
+    }
+
+    func role(_ group: String, on node: String) throws -> String? {
+        let groups = try status(of: node)["groups"] as? [[String: Any]]
+        return groups?.first { $0["name"] as? String == group }?["role"] as? String
+    }
+
+    func end() {
+        if process.isRunning { process.interrupt() }
+        process.waitUntilExit()
+        try? FileManager.default.removeItem(atPath: temporary)
+    }
+}
+
+/// What a stranger does.
+extension Program {
+    /// Says something to a control socket, and hears what comes within a second.
+    static func say(_ text: String, to path: String) throws -> String {
+        let descriptor = picket_unix_stream()
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
+        try #require(unsafe picket_unix_connect(descriptor, path) == 0)
+        let bytes = Array(text.utf8)
+        _ = unsafe Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+        var answer: [UInt8] = []
+        let deadline = Date() + 1
+        while Date() < deadline {
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = unsafe recv(descriptor, &buffer, buffer.count, picket_msg_dontwait)
+            if count == 0 { break }
+            if count > 0 {
+                answer += buffer[..<count]
+                if answer.last == UInt8(ascii: "\n") { break }
+            } else {
+                Thread.sleep(forTimeInterval: 0.01)
+            }
+        }
+        return String(decoding: answer, as: UTF8.self)
+    }
+}

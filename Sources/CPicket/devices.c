@@ -236,6 +236,18 @@ int picket_gpio_request(
     return result;
 }
 
+int picket_gpio_list(int number, unsigned offset, struct picket_gpio_found *found) {
+    char path[32];
+    snprintf(path, sizeof path, "/dev/gpiochip%d", number);
+    memset(found, 0, sizeof *found);
+    struct gpiod_chip *chip = gpiod_chip_open(path);
+    if (!chip) return -errno;
+    look_chip(chip, found);
+    int result = offset < found->lines && look_line(chip, offset, found) ? 0 : -ENXIO;
+    gpiod_chip_close(chip);
+    return result;
+}
+
 // A descriptor may be of either version of the kernel's interface: the library of the agent that
 // requested it decides, and that may have been an older one.
 

@@ -145,7 +145,7 @@ public struct GPIOLine: ~Copyable {
     }
 
     /// A C array of 64 characters, as far as its NUL.
-    private static func text<Characters>(of characters: Characters) -> String {
+    fileprivate static func text<Characters>(of characters: Characters) -> String {
         unsafe withUnsafeBytes(of: characters) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
@@ -164,6 +164,32 @@ public struct GPIOLine: ~Copyable {
             if picket_gpio_drain(edges[index]) { any = true }
         }
         return any
+    }
+}
+
+/// One line as the kernel shows it, for those who look only.
+public struct GPIOLineSeen: Sendable {
+    public var chip: String
+    public var label: String
+    /// Of the chip.
+    public var lines: Int
+    public var offset: Int
+    /// Empty: it has none.
+    public var name: String
+    /// Empty: nobody uses it.
+    public var consumer: String
+
+    /// - Returns: `nil` where there is no such chip or line, or it may not be looked at.
+    public init?(chip number: Int, offset: Int) {
+        var found = picket_gpio_found()
+        let result = unsafe picket_gpio_list(Int32(number), UInt32(offset), &found)
+        guard result == 0 else { return nil }
+        chip = GPIOLine.text(of: found.chip)
+        label = GPIOLine.text(of: found.label)
+        lines = Int(found.lines)
+        self.offset = offset
+        name = GPIOLine.text(of: found.name)
+        consumer = GPIOLine.text(of: found.consumer)
     }
 }
 

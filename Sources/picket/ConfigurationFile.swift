@@ -37,7 +37,7 @@ enum ConfigurationFile {
     /// The board files of the first of these directories that is there: the one asked for,
     /// $PICKET_BOARDS, beside the installed program, /etc/picket/boards, and for a program that
     /// was just built, its package's own.
-    private static func library(_ directory: String?) throws -> BoardLibrary {
+    static func library(_ directory: String?) throws -> BoardLibrary {
         if let directory {
             guard let library = boards(in: directory) else {
                 throw Failure(.usage, "unreadable", "\(directory) is no directory of board files.")

@@ -47,6 +47,7 @@ struct Picket: ParsableCommand {
               picket drill relay               prove the relay without cutting power
               picket drill sensor inlet --value 95C --for 10s
               picket check /etc/picket/picket.yaml
+              picket doctor                    what is missing here, and what to do about it
               picket rack                      a whole pair, simulated on this machine
 
             EXIT CODES
@@ -72,7 +73,8 @@ struct Picket: ParsableCommand {
             CommandGroup(
                 name: "Set up",
                 subcommands: [
-                    TimingCommand.self, CheckCommand.self, KeygenCommand.self, BenchCommand.self,
+                    InitCommand.self, KeygenCommand.self, CheckCommand.self, TimingCommand.self,
+                    DoctorCommand.self, BenchCommand.self,
                 ]),
         ],
         defaultSubcommand: StatusCommand.self)

@@ -56,6 +56,8 @@ enum {
 /// one of the above. With `only_look` nothing is requested, and the answer is 0, or -EBUSY.
 int picket_gpio_request(
     const struct picket_gpio_wish *wish, bool only_look, struct picket_gpio_found *found);
+/// What the chip /dev/gpiochipN and its line at the offset are. 0, or minus an errno.
+int picket_gpio_list(int chip, unsigned offset, struct picket_gpio_found *found);
 /// 0, or minus an errno.
 int picket_gpio_set(int line, bool high);
 /// 1, 0, or minus an errno.

@@ -1,0 +1,296 @@
+import ArgumentParser
+import CPicket
+import Foundation
+import PicketConfig
+import PicketControl
+import PicketCore
+import PicketHardware
+import PicketLinux
+
+struct DoctorCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Looks at this node: what is missing, and what to do about it.",
+        discussion: """
+            Looks at the configuration, the key, the devices and their rights, the clock, and at what \
+            the agent says of itself and its peer. Drives nothing.
+
+            Exits with 4 if something is bad, with 0 if all is well or only weak.
+
+            EXAMPLE
+              sudo picket doctor
+            """)
+    @OptionGroup var agent: AgentOptions
+    @Option(name: .long, help: ArgumentHelp("The directory of board files.", valueName: "path"))
+    var boards: String?
+    @Flag(name: .long, help: "One line of JSON.") var json = false
+
+    func act() throws {
+        var findings = Findings()
+        let file = agent.config ?? ConfigurationFile.usual
+        if let settings = read(file, &findings) {
+            look(at: settings, &findings)
+        }
+        lookAtSystem(&findings)
+        askAgent(&findings)
+        findings.show(json: json)
+        if findings.all.contains(where: { $0.verdict == .bad }) {
+            throw ExitCode(Exit.unprotected.rawValue)
+        }
+    }
+
+    private func read(_ file: String, _ findings: inout Findings) -> Configuration? {
+        do {
+            let settings = try ConfigurationFile.read(file, boards: boards)
+            let warnings = settings.warnings.count
+            findings.add(
+                "configuration", warnings == 0 ? .ok : .weak,
+                "\(file) is valid" + (warnings == 0 ? "" : ", with \(warnings) warnings"),
+                warnings == 0 ? nil : "picket check \(file)")
+            return settings
+        } catch let errors as ConfigurationErrors {
+            findings.add(
+                "configuration", .bad, "\(file) has \(errors.list.count) mistakes",
+                "picket check \(file)")
+        } catch let failure as Failure {
+            findings.add("configuration", .bad, failure.text, "picket init, as root")
+        } catch {}
+        return nil
+    }
+
+    // MARK: What the configuration names
+
+    private func look(at settings: Configuration, _ findings: inout Findings) {
+        for path in settings.keys {
+            do throws(FileError) {
+                _ = try KeyFile.load(path)
+                findings.add("key", .ok, "\(path) is a key, and its owner's alone")
+            } catch {
+                findings.add(
+                    "key", .bad, error.description, "picket keygen; both nodes get the same")
+            }
+        }
+        if let board = settings.board, !board.models.isEmpty, let model = ThisMachine.model {
+            let fits = board.models.contains { model.hasPrefix($0) }
+            findings.add(
+                "board", fits ? .ok : .bad, "this machine is a \(model), the board \(board.name)",
+                fits ? nil : "name the right file of boards/")
+        }
+        lookAtLines(settings, &findings)
+        for bus in Set(settings.sensors.map(\.bus)).sorted() where bus != HwmonDescription.noBus {
+            lookAtDevice("bus", "/dev/i2c-\(bus)", "modprobe i2c-dev; enable the bus", &findings)
+        }
+        lookAtWatchdog(settings, &findings)
+    }
+
+    private func lookAtLines(_ settings: Configuration, _ findings: inout Findings) {
+        for case .relay(let relay) in settings.fence {
+            for supply in relay.supplies {
+                var lines = [supply.line]
+                if case .line(let line) = supply.feedback { lines.append(line) }
+                for line in lines {
+                    if let pin = line.pin {
+                        lookAtDevice("line", "/dev/i2c-\(pin.bus)", "enable the bus", &findings)
+                    } else if let error = GPIOLine.look(line) {
+                        let held = error.description.contains("\"picket\" uses it")
+                        findings.add(
+                            "line", held ? .ok : .bad,
+                            held ? "line \(line.name) is the agent's" : error.description)
+                    } else {
+                        findings.add("line", .ok, "line \(line.name) is there, and free")
+                    }
+                }
+            }
+        }
+    }
+
+    private func lookAtWatchdog(_ settings: Configuration, _ findings: inout Findings) {
+        guard let watchdog = settings.watchdog else { return }
+        for device in watchdog.devices.isEmpty ? [nil] : watchdog.devices.map(Optional.some) {
+            do throws(DeviceError) {
+                let path = try WatchdogDevice.find(
+                    device, board: settings.board?.watchdog?.identity)
+                let identity = WatchdogDevice.attribute("identity", of: path) ?? "unknown"
+                lookAtDevice("watchdog", path, "load its driver", &findings, "(\(identity))")
+            } catch { findings.add("watchdog", .bad, error.description) }
+        }
+    }
+
+    /// It is there, and the agent's user may use it.
+    private func lookAtDevice(
+        _ check: String, _ path: String, _ remedy: String, _ findings: inout Findings,
+        _ what: String = ""
+    ) {
+        let text = what.isEmpty ? path : "\(path) \(what)"
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else {
+            return findings.add(check, .bad, "\(text) is not there", remedy)
+        }
+        let group = unsafe picket_group_id("picket")
+        if group >= 0, Int64(status.st_gid) != group || status.st_mode & 0o060 != 0o060 {
+            findings.add(
+                check, .bad, "\(text) does not belong to the group picket",
+                "install udev/60-picket.rules; udevadm control --reload; udevadm trigger")
+        } else {
+            findings.add(check, .ok, "\(text) is there")
+        }
+    }
+
+    // MARK: The system
+
+    private func lookAtSystem(_ findings: inout Findings) {
+        let source =
+            (try? DurableFile.line(
+                "/sys/devices/system/clocksource/clocksource0/current_clocksource")) ?? nil
+        if let source {
+            let slow = ["jiffies", "acpi_pm", "hpet", "refined-jiffies"].contains(source)
+            findings.add(
+                "clock", slow ? .weak : .ok, "the clock source is \(source)",
+                slow ? "look in dmesg why the faster one was given up" : nil)
+        }
+    }
+
+    /// What systemd does with the watchdog, where it is asked.
+    private var runtimeWatchdog: String? {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["systemctl", "show", "-p", "RuntimeWatchdogUSec", "--value"]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return nil }
+        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(
+            in: .whitespacesAndNewlines)
+        return text.isEmpty || text == "0" || text == "infinity" || text == "off" ? nil : text
+    }
+
+    // MARK: The agent's own word
+
+    private func askAgent(_ findings: inout Findings) {
+        let status: StatusModel
+        do { status = try agent.status() } catch {
+            let text = (error as? Failure)?.text ?? "no agent"
+            return findings.add("agent", .bad, text, "systemctl start picketd")
+        }
+        findings.add("agent", .ok, "picketd \(status.version) of \(status.node) answers")
+        if !status.simulated.isEmpty {
+            findings.add(
+                "simulated", .bad, "simulated: \(status.simulated.joined(separator: ", "))")
+        }
+        if let fault = status.watchdog.fault {
+            let holder = runtimeWatchdog
+            findings.add(
+                "watchdog", .bad, fault,
+                holder.map {
+                    "systemd has it (RuntimeWatchdogSec, \($0)): set RuntimeWatchdogSec=off"
+                })
+        } else {
+            findings.add(
+                "watchdog", status.watchdog.armed ? .ok : .weak,
+                status.watchdog.armed
+                    ? "\(status.watchdog.identity ?? "it") is armed by the agent"
+                    : "none is armed",
+                status.watchdog.armed ? nil : "watchdog: { timeout: 10s }")
+        }
+        aboutPeer(status, &findings)
+        aboutProcess(status, &findings)
+        for sensor in status.sensors {
+            let well = ["normal", "warn"].contains(sensor.state)
+            findings.add(
+                "sensor", well ? .ok : .weak,
+                "\(sensor.name) is \(sensor.state)" + (sensor.fault.map { ": \($0)" } ?? ""))
+        }
+    }
+
+    private func aboutPeer(_ status: StatusModel, _ findings: inout Findings) {
+        let inContact = status.contact == "established"
+        findings.add(
+            "peer", inContact ? .ok : .bad, "contact with \(status.peer): \(status.contact)",
+            inContact ? nil : "is it on, does its agent run, has it the same key?")
+        for link in status.links {
+            findings.add(
+                "link", link.up ? .ok : inContact ? .weak : .bad,
+                "\(link.local) to \(link.remote) \(link.up ? "carries both ways" : "does not carry both ways")",
+                link.up ? nil : "cable, address, firewall (UDP)")
+        }
+        if inContact {
+            findings.add(
+                "agreement", status.configurationAgrees ? .ok : .bad,
+                status.configurationAgrees
+                    ? "both nodes have the same configuration" : "the configurations differ",
+                status.configurationAgrees ? nil : "compare /etc/picket/picket.yaml on both nodes")
+        }
+        let passed = status.relayTest == "passed"
+        findings.add(
+            "relay", passed ? .ok : status.relayTest == "failed" ? .bad : .weak,
+            "the relay's self-test: \(status.relayTest)",
+            passed ? nil : "picket history; the wiring, boards/README.md")
+    }
+
+    private func aboutProcess(_ status: StatusModel, _ findings: inout Findings) {
+        findings.add(
+            "real time", status.process.realTime ? .ok : .weak,
+            status.process.realTimeRefused ?? "real-time priority",
+            status.process.realTime ? nil : "LimitRTPRIO= and CAP_SYS_NICE, as in picketd.service")
+        findings.add(
+            "memory", status.process.lockedMemory ? .ok : .weak,
+            status.process.lockedMemoryRefused ?? "locked in memory",
+            status.process.lockedMemory ? nil : "LimitMEMLOCK=infinity, as in picketd.service")
+    }
+}
+
+/// What was found, in the order in which it was looked at.
+struct Findings {
+    enum Verdict: String { case ok, weak, bad }
+    struct Finding {
+        var check: String
+        var verdict: Verdict
+        var text: String
+        var remedy: String?
+    }
+    private(set) var all: [Finding] = []
+
+    mutating func add(
+        _ check: String, _ verdict: Verdict, _ text: String, _ remedy: String? = nil
+    ) {
+        all.append(Finding(check: check, verdict: verdict, text: text, remedy: remedy))
+    }
+
+    func show(json: Bool) {
+        let bad = all.filter { $0.verdict == .bad }.count
+        let weak = all.filter { $0.verdict == .weak }.count
+        if json {
+            Terminal.write(
+                JSONWriter.line { json in
+                    json.field("type", "doctor")
+                    json.field("verdict", bad > 0 ? "bad" : weak > 0 ? "weak" : "ok")
+                    json.array("findings") { json in
+                        for one in all {
+                            json.object {
+                                $0.field("check", one.check)
+                                $0.field("verdict", one.verdict.rawValue)
+                                $0.field("text", one.text)
+                                $0.field("remedy", one.remedy)
+                            }
+                        }
+                    }
+                })
+            return
+        }
+        for one in all {
+            let mark =
+                switch one.verdict {
+                case .ok: Terminal.paint("ok  ", .green)
+                case .weak: Terminal.paint("weak", .yellow)
+                case .bad: Terminal.paint("BAD ", .red)
+                }
+            Terminal.say("\(mark)  \(one.check): \(one.text)")
+            if let remedy = one.remedy { Terminal.say("      → \(remedy)") }
+        }
+        Terminal.say(
+            bad == 0 && weak == 0
+                ? "All is well." : "\(bad) bad, \(weak) weak, \(all.count - bad - weak) well.")
+    }
+}

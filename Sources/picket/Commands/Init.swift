@@ -1,0 +1,191 @@
+import ArgumentParser
+import CPicket
+import Foundation
+import PicketConfig
+import PicketHardware
+import PicketLinux
+
+struct InitCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Looks at this machine and writes a draft of a configuration.",
+        discussion: """
+            Finds the board, GPIO chips and their named lines, I2C buses, hwmon devices and \
+            watchdogs, and who holds what. Drives nothing. With --scan it also reads one byte from each \
+            address of each bus, and the identity of what answers where only sensors live (0x18 to \
+            0x1f, 0x40 to 0x4f); it never writes to a chip that it does not know.
+
+            The draft fences nobody until it is edited.
+
+            EXAMPLE
+              sudo picket init --scan --output /etc/picket/picket.yaml
+            """)
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "Where to write it; a file that is there is not replaced.", valueName: "file"))
+    var output: String?
+    @Flag(name: .long, help: "Look for chips on the I2C buses.") var scan = false
+    @Option(name: .long, help: ArgumentHelp("The directory of board files.", valueName: "path"))
+    var boards: String?
+    @Flag(name: .long, help: "Failures as one line of JSON.") var json = false
+
+    func act() throws {
+        let text = try draft().joined(separator: "\n") + "\n"
+        guard let output else { return Terminal.write(Array(text.utf8)) }
+        guard !FileManager.default.fileExists(atPath: output) else {
+            throw Failure(.refused, "exists", "\(output) is there already; it is not replaced.")
+        }
+        do {
+            try Data(text.utf8).write(
+                to: URL(fileURLWithPath: output), options: .withoutOverwriting)
+        } catch { throw Failure(.refused, "unwritable", "\(output) cannot be written.") }
+        Terminal.say(
+            "Wrote \(output). Next: edit it; picket keygen; picket check \(output); picket doctor.")
+    }
+
+    func draft() throws -> [String] {
+        let model = ThisMachine.model
+        let board = try ConfigurationFile.library(boards).files.compactMap { try? Board.load($0) }
+            .first { board in board.models.contains { model?.hasPrefix($0) ?? false } }
+        var host = Host.current().name?.split(separator: ".").first.map(String.init) ?? "east"
+        if host == "localhost" || host.isEmpty { host = "east" }
+        var lines = [
+            "# A draft, from what this machine shows. It fences nobody until you edit it.",
+            "# This machine calls itself \(model ?? "nothing"); "
+                + (board.map { "board \($0.name)." } ?? "no board file is for it."),
+            "node: \(host)", "",
+            "pair:",
+            "  name: rack1",
+            "  key: /etc/picket/pair.key      # picket keygen; the same on both nodes",
+            "  detect_within: 1s",
+            "  nodes:                         # one UDP end for each link; two links are better than one",
+            "    \(host): { links: [192.0.2.1:7780] }",
+            "    \(host == "west" ? "east" : "west"): { links: [192.0.2.2:7780] }", "",
+        ]
+        if let board { lines.append("board: \(board.name)") }
+        lines += watchdogs(board) + sensors() + relays(board)
+        lines += [
+            "",
+            "groups: {}                      # what is active on one node at a time;"
+                + " see CONFIGURATION.md",
+        ]
+        return lines
+    }
+
+    // MARK: Watchdogs
+
+    private func watchdogs(_ board: Board?) -> [String] {
+        var lines: [String] = []
+        for name in Directory.names("/sys/class/watchdog").filter({ $0 != "." && $0 != ".." }) {
+            let path = "/dev/\(name)"
+            let identity = WatchdogDevice.attribute("identity", of: path) ?? "unknown"
+            let state = WatchdogDevice.attribute("state", of: path) ?? "unknown"
+            var holder = [CChar](repeating: 0, count: 32)
+            let process = unsafe picket_holder(path, &holder, 32)
+            let who = String(
+                decoding: holder.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            lines.append(
+                "# \(path): \(identity), \(state)"
+                    + (process > 0 ? ", held by \(who) (\(process))" : ""))
+        }
+        if lines.isEmpty {
+            return ["# No watchdog was found; its driver may not be loaded.", "watchdog: none"]
+        }
+        return lines + ["watchdog: { timeout: 10s }"]
+    }
+
+    // MARK: Sensors
+
+    private func sensors() -> [String] {
+        var lines = ["", "sensors:"]
+        for name in Directory.names("/sys/class/hwmon") where name.hasPrefix("hwmon") {
+            let directory = "/sys/class/hwmon/\(name)"
+            guard let chip = (try? DurableFile.line("\(directory)/name")) ?? nil else { continue }
+            for file in Directory.names(directory) where file.hasSuffix("_input") {
+                let input = String(file.dropLast(6))
+                guard HwmonDescription.scale(of: input) != nil else { continue }
+                lines.append(
+                    "  # \(chip)_\(input): { driver: hwmon, chip: \(chip), input: \(input) }")
+            }
+        }
+        for number in buses() {
+            let name = (try? DurableFile.line("/sys/class/i2c-dev/i2c-\(number)/name")) ?? nil
+            lines.append("  # bus \(number): \(name ?? "unnamed")")
+            if scan { lines += chips(on: number) }
+        }
+        return lines.count == 2 ? ["", "sensors: {}"] : lines + ["  {}"]
+    }
+
+    private func buses() -> [Int] {
+        Directory.names("/dev").filter { $0.hasPrefix("i2c-") }
+            .compactMap { Int($0.dropFirst(4)) }.sorted()
+    }
+
+    private func chips(on number: Int) -> [String] {
+        guard var bus = try? I2CBus(number: number) else {
+            return ["  #   it cannot be opened"]
+        }
+        var lines: [String] = []
+        for address in UInt8(0x08)...0x77 {
+            do throws(BusError) {
+                _ = try bus.transaction(address: address, write: [], read: 1)
+                lines.append("  #   0x\(String(address, radix: 16)): \(identify(address, &bus))")
+            } catch {
+                switch error {
+                case .claimed:
+                    lines.append(
+                        "  #   0x\(String(address, radix: 16)): a driver of the kernel has it")
+                case .timeout, .vanished: return lines + ["  #   the bus does not answer"]
+                case .nak, .arbitrationLost, .other: continue
+                }
+            }
+        }
+        return lines
+    }
+
+    /// By the registers that hold an identity, where no other kind of chip takes a register's
+    /// number for something to be done.
+    private func identify(_ address: UInt8, _ bus: inout I2CBus) -> String {
+        func word(_ register: UInt8) -> UInt16? {
+            guard let bytes = try? bus.transaction(address: address, write: [register], read: 2)
+            else { return nil }
+            return UInt16(bytes[0]) << 8 | UInt16(bytes[1])
+        }
+        switch address {
+        case 0x18...0x1F where word(0x06) == 0x0054: return "mcp9808"
+        case 0x40...0x4F where word(0xFE) == 0x5449: return "ina226"
+        case 0x40...0x4F where word(0x00) == 0x399F: return "ina219, as after power-on"
+        case 0x48...0x4B where (word(0x01) ?? 0) & 0x6000 == 0x6000: return "tmp102, most likely"
+        case 0x44, 0x45: return "answers; sht3x has this address"
+        case 0x48...0x4F: return "answers; lm75, ads1115 have this address"
+        case 0x68: return "answers; ds3231 has this address"
+        case 0x20...0x27: return "answers; pcf8574, mcp23017 have this address"
+        default: return "answers"
+        }
+    }
+
+    // MARK: Relays
+
+    private func relays(_ board: Board?) -> [String] {
+        var lines = ["", "# Lines that have a name, and who uses them:"]
+        for number in 0..<32 {
+            guard let first = GPIOLineSeen(chip: number, offset: 0) else { continue }
+            lines.append("#   \(first.chip) [\(first.label)], \(first.lines) lines")
+            for offset in 0..<min(first.lines, 256) {
+                guard let line = GPIOLineSeen(chip: number, offset: offset), !line.name.isEmpty
+                else { continue }
+                let use = line.consumer.isEmpty ? "free" : "used by \(line.consumer)"
+                lines.append("#     \(offset): \(line.name), \(use)")
+            }
+        }
+        if lines.count == 2 {
+            lines[1] = "# No GPIO chip was found, or it may not be looked at (root)."
+        }
+        return lines + [
+            "# How each node is cut, by the other one; boards/README.md draws the wiring:",
+            "#   - relay: { line: RELAY_PEER, active: low, off_within: 50ms, verify: { line: PEER_PGOOD } }",
+            "fence: none",
+        ]
+    }
+}

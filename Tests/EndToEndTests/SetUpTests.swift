@@ -5,8 +5,7 @@ import Testing
 
 struct SetUpTests {
     @Test func `the draft for a machine is a valid configuration that fences nobody`() throws {
-        let command = try #require(try Picket.parseAsRoot(["init"]) as? InitCommand)
-        let text = try command.draft().joined(separator: "\n") + "\n"
+        let text = try MachineDraft().lines().joined(separator: "\n") + "\n"
         let settings = try Configuration.load(Array(text.utf8), file: "draft.yaml")
         #expect(settings.fence.isEmpty)
         #expect(settings.groups.isEmpty)

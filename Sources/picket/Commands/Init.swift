@@ -31,7 +31,8 @@ struct InitCommand: PicketCommand {
     @Flag(name: .long, help: "Failures as one line of JSON.") var json = false
 
     func act() throws {
-        let text = try draft().joined(separator: "\n") + "\n"
+        let text =
+            try MachineDraft(scan: scan, boards: boards).lines().joined(separator: "\n") + "\n"
         guard let output else { return Terminal.write(Array(text.utf8)) }
         guard !FileManager.default.fileExists(atPath: output) else {
             throw Failure(.refused, "exists", "\(output) is there already; it is not replaced.")
@@ -43,8 +44,14 @@ struct InitCommand: PicketCommand {
         Terminal.say(
             "Wrote \(output). Next: edit it; picket keygen; picket check \(output); picket doctor.")
     }
+}
 
-    func draft() throws -> [String] {
+/// What this machine shows, as a configuration with comments.
+struct MachineDraft {
+    var scan = false
+    var boards: String?
+
+    func lines() throws -> [String] {
         let model = ThisMachine.model
         let board = try ConfigurationFile.library(boards).files.compactMap { try? Board.load($0) }
             .first { board in board.models.contains { model?.hasPrefix($0) ?? false } }

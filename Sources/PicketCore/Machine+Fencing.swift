@@ -83,7 +83,8 @@ extension Machine {
         case .failed: fence.step = .idle
         case .idle: break
         }
-        heedRequest(into: &out)
+        dropRequest(at: now)
+        heedRequest(at: now, into: &out)
         if let episode = fence.episode, episode.commanded {
             order(
                 cause: episode.cause, voidAfter: now + policy.timing.fenceTimeout, at: now,
@@ -127,11 +128,25 @@ extension Machine {
         spent(memory.fences, of: policy.fenceBudget, at: now) >= policy.fenceBudget.count
     }
 
+    /// The peer asks to be fenced, in a contact that is fresh by the real clock: who stood still
+    /// reads first what the peer says now.
+    private func isAskedToFence(at now: Instant) -> Bool {
+        guard peer?.flags.contains(.fenceMe) == true, inContact,
+            let reached = contact.reachedReal
+        else { return false }
+        return now - reached <= policy.timing.deadAfter
+    }
+
+    /// A request that failed is tried again only as long as it stands. Once contact is lost, the
+    /// peer is fenced in turn, or not at all: it may be about to fence this node (S7).
+    private mutating func dropRequest(at now: Instant) {
+        guard fence.episode?.cause == .peerAskedForIt, !isAskedToFence(at: now) else { return }
+        fence.episode = nil
+    }
+
     /// The peer could not stop a group that it agreed to hand over, and asks to be fenced (S5).
-    private mutating func heedRequest<Sink: EffectSink>(into out: inout Sink) {
-        guard peer?.flags.contains(.fenceMe) == true, inContact, fence.episode == nil else {
-            return
-        }
+    private mutating func heedRequest<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        guard fence.episode == nil, isAskedToFence(at: now) else { return }
         if let refusal = requestRefusal {
             tell(refusal, cause: .peerAskedForIt, into: &out)
         } else {

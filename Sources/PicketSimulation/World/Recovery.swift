@@ -140,7 +140,8 @@ extension World {
     private var isWell: Bool {
         for node in nodes {
             guard node.powered, let agent = node.agent,
-                agent.machine.status(at: node.clock(now)).phase == .paired
+                agent.machine.status(at: node.clock(now)).phase == .paired,
+                agent.machine.durableMemory == agent.machine.presentMemory
             else { return false }
         }
         for group in plan.groups.indices where plan.groups[group].enabled {

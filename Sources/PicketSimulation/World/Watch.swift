@@ -43,6 +43,8 @@ struct Watch {
     private struct Side {
         var session = SessionID(0)
         var startedAt = Int64.min / 2
+        /// By group: what its disk said when it started.
+        var ceilings: [UInt64] = []
         var startedAlone = false
         /// Sessions of this node whose agent has ended, or that are so about to.
         var hasLeft: SessionID?
@@ -81,13 +83,14 @@ struct Watch {
 
     // MARK: Lives
 
-    mutating func begins(_ node: Node, session: SessionID, alone: Bool, at now: Int64) {
+    mutating func begins(_ node: Node, session: SessionID, _ memory: Memory, at now: Int64) {
         let index = node.index
         sides[index].startedAt = now
         sides[index].session = session
-        sides[index].startedAlone = alone
+        sides[index].startedAlone = memory.alone
+        let ceilings = memory.groups.map(\.term.value)
         for group in started.indices { sides[index].granted[group] = [] }
-        sides[index].fenceMe = false
+        sides[index].ceilings = ceilings
     }
 
     mutating func agentEnded(_ node: Node, at now: Int64) {
@@ -150,6 +153,10 @@ struct Watch {
                 agent.newestFromPeer.sequence, message.sequence)
         }
         sides[index].heardAt = world.now
+        // What was asked for stands until the peer hears otherwise.
+        if session == sides[1 - index].session {
+            sides[1 - index].fenceMe = message.flags.contains(.fenceMe)
+        }
         let acknowledged = Int(message.acknowledged)
         guard acknowledged > 0 else { return }
         guard acknowledged < agent.sentAt.count else {
@@ -200,7 +207,13 @@ struct Watch {
     private mutating func judge(
         _ term: UInt64, of group: GroupIndex, _ node: Node, in world: World
     ) {
-        let blind = operated && sides[node.index].reachedSent < highest[group].at
+        let side = sides[node.index]
+        // Nor can one that had heard of it, if its disk took nothing since, its note is gone with
+        // its power, and what it missed is not a change or a few but another such leap.
+        let forgot =
+            side.reachedSent < side.startedAt
+            && side.ceilings[group] + (1 << 20) <= highest[group].term
+        let blind = operated && (side.reachedSent < highest[group].at || forgot)
         if excuses.subtracting(.wallStepped).isEmpty,
             started[group].contains(term) || (term < highest[group].term && !blind)
         {

@@ -38,7 +38,7 @@ extension World {
         reload(node)
         node.waiting = []
         node.standsStillUntil = 0
-        watch.begins(node, session: session, alone: memory.alone, at: now)
+        watch.begins(node, session: session, memory, at: now)
         tell(node, .world("the agent starts"))
         node.toldHealth = health(node)
         drive(node, on: true, cause: .none)

@@ -41,13 +41,11 @@ struct Check: ParsableCommand {
         let bounds = try bounds()
         try plant()
         var checker = Checker(bounds)
-        let clock = ContinuousClock()
-        let began = clock.now
         let result = checker.run { states, depth, waiting in
-            let rate = Double(states) / Check.seconds(clock.now - began)
+            let rate = Double(states) / Check.coreSeconds
             Check.tell("  \(states) states, depth \(depth), \(waiting) wait, \(Int(rate)) a second")
         }
-        let seconds = Check.seconds(clock.now - began)
+        let seconds = Check.coreSeconds
         print(
             "2 nodes × 1 group, up to \(faults) faults, up to \(inFlight) messages in flight,"
                 + " \(fences) fences by each")
@@ -104,9 +102,5 @@ struct Check: ParsableCommand {
     private func refusal(_ text: String) -> ExitCode {
         Check.tell("picket-sim check: \(text)")
         return ExitCode(2)
-    }
-
-    private static func seconds(_ duration: Swift.Duration) -> Double {
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
     }
 }

@@ -16,7 +16,7 @@ protocol VirtualDevice: AnyObject {
     /// The configuration space.
     var configuration: [UInt8] { get }
     /// The server serves it from now on.
-    func attach(to server: VhostServer)
+    func attach(to server: any RequestAnswerer)
     /// The driver queued something.
     func handle(_ request: QueueRequest, queue: Int)
     /// All that was queued together has been handled.
@@ -25,7 +25,15 @@ protocol VirtualDevice: AnyObject {
     func stopped()
 }
 
-final class VhostServer {
+/// Where a device's answers go.
+protocol RequestAnswerer: AnyObject {
+    /// Grows whenever requests become void.
+    var life: Int { get }
+    /// Answers requests of one queue, together. `life` is that in which they were taken.
+    func answer(_ answers: [(request: QueueRequest, bytes: [UInt8])], queue: Int, life: Int)
+}
+
+final class VhostServer: RequestAnswerer {
     let path: String
     private let device: any VirtualDevice
     private let loop: EventLoop
@@ -34,7 +42,6 @@ final class VhostServer {
     private var memory = GuestMemory()
     private var queues: [VirtualQueue] = []
     private var negotiated: UInt64 = 0
-    /// Grows whenever requests become void.
     private(set) var life = 0
 
     // The message that is being read: header, then body.
@@ -114,7 +121,6 @@ final class VhostServer {
         if mine == life { device.handledAll(queue: index) }
     }
 
-    /// Answers requests of one queue, together. `life` is that in which they were taken.
     func answer(_ answers: [(request: QueueRequest, bytes: [UInt8])], queue: Int, life: Int) {
         guard life == self.life, queue < queues.count else { return }
         queues[queue].complete(

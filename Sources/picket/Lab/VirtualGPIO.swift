@@ -39,7 +39,7 @@ final class VirtualGPIO: VirtualDevice {
     /// The level of a line that the guest drives, or has driven, has changed. Whatever this does is
     /// done before the guest's request is answered.
     var changed: (_ line: String, _ level: Bool) -> Void = { _, _ in }
-    private unowned var server: VhostServer!
+    private unowned var server: (any RequestAnswerer)!
     /// Drivers waiting for an edge, by line.
     private var waiting: [Int: QueueRequest] = [:]
     private static let eventQueue = 1
@@ -55,7 +55,7 @@ final class VirtualGPIO: VirtualDevice {
     // Edges (VIRTIO_GPIO_F_IRQ).
     let features: UInt64 = 1
     let queueCount = 2
-    func attach(to server: VhostServer) { self.server = server }
+    func attach(to server: any RequestAnswerer) { self.server = server }
 
     private var names: [UInt8] { lines.flatMap { Array($0.name.utf8) + [0] } }
 

@@ -10,7 +10,7 @@ import PicketSimulation
 final class VirtualI2C: VirtualDevice {
     private let bus: SimulatedBus
     private let loop: EventLoop
-    private unowned var server: VhostServer!
+    private unowned var server: (any RequestAnswerer)!
     private var transfer: [QueueRequest] = []
 
     /// Flags of a request.
@@ -26,7 +26,7 @@ final class VirtualI2C: VirtualDevice {
     let features: UInt64 = 1
     let queueCount = 1
     let configuration: [UInt8] = []
-    func attach(to server: VhostServer) { self.server = server }
+    func attach(to server: any RequestAnswerer) { self.server = server }
 
     func stopped() {
         transfer = []

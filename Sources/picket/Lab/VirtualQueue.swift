@@ -106,9 +106,9 @@ struct QueueRequest {
     /// What the driver wrote.
     var bytes: [UInt8] = []
     /// Guest addresses and lengths.
-    fileprivate(set) var answer: [(address: UInt64, length: Int)] = []
+    var answer: [(address: UInt64, length: Int)] = []
 
-    fileprivate init(head: UInt16, memory: GuestMemory) {
+    init(head: UInt16, memory: GuestMemory) {
         self.head = head
         self.memory = memory
     }

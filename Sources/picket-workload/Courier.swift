@@ -1,7 +1,7 @@
 /// The rack's hand inside a virtual machine of the lab.
 ///
-/// It stands where systemd stands on a real node: it runs the agent and starts it again. Beside
-/// that it carries, over one virtio-serial port, what the rack sees of a node that is processes by
+/// It stands where systemd stands on a real node: it runs the agent and starts it again; or, with
+/// `--unit NAME`, it stands beside systemd, which does. And it carries, over one virtio-serial port, what the rack sees of a node that is processes by
 /// opening its files: the agent's status and history, and what scenarios do to it. It is no witness
 /// of anything: the groups' own records go another way.
 ///
@@ -23,7 +23,9 @@ internal import CPicket
 
 struct Courier {
     private let delay: Int
-    private let program: String
+    /// `nil`: the system's service manager runs the agent, as this unit.
+    private let program: String?
+    private let unit: String
     private let arguments: [String]
     private let control = "/run/picket/picketd.sock"
     private let history = "/var/lib/picket/history.jsonl"
@@ -33,13 +35,24 @@ struct Courier {
     private var startAt: Int64 = 0
     private var stopped = false
     private var fromRack = Lines()
-    private var status: Int32 = -1
-    private var statusText = Lines()
+    private var streams = [
+        Stream(kind: "status", request: "watch every 250ms"),
+        // Also what a full disk does not take.
+        Stream(kind: "history", request: "history 0 follow"),
+    ]
     private var historyFile: Int32 = -1
     private var historyText = Lines()
     private var errands: [Errand] = []
     private var clockAt: Int64 = 0
     private var keeper: DescriptorKeeper
+
+    /// What the agent tells as long as it lives.
+    private struct Stream {
+        var kind: String
+        var request: String
+        var descriptor: Int32 = -1
+        var text = Lines()
+    }
 
     /// Something that the rack asked for and waits for.
     private struct Errand {
@@ -53,13 +66,15 @@ struct Courier {
     }
 
     init?(_ arguments: [String]) {
-        guard let separator = arguments.firstIndex(of: "--"), separator + 1 < arguments.count,
-            let options = options(Array(arguments[..<separator])),
-            let delay = Int(options["delay"] ?? "200"), let path = options["port"]
+        let end = arguments.firstIndex(of: "--") ?? arguments.count
+        guard let options = options(Array(arguments[..<end])),
+            let delay = Int(options["delay"] ?? "200"), let path = options["port"],
+            (end + 1 < arguments.count) != (options["unit"] != nil)
         else { return nil }
         self.delay = delay
-        program = arguments[separator + 1]
-        self.arguments = Array(arguments[(separator + 2)...])
+        unit = options["unit"] ?? ""
+        program = end + 1 < arguments.count ? arguments[end + 1] : nil
+        self.arguments = Array(arguments.dropFirst(end + 2))
         port = unsafe picket_open(path, O_RDWR, 0)
         guard port >= 0, let keeper = DescriptorKeeper() else { return nil }
         self.keeper = keeper
@@ -95,15 +110,17 @@ struct Courier {
             clockAt = now + 500_000_000
             say("clock \(picket_wall_time())")
         }
-        if agent == nil, !stopped, now >= startAt { startAgent() }
-        connectStatus()
+        if let program, agent == nil, !stopped, now >= startAt { startAgent(program) }
+        connectStreams()
         followHistory()
         var polled = [
             pollfd(fd: port, events: Int16(POLLIN), revents: 0),
             pollfd(fd: children, events: Int16(POLLIN), revents: 0),
         ]
         polled.append(pollfd(fd: keeper.socket, events: Int16(POLLIN), revents: 0))
-        if status >= 0 { polled.append(pollfd(fd: status, events: Int16(POLLIN), revents: 0)) }
+        for stream in streams where stream.descriptor >= 0 {
+            polled.append(pollfd(fd: stream.descriptor, events: Int16(POLLIN), revents: 0))
+        }
         for errand in errands where !errand.atEnd {
             polled.append(pollfd(fd: errand.descriptor, events: Int16(POLLIN), revents: 0))
         }
@@ -120,13 +137,19 @@ struct Courier {
             var information = signalfd_siginfo()
             _ = unsafe CPicket.read(children, &information, MemoryLayout<signalfd_siginfo>.size)
             reap()
-        } else if descriptor == status {
-            let (bytes, atEnd) = read(status)
-            for line in statusText.add(bytes) { say("status \(text(line[...]))") }
+        } else if let index = streams.firstIndex(where: { $0.descriptor == descriptor }) {
+            let (bytes, atEnd) = read(descriptor)
+            for line in streams[index].text.add(bytes) {
+                say("\(streams[index].kind) \(text(line[...]))")
+            }
             if atEnd {
-                close(status)
-                status = -1
-                statusText = Lines()
+                close(descriptor)
+                streams[index].descriptor = -1
+                streams[index].text = Lines()
+                if program == nil, agent != nil {
+                    agent = nil
+                    say("exit 0")
+                }
             }
         } else {
             for index in errands.indices where errands[index].descriptor == descriptor {
@@ -154,7 +177,7 @@ struct Courier {
 
     // MARK: - The agent
 
-    private mutating func startAgent() {
+    private mutating func startAgent(_ program: String) {
         let log = unsafe picket_open("/run/picketd.log", picket_o_append, 0o644)
         keeper.receive()
         let (starter, all) = keeper.command(program, arguments)
@@ -185,10 +208,15 @@ struct Courier {
         finishErrands()
     }
 
-    private mutating func connectStatus() {
-        guard status < 0, agent != nil else { return }
-        let descriptor = connect("watch every 250ms\n")
-        if descriptor >= 0 { status = descriptor }
+    private mutating func connectStreams() {
+        guard agent != nil || program == nil else { return }
+        for index in streams.indices where streams[index].descriptor < 0 {
+            streams[index].descriptor = connect(streams[index].request + "\n")
+        }
+        guard program == nil, agent == nil, streams[0].descriptor >= 0 else { return }
+        // Whoever answers at the agent's socket is the agent.
+        agent = picket_peer_process(streams[0].descriptor)
+        if let agent { say("agent \(agent)") }
     }
 
     /// A connection to the agent that has been asked this; -1 if it does not answer.
@@ -234,7 +262,7 @@ struct Courier {
         case "ask": ask(words[1], rest)
         case "run": command(words[1], rest)
         case "put":
-            let file = unsafe picket_open(words[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            let file = unsafe picket_open(words[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
             _ = put(bytes(hexadecimal: rest), file)
             close(file)
         case "remove": _ = unsafe unlink(words[1])
@@ -244,8 +272,9 @@ struct Courier {
 
     private mutating func agentVerb(_ verb: String) {
         switch verb {
-        case "stop": stopped = true
-        case "start": stopped = false
+        case "stop", "start":
+            stopped = verb == "stop"
+            if program == nil { return command("0", "systemctl --no-block \(verb) \(unit)") }
         default: break
         }
         guard let agent else { return }

@@ -37,6 +37,7 @@ struct Main {
                 [--faults DIRECTORY] [--node NODE]
                        picket-workload supervise --delay MILLISECONDS --stopped FILE -- PROGRAM …
                        picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM …
+                       picket-workload courier --port DEVICE --unit NAME
                 """)
             _exit(2)
         }

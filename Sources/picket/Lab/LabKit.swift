@@ -10,14 +10,19 @@ struct LabKit {
     /// How much longer than on the process rack a scenario may take.
     let patience: Int
 
-    static let needed = ["vmlinux", "guest.cpio", "state.img", "accel", "tools"]
+    /// Debian with systemd and the installed package, in place of an initramfs with the programs.
+    let installed: Bool
 
     /// - Parameter directory: `nil`: where `make lab` builds it.
-    init(directory: String?) throws(RackFailure) {
+    init(directory: String?, installed: Bool = false) throws(RackFailure) {
+        self.installed = installed
+        let needed =
+            ["vmlinux", "state.img", "accel", "tools"]
+            + (installed ? ["system.cpio", "system.img"] : ["guest.cpio"])
         let places = directory.map { [$0] } ?? Shipped.directories.map { $0 + "/.build-lab" }
         let files = FileManager.default
         let whole = places.first { place in
-            Self.needed.allSatisfy { files.fileExists(atPath: "\(place)/\($0)") }
+            needed.allSatisfy { files.fileExists(atPath: "\(place)/\($0)") }
         }
         guard let whole else {
             throw RackFailure("there is no lab in \(places.joined(separator: ", ")): make lab")
@@ -25,7 +30,7 @@ struct LabKit {
         self.directory = whole
         let text = (try? String(contentsOfFile: whole + "/accel", encoding: .utf8)) ?? "tcg"
         acceleration = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        patience = acceleration == "kvm" ? 4 : 8
+        patience = (acceleration == "kvm" ? 4 : 8) * (installed ? 2 : 1)
     }
 
     private var tools: String { directory + "/tools" }
@@ -37,16 +42,27 @@ struct LabKit {
     }
 
     /// What is the same for all machines.
-    func command(memory: Int) -> [String] {
-        [
+    func command() -> [String] {
+        let memory = installed ? 320 : 160
+        let image = installed ? "system" : "guest"
+        var all = [
             "\(tools)/usr/bin/qemu-system-x86_64", "-L", "\(tools)/usr/share/seabios", "-L",
             "\(tools)/usr/share/qemu", "-nodefaults", "-display", "none", "-rtc", "base=utc",
             "-machine", "q35,accel=\(acceleration),usb=off,memory-backend=ram",
             "-cpu", acceleration == "kvm" ? "host" : "max", "-m", "\(memory)",
             "-object", "memory-backend-memfd,id=ram,size=\(memory)M,share=on",
-            "-kernel", "\(directory)/vmlinux", "-initrd", "\(directory)/guest.cpio",
+            "-kernel", "\(directory)/vmlinux", "-initrd", "\(directory)/\(image).cpio",
             "-append", "console=ttyS0 quiet panic=0 unknown_nmi_panic",
             "-device", "i6300esb", "-action", "watchdog=reset", "-device", "virtio-rng-pci",
         ]
+        if installed {
+            // What a machine writes there is gone with its power.
+            all += [
+                "-drive",
+                "if=none,id=system,format=raw,file=\(directory)/system.img,snapshot=on,"
+                    + "file.locking=off", "-device", "virtio-blk-pci,drive=system,serial=system",
+            ]
+        }
+        return all
     }
 }

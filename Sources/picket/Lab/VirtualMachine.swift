@@ -34,7 +34,6 @@ final class VirtualMachine: NodeBody {
     private var lastErrand = 0
     /// Entries of the history, which the courier tells from its beginning after each boot.
     private var historySeen: Set<String> = []
-    private static let memory = 160
 
     private struct Errand {
         var lines: [String] = []
@@ -190,7 +189,7 @@ final class VirtualMachine: NodeBody {
     }
 
     private func command() -> [String] {
-        var all = kit.command(memory: Self.memory) + ["-name", node.name]
+        var all = kit.command() + ["-name", node.name]
         func add(_ words: String...) { all += words }
         func socket(_ id: String, _ path: String) {
             add("-chardev", "socket,id=\(id),path=\(path)")
@@ -207,7 +206,7 @@ final class VirtualMachine: NodeBody {
             "-device", "virtio-serial-pci", "-device",
             "virtserialport,chardev=courier,name=picket.rack")
         add("-drive", "if=none,id=state,format=raw,file=\(disk),cache=unsafe,file.locking=off")
-        add("-device", "virtio-blk-pci,drive=state")
+        add("-device", "virtio-blk-pci,drive=state,serial=state")
         for (index, server) in servers.enumerated() {
             socket("dev\(index)", server.path)
             add("-device", "vhost-user-\(index == 0 ? "gpio" : "i2c")-pci,chardev=dev\(index)")

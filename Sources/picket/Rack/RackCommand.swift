@@ -49,6 +49,11 @@ struct RackCommand: ParsableCommand {
     @Flag(help: "The nodes are virtual machines: real drivers, a real kernel that dies (make lab).")
     var machines = false
 
+    @Flag(
+        help:
+            "With --machines: they run Debian with systemd, and picket as its package installs it.")
+    var installed = false
+
     @Option(help: "With --machines: where the lab was built; by default .build-lab.")
     var lab: String?
 
@@ -112,7 +117,8 @@ struct RackRun {
     }
 
     private func run(_ plan: RackPlan, _ scenario: Scenario?) throws(RackFailure) -> Int32 {
-        let kit = command.machines ? try LabKit(directory: command.lab) : nil
+        let kit =
+            onMachines ? try LabKit(directory: command.lab, installed: command.installed) : nil
         let programs = kit == nil ? try findPrograms() : .onMachine
         let directory = try makeDirectory()
         let world: World
@@ -166,6 +172,8 @@ struct RackRun {
             && (command.rack == nil || command.rack == "demo" || namesAFile)
     }
 
+    private var onMachines: Bool { command.machines || command.installed }
+
     private var namesAFile: Bool {
         command.rack.map { FileManager.default.fileExists(atPath: $0) } ?? false
     }
@@ -182,13 +190,13 @@ struct RackRun {
         if let name = scenario, !FileManager.default.fileExists(atPath: name) {
             scenario = try shipped(name)
         }
-        return (rack == nil ? try shipped(command.machines ? "lab/rack" : "rack") : rack!, scenario)
+        return (rack == nil ? try shipped(onMachines ? "lab/rack" : "rack") : rack!, scenario)
     }
 
     private func shipped(_ name: String) throws(ConfigurationErrors) -> String {
         let directory = Shipped.scenarios
         // Machines have a few scenarios of their own.
-        for name in command.machines ? ["lab/\(name)", name] : [name] {
+        for name in onMachines ? ["lab/\(name)", name] : [name] {
             let path = directory.map { "\($0)/\(name).yaml" } ?? name
             if FileManager.default.fileExists(atPath: path) { return path }
         }

@@ -51,7 +51,7 @@ enum Rehearsal {
     static func completedForMachine(_ text: String, node: String) -> String {
         text.replacingOccurrences(of: "@RACK@/@NODE@/pair.key", with: "/etc/picket/pair.key")
             .replacingOccurrences(of: "@RACK@/workload.log", with: LabWire.address)
-            .replacingOccurrences(of: "@RACK@/workloads", with: "/run/picket-workloads")
+            .replacingOccurrences(of: "@RACK@/workloads", with: "/run/picket")
             .replacingOccurrences(of: "@RACK@/faults", with: machineFaults)
             .replacingOccurrences(of: "@WORKLOAD@", with: RackPrograms.onMachine.workload)
             .replacingOccurrences(of: "@NODE@", with: node)

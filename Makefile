@@ -104,6 +104,20 @@ lab: lab-machines ## Play scenarios on virtual machines with real drivers; FENCE
 	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/fences.log; fi; \
 	[ -z "$$failed" ] || { echo "lab: failed:$$failed; see $(LAB)/logs" >&2; exit 1; }
 
+LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded
+
+.PHONY: lab-installed
+lab-installed: lab-machines ## Play scenarios on machines with systemd and the installed package
+	$(MAKE) deb
+	Tests/Lab/system $(LAB) "$$(ls -t .build-deb/picket_*.deb | head -1)" \
+	    $(EMBEDDED_SCRATCH)/release/picket-workload > $(LAB)/system.log 2>&1 \
+	    || { tail -n 20 $(LAB)/system.log >&2; exit 1; }
+	@mkdir -p $(LAB)/logs; failed=""; for scenario in $(LAB_INSTALLED_SCENARIOS); do \
+	    $(BUILD)/picket rack --installed --lab $(LAB) $$scenario --plain --verbose \
+	        > $(LAB)/logs/installed-$$scenario.log 2>&1 || failed="$$failed $$scenario"; \
+	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/installed-$$scenario.log; done; \
+	[ -z "$$failed" ] || { echo "lab: failed:$$failed; see $(LAB)/logs" >&2; exit 1; }
+
 .PHONY: lab-machines
 lab-machines: embedded ## Build the lab's machines from Debian's packages, into .build-lab
 	$(SWIFT) build $(BUILD_FLAGS) --product picket

@@ -64,7 +64,7 @@ soak: deps ## Real processes on the rack under random faults, for MINUTES=10
 
 SECONDS_EACH := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
 FUZZ_SCRATCH := .build-fuzz
-FUZZ_TARGETS := datagram message hello configuration control memory note
+FUZZ_TARGETS := datagram message hello configuration control memory note rack scenario
 FUZZER = $(call target_info,runtimeResourcePath)/clang/lib/linux/libclang_rt.fuzzer_no_main-$(shell uname -m).a
 
 .PHONY: fuzz

@@ -98,15 +98,18 @@ var targets: [Target] = [
 ]
 
 if !embedded {
+    let commandLine: [Target.Dependency] = [
+        "PicketCore", "PicketWire", "PicketConfig", "PicketHardware", "PicketLinux",
+        "PicketSimulation", "PicketControl", "CPicket",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    ]
     targets += [
-        .executableTarget(
-            name: "picket",
-            dependencies: [
-                "PicketCore", "PicketWire", "PicketConfig", "PicketHardware", "PicketLinux",
-                "PicketSimulation", "PicketControl", "CPicket",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: strict),
+        // The fuzzer links it as a library, for its rack and scenario files.
+        fuzzer == nil
+            ? .executableTarget(name: "picket", dependencies: commandLine, swiftSettings: strict)
+            : .target(
+                name: "picket", dependencies: commandLine,
+                swiftSettings: strict + [.define("PICKET_FUZZER")]),
         .executableTarget(
             name: "picket-sim",
             dependencies: [
@@ -127,7 +130,7 @@ if !embedded {
         tests(
             "EndToEndTests",
             [
-                "picket", "picketd", "picket-workload", "PicketConfig", "PicketCore",
+                "picket", "picketd", "picket-sim", "picket-workload", "PicketConfig", "PicketCore",
                 "PicketHardware", "CPicket",
             ]),
     ]
@@ -139,7 +142,9 @@ if let fuzzer {
         .executableTarget(
             name: "picket-fuzz",
             dependencies: [
-                "PicketCore", "PicketWire", "PicketConfig", "PicketControl", "PicketLinux", "CFuzz",
+                "PicketCore", "PicketWire", "PicketConfig", "PicketControl", "PicketLinux",
+                "picket",
+                "CFuzz",
             ],
             path: "Fuzz/picket-fuzz", swiftSettings: [.unsafeFlags(["-sanitize=fuzzer"])],
             linkerSettings: [.unsafeFlags([fuzzer, "-lstdc++"])]),

@@ -20,6 +20,9 @@ enum Target: String, CaseIterable {
     case control
     case memory
     case note
+    /// Of a simulated rack, for a fixed configuration.
+    case rack
+    case scenario
 }
 
 @main
@@ -64,5 +67,7 @@ func entry(of target: Target) -> Entry {
     case .control: { data, size in fuzzControl(bytes(data, size)) }
     case .memory: { data, size in fuzzMemory(bytes(data, size)) }
     case .note: { data, size in fuzzNote(bytes(data, size)) }
+    case .rack: { data, size in fuzzRack(bytes(data, size)) }
+    case .scenario: { data, size in fuzzScenario(bytes(data, size)) }
     }
 }

@@ -4,6 +4,7 @@ import PicketCore
 
 @testable import PicketLinux
 @testable import PicketWire
+@testable import picket
 
 private func instant(_ seconds: Int64) -> Instant { Instant(nanoseconds: seconds * 1_000_000_000) }
 
@@ -91,5 +92,71 @@ func fuzzNote(_ bytes: [UInt8]) -> Int32 {
     }
     let second = try? file.decode(file.encode(loaded.note))
     precondition(second?.note == loaded.note, "what was loaded is not what was stored")
+    return 0
+}
+
+/// What rack and scenario files are read for.
+private let pair = """
+    node: east
+    pair:
+      name: fuzzed
+      key: /etc/picket/fuzzed.key
+      detect_within: 500ms
+      nodes:
+        east: { links: [10.0.0.1:7780, 10.1.0.1:7780] }
+        west: { links: [10.0.0.2:7780, 10.1.0.2:7780] }
+    watchdog: { timeout: 2s }
+    fence:
+      east: [{ relay: { line: RELAY_EAST, off_within: 50ms, off_time: 1s, verify: { line: EAST_OK } } }]
+      west: [{ relay: { line: RELAY_WEST, off_within: 50ms, off_time: 1s, verify: { line: WEST_OK } } }]
+    sensors:
+      inlet: { bus: 1, driver: tmp102, address: 0x48, critical: ">75C" }
+    groups:
+      gateway: { prefer: east, resources: [{ ip: 10.0.0.100/24@eth0 }] }
+
+    """
+
+nonisolated(unsafe) private let known: (pair: RackFile.Pair, boards: BoardFiles) = {
+    let boards = BoardFiles(near: [])
+    do throws(ConfigurationErrors) {
+        return (
+            try RackFile.pair(Array(pair.utf8), file: "pair.yaml", [], boards: boards), boards
+        )
+    } catch { fatalError("the fuzzer's own configuration: \(error.list)") }
+}()
+
+private func plan(_ bytes: [UInt8]) throws(ConfigurationErrors) -> RackPlan {
+    try RackFile.parse(bytes, file: "rack.yaml") {
+        _, everywhere throws(ConfigurationErrors) in
+        if everywhere.isEmpty { return known }
+        let changed = try RackFile.pair(
+            Array(pair.utf8), file: "pair.yaml", everywhere, boards: known.boards)
+        return (changed, known.boards)
+    }
+}
+
+func fuzzRack(_ bytes: [UInt8]) -> Int32 {
+    do throws(ConfigurationErrors) { _ = try plan(bytes) } catch {
+        precondition(!error.list.isEmpty, "refused, and nothing said")
+    }
+    return 0
+}
+
+nonisolated(unsafe) private let rack: RackPlan = {
+    do throws(ConfigurationErrors) {
+        return try plan(Array("configuration: pair.yaml\n".utf8))
+    } catch {
+        fatalError("the fuzzer's own rack: \(error.list)")
+    }
+}()
+
+func fuzzScenario(_ bytes: [UInt8]) -> Int32 {
+    do throws(ConfigurationErrors) {
+        let scenario = try Scenario.load(bytes, file: "scenario.yaml", name: "fuzzed", plan: rack)
+        precondition(scenario.repetitions > 0)
+        _ = scenario.needsSmallDisks
+    } catch {
+        precondition(!error.list.isEmpty, "refused, and nothing said")
+    }
     return 0
 }

@@ -51,7 +51,12 @@ struct Golden: ParsableCommand {
             return true
         }
         guard played.story == scenario.story else {
-            print("\(file): tells another story; look at it with --rewrite and git diff")
+            let told = played.story.split(separator: "\n", omittingEmptySubsequences: false)
+            let kept = scenario.story.split(separator: "\n", omittingEmptySubsequences: false)
+            let index = zip(told, kept).prefix { $0 == $1 }.count
+            print("\(file): tells another story (--rewrite takes it, git diff shows it)")
+            print("  kept: \(index < kept.count ? kept[index] : "its end")")
+            print("  told: \(index < told.count ? told[index] : "its end")")
             return false
         }
         return true

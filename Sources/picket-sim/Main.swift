@@ -1,8 +1,23 @@
 /// The proof's tools: a deterministic world (`run`), an exhaustive checker (`check`), and the
 /// planted bugs that both must find (`bugs`).
 import ArgumentParser
+import Foundation
 
 @main
+struct Main {
+    static func main() {
+        do {
+            var command = try PicketSim.parseAsRoot()
+            try command.run()
+        } catch {
+            let code = PicketSim.exitCode(for: error)
+            guard code == .validationFailure else { PicketSim.exit(withError: error) }
+            Story.complain(PicketSim.fullMessage(for: error))
+            exit(2)
+        }
+    }
+}
+
 struct PicketSim: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "picket-sim",

@@ -33,6 +33,19 @@ struct Run: ParsableCommand {
     @Flag(help: "Go on after a violation, and list them all.") var keepGoing = false
     @Flag(help: "No coverage table.") var quiet = false
 
+    func validate() throws {
+        guard seeds > 0 else { throw ValidationError("--seeds \(seeds): expected 1 or more") }
+        guard seed <= .max - UInt64(seeds) else {
+            throw ValidationError("--seed \(seed): expected at most \(UInt64.max - UInt64(seeds))")
+        }
+        guard hours > 0, hours <= 24 * 366 else {
+            throw ValidationError("--hours \(hours): expected more than 0, at most a year")
+        }
+        if let minutes, !(minutes > 0) {
+            throw ValidationError("--minutes \(minutes): expected more than 0")
+        }
+    }
+
     func run() throws {
         try PlantedSwitch.set(bug)
         if let script {

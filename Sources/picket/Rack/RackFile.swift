@@ -22,14 +22,31 @@ import PicketCore
 import PicketHardware
 
 enum RackFile {
+    /// The configurations of both nodes, and what their agents are given.
+    typealias Pair = (configurations: PerNode<Configuration>, rehearsed: String)
+
     /// - Parameter configuration: in place of the one that the file names.
     /// - Throws: every mistake of the rack file, or of the configuration that it names.
     static func load(
         path: String, configuration override: String? = nil
     ) throws(ConfigurationErrors) -> RackPlan {
         let bytes = try read(path, named: "rack file")
-        let problems = Problems(file: path)
-        let root = Found(try YamlNode.parse(bytes, file: path), problems)
+        return try parse(bytes, file: path, override: override) {
+            configuration, everywhere throws(ConfigurationErrors) in
+            let boards = BoardFiles(near: [path, configuration])
+            let bytes = try read(configuration, named: "configuration file")
+            return (try pair(bytes, file: configuration, everywhere, boards: boards), boards)
+        }
+    }
+
+    /// - Parameter open: reads the configuration file of this name, with these fields replaced.
+    static func parse(
+        _ bytes: [UInt8], file: String, override: String? = nil,
+        open: (_ configuration: String, _ everywhere: [(String, YamlNode)])
+            throws(ConfigurationErrors) -> (Pair, BoardFiles)
+    ) throws(ConfigurationErrors) -> RackPlan {
+        let problems = Problems(file: file)
+        let root = Found(try YamlNode.parse(bytes, file: file), problems)
         let top = root.mapping(
             [
                 "description", "configuration", "boot_time", "restart_delay", "contact_delay",
@@ -37,16 +54,15 @@ enum RackFile {
             ], "a rack")
         let named = top.required("configuration", "the configuration file to rehearse")?.line(
             "a path")
-        guard let configuration = override ?? named.map({ beside(path, $0) }) else {
+        guard let configuration = override ?? named.map({ beside(file, $0) }) else {
             try problems.throwIfAny()
             preconditionFailure("a rack file without a configuration has a mistake")
         }
-        let boards = BoardFiles(near: [path, configuration])
         var everywhere: [(String, YamlNode)] = []
         for (name, found) in top["everywhere"]?.entries("a mapping of fields", atMost: 32) ?? [] {
             everywhere.append((name, found.node))
         }
-        let pair = try load(configuration, everywhere, boards: boards)
+        let (pair, boards) = try open(configuration, everywhere)
         let reader = NodeReader(
             boards: boards,
             bootTime: top["boot_time"]?.duration(in: .zero ... .seconds(600)) ?? .milliseconds(500),
@@ -57,7 +73,7 @@ enum RackFile {
         let names = pair.configurations.low.names
         let nodes = top["nodes"]?.mapping([names.low, names.high], "nodes")
         let plan = RackPlan(
-            name: URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent,
+            name: URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent,
             configurations: pair.configurations, rehearsed: pair.rehearsed,
             nodes: PerNode(
                 low: reader.read(nodes?[names.low], .low, pair.configurations),
@@ -66,10 +82,10 @@ enum RackFile {
         return plan
     }
 
-    private static func load(
-        _ path: String, _ everywhere: [(String, YamlNode)], boards: BoardFiles
-    ) throws(ConfigurationErrors) -> (configurations: PerNode<Configuration>, rehearsed: String) {
-        var bytes = try read(path, named: "configuration file")
+    static func pair(
+        _ bytes: [UInt8], file path: String, _ everywhere: [(String, YamlNode)], boards: BoardFiles
+    ) throws(ConfigurationErrors) -> Pair {
+        var bytes = bytes
         if !everywhere.isEmpty {
             // What the file says must make sense by itself.
             _ = try Configuration.load(bytes, file: path, boards: boards.library)

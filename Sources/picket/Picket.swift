@@ -2,7 +2,9 @@ import ArgumentParser
 import Foundation
 import PicketControl
 
-@main
+#if !PICKET_FUZZER
+    @main
+#endif
 struct Main {
     static func main() {
         do {

@@ -88,8 +88,9 @@ bench: embedded ## Measure takeovers, weight and speed on the simulated rack (ab
 
 LAB := .build-lab
 # What is played on virtual machines; each takes some ten to thirty seconds without KVM.
-LAB_SCENARIOS := primary-killed agent-hangs-watchdog standby-panics panic-and-watchdog relay-welded \
-    line-stuck sensor-critical hung-bus link-cut partition agent-upgraded agent-restarted
+LAB_SCENARIOS := primary-killed agent-hangs-watchdog standby-panics panic-and-watchdog causes relay-welded \
+    line-stuck sensor-critical hung-bus bus-faults devices-taken link-cut partition agent-upgraded \
+    agent-restarted
 
 .PHONY: lab
 lab: lab-machines ## Play scenarios on virtual machines with real drivers; FENCES=n counts fences
@@ -104,22 +105,24 @@ lab: lab-machines ## Play scenarios on virtual machines with real drivers; FENCE
 	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/fences.log; fi; \
 	[ -z "$$failed" ] || { echo "lab: failed:$$failed; see $(LAB)/logs" >&2; exit 1; }
 
-LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded
+LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded doctor readme
 
 .PHONY: lab-installed
-lab-installed: lab-machines ## Play scenarios on machines with systemd and the installed package
-	$(MAKE) deb
+lab-installed: lab-machines deb ## Play scenarios on machines with systemd and the installed package
 	Tests/Lab/system $(LAB) "$$(ls -t .build-deb/picket_*.deb | head -1)" \
 	    $(EMBEDDED_SCRATCH)/release/picket-workload > $(LAB)/system.log 2>&1 \
 	    || { tail -n 20 $(LAB)/system.log >&2; exit 1; }
+	Tests/Lab/follow-readme $(LAB)/readme
 	@mkdir -p $(LAB)/logs; failed=""; for scenario in $(LAB_INSTALLED_SCENARIOS); do \
-	    $(BUILD)/picket rack --installed --lab $(LAB) $$scenario --plain --verbose \
+	    what=$$scenario; \
+	    [ $$scenario != readme ] || what="$(LAB)/readme/rack.yaml --scenario $(LAB)/readme/readme.yaml"; \
+	    $(BUILD)/picket rack --installed --lab $(LAB) $$what --plain --verbose \
 	        > $(LAB)/logs/installed-$$scenario.log 2>&1 || failed="$$failed $$scenario"; \
 	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/installed-$$scenario.log; done; \
 	[ -z "$$failed" ] || { echo "lab: failed:$$failed; see $(LAB)/logs" >&2; exit 1; }
 
 .PHONY: lab-machines
-lab-machines: embedded ## Build the lab's machines from Debian's packages, into .build-lab
+lab-machines: lab-deps embedded ## Build the lab's machines from Debian's packages, into .build-lab
 	$(SWIFT) build $(BUILD_FLAGS) --product picket
 	Tests/Lab/build $(LAB)
 	Tests/Lab/programs $(LAB) $(EMBEDDED_PICKETD) $(EMBEDDED_SCRATCH)/release/picket-workload
@@ -175,8 +178,13 @@ install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenario
 deb: ## Build the Debian package, .build-deb/picket_VERSION_ARCHITECTURE.deb
 	packaging/build-deb
 
-# Asked of pkg-config, so that nothing is installed where the libraries are there already.
-.PHONY: deps
+.PHONY: check-deb
+check-deb: deb ## Install, run, upgrade, remove, purge the package in an overlay (root), and lint it
+	packaging/check-deb
+	lintian --fail-on error,warning .build-deb/picket_*.deb
+
+# Asked of pkg-config and of the programs, so that nothing is installed where all is there already.
+.PHONY: deps lab-deps
 deps: ## Install the Debian packages that are missing; does nothing if none is
 	@missing=""; \
 	command -v pkg-config >/dev/null || missing="pkg-config"; \
@@ -184,7 +192,21 @@ deps: ## Install the Debian packages that are missing; does nothing if none is
 	pkg-config --exists yaml-0.1 2>/dev/null || missing="$$missing libyaml-dev"; \
 	pkg-config --exists libgpiod 2>/dev/null || missing="$$missing libgpiod-dev"; \
 	[ -e /usr/include/i2c/smbus.h ] || missing="$$missing libi2c-dev"; \
-	[ -n "$$missing" ] || exit 0; \
+	$(install-missing)
+
+lab-deps: ## The same for the lab, the package and their checks; fetches apt's lists if they are old
+	@missing=""; \
+	for each in gcc patch xz:xz-utils strip:binutils mke2fs:e2fsprogs unshare:util-linux \
+	    dpkg-shlibdeps:dpkg-dev lintian; do \
+	    PATH=$$PATH:/sbin:/usr/sbin command -v $${each%:*} >/dev/null || missing="$$missing $${each#*:}"; done; \
+	if ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || \
+	    [ -z "$$(find /var/lib/apt/lists -maxdepth 0 -newermt '-2 days')" ]; then \
+	    echo "Fetching apt's lists"; $(as-root) apt-get update -qq || true; fi; \
+	$(install-missing)
+
+as-root = $(if $(filter 0,$(shell id -u)),,sudo)
+define install-missing
+[ -n "$$missing" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then \
 	    echo "make deps: install these first (Debian's names):" $$missing >&2; exit 1; fi; \
 	root=""; \
@@ -195,3 +217,4 @@ deps: ## Install the Debian packages that are missing; does nothing if none is
 	[ -z "$$root" ] || echo "(needs root; sudo may ask for your password)"; \
 	$$root apt-get update -qq && \
 	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing
+endef

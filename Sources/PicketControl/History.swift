@@ -15,6 +15,8 @@ public struct HistoryEntry: Sendable {
     public var simulated: Bool
     public var trace: Trace?
     public var group: String?
+    /// What was measured, by the names of JSON's fields.
+    public var figures: [(name: String, value: Double)] = []
 
     /// What the machine did.
     public init(_ trace: Trace, narrator: Narrator, milliseconds: Int64, simulated: Bool) {
@@ -51,6 +53,7 @@ public struct HistoryEntry: Sendable {
             json.field("kind", kind)
             if let group { json.field("group", group) }
             if let trace { write(trace, into: &json) }
+            for figure in figures { json.field(figure.name, figure.value) }
             if simulated { json.field("simulated", true) }
             json.field("text", text)
         }
@@ -66,4 +69,4 @@ public struct HistoryEntry: Sendable {
 }
 
 /// With its fraction: JSON's only unit of time here.
-func inMilliseconds(_ duration: Duration) -> Double { Double(duration.nanoseconds) / 1e6 }
+public func inMilliseconds(_ duration: Duration) -> Double { Double(duration.nanoseconds) / 1e6 }

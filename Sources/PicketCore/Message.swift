@@ -49,6 +49,9 @@ public struct Message: Equatable, Sendable {
         public static let pauseAgreed = Flags(rawValue: 1 << 5)
         /// The sender has real-time priority and locked memory.
         public static let realTime = Flags(rawValue: 1 << 6)
+        /// The life before this session of the receiver's ended by the sender's fence. Said for
+        /// people: no rule of the pair looks at it.
+        public static let fencedYou = Flags(rawValue: 1 << 7)
     }
 
     /// Where the sender is in its life (ARCHITECTURE, "Coming and going").

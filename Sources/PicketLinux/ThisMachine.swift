@@ -11,4 +11,10 @@ public enum ThisMachine {
         }
         return nil
     }
+
+    /// Its host name up to the first point; `nil` where it has none.
+    public static var name: String? {
+        let text = (try? DurableFile.line("/proc/sys/kernel/hostname")) ?? nil
+        return text?.split(separator: ".").first.map { String($0) }
+    }
 }

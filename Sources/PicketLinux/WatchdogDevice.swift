@@ -156,14 +156,21 @@ public struct WatchdogDevice: ~Copyable, HardwareWatchdog {
         return first
     }
 
+    /// Who has it open, as in "wd_keepalive (process 71)"; `nil` if nobody, or nobody who may be
+    /// looked at.
+    public static func holder(of path: String) -> String? {
+        var name = [CChar](repeating: 0, count: 32)
+        let process = unsafe picket_holder(path, &name, 32)
+        return process > 0 ? "\(text(name)) (process \(process))" : nil
+    }
+
     private static func refusal(_ path: String, _ errno: Int32) -> DeviceError {
         switch errno {
         case EBUSY:
-            var name = [CChar](repeating: 0, count: 32)
-            let holder = unsafe picket_holder(path, &name, 32)
-            let who = holder == 0 ? "another process" : "\(text(name)) (process \(holder))"
+            let holder = holder(of: path)
+            let who = holder ?? "another process"
             let hint =
-                holder <= 1
+                holder == nil || who.hasSuffix(" (process 1)")
                 ? "; if that is systemd, set RuntimeWatchdogSec=off in"
                     + " /etc/systemd/system.conf.d/picket.conf and reboot, or name another device"
                     + " as watchdog.device" : "; end it, or name another device as watchdog.device"

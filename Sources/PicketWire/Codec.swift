@@ -37,6 +37,7 @@ enum Codec {
     private static let entryLength = 11
     private static let knownFlags: Message.Flags = [
         .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .realTime,
+        .fencedYou,
     ]
     private static let knownGroupFlags: GroupReport.Flags = [
         .eligible, .wanted, .failback, .running,

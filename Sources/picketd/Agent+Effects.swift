@@ -65,6 +65,7 @@ extension Agent {
             // What was seen before contact may have been seen of a peer without power.
             relayTest.contactLost()
             relayTestAt = now
+        case .fenceVerified: fencedPeer = (true, nil)
         case .fenceRestored: relayTestAt = now
         default: break
         }

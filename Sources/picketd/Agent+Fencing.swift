@@ -1,4 +1,5 @@
 import PicketConfig
+import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
@@ -33,9 +34,14 @@ extension Agent {
     func drainFencing() {
         guard ready.contains(Token.fencing) else { return }
         fencing.clear()
+        var seen: Seen?
         while let report = fencing.next() {
             switch report.content {
-            case .report(.outcome(let id, let outcome)): handle(.fence(id: id, outcome))
+            case .saw(let what): seen = what
+            case .report(.outcome(let id, let outcome)):
+                handle(.fence(id: id, outcome))
+                if outcome == .off, let seen { tellTiming(seen) }
+                seen = nil
             case .report(.test(let observation)):
                 if let result = relayTest.observe(observation) { conclude(result) }
                 observed(observation)
@@ -45,6 +51,20 @@ extension Agent {
                 noteRelay(nil)
             }
         }
+    }
+
+    /// What of a fence is the agent's own: from the sense line's edge to the proof.
+    private func tellTiming(_ seen: Seen) {
+        let whole = clock.now() - seen.sign
+        let own = whole - seen.inDriver
+        let text =
+            "The fence was proved \(Text.number(inMilliseconds(own))) ms after the sense line moved,"
+            + " and \(Text.number(inMilliseconds(seen.inDriver))) ms in the line's driver."
+        tell(
+            "fence_timing", .info, text, simulated: false,
+            figures: [
+                ("own_ms", inMilliseconds(own)), ("driver_ms", inMilliseconds(seen.inDriver)),
+            ])
     }
 
     /// Said once, until something else is the matter.

@@ -63,6 +63,7 @@ extension Agent {
         switch channel.open(datagram, count: count, link: index, at: now) {
         case .message(let message, let session):
             heard(index)
+            noteWhoFenced(message, session)
             handle(.received(message, session: session, link: index))
         case .copy(let session):
             heard(index)
@@ -83,6 +84,8 @@ extension Agent {
     }
 
     func send(_ message: Message, on set: LinkSet) {
+        var message = message
+        if fencedPeer.session != nil { message.flags.insert(.fencedYou) }
         switch channel.seal(message) {
         case .sealed:
             messagesSent &+= 1

@@ -117,8 +117,8 @@ extension Agent {
     // MARK: Why this node began anew
 
     /// At the first start in a boot: the hardware's word, else whether the last agent of the boot
-    /// before ended as planned. A fence by the peer is a power cut to this node; that it was one is
-    /// in the peer's history.
+    /// before ended as planned. A fence by the peer is a power cut to this node; that it was one
+    /// the peer says when it is heard.
     func noteReset() {
         guard options.rack == nil else {
             lastReset = ground.lastReset
@@ -137,13 +137,12 @@ extension Agent {
             if status & WatchdogDevice.reset != 0 {
                 lastReset = "watchdog"
                 tellReset("was reset by its watchdog")
+            } else if running == Agent.plannedEnd {
+                lastReset = "operator"
+                tellReset("begins anew after a planned end", .notice)
             } else if let running, running != ground.boot {
                 lastReset = "power"
-                tellReset(
-                    "lost its power or was reset, unannounced; if its peer fenced it, that is in"
-                        + " the peer's history")
-            } else {
-                lastReset = "operator"
+                tellReset("lost its power or was reset, unannounced")
             }
             write(kept, lastReset ?? "")
         }
@@ -151,18 +150,38 @@ extension Agent {
         if (try? DurableFile.line(mark)) != ground.boot { write(mark, ground.boot) }
     }
 
-    private func tellReset(_ what: String) {
-        tell("reset", .warning, "\(narrator.names.node) \(what).", simulated: false)
+    private func tellReset(_ what: String, _ severity: Trace.Kind.Severity = .warning) {
+        tell("reset", severity, "\(narrator.names.node) \(what).", simulated: false)
+    }
+
+    /// Of the peer's messages: whether the power that this node lost was cut by a fence. And from
+    /// them: in which session a peer that was fenced is back.
+    func noteWhoFenced(_ message: Message, _ session: SessionID) {
+        if fencedPeer.lately {
+            fencedPeer = (false, session)
+        } else if fencedPeer.session != session {
+            fencedPeer.session = nil
+        }
+        guard lastReset == "power", firstInThisBoot, message.flags.contains(.fencedYou) else {
+            return
+        }
+        lastReset = "fence"
+        watchdogReport.lastReset = lastReset
+        write(ground.paths.runDirectory + "/last-reset", "fence")
+        tellReset("was fenced: \(narrator.names.peer) cut its power")
     }
 
     private func write(_ path: String, _ text: String) {
         _ = storage.ask(.file(path: path, Array("\(text)\n".utf8)))
     }
 
+    /// In place of the boot in which an agent runs.
+    private static let plannedEnd = "ended as planned"
+
     /// The last act of an agent that ends as planned.
     func noteEnd() {
         if options.rack == nil {
-            _ = storage.ask(.file(path: ground.paths.stateDirectory + "/running", nil))
+            write(ground.paths.stateDirectory + "/running", Agent.plannedEnd)
         }
     }
 }

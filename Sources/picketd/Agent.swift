@@ -98,8 +98,10 @@ final class Agent {
     var watchdogs: [Watchdog?]
     var watchdogReport = WatchdogReport()
     var watchdogRetryAt: Instant
-    /// What ended the life before this boot: `watchdog`, `power` or `operator`.
+    /// What ended the life before this boot: `watchdog`, `power`, `fence` (the peer's) or `operator`.
     var lastReset: String?
+    /// The peer was fenced by this agent; and the session in which it came back.
+    var fencedPeer: (lately: Bool, session: SessionID?) = (false, nil)
     var realTimeRefused: String?
     var lockedMemoryRefused: String?
 
@@ -364,12 +366,16 @@ final class Agent {
     }
 
     /// What the shell itself has to say, to log and history.
-    func tell(_ kind: String, _ severity: Trace.Kind.Severity, _ text: String, simulated: Bool) {
+    func tell(
+        _ kind: String, _ severity: Trace.Kind.Severity, _ text: String, simulated: Bool,
+        figures: [(name: String, value: Double)] = []
+    ) {
         log(severity.level, text)
-        record(
-            HistoryEntry(
-                kind, severity, text, node: narrator.names.node, milliseconds: wallMilliseconds,
-                simulated: simulated || options.rack != nil))
+        var entry = HistoryEntry(
+            kind, severity, text, node: narrator.names.node, milliseconds: wallMilliseconds,
+            simulated: simulated || options.rack != nil)
+        entry.figures = figures
+        record(entry)
         changed = true
     }
 }

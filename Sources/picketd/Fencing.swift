@@ -21,6 +21,7 @@ final class Fencing {
 
         enum Content: Sendable {
             case report(FenceReport)
+            case saw(Seen)
             /// Why there is no fence by this level for now.
             case closed(String)
             /// Its lines are open; what is to be said of that.
@@ -125,6 +126,7 @@ struct FenceMailbox: FenceHost {
 
     /// An outcome is never lost: where the loop does not take it, this thread waits.
     mutating func report(_ report: FenceReport) { tell(.report(report)) }
+    mutating func saw(_ seen: Seen) { tell(.saw(seen)) }
 
     func tell(_ content: Fencing.Report.Content) {
         while !reports.push(Fencing.Report(level: level, content: content)) {

@@ -19,6 +19,10 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
     private var fence: RelayFence
     private var supplies: [Supply]
     private var host: Host
+    /// When the supplies were first seen to go off, and for how long the lines' driver was asked
+    /// since then.
+    private var sign: Instant?
+    private var inDriver = Duration.zero
 
     /// - Parameter supplies: In the order of the description; with a sense line exactly where it
     ///   says that there is feedback.
@@ -43,7 +47,9 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
             case .look: answer(.seen(look()))
             case .cut(let unlessAfter): answer(.cut(cut(unlessAfter: unlessAfter)))
             case .connect: answer(.connected(connect()))
-            case .report(let id, let outcome): host.report(.outcome(id: id, outcome))
+            case .report(let id, let outcome):
+                if outcome == .off, let sign { host.saw(Seen(sign: sign, inDriver: inDriver)) }
+                host.report(.outcome(id: id, outcome))
             case .wait(let until): wait(until: until)
             case .idle: wait(until: .distantFuture)
             case .ended: return
@@ -63,11 +69,26 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
         if request == .test {
             if fence.isIdle { host.report(.test(observe())) }
         } else {
+            if request == .sensed { (sign, inDriver) = (host.now(), .zero) }
             fence.accept(request, at: host.now())
         }
     }
 
     private mutating func look() -> SupplyScan {
+        let began = host.now()
+        let scan = scan()
+        let ended = host.now()
+        if scan.on > 0 || scan.off == 0 {
+            sign = nil
+        } else if sign == nil {
+            (sign, inDriver) = (ended, .zero)
+        } else {
+            inDriver = inDriver + (ended - began)
+        }
+        return scan
+    }
+
+    private mutating func scan() -> SupplyScan {
         var scan = SupplyScan()
         for index in 0..<supplies.count {
             guard supplies[index].sense != nil else {
@@ -134,6 +155,20 @@ public protocol FenceHost {
     /// passed it only looks.
     mutating func wait(until instant: Instant) -> FenceRequest?
     mutating func report(_ report: FenceReport)
+    /// Said before the report of *off* where feedback shows it.
+    mutating func saw(_ seen: Seen)
+}
+
+extension FenceHost {
+    public mutating func saw(_ seen: Seen) {}
+}
+
+/// How the feedback came to be believed.
+public struct Seen: Equatable, Sendable {
+    /// The last edge of a sense line, or the end of the first look that read *off*.
+    public var sign: Instant
+    /// For so long since then the lines' driver, or what is behind it, was waited for.
+    public var inDriver: Duration
 }
 
 public enum FenceReport: Equatable, Sendable {

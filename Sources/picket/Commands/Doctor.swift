@@ -95,7 +95,8 @@ struct DoctorCommand: PicketCommand {
                         let held = error.description.contains("\"picket\" uses it")
                         findings.add(
                             "line", held ? .ok : .bad,
-                            held ? "line \(line.name) is the agent's" : error.description)
+                            held ? "line \(line.name) is the agent's" : error.description,
+                            held ? nil : "picket init shows the lines and who uses them")
                     } else {
                         findings.add("line", .ok, "line \(line.name) is there, and free")
                     }
@@ -112,6 +113,11 @@ struct DoctorCommand: PicketCommand {
                     device, board: settings.board?.watchdog?.identity)
                 let identity = WatchdogDevice.attribute("identity", of: path) ?? "unknown"
                 lookAtDevice("watchdog", path, "load its driver", &findings, "(\(identity))")
+                if let holder = WatchdogDevice.holder(of: path), !holder.hasPrefix("picketd ") {
+                    findings.add(
+                        "watchdog", .bad, "\(path) is held by \(holder)",
+                        "end that; if it is systemd: RuntimeWatchdogSec=off, as in HARDWARE.md")
+                }
             } catch { findings.add("watchdog", .bad, error.description) }
         }
     }
@@ -200,7 +206,8 @@ struct DoctorCommand: PicketCommand {
             let well = ["normal", "warn"].contains(sensor.state)
             findings.add(
                 "sensor", well ? .ok : .weak,
-                "\(sensor.name) is \(sensor.state)" + (sensor.fault.map { ": \($0)" } ?? ""))
+                "\(sensor.name) is \(sensor.state)" + (sensor.fault.map { ": \($0)" } ?? ""),
+                well ? nil : "its wiring and address; picket init --scan shows what answers")
         }
     }
 

@@ -55,8 +55,8 @@ struct MachineDraft {
         let model = ThisMachine.model
         let board = try ConfigurationFile.library(boards).files.compactMap { try? Board.load($0) }
             .first { board in board.models.contains { model?.hasPrefix($0) ?? false } }
-        var host = Host.current().name?.split(separator: ".").first.map(String.init) ?? "east"
-        if host == "localhost" || host.isEmpty { host = "east" }
+        var host = ThisMachine.name ?? "east"
+        if host == "localhost" { host = "east" }
         var lines = [
             "# A draft, from what this machine shows. It fences nobody until you edit it.",
             "# This machine calls itself \(model ?? "nothing"); "
@@ -88,13 +88,9 @@ struct MachineDraft {
             let path = "/dev/\(name)"
             let identity = WatchdogDevice.attribute("identity", of: path) ?? "unknown"
             let state = WatchdogDevice.attribute("state", of: path) ?? "unknown"
-            var holder = [CChar](repeating: 0, count: 32)
-            let process = unsafe picket_holder(path, &holder, 32)
-            let who = String(
-                decoding: holder.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             lines.append(
                 "# \(path): \(identity), \(state)"
-                    + (process > 0 ? ", held by \(who) (\(process))" : ""))
+                    + (WatchdogDevice.holder(of: path).map { ", held by \($0)" } ?? ""))
         }
         if lines.isEmpty {
             return ["# No watchdog was found; its driver may not be loaded.", "watchdog: none"]

@@ -117,7 +117,7 @@ final class VirtualMachine: NodeBody {
         for server in servers { server.disconnect() }
         monitor.close()
         courier.close()
-        errands = [:]
+        endErrands()
     }
 
     var isGone: Bool {
@@ -247,8 +247,14 @@ final class VirtualMachine: NodeBody {
         agent = nil
         agentPaused = false
         clockOffset = nil
-        for errand in errands.values { errand.done(errand.lines, -1) }
+        endErrands()
+    }
+
+    /// Nobody will end them any more.
+    private func endErrands() {
+        let cut = errands
         errands = [:]
+        for errand in cut.values { errand.done(errand.lines, -1) }
     }
 
     // MARK: - What the courier says

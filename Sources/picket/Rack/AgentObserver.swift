@@ -10,6 +10,7 @@ final class AgentObserver {
     private(set) var status: [String: Any]?
     /// Kinds of history entries seen so far, in order, since the rack began.
     private(set) var kinds: [String] = []
+    private(set) var sentences: [String] = []
     private weak var node: SimulatedNode?
     private unowned var world: World!
     private var connection: Int32 = -1
@@ -157,6 +158,12 @@ final class AgentObserver {
             let text = entry["text"] as? String
         else { return }
         kinds.append(kind)
+        sentences.append(text)
+        if kind == "fence_timing", let own = entry["own_ms"] as? Double,
+            let driver = entry["driver_ms"] as? Double
+        {
+            world.proved(ownMilliseconds: own, driverMilliseconds: driver)
+        }
         let severity: RackEvent.Severity
         switch entry["severity"] as? String {
         case "alarm": severity = .alarm

@@ -94,12 +94,17 @@ extension World {
         guard let machine = node.machine else {
             return tell(.rack, "no_machine", node: node.name, "\(node.name) is no machine", .alarm)
         }
+        commandsUnderWay += 1
         machine.run(command) { [unowned self] lines, status in
+            commandsUnderWay -= 1
             for line in lines { tell(.rack, "machine_said", node: node.name, line) }
+            // -1: the machine was gone before its command ended.
+            let failed = status > 0
             tell(
-                .rack, status == 0 ? "command_done" : "command_failed", node: node.name,
+                .rack, failed ? "command_failed" : "command_done", node: node.name,
                 "the command on \(node.name) ends with status \(status)",
-                status == 0 ? .quiet : .warning)
+                failed ? .warning : .quiet)
+            if failed { failedCommand = "\(node.name): \(command) ends with status \(status)" }
         }
     }
 
@@ -172,6 +177,7 @@ extension World {
         case .count(.resets, let count): tally.resets >= count
         case .reports(let id, let kind, let times):
             agents[id].kinds.count { $0 == kind } >= times
+        case .says(let id, let words): agents[id].sentences.contains { $0.contains(words) }
         case .sensor(let id, let name, let state):
             agents[id].sensor(name)?["state"] as? String == state
         }

@@ -23,7 +23,8 @@
 ///     capture NAME | end capture | replay NAME
 ///     junk to NODE COUNT                  random, cut short and altered datagrams
 ///     line NAME of NODE is stuck-high|stuck-low|well      on a lab machine
-///     run on NODE TEXT                    a shell command on a lab machine
+///     run on NODE TEXT                    a shell command on a lab machine; the next step waits for its
+///                                         end, and a status other than 0 fails the scenario
 ///     say TEXT
 ///
 /// Conditions:
@@ -36,6 +37,7 @@
 ///     GROUP active [on NODE] | GROUP inactive                       by the records of its processes
 ///     fences|attempts|takeovers|handovers|resets N                         at least so many
 ///     NODE reports KIND [N times]         an entry of its history
+///     NODE says WORDS                     an entry of its history has these words in its sentence
 ///     sensor NAME of NODE is normal|warn|critical|stale|failed      by its agent's word
 import PicketConfig
 import PicketControl
@@ -85,6 +87,7 @@ enum Condition: Equatable {
     case inactive(String)
     case count(Counter, Int)
     case reports(NodeID, String, times: Int)
+    case says(NodeID, String)
     case sensor(NodeID, String, String)
 
     enum Counter: String { case fences, attempts, takeovers, handovers, resets }
@@ -343,7 +346,8 @@ struct PhraseReader {
     }
 
     private mutating func condition(of node: NodeID) throws(PhraseError) -> Condition {
-        switch try next("is, off, running or reports") {
+        switch try next("is, off, running, reports or says") {
+        case "says": return .says(node, rest())
         case "off": return .power(node, on: false)
         case "running": return .power(node, on: true)
         case "reports":
@@ -360,7 +364,7 @@ struct PhraseReader {
                 phases.map { ($0, .phase(node, $0)) }
                     + [("silent", .silent(node)), ("fit", .fit(node))])
         default:
-            throw PhraseError("expected \"is PHASE\", \"off\", \"running\" or \"reports KIND\"")
+            throw PhraseError("expected \"is PHASE\", \"off\", \"running\", \"reports KIND\" or \"says WORDS\"")
         }
     }
 

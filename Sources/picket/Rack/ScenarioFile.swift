@@ -79,6 +79,7 @@ struct Scenario {
         "fences", "attempts", "takeovers", "handovers", "resets", "edges", "dual_active_ms",
         "both_off_ms",
         "detection_ms", "fence_ms", "activation_ms", "takeover_ms", "slowest_takeover_ms",
+        "own_p50_ms", "own_p99_ms", "driver_p99_ms",
     ]
     /// Of these, each time of a repeated scenario adds its own.
     static let counts = ["fences", "attempts", "takeovers", "handovers", "resets", "edges"]

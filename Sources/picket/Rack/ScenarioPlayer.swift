@@ -63,6 +63,14 @@ final class ScenarioPlayer {
         for (text, condition) in scenario.never where world.holds(condition) {
             return fail("it must never be that \(text)")
         }
+        if let failed = world.failedCommand { return fail(failed) }
+        if world.commandsUnderWay > 0, let last = scenario.steps[..<step].last {
+            let within = last.within * Int64(patience)
+            if world.loop.now - since > within {
+                fail("waited \(Text.span(within)) in vain for the end of a command")
+            }
+            return
+        }
         guard step < scenario.steps.count else { return again() }
         let current = scenario.steps[step]
         if !met {

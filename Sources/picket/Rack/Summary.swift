@@ -21,6 +21,8 @@ struct Summary {
     var activation: Duration?
     var takeover: Duration?
     var slowestTakeover: Duration?
+    var ownParts: [Double]
+    var driverParts: [Double]
     /// How often its steps were played.
     var repetitions: Int
     var holders: [(group: String, node: String?)]
@@ -51,6 +53,8 @@ struct Summary {
         activation = tally.activation
         takeover = tally.takeover
         slowestTakeover = tally.slowestTakeover
+        ownParts = tally.ownParts.sorted()
+        driverParts = tally.driverParts.sorted()
         holders = world.plan.groups.map { ($0, world.active($0)) }
         outcome = "unchanged"
         if dualActive > .zero {
@@ -82,8 +86,18 @@ struct Summary {
         case "activation_ms": activation.map(milliseconds)
         case "takeover_ms": takeover.map(milliseconds)
         case "slowest_takeover_ms": slowestTakeover.map(milliseconds)
+        case "own_p50_ms": quantile(0.5, of: ownParts)
+        case "own_p99_ms": quantile(0.99, of: ownParts)
+        case "driver_p99_ms": quantile(0.99, of: driverParts)
         default: nil
         }
+    }
+
+    /// Of a sorted list, the least value that so many of its values do not exceed; two digits.
+    private func quantile(_ share: Double, of list: [Double]) -> Double? {
+        guard !list.isEmpty else { return nil }
+        let value = list[max(0, Int((share * Double(list.count)).rounded(.up)) - 1)]
+        return (value * 100).rounded() / 100
     }
 
     private func milliseconds(_ duration: Duration) -> Double {
@@ -126,6 +140,14 @@ struct Summary {
                 parts.append(
                     "the slowest takeover in \(Text.number(milliseconds(slowestTakeover))) ms")
             }
+        }
+        if repetitions > 1, let half = measure("own_p50_ms"), let most = measure("own_p99_ms"),
+            let driver = measure("driver_p99_ms")
+        {
+            parts.append(
+                "from the sense line's edge to the proof \(Text.number(half)) ms at the median,"
+                    + " \(Text.number(most)) ms at p99 (the driver besides \(Text.number(driver)) ms"
+                    + " at p99) in \(ownParts.count)")
         }
         if rackLate > .milliseconds(50) {
             parts.append("the rack itself \(Text.number(milliseconds(rackLate))) ms late")

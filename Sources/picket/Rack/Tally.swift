@@ -17,6 +17,10 @@ struct Tally {
     private(set) var fence: Duration?
     private(set) var activation: Duration?
     private(set) var takeover: Duration?
+    /// Milliseconds by the agents' own clocks, for each fence: from the sense line's edge to the
+    /// proof, without the line's driver; and the driver's part.
+    private(set) var ownParts: [Double] = []
+    private(set) var driverParts: [Double] = []
     /// Of all takeovers whose beginning is known.
     private(set) var slowestTakeover: Duration?
 
@@ -32,6 +36,10 @@ struct Tally {
     var attemptCount: Int { attempts.low + attempts.high }
 
     mutating func reset() { resets += 1 }
+    mutating func proved(_ own: Double, _ driver: Double) {
+        ownParts.append(own)
+        driverParts.append(driver)
+    }
     mutating func edge() { edges += 1 }
 
     mutating func died(_ node: NodeID, at now: Instant) { death[node] = now }

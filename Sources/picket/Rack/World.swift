@@ -26,6 +26,9 @@ final class World {
     private(set) var agents: PerNode<AgentObserver>
     private(set) var evidence = Evidence()
     private(set) var tally: Tally
+    /// On machines, by `run on`.
+    var commandsUnderWay = 0
+    var failedCommand: String?
     private(set) var failure: String?
     private let log: WorkloadLog
     private let key = (0..<32).map { _ in UInt8.random(in: 0...255) }
@@ -207,6 +210,10 @@ final class World {
     }
 
     func watchdogBit() { tally.reset() }
+    /// By an agent's own clock.
+    func proved(ownMilliseconds own: Double, driverMilliseconds driver: Double) {
+        tally.proved(own, driver)
+    }
 
     func railFell(_ node: SimulatedNode) {
         tally.railOff(node.id, at: loop.now)

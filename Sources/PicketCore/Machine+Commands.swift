@@ -180,9 +180,6 @@ extension Machine {
     mutating func noteHealth<Sink: EffectSink>(_ new: Health, into out: inout Sink) {
         let before = health
         health = new
-        #if PICKET_PLANTED_BUGS
-            if planted(.drillRaisesHealth) { health.score = new.simulated ? 100 : new.score }
-        #endif
         if before != new { sendDue = true }
         if before.score != new.score {
             out.emit(.trace(Trace(.healthChanged, number: UInt64(new.score))))

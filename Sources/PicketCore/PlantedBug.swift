@@ -76,7 +76,12 @@
 
         // The node
         case fedByAnyEvent
+        /// What a drill pretends takes the place of what is read.
         case drillRaisesHealth
+        case hysteresisMissing
+        case debounceMissing
+        /// A sensor that cannot be read makes its node unfit.
+        case failedIsCritical
 
         /// The one that is switched on. Set before any machine is made, and never while one runs.
         nonisolated(unsafe) public static var active: PlantedBug?

@@ -112,8 +112,10 @@ struct Bugs: ParsableCommand {
                 bounds.kinds = [.crash]
                 bounds.mostStates = 500_000
                 self = .checker(bounds, "1 crash")
-            case .tieUnbroken, .lateTurnsOverlap, .oldClockKept:
-                self = .swarm(.partitions, seeds: 200)
+            case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
+            case .oldClockKept: self = .swarm(.partitions, seeds: 600)
+            case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:
+                self = .swarm(.sensors, seeds: 100)
             case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
                 .termOfPeerForgotten, .termsNotLeapt:
                 self = .swarm(.disks, seeds: 200)
@@ -128,8 +130,7 @@ struct Bugs: ParsableCommand {
             case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)
             case .noHeadStart, .fenceFromWaiting, .stallNotForgiven, .maintenanceIgnored,
                 .pauseUnbounded, .drillFences, .failedFenceCounts, .unverifiedFence,
-                .receiptOutlivesSession, .termNotPersisted, .grantWhileHolding, .fedByAnyEvent,
-                .drillRaisesHealth:
+                .receiptOutlivesSession, .termNotPersisted, .grantWhileHolding, .fedByAnyEvent:
                 self = .swarm(.any, seeds: 100)
             }
         }

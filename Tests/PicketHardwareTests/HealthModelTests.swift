@@ -49,11 +49,25 @@ struct HealthModelTests {
         #expect(score(20, at: 2) == 0)
         #expect(model.nextDeadline == .at(12))
         #expect(score(65, at: 5) == 0)
-        #expect(score(20, at: 14) == 0)
-        #expect(score(20, at: 15) == 80)
-        #expect(score(20, at: 24) == 80)
-        #expect(score(20, at: 25) == 100)
+        #expect(score(20, at: 11.9) == 0)
+        #expect(score(20, at: 12) == 80)
+        #expect(score(20, at: 21.9) == 80)
+        #expect(score(20, at: 22) == 100)
         #expect(model.nextDeadline == .distantFuture)
+    }
+
+    @Test func `a warning that comes and goes does not keep a node unfit`() {
+        var model = HealthModel(riseAfter: .seconds(10))
+        func score(_ value: Double, at seconds: Double) -> UInt8 {
+            _ = model.update(sensors: [sensor(value)], checks: SelfChecks(), at: .at(seconds))
+            return model.health.score
+        }
+        #expect(score(80, at: 0) == 0)
+        for second in stride(from: 1.0, through: 10, by: 2) {
+            #expect(score(20, at: second) == 0)
+            #expect(score(65, at: second + 1) == 0)
+        }
+        #expect(score(20, at: 11) == 80)
     }
 
     @Test func `a relapse starts the wait anew`() {

@@ -14,8 +14,9 @@ public import PicketCore
 /// Only a critical sensor makes a node unfit; all else together leaves it at 10 or more. A failed
 /// sensor alone thus never moves a group, unless the configuration says that it is critical.
 ///
-/// The score falls at once and rises only after `riseAfter` without a fall, to the lowest score of
-/// that time: a sensor at its threshold cannot make the pair's groups go to and fro.
+/// The score falls at once and rises only when it has been higher for `riseAfter`, to the lowest
+/// score of that time: a sensor at its threshold cannot make the pair's groups go to and fro, and
+/// one that warns now and then cannot keep a node unfit that is fit again.
 public struct HealthModel: Sendable {
     public static let warnPenalty = 20
     public static let failedPenalty = 5
@@ -70,13 +71,13 @@ public struct HealthModel: Sendable {
             self.rising = Rising(since: now, lowest: score)
             return health.score
         }
-        guard score >= rising.lowest else {
-            self.rising = Rising(since: now, lowest: score)
+        let lowest = min(score, rising.lowest)
+        guard now - rising.since >= riseAfter else {
+            self.rising = Rising(since: rising.since, lowest: lowest)
             return health.score
         }
-        guard now - rising.since >= riseAfter else { return health.score }
-        self.rising = score > rising.lowest ? Rising(since: now, lowest: score) : nil
-        return rising.lowest
+        self.rising = score > lowest ? Rising(since: now, lowest: score) : nil
+        return lowest
     }
 
     private static func reasons(sensors: [SensorMonitor], checks: SelfChecks) -> [HealthReason] {

@@ -44,7 +44,10 @@ public struct SensorMonitor: Sendable {
     /// What the drill pretends; `nil` outside a drill.
     public var injected: Reading? { drill?.track.reading }
     public var verdict: Verdict {
-        drill.map { max(real.verdict, $0.track.verdict) } ?? real.verdict
+        #if PICKET_PLANTED_BUGS
+            if planted(.drillRaisesHealth), let drill { return drill.track.verdict }
+        #endif
+        return drill.map { max(real.verdict, $0.track.verdict) } ?? real.verdict
     }
     /// The drill made the verdict worse than it is.
     public var isSimulated: Bool { drill.map { $0.track.verdict > real.verdict } ?? false }

@@ -101,6 +101,9 @@ struct SensorTrack: Sendable {
     }
 
     private func crosses(_ thresholds: [Threshold], _ value: Double, held: Bool) -> Bool {
+        #if PICKET_PLANTED_BUGS
+            let held = held && !planted(.hysteresisMissing)
+        #endif
         for threshold in thresholds {
             if threshold.isCrossed(by: value, hysteresis: held ? watch.hysteresis : 0) {
                 return true
@@ -126,7 +129,12 @@ struct SensorTrack: Sendable {
         } else {
             run = (1, target)
         }
-        if run.length >= watch.debounce {
+        #if PICKET_PLANTED_BUGS
+            let isEnough = run.length >= watch.debounce || planted(.debounceMissing)
+        #else
+            let isEnough = run.length >= watch.debounce
+        #endif
+        if isEnough {
             level = run.level
             run = (0, level)
         }
@@ -138,6 +146,12 @@ struct SensorTrack: Sendable {
             verdict = byValues
             return
         }
+        #if PICKET_PLANTED_BUGS
+            if planted(.failedIsCritical) {
+                verdict = Verdict(.critical, failed: true)
+                return
+            }
+        #endif
         let byFailure =
             switch watch.onFail {
             case .warn: Verdict(.warn, failed: true)

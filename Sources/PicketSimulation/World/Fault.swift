@@ -54,8 +54,9 @@ public enum Fault: Equatable, Sendable {
     case otherConfiguration(NodeID)
 
     // Health and resources
-    case health(NodeID, score: Int)
-    case drill(NodeID)
+    /// The node's sensors are 0, a temperature, and 1, a voltage.
+    case sensor(NodeID, Int, SensorFault)
+    case drill(NodeID, DrillKind)
     case sync(NodeID, GroupIndex, GroupReport.SyncState)
     case resource(NodeID, GroupIndex, ResourceFault)
 
@@ -96,7 +97,7 @@ extension Fault {
         "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "hang", "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
         "power-loss", "relay", "dead-watchdog", "other-configuration",
-        "wall-step", "health", "drill", "sync",
+        "wall-step", "sensor", "drill", "sync",
         "resource", "command", "false-word",
     ]
 }

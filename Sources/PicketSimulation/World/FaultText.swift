@@ -40,8 +40,9 @@ public enum FaultText {
         case .deadWatchdog(let node): ["dead-watchdog", text(node)]
         case .otherConfiguration(let node): ["other-configuration", text(node)]
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
-        case .health(let node, let score): ["health", text(node), "\(score)"]
-        case .drill(let node): ["drill", text(node)]
+        case .sensor(let node, let sensor, let fault):
+            ["sensor", text(node), "\(sensor)", fault.rawValue]
+        case .drill(let node, let kind): ["drill", text(node), kind.rawValue]
         case .sync(let node, let group, let state):
             ["sync", text(node), "\(group)", "\(state.rawValue)"]
         case .resource(let node, let group, let fault):
@@ -142,8 +143,19 @@ public enum FaultText {
         case "dead-watchdog": return .deadWatchdog(node)
         case "other-configuration": return .otherConfiguration(node)
         case "wall-step": return .wallStep(node, try words.duration())
-        case "health": return .health(node, score: try words.number(0...100))
-        case "drill": return .drill(node)
+        case "sensor":
+            let sensor = try words.number(0...(Chip.descriptions.count - 1))
+            let name = try words.word("a sensor's fault")
+            guard let fault = SensorFault(rawValue: name) else {
+                throw words.expected(list(SensorFault.allCases.map(\.rawValue)))
+            }
+            return .sensor(node, sensor, fault)
+        case "drill":
+            let name = try words.word("what the drill pretends")
+            guard let kind = DrillKind(rawValue: name) else {
+                throw words.expected(list(DrillKind.allCases.map(\.rawValue)))
+            }
+            return .drill(node, kind)
         case "sync":
             let group = try words.group()
             guard let state = GroupReport.SyncState(rawValue: UInt8(try words.number(0...3)))

@@ -75,10 +75,8 @@ final class Node {
     var fedAt: Int64 = 0
     var watchdogDeadUntil: Int64 = 0
 
-    // Health
-    var realHealth: UInt8 = 100
-    var drilled = false
-    var toldHealth: UInt8 = 100
+    // Sensors
+    var chips = Chip.descriptions.map { _ in Chip() }
 
     // Network, by link: what happens to what this node sends
     var weather: [Weather]
@@ -158,6 +156,7 @@ final class Agent {
     /// The newest order whose cancellation the worker took in.
     var cancelled: UInt32?
     var selfTest = RelaySelfTest(configured: true)
+    var sensing: Sensing
     var testAt: Instant
 
     // For the watch: what was sent when, what came, what it acknowledged
@@ -181,6 +180,7 @@ final class Agent {
         self.memoryFile = memoryFile
         self.startedAt = startedAt
         testAt = local
+        sensing = Sensing(at: local)
     }
 
     /// After whatever may have moved a deadline of theirs.

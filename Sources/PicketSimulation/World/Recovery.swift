@@ -43,8 +43,7 @@ extension World {
         reload(node)
         node.effectsToLive = nil
         node.mains = true
-        node.realHealth = 100
-        node.drilled = false
+        for index in node.chips.indices { set(nil, index, of: node) }
         if node.relayFault != nil {
             node.relayFault = nil
             settleContact(node)
@@ -67,11 +66,9 @@ extension World {
     private func tend() {
         for node in nodes where node.agent != nil {
             command(.maintenance(false), node)
-            command(.drill(false), node)
+            endDrill(node)
             command(.clear(nil), node)
             turn(node) {
-                node.toldHealth = 100
-                $0.followUps.append(.health(Health(score: 100)))
                 for group in self.plan.groups.indices {
                     $0.followUps.append(.sync(group, .current))
                 }

@@ -30,6 +30,8 @@ public enum Swarm {
         case words
         /// Groups whose starts, stops and monitors fail.
         case resources
+        /// Sensors that overheat, fail and are drilled.
+        case sensors
     }
 
     /// - Parameter safety: how long faults are on.
@@ -134,7 +136,8 @@ public enum Swarm {
             return [.blackout, .blackout, .cuts, .word, .word, .word]
         case .replays: return [.replay, .replay, .replay, .crash, .power, .cuts, .duplicate]
         case .words: return [.cuts, .maintenance, .falseWord, .word]
-        case .resources: return [.resources, .resources, .cuts, .operators, .health, .crash]
+        case .resources: return [.resources, .resources, .cuts, .operators, .sensors, .crash]
+        case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
         }
     }
 
@@ -142,7 +145,7 @@ public enum Swarm {
         case cuts, oneWay, loss, delay, duplicate, corrupt, replay
         case pause, hang, livelock, crash, crashAfter, late
         case state, disk, power, relay, watchdog, wall
-        case health, drill, sync, resources
+        case sensors, drill, sync, resources
         case operators, maintenance, leave, fences, word
         // Only where a plan dwells on them.
         case falseWord, blackout
@@ -207,9 +210,15 @@ public enum Swarm {
         case .wall:
             if chance.percent(30) { return entry(.otherConfiguration(node), lasting() * 10) }
             return entry(.wallStep(node, .seconds(chance.below(200_000) - 100_000)))
-        case .health:
-            return entry(.health(node, score: Int(chance.below(4)) * 30), lasting() * 6)
-        case .drill: return entry(.drill(node), lasting() * 4)
+        case .sensors:
+            let fault = chance.one(of: SensorFault.allCases)
+            let long = fault == .flutter || chance.percent(50)
+            return entry(
+                .sensor(node, Int(chance.below(2)), fault),
+                long ? .seconds(5 + chance.below(50)) : lasting() * 6)
+        case .drill:
+            return entry(
+                .drill(node, chance.one(of: DrillKind.allCases)), .seconds(2) + lasting() * 4)
         case .sync:
             let state = chance.one(of: [GroupReport.SyncState.stale, .failed])
             return entry(.sync(node, group, state), lasting() * 6)
@@ -252,7 +261,7 @@ extension Fault {
         case .crashAfter(let node, let effects): .crashAfter(node.peer, effects: effects)
         case .diskFull(let node): .diskFull(node.peer)
         case .powerLoss(let node): .powerLoss(node.peer)
-        case .health(let node, let score): .health(node.peer, score: score)
+        case .sensor(let node, let sensor, let fault): .sensor(node.peer, sensor, fault)
         case .relay(let node, let fault): .relay(node.peer, fault)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .deadWatchdog, .otherConfiguration, .wallStep, .drill, .sync,

@@ -71,8 +71,13 @@ struct Watch {
         /// When it ordered the fence that is under way.
         var orderedAt = Int64.min / 2
         var orderedAgainst = SessionID(0)
-        var drilling = false
+        /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
+        var unfitUntil = Int64.min / 2
+        var pretendsUntil = Int64.min / 2
     }
+
+    /// Health is low for at most so long after its cause: ten seconds, a debounce, and a reading.
+    static let rises: Int64 = 13_000_000_000
 
     init(groups: Int) {
         sides = (0..<2).map { _ in Side(granted: Array(repeating: [], count: groups)) }
@@ -91,6 +96,10 @@ struct Watch {
         let ceilings = memory.groups.map(\.term.value)
         for group in started.indices { sides[index].granted[group] = [] }
         sides[index].ceilings = ceilings
+        // The agents judge their sensors anew.
+        sides[index].pretendsUntil = now
+        sides[index].unfitUntil = min(sides[index].unfitUntil, now)
+        for chip in node.chips.indices { node.chips[chip].forget() }
     }
 
     mutating func agentEnded(_ node: Node, at now: Int64) {
@@ -131,9 +140,7 @@ struct Watch {
         while agent.sentAt.count <= Int(message.sequence) {
             agent.sentAt.append((now, node.stood))
         }
-        if message.health > node.toldHealth {
-            world.violate("S9", "\(node.id) says health \(message.health), not \(node.toldHealth)")
-        }
+        judge(health: message.health, node, in: world)
         for (group, report) in message.groups.enumerated() where report.role == .granting {
             sides[index].granted[group].insert(report.term.value)
         }
@@ -168,6 +175,43 @@ struct Watch {
             sides[index].reachedSent = sentAt.at
             sides[index].reachedStood = sentAt.stood
             sides[index].reachedAt = world.now
+        }
+    }
+
+    // MARK: Health
+
+    /// Its sensors were read.
+    mutating func sensed(_ node: Node, at now: Int64) {
+        if node.chips.contains(where: { $0.mayBeCritical }) {
+            sides[node.index].unfitUntil = max(sides[node.index].unfitUntil, now)
+        }
+    }
+
+    /// An agent that stands still learns nothing better.
+    mutating func notSensed(_ node: Node, at now: Int64) {
+        let since = now - sides[node.index].unfitUntil
+        if since > 0, since < Watch.rises { sides[node.index].unfitUntil = now }
+    }
+
+    mutating func pretends(_ node: Node, critical: Bool, until: Int64) {
+        sides[node.index].pretendsUntil = until
+        if critical { sides[node.index].unfitUntil = until }
+    }
+
+    /// A node is unfit as long as a sensor is past its critical limit, and not come back by the
+    /// hysteresis; and for no other reason, but for the time in which health rises again.
+    private func judge(health: UInt8, _ node: Node, in world: World) {
+        let now = world.now
+        let drilled = now < sides[node.index].pretendsUntil
+        for chip in node.chips {
+            // The reading that it is known by may be of this instant.
+            guard health > 0, let since = chip.criticalSince, since < now - Chip.interval / 2
+            else { continue }
+            world.violate(
+                drilled ? "S9" : "L4", "\(node.id) says health \(health), and is past its limits")
+        }
+        if health == 0, now - sides[node.index].unfitUntil > Watch.rises {
+            world.violate("L3", "\(node.id) is unfit, and no sensor is critical")
         }
     }
 

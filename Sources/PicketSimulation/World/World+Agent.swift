@@ -40,22 +40,18 @@ extension World {
         node.standsStillUntil = 0
         watch.begins(node, session: session, memory, at: now)
         tell(node, .world("the agent starts"))
-        node.toldHealth = health(node)
         drive(node, on: true, cause: .none)
         node.fedAt = now
+        after(Chip.interval / 3, .senses(node.index, life: node.life))
         if !node.watchdogArmed {
             node.watchdogArmed = true
             after(plan.watchdog.nanoseconds, .watchdog(node.index, powerLife: node.powerLife))
         }
         turn(node) { agent in
-            agent.followUps.append(
-                .health(Health(score: self.health(node), simulated: node.drilled)))
             let works = node.watchdogDeadUntil <= self.now
             agent.followUps.append(.watchdog(works ? self.plan.watchdog : .zero))
         }
     }
-
-    func health(_ node: Node) -> UInt8 { node.drilled ? min(node.realHealth, 0) : node.realHealth }
 
     func restart(_ node: Node, after delay: Int64) {
         after(

@@ -59,14 +59,11 @@ extension World {
         case .wallStep(let id, let by):
             node(id).wallOffset += by.nanoseconds
             watch.excuses.insert(.wallStepped)
-        case .health(let id, let score):
-            node(id).realHealth = UInt8(score)
-            tellHealth(node(id))
+        case .sensor(let id, let sensor, let kind):
+            set(kind, sensor, of: node(id))
             return true
-        case .drill(let id):
-            node(id).drilled = true
-            command(.drill(true), node(id))
-            tellHealth(node(id))
+        case .drill(let id, let kind):
+            drill(kind, node(id), until: until)
             return true
         case .sync(let id, let group, let state):
             guard group < plan.groups.count else { return false }
@@ -95,13 +92,8 @@ extension World {
             node(id).mains = true
             supply(node(id))
         case .relay(let id, _): set(nil, of: node(id))
-        case .health(let id, _):
-            node(id).realHealth = 100
-            tellHealth(node(id))
-        case .drill(let id):
-            node(id).drilled = false
-            command(.drill(false), node(id))
-            tellHealth(node(id))
+        case .sensor(let id, let sensor, _): set(nil, sensor, of: node(id))
+        case .drill(let id, _): endDrill(node(id))
         case .deadWatchdog(let id): revive(node(id))
         case .otherConfiguration(let id):
             node(id).digest = 42
@@ -149,12 +141,6 @@ extension World {
         watch.excuses.insert(.lostState)
         crash(node)
         node.disk = nil
-    }
-
-    private func tellHealth(_ node: Node) {
-        node.toldHealth = max(node.toldHealth, health(node))
-        if node.agent != nil, node.standsStillUntil <= now { node.toldHealth = health(node) }
-        give(.health(Health(score: health(node), simulated: node.drilled)), node)
     }
 
     /// An event of the shell's own, for the loop.

@@ -9,6 +9,7 @@
 ///   - `World+Power`      mains, relays, contacts, watchdogs
 ///   - `World+Fence`      the fence worker, on simulated lines
 ///   - `World+Processes`  the groups' processes, and the disk
+///   - `World+Sensors`    chips on their buses, and the health that comes of them
 ///   - `World+Faults`     the script
 public import PicketCore
 internal import PicketHardware
@@ -34,6 +35,7 @@ enum Happening {
     case faultEnds(Int)
     case faultsStop
     case look
+    case senses(Int, life: UInt32)
 }
 
 struct Packet {
@@ -150,6 +152,7 @@ public final class World {
         case .faultEnds(let index): end(index)
         case .faultsStop: stopFaults()
         case .look: lookForRecovery()
+        case .senses(let node, let life): sense(nodes[node], life)
         }
     }
 

@@ -1,0 +1,246 @@
+/// Two sensors a node, each on a bus of its own: the shipping drivers on simulated buses, and the
+/// shipping judgement of what they read (SensorMonitor, HealthModel).
+///
+/// What the chips measure is a function of the fault and of time. The watch judges by that, and not
+/// by what the monitors make of it.
+internal import PicketCore
+internal import PicketHardware
+
+public enum SensorFault: String, CaseIterable, Sendable {
+    /// Past its critical limit.
+    case critical
+    case warn
+    /// Now past the critical limit, now on its good side, but not by the hysteresis.
+    case flutter
+    /// One reading past the critical limit, and all well again.
+    case glitch
+    case nak
+    /// The whole bus, until the fault ends.
+    case hang
+    /// Always the same bits.
+    case stuck
+    /// A value that cannot be.
+    case wild
+}
+
+/// What a drill pretends of a node's first sensor.
+public enum DrillKind: String, CaseIterable, Sendable {
+    case critical, good, fail, stuck
+}
+
+/// One chip as it is.
+struct Chip {
+    var fault: SensorFault?
+    var faultSince: Int64 = 0
+    /// What it last gave, for a stuck one.
+    var bits: UInt16 = 0
+
+    // What the watch knows of it.
+    /// Readings past the critical limit since the last one on its good side, and those since.
+    var run = 0
+    var good = 0
+    /// The agent may call it critical.
+    var mayBeCritical = false
+    /// Since when the agent must.
+    var criticalSince: Int64?
+}
+
+extension Chip {
+    static let interval: Int64 = 500_000_000
+    static let descriptions = [
+        SensorDescription(
+            name: "inlet", driver: .tmp102, bus: 0, address: 0x48,
+            watch: SensorWatch(
+                warn: [.above(60)], critical: [.above(75)], hysteresis: 3, debounce: 3,
+                interval: Duration(nanoseconds: interval), staleAfter: .seconds(2),
+                plausible: -20...110, stuckAfter: .seconds(5))),
+        SensorDescription(
+            name: "rail", driver: .ina219(measure: .busVoltage, shunt: 0.1), bus: 1, address: 0x40,
+            watch: SensorWatch(
+                warn: [.below(4.8)], critical: [.below(4.6)], hysteresis: 0.08, debounce: 3,
+                interval: Duration(nanoseconds: interval), staleAfter: .seconds(2),
+                plausible: 0...12)),
+    ]
+
+    /// In the sensor's unit.
+    func value(_ index: Int, at now: Int64) -> Double {
+        let values: (well: Double, warn: Double, within: Double, critical: Double, wild: Double) =
+            index == 0 ? (41, 66, 73.5, 80, 127) : (5.08, 4.72, 4.64, 4.5, 25)
+        // No two readings are the same.
+        let noise = Double((now / Chip.interval + Int64(index)) % 7) / 7
+        let spread = noise * (index == 0 ? 1.0 : 0.03)
+        switch fault {
+        case nil, .nak, .hang, .stuck: return values.well + spread
+        case .critical: return values.critical + spread
+        case .warn: return values.warn + spread
+        case .wild: return values.wild
+        case .glitch:
+            return now - faultSince <= Chip.interval
+                ? values.critical + spread : values.well + spread
+        case .flutter:
+            return (now - faultSince) / 13_000_000_000 % 2 == 0
+                ? values.critical + spread : values.within + spread
+        }
+    }
+
+    /// Another agent, which knows nothing of what was read before it.
+    mutating func forget() {
+        run = 0
+        good = 0
+        mayBeCritical = false
+        criticalSince = nil
+    }
+
+    /// What must come of a reading, by the words of the configuration alone.
+    mutating func judge(_ index: Int, at now: Int64) {
+        let watch = Chip.descriptions[index].watch
+        let value: Double
+        switch fault {
+        case .nak, .hang, .wild: return
+        case .stuck: value = index == 0 ? Double(bits >> 4) / 16 : Double(bits >> 3) * 0.004
+        case nil, .critical, .warn, .flutter, .glitch: value = self.value(index, at: now)
+        }
+        guard watch.plausible!.contains(value) else { return }
+        if watch.critical[0].isCrossed(by: value) {
+            good = 0
+            run += 1
+            if run >= watch.debounce { mayBeCritical = true }
+            // A run that begins milder makes a milder level first, and the next run this one; and a
+            // stuck one is believed only for a while.
+            if run >= watch.debounce * 2 - 1, criticalSince == nil, fault != .stuck {
+                criticalSince = now
+            }
+        } else if !watch.critical[0].isCrossed(by: value, hysteresis: watch.hysteresis) {
+            run = 0
+            criticalSince = nil
+            good += 1
+            if good >= watch.debounce { mayBeCritical = false }
+        } else if !mayBeCritical {
+            run = 0
+        }
+    }
+}
+
+/// The registers of a node's chips.
+private struct ChipBus: Bus {
+    var chip: Chip
+    let index: Int
+    let now: Int64
+
+    mutating func transaction(address: UInt8, write: [UInt8], read count: Int)
+        throws(BusError) -> [UInt8]
+    {
+        if chip.fault == .nak { throw .nak(address: address) }
+        let register = write.first ?? 0
+        guard count == 2 else { return [UInt8](repeating: 0, count: count) }
+        let bits: UInt16
+        switch (index, register) {
+        case (0, 0): bits = measured()
+        case (0, _): bits = 0x60A0
+        case (_, 2): bits = measured()
+        default: bits = 0x399F
+        }
+        return [UInt8(bits >> 8), UInt8(bits & 0xFF)]
+    }
+
+    /// TMP102: 0.0625 °C in the upper twelve bits. INA219: 4 mV in the upper thirteen, and the flag
+    /// of a complete conversion.
+    private mutating func measured() -> UInt16 {
+        if chip.fault == .stuck, chip.bits != 0 { return chip.bits }
+        let value = chip.value(index, at: now)
+        chip.bits =
+            index == 0
+            ? UInt16(bitPattern: Int16((value * 16).rounded())) << 4
+            : UInt16((value / 0.004).rounded()) << 3 | 0b10
+        return chip.bits
+    }
+}
+
+private struct NoDelay: Delay {
+    mutating func delay(_ duration: Duration) {}
+}
+
+/// The agent's part: its drivers, monitors and health.
+struct Sensing {
+    var sensors = Chip.descriptions.map { Sensor($0) }
+    var monitors: [SensorMonitor]
+    var health = HealthModel()
+
+    init(at now: Instant) {
+        monitors = Chip.descriptions.map { SensorMonitor($0, at: now) }
+    }
+}
+
+extension World {
+    /// The agent's workers read all sensors, unless their bus hangs.
+    func sense(_ node: Node, _ life: UInt32) {
+        guard node.life == life, let agent = node.agent else { return }
+        after(Chip.interval, .senses(node.index, life: life))
+        guard node.standsStillUntil <= now else { return watch.notSensed(node, at: now) }
+        let local = node.clock(now)
+        for index in node.chips.indices where node.chips[index].fault != .hang {
+            var bus = ChipBus(chip: node.chips[index], index: index, now: now)
+            var delay = NoDelay()
+            do throws(SensorError) {
+                let sample = try agent.sensing.sensors[index].read(from: &bus, delay: &delay)
+                _ = agent.sensing.monitors[index].take(sample, at: local)
+            } catch {
+                _ = agent.sensing.monitors[index].fail(error, at: local)
+            }
+            node.chips[index] = bus.chip
+            node.chips[index].judge(index, at: now)
+        }
+        for index in agent.sensing.monitors.indices {
+            _ = agent.sensing.monitors[index].pass(at: local)
+        }
+        watch.sensed(node, at: now)
+        tellHealth(node, agent, at: local)
+    }
+
+    func tellHealth(_ node: Node, _ agent: Agent, at local: Instant) {
+        let status = agent.machine.status(at: local)
+        let checks = SelfChecks(
+            watchdog: node.watchdogDeadUntil <= now ? .armed : .unarmed,
+            relayTest: status.relayTest)
+        guard
+            let health = agent.sensing.health.update(
+                sensors: agent.sensing.monitors, checks: checks, at: local)
+        else { return }
+        turn(node) { $0.followUps.append(.health(health)) }
+    }
+
+    func set(_ fault: SensorFault?, _ sensor: Int, of node: Node) {
+        node.chips[sensor].fault = fault
+        node.chips[sensor].faultSince = now
+    }
+
+    /// A drill on the first sensor, as long as the agent lives.
+    func drill(_ kind: DrillKind, _ node: Node, until: Int64) {
+        guard let agent = node.agent, node.standsStillUntil <= now else { return }
+        let injection: SensorMonitor.Injection =
+            switch kind {
+            case .critical: .value(95)
+            case .good: .value(20)
+            case .fail: .failure
+            case .stuck: .stuck
+            }
+        let local = node.clock(now)
+        let ends = local + Duration(nanoseconds: until - now)
+        // A sensor that seems stuck or to fail is as bad as it was last.
+        let was = node.chips[0].mayBeCritical || node.chips[0].run > 0
+        let critical = kind == .critical || kind != .good && was
+        watch.pretends(node, critical: critical, until: until)
+        command(.drill(true), node)
+        _ = agent.sensing.monitors[0].inject(injection, until: ends, at: local)
+        tellHealth(node, agent, at: local)
+    }
+
+    func endDrill(_ node: Node) {
+        guard let agent = node.agent else { return }
+        let local = node.clock(now)
+        _ = agent.sensing.monitors[0].endDrill(at: local)
+        command(.drill(false), node)
+        guard node.agent === agent, !agent.ended else { return }
+        tellHealth(node, agent, at: local)
+    }
+}

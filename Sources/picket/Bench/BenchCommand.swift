@@ -36,6 +36,10 @@ struct BenchCommand: ParsableCommand {
         for within in [50, 200, 1000] {
             try takeovers(detectWithin: within, picketd: released)
         }
+        Terminal.say("the loop's latency: status asked for over the control socket, 8 sensors")
+        let rack = try BenchRack(detectWithin: 1500, sensors: 8, sensorInterval: "500ms")
+        defer { rack.remove() }
+        for line in try LoopLatency.measure(rack, picketd: released) { Terminal.say("  " + line) }
         try steady("embedded", released, skip: embedded == nil)
         try steady("ordinary", ordinary, skip: false)
     }

@@ -48,6 +48,24 @@ struct BenchRack {
               - after: 590s
             expect: { fences: 0, takeovers: 0 }
             """)
+        try write(
+            "hanging.yaml",
+            """
+            description: A bus hangs and is well again, twice.
+            steps:
+              - when: ready
+                within: 20s
+                after: 3s
+                do: bus 1 of east hangs
+              - after: 10s
+                do: bus 1 of east recovers
+              - after: 10s
+                do: bus 1 of east hangs
+              - after: 10s
+                do: bus 1 of east recovers
+              - after: 60s
+            expect: { fences: 0, takeovers: 0 }
+            """)
     }
 
     func remove() { try? FileManager.default.removeItem(at: directory) }

@@ -37,7 +37,7 @@ enum SteadyState {
         return lines
     }
 
-    private struct Agent {
+    struct Agent {
         var pid: Int32
         var socket: String
     }
@@ -51,7 +51,7 @@ enum SteadyState {
     }
 
     /// The agents below the rack's process, by their command lines.
-    private static func agents(of rack: Int32) -> [Agent] {
+    static func agents(of rack: Int32) -> [Agent] {
         let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         var parents: [Int32: Int32] = [:]
         for entry in all {

@@ -364,7 +364,8 @@ struct PhraseReader {
                 phases.map { ($0, .phase(node, $0)) }
                     + [("silent", .silent(node)), ("fit", .fit(node))])
         default:
-            throw PhraseError("expected \"is PHASE\", \"off\", \"running\", \"reports KIND\" or \"says WORDS\"")
+            throw PhraseError(
+                "expected \"is PHASE\", \"off\", \"running\", \"reports KIND\" or \"says WORDS\"")
         }
     }
 

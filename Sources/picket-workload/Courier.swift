@@ -200,6 +200,8 @@ struct Courier {
                 agent = nil
                 startAt = monotonicNanoseconds() + Int64(delay) * 1_000_000
                 say("exit \(state)")
+                // A planned stop ends the service, and with it what is kept for it.
+                if stopped { keeper.drop() }
             }
             for index in errands.indices where errands[index].process == child {
                 errands[index].exit = state & 0x7F == 0 ? state >> 8 & 0xFF : 128 + state & 0x7F

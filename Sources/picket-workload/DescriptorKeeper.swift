@@ -15,6 +15,12 @@ struct DescriptorKeeper {
 
     var kept: [Int32] { held.map { $0.descriptor } }
 
+    mutating func drop() {
+        receive()
+        for each in held { close(each.descriptor) }
+        held = []
+    }
+
     mutating func receive() {
         while true {
             var buffer = [UInt8](repeating: 0, count: 4096)

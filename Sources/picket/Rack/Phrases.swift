@@ -8,7 +8,7 @@
 ///     kill|pause|resume|stop|start|reload agent of NODE
 ///     pause NODE | resume NODE            all of its processes stand still
 ///     sensor NAME of NODE reads VALUE [within DURATION]
-///     sensor NAME of NODE is nak|hung|stuck|out-of-range|well
+///     sensor NAME of NODE is nak|hung|timed-out|contended|stuck|out-of-range|well
 ///     sensor NAME of NODE drifts VALUE    so much a second
 ///     bus N of NODE hangs | recovers
 ///     relay of NODE is stuck-on|stuck-off|bouncing|well|slow DURATION
@@ -199,7 +199,8 @@ struct PhraseReader {
             return .sensorFault(
                 node, name,
                 try choice([
-                    ("nak", .nak), ("hung", .hang), ("stuck", .stuck),
+                    ("nak", .nak), ("hung", .hang), ("timed-out", .timeout),
+                    ("contended", .contended), ("stuck", .stuck),
                     ("out-of-range", .outOfRange), ("well", .none),
                 ]))
         default: throw PhraseError("expected \"reads VALUE\", \"drifts VALUE\" or \"is FAULT\"")

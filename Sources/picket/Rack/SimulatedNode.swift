@@ -332,6 +332,8 @@ final class SimulatedBus {
             waiting.append(answer)
             return
         }
+        if device.fault == .timeout { return answer(.timeout) }
+        if device.fault == .contended { return answer(.arbitration) }
         guard let bytes = device.transaction(write: write, read: read, at: now)
         else { return answer(.nak) }
         answer(.ok([Hex.text(bytes)]))

@@ -18,6 +18,10 @@ final class SimulatedSensor {
         case nak
         /// The bus hangs as soon as the device is addressed, until the fault is lifted.
         case hang
+        /// The adapter gives up on it, as it does when the bus hangs.
+        case timeout
+        /// Another controller always wins the bus.
+        case contended
         /// The reading does not change any more, to the last bit.
         case stuck
         /// Nothing that the place can be.
@@ -45,7 +49,7 @@ final class SimulatedSensor {
         if let frozen { return frozen }
         let value = powered() ? value : 0
         switch fault {
-        case .none, .nak, .hang, .stuck: return value + noise * grain
+        case .none, .nak, .hang, .timeout, .contended, .stuck: return value + noise * grain
         case .outOfRange: return (settings.watch.plausible?.upperBound ?? value * 10 + 100) + 50
         case .drift(let rate):
             return value + rate * Double((now - since).nanoseconds) / 1e9 + noise * grain
@@ -83,7 +87,7 @@ final class SimulatedDevice {
     init(address: UInt8) { self.address = address }
 
     var fault: SimulatedSensor.Fault {
-        sensors.first { $0.fault == .nak || $0.fault == .hang }?.fault ?? .none
+        sensors.first { [.nak, .hang, .timeout, .contended].contains($0.fault) }?.fault ?? .none
     }
 
     /// `nil`: not acknowledged.

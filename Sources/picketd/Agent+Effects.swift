@@ -65,7 +65,9 @@ extension Agent {
             // What was seen before contact may have been seen of a peer without power.
             relayTest.contactLost()
             relayTestAt = now
-        case .fenceVerified: fencedPeer = (true, nil)
+        case .fenceVerified:
+            fencedPeer = (true, nil)
+            fenceProvedAt = clock.now()
         case .fenceRestored: relayTestAt = now
         default: break
         }

@@ -40,7 +40,7 @@ extension Agent {
             case .saw(let what): seen = what
             case .report(.outcome(let id, let outcome)):
                 handle(.fence(id: id, outcome))
-                if outcome == .off, let seen { tellTiming(seen) }
+                if outcome == .off, let seen, fenceProvedAt > seen.sign { tellTiming(seen) }
                 seen = nil
             case .report(.test(let observation)):
                 if let result = relayTest.observe(observation) { conclude(result) }
@@ -55,7 +55,7 @@ extension Agent {
 
     /// What of a fence is the agent's own: from the sense line's edge to the proof.
     private func tellTiming(_ seen: Seen) {
-        let whole = clock.now() - seen.sign
+        let whole = fenceProvedAt - seen.sign
         let own = whole - seen.inDriver
         let text =
             "The fence was proved \(Text.number(inMilliseconds(own))) ms after the sense line moved,"

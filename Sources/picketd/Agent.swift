@@ -100,6 +100,8 @@ final class Agent {
     var watchdogRetryAt: Instant
     /// What ended the life before this boot: `watchdog`, `power`, `fence` (the peer's) or `operator`.
     var lastReset: String?
+    /// When a fence last became a receipt.
+    var fenceProvedAt = Instant(nanoseconds: 0)
     /// The peer was fenced by this agent; and the session in which it came back.
     var fencedPeer: (lately: Bool, session: SessionID?) = (false, nil)
     var realTimeRefused: String?

@@ -94,16 +94,8 @@ LAB_SCENARIOS := primary-killed agent-hangs-watchdog standby-panics panic-and-wa
 
 .PHONY: lab
 lab: lab-machines ## Play scenarios on virtual machines with real drivers; FENCES=n counts fences
-	@mkdir -p $(LAB)/logs; failed=""; \
-	for scenario in $(if $(FENCES),,$(LAB_SCENARIOS)); do \
-	    $(BUILD)/picket rack --machines --lab $(LAB) $$scenario --plain --verbose \
-	        > $(LAB)/logs/$$scenario.log 2>&1 || failed="$$failed $$scenario"; \
-	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/$$scenario.log; done; \
-	if [ -n "$(FENCES)" ]; then \
-	    $(BUILD)/picket rack --machines --lab $(LAB) fences --repeat $$((($(FENCES) + 1) / 2)) --plain \
-	        > $(LAB)/logs/fences.log 2>&1 || failed=" fences"; \
-	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/fences.log; fi; \
-	[ -z "$$failed" ] || { echo "lab: failed:$$failed; see $(LAB)/logs" >&2; exit 1; }
+	PICKET=$(BUILD)/picket REPEAT=$(if $(FENCES),$(shell echo $$((($(FENCES) + 1) / 2)))) \
+	    Tests/Lab/play $(LAB) machines $(if $(FENCES),fences,$(LAB_SCENARIOS))
 
 LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded doctor readme
 
@@ -113,13 +105,7 @@ lab-installed: lab-machines deb ## Play scenarios on machines with systemd and t
 	    $(EMBEDDED_SCRATCH)/release/picket-workload > $(LAB)/system.log 2>&1 \
 	    || { tail -n 20 $(LAB)/system.log >&2; exit 1; }
 	Tests/Lab/follow-readme $(LAB)/readme
-	@mkdir -p $(LAB)/logs; failed=""; for scenario in $(LAB_INSTALLED_SCENARIOS); do \
-	    what=$$scenario; \
-	    [ $$scenario != readme ] || what="$(LAB)/readme/rack.yaml --scenario $(LAB)/readme/readme.yaml"; \
-	    $(BUILD)/picket rack --installed --lab $(LAB) $$what --plain --verbose \
-	        > $(LAB)/logs/installed-$$scenario.log 2>&1 || failed="$$failed $$scenario"; \
-	    sed -n '/^PASSED\|^FAILED\|^picket/,$$p' $(LAB)/logs/installed-$$scenario.log; done; \
-	[ -z "$$failed" ] || { echo "lab: failed:$$failed; see $(LAB)/logs" >&2; exit 1; }
+	PICKET=$(BUILD)/picket Tests/Lab/play $(LAB) installed $(LAB_INSTALLED_SCENARIOS)
 
 .PHONY: lab-machines
 lab-machines: lab-deps embedded ## Build the lab's machines from Debian's packages, into .build-lab

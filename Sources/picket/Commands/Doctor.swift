@@ -81,6 +81,23 @@ struct DoctorCommand: PicketCommand {
             lookAtDevice("bus", "/dev/i2c-\(bus)", "modprobe i2c-dev; enable the bus", &findings)
         }
         lookAtWatchdog(settings, &findings)
+        lookAtUnits(settings, &findings)
+    }
+
+    /// Where the agent has a user of its own, it is polkit that lets it start units.
+    private func lookAtUnits(_ settings: Configuration, _ findings: inout Findings) {
+        let units = settings.groups.flatMap(\.resources).compactMap { resource -> String? in
+            if case .unit(let name) = resource.kind { name } else { nil }
+        }
+        guard !units.isEmpty, unsafe picket_group_id("picket") >= 0 else { return }
+        let there = FileManager.default.fileExists(
+            atPath: "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service")
+        findings.add(
+            "units", there ? .ok : .bad,
+            there
+                ? "polkit is there, for \(PicketControl.Text.list(units))"
+                : "there is no polkit, and without it the agent starts no unit",
+            there ? nil : "apt install polkitd")
     }
 
     private func lookAtLines(_ settings: Configuration, _ findings: inout Findings) {

@@ -129,7 +129,7 @@ extension Agent {
         let mark = ground.paths.stateDirectory + "/running"
         let kept = ground.paths.runDirectory + "/last-reset"
         if let known = try? DurableFile.line(kept) {
-            lastReset = known
+            lastReset = known.isEmpty ? nil : known
         } else {
             let running = (try? DurableFile.line(mark)) ?? nil
             var status: UInt32 = 0

@@ -138,7 +138,7 @@ public struct DrillMark: Equatable, Sendable {
         guard bytes.last == UInt8(ascii: "\n"), bytes.count < 1_024 else { return nil }
         let text = String(decoding: bytes.dropLast(), as: UTF8.self)
         let words = text.parts(between: " ")
-        guard words.count > 2, let began = Int64(words[0]) else { return nil }
+        guard words.count > 2, let began = Int64(words[0]), began >= 0 else { return nil }
         let line = text.dropping(first: words[0].utf8.count + words[1].utf8.count + 2)
         guard case .drill(let drill)? = try? Request.parse(Array(line.utf8)) else { return nil }
         return DrillMark(beganMilliseconds: began, boot: words[1], drill: drill)

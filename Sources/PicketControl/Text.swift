@@ -86,11 +86,16 @@ public enum Text {
         return ((negative ? -mantissa : mantissa) / scale, String(decoding: rest, as: UTF8.self))
     }
 
-    /// At most `places` digits after the point, without needless zeros; "?" for what is no number.
-    public static func number(_ value: Double, places: Int = 2) -> String {
+    /// At most `places` digits after the point, without needless zeros, and fewer where that many
+    /// are beyond what a Double holds; "?" for what is no number, and from 1e15 on.
+    public static func number(_ value: Double, places wanted: Int = 2) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "?" }
         var scale = 1.0
-        for _ in 0..<places { scale *= 10 }
+        var places = 0
+        while places < wanted, abs(value) * scale < 1e17 {
+            scale *= 10
+            places += 1
+        }
         let scaled = Int64(abs(value) * scale + 0.5)
         let whole = scaled / Int64(scale)
         var fraction = String(scaled % Int64(scale))

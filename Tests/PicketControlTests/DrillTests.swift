@@ -271,6 +271,7 @@ struct DrillTests {
         #expect(DrillMark.parse(Array(mark.line.utf8.dropLast())) == nil)
         #expect(DrillMark.parse(Array("42 b-1 status\n".utf8)) == nil)
         #expect(DrillMark.parse([0xFF, 0x0A]) == nil)
+        #expect(DrillMark.parse(Array("-9223372036854775808 b-1 drill relay\n".utf8)) == nil)
     }
 
     @Test func `a live hang passes if the node was reset`() {

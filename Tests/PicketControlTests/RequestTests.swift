@@ -1,3 +1,4 @@
+import Foundation
 import PicketControl
 import PicketCore
 import Testing
@@ -142,5 +143,24 @@ struct TextTests {
     ])
     func `a number has no needless digits`(value: Double, text: String) {
         #expect(Text.number(value) == text)
+    }
+
+    @Test(arguments: 0...6)
+    func `every Double is shown, and read back for what it was`(places: Int) throws {
+        var random = SystemRandomNumberGenerator()
+        var values: [Double] = [.nan, .infinity, .greatestFiniteMagnitude, 99_999_999_999_999]
+        for _ in 0..<2000 {
+            values.append(Double(bitPattern: random.next()))
+            values.append(Double.random(in: 0...1) * pow(10, Double.random(in: -9...19)))
+        }
+        for value in values.flatMap({ [$0, -$0] }) {
+            let text = Text.number(value, places: places)
+            guard abs(value) < 1e15 else {
+                #expect(text == "?")
+                continue
+            }
+            let read = try #require(Double(text), "\(value)")
+            #expect(abs(read - value) <= 0.5 * pow(10, -Double(places)) + abs(value) * 1e-15)
+        }
     }
 }

@@ -126,7 +126,10 @@ if !embedded {
         tests("PicketControlTests", ["PicketControl", "PicketCore"]),
         tests(
             "picketdTests",
-            ["picketd", "PicketConfig", "PicketCore", "PicketHardware", "PicketLinux"]),
+            [
+                "picketd", "PicketConfig", "PicketControl", "PicketCore", "PicketHardware",
+                "PicketLinux",
+            ]),
         tests(
             "EndToEndTests",
             [

@@ -455,6 +455,10 @@ int picket_announce(const char *device, const char *host) {
     return EINVAL;
 }
 
+bool picket_interface_gone(const char *name) {
+    return if_nametoindex(name) == 0 && errno == ENODEV;
+}
+
 uint64_t picket_heap_bytes(void) {
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;

@@ -62,11 +62,6 @@ extension Agent {
         let id = processes.begin(.resource(run.id), deadline: .distantFuture)
         log(.debug, "\(title(run)): \(arguments)")
         launches.append((id, Launch(arguments: arguments, environment: environment)))
-        if case .ip(let address) = groups.resource(run).kind, run.action == .start {
-            groups.announcements.removeAll { $0.address == address }
-            groups.announcements.append(
-                Groups.Announcement(address: address, at: .distantFuture, left: 3))
-        }
     }
 
     /// Starts a process of the shell's own.
@@ -120,9 +115,8 @@ extension Agent {
         guard let ended = processes.end(id) else { return }
         switch ended.purpose {
         case .resource(let run):
-            let good = groups.succeeded(run, end, spoke: ended.firstLine != nil)
+            let good = groups.succeeded(run, end, spoke: ended.firstLine != nil, at: now)
             if !good { log(.debug, "\(title(ended.purpose)): \(Agent.text(end))") }
-            if good { announceFirst(run.group) }
             exited(run, succeeded: good)
         case .fenceAgent(let level):
             let testing = fencing.isTesting(level)
@@ -133,15 +127,6 @@ extension Agent {
     }
 
     // MARK: Announcing addresses
-
-    /// An address came up somewhere among what this group has just run.
-    private func announceFirst(_ group: GroupIndex) {
-        for index in groups.announcements.indices
-        where groups.announcements[index].at == .distantFuture {
-            groups.announcements[index].at = now
-        }
-        _ = group
-    }
 
     private func announceAgain() {
         for index in groups.announcements.indices where now >= groups.announcements[index].at {
@@ -176,8 +161,7 @@ extension Agent {
         groups.probes[group].running = false
         guard let sync = groups.sync(group) else { return }
         var state = GroupReport.SyncState.failed
-        if end == .exited(0), let line, let (seconds, _) = Text.quantity(line) {
-            let lag = Duration(nanoseconds: Int64(min(seconds, 1e9) * 1e9))
+        if end == .exited(0), let lag = line.flatMap({ Groups.lag($0) }) {
             state = lag <= sync.maxLag ? .current : .stale
         }
         handle(.sync(group, state))

@@ -150,7 +150,7 @@ final class Agent {
         noteFile = parts.noteFile
         wallOffset = parts.ground.wallOffset
         children = parts.children
-        groups = Groups(parts.settings, names: parts.names, held: parts.note.holdings)
+        groups = Groups(parts.settings, held: parts.note.holdings)
         fencing = parts.fencing
         relayTest = RelaySelfTest(configured: parts.fencing.hasRelay)
         relayTestAt = parts.now

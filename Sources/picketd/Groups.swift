@@ -9,17 +9,19 @@ import PicketLinux
 struct Groups {
     var runners: [GroupRunner] = []
     private let settings: [GroupSettings]
-    /// Runs that ended well only if they said something as well.
-    private var mustSpeak: [RunID] = []
-    /// Addresses to be announced again.
+    /// What runs of an address.
+    private var addressRuns: [(run: RunID, action: ResourceAction, address: VirtualAddress)] = []
+    /// Addresses to be announced, once or again.
     var announcements: [Announcement] = []
     /// By group: when its copy is probed next, and whether a probe runs.
     var probes: [Probe] = []
 
     struct Announcement {
         var address: VirtualAddress
-        var at: Instant
-        var left: Int
+        /// What brings it up; until that has ended well, nothing is announced.
+        var run: RunID
+        var at = Instant.distantFuture
+        var left = 3
     }
     struct Probe {
         var due: Instant
@@ -27,7 +29,7 @@ struct Groups {
     }
 
     /// - Parameter held: what the agent before this one ran in this boot.
-    init(_ configuration: Configuration, names: Names, held: [Holding]) {
+    init(_ configuration: Configuration, held: [Holding]) {
         settings = configuration.groups
         for (index, group) in settings.enumerated() {
             runners.append(
@@ -78,7 +80,7 @@ struct Groups {
     mutating func arguments(for run: ResourceRun) -> [String]? {
         switch resource(run).kind {
         case .ip(let address):
-            if run.action == .monitor { mustSpeak.append(run.id) }
+            note(run, of: address)
             return Groups.arguments(run.action, address)
         case .unit(let unit):
             switch run.action {
@@ -120,11 +122,38 @@ struct Groups {
         }
     }
 
-    /// Whether a run's end is a success.
-    mutating func succeeded(_ run: RunID, _ end: ChildEnd, spoke: Bool) -> Bool {
-        let speaks = mustSpeak.contains(run)
-        mustSpeak.removeAll { $0 == run }
-        return end == .exited(0) && (spoke || !speaks)
+    private mutating func note(_ run: ResourceRun, of address: VirtualAddress) {
+        addressRuns.append((run.id, run.action, address))
+        guard run.action == .start || run.action == .stop else { return }
+        announcements.removeAll { $0.address == address }
+        if run.action == .start {
+            announcements.append(Announcement(address: address, run: run.id))
+        }
+    }
+
+    /// Whether a run's end is a success: a monitor of an address must show it as well, and where
+    /// an interface is gone its addresses went with it.
+    mutating func succeeded(_ run: RunID, _ end: ChildEnd, spoke: Bool, at now: Instant) -> Bool {
+        let good = end == .exited(0)
+        guard let index = addressRuns.firstIndex(where: { $0.run == run }) else { return good }
+        let (_, action, address) = addressRuns.remove(at: index)
+        switch action {
+        case .monitor: return good && spoke
+        case .stop: return good || NetworkInterface.isGone(address.device)
+        case .start:
+            announcements.removeAll { $0.run == run && !good }
+            for index in announcements.indices where announcements[index].run == run {
+                announcements[index].at = now
+            }
+            return good
+        case .promote, .demote: return good
+        }
+    }
+
+    /// How far a copy lags, as its probe's first line tells in seconds; a negative lag is none.
+    static func lag(_ line: String) -> Duration? {
+        guard let (seconds, _) = Text.quantity(line) else { return nil }
+        return Duration(nanoseconds: Int64(max(0, min(seconds, 1e9)) * 1e9))
     }
 }
 

@@ -133,6 +133,9 @@ static const int picket_dont_wait = MSG_DONTWAIT | MSG_NOSIGNAL;
 /// (RFC 5227 §3), or an unsolicited neighbour advertisement (RFC 4861 §7.2.6). An errno, or 0.
 int picket_announce(const char *device, const char *host);
 
+/// There is no network interface of this name.
+bool picket_interface_gone(const char *name);
+
 /// Bytes that malloc has given out and that are in use.
 uint64_t picket_heap_bytes(void);
 

@@ -52,6 +52,8 @@ public enum Fault: Equatable, Sendable {
     case wallStep(NodeID, Duration)
     /// Its file differs from the peer's in what must agree.
     case otherConfiguration(NodeID)
+    /// Its agent starts anew with another key than the pair's.
+    case wrongKey(NodeID)
 
     // Health and resources
     /// The node's sensors are 0, a temperature, and 1, a voltage.
@@ -96,7 +98,7 @@ extension Fault {
     public static let names: [String] = [
         "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "hang", "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
-        "power-loss", "relay", "dead-watchdog", "other-configuration",
+        "power-loss", "relay", "dead-watchdog", "other-configuration", "wrong-key",
         "wall-step", "sensor", "drill", "sync",
         "resource", "command", "false-word",
     ]

@@ -39,6 +39,7 @@ public enum FaultText {
         case .relay(let node, let fault): ["relay", text(node), fault.rawValue]
         case .deadWatchdog(let node): ["dead-watchdog", text(node)]
         case .otherConfiguration(let node): ["other-configuration", text(node)]
+        case .wrongKey(let node): ["wrong-key", text(node)]
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
         case .sensor(let node, let sensor, let fault):
             ["sensor", text(node), "\(sensor)", fault.rawValue]
@@ -142,6 +143,7 @@ public enum FaultText {
             return .relay(node, fault)
         case "dead-watchdog": return .deadWatchdog(node)
         case "other-configuration": return .otherConfiguration(node)
+        case "wrong-key": return .wrongKey(node)
         case "wall-step": return .wallStep(node, try words.duration())
         case "sensor":
             let sensor = try words.number(0...(Chip.descriptions.count - 1))

@@ -24,6 +24,7 @@ final class Node {
     var wallOffset: Int64 = 0
 
     // Agent
+    var key = World.key
     var agent: Agent?
     /// Counts starts and deaths of the agent: what was meant for another life is dropped.
     var life: UInt32 = 0

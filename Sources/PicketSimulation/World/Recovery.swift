@@ -1,6 +1,7 @@
 /// Liveness: faults have stopped, everything is repaired, an operator has looked at both nodes, and
 /// now the pair must come to rest (L1, L2): each group up on exactly one node, both nodes paired.
 internal import PicketCore
+internal import PicketWire
 
 struct Recovery {
     var began: Int64 = 0
@@ -39,6 +40,7 @@ extension World {
         node.slowUntil = 0
         node.damaged = false
         revive(node)
+        if node.key.id != World.key.id { use(World.key, on: node) }
         node.digest = 42
         reload(node)
         node.effectsToLive = nil

@@ -209,6 +209,7 @@ public enum Swarm {
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .wall:
             if chance.percent(30) { return entry(.otherConfiguration(node), lasting() * 10) }
+            if chance.percent(20) { return entry(.wrongKey(node), lasting() * 10) }
             return entry(.wallStep(node, .seconds(chance.below(200_000) - 100_000)))
         case .sensors:
             let fault = chance.one(of: SensorFault.allCases)
@@ -264,7 +265,8 @@ extension Fault {
         case .sensor(let node, let sensor, let fault): .sensor(node.peer, sensor, fault)
         case .relay(let node, let fault): .relay(node.peer, fault)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
-            .damageState, .diskSlow, .deadWatchdog, .otherConfiguration, .wallStep, .drill, .sync,
+            .damageState, .diskSlow, .deadWatchdog, .otherConfiguration, .wrongKey, .wallStep,
+            .drill, .sync,
             .resource, .command,
             .falseWord:
             nil

@@ -30,7 +30,7 @@ extension World {
             machine: Machine(
                 policy: node.policy, memory: memory, session: session, note: node.note, at: local),
             channel: Channel(
-                keys: [key], me: node.id, session: session, at: local,
+                keys: [node.key], me: node.id, session: session, at: local,
                 random: { random.next() }), session: session,
             runners: (0..<plan.groups.count).map { GroupRunner(group: $0, plan: groupPlan) },
             fence: RelayFence(relayDescription), memoryFile: file, startedAt: now, local: local)

@@ -1,5 +1,6 @@
 /// The script: what each fault does to the world, and how it ends.
 internal import PicketCore
+internal import PicketWire
 
 extension World {
     func begin(_ index: Int) {
@@ -56,6 +57,9 @@ extension World {
             node(id).digest = 43
             reload(node(id))
             return true
+        case .wrongKey(let id):
+            use(World.otherKey, on: node(id))
+            return true
         case .wallStep(let id, let by):
             node(id).wallOffset += by.nanoseconds
             watch.excuses.insert(.wallStepped)
@@ -98,6 +102,7 @@ extension World {
         case .otherConfiguration(let id):
             node(id).digest = 42
             reload(node(id))
+        case .wrongKey(let id): use(World.key, on: node(id))
         case .sync(let id, let group, _): give(.sync(group, .current), node(id))
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .hang, .livelock, .crash,
             .crashAfter, .late, .loseState, .diskFull, .diskSlow, .wallStep,
@@ -112,6 +117,11 @@ extension World {
         node.watchdogDeadUntil = 0
         node.fedAt = now
         give(.watchdog(plan.watchdog), node)
+    }
+
+    func use(_ key: Key, on node: Node) {
+        node.key = key
+        crash(node)
     }
 
     func reload(_ node: Node) {

@@ -79,7 +79,8 @@ public final class World {
     var recovery = Recovery()
     var messages: UInt64 = 0
     var numbers: UInt64 = 0
-    let key: Key
+    static let key = Key((0..<Key.size).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) })!
+    static let otherKey = Key([UInt8](repeating: 3, count: Key.size))!
 
     /// - Parameter remembering: how many entries of the chronicle are kept; nil: all.
     public init(_ plan: Plan, remembering: Int? = 400) {
@@ -91,7 +92,6 @@ public final class World {
             Node($0, policy: plan.policy(of: $0)!, links: plan.links)
         }
         watch = Watch(groups: plan.groups.count)
-        key = Key((0..<Key.size).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) })!
         for node in nodes { node.rate = 1 + Double(plan.drift[node.index]) / 1e6 }
         for (index, entry) in plan.faults.enumerated() {
             queue.put(.fault(index), at: entry.at.nanoseconds)

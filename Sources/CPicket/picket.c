@@ -309,6 +309,29 @@ int picket_spawn(
     return error;
 }
 
+int picket_kill_marked(const char *mark) {
+    size_t length = strlen(mark) + 1;
+    DIR *processes = opendir("/proc");
+    struct dirent *entry;
+    int found = 0;
+    while (processes && (entry = readdir(processes))) {
+        pid_t process = atoi(entry->d_name);
+        // Leaders of a group, as the agent makes them; a session of its own is a service's.
+        if (process <= 0 || getpgid(process) != process || getsid(process) == process) continue;
+        char name[64], start[128];
+        snprintf(name, sizeof name, "/proc/%d/environ", process);
+        int file = open(name, O_RDONLY | O_CLOEXEC);
+        if (file < 0) continue;
+        ssize_t count = read(file, start, sizeof start);
+        close(file);
+        if (count < (ssize_t)length || memcmp(start, mark, length) != 0) continue;
+        kill(-process, SIGKILL);
+        found++;
+    }
+    if (processes) closedir(processes);
+    return found;
+}
+
 int picket_reap(pid_t process, int *status) {
     int raw;
     pid_t reaped;

@@ -67,6 +67,8 @@
         case conflictIgnored
         /// What runs is noted after it was started, and what no note tells of is not stopped.
         case noteAfterStart
+        /// A start of an agent that died goes on, whatever its successor does.
+        case leftBehindGoesOn
         /// The note of what runs survives a reboot.
         case adoptsAfterReboot
 

@@ -20,13 +20,16 @@ public struct Launch: Sendable {
     public var input: [UInt8]?
     /// Past this instant it is not started: the clock is looked at last.
     public var notAfter: Instant
+    /// What it does must not be done once its agent is gone: the next agent ends it (Actions.swift).
+    public var endsWithAgent: Bool
 
     public init(
         arguments: [String], environment: [String], input: [UInt8]? = nil,
-        notAfter: Instant = .distantFuture
+        notAfter: Instant = .distantFuture, endsWithAgent: Bool = false
     ) {
         precondition(!arguments.isEmpty && (input?.count ?? 0) <= 4096)
         self.notAfter = notAfter
+        self.endsWithAgent = endsWithAgent
         self.arguments = arguments
         self.environment = environment
         self.input = input
@@ -70,7 +73,13 @@ public final class Children {
         case ended(id: UInt32, ChildEnd)
     }
 
-    private let requests: BoundedQueue<(UInt32, Launch)>
+    private enum Order: Sendable {
+        case start(UInt32, Launch)
+        /// It has ended.
+        case forget(UInt32)
+    }
+
+    private let orders: BoundedQueue<Order>
     private let results: BoundedQueue<Launched>
     private var children: [(id: UInt32, child: Child)] = []
     private var outputs: [Output] = []
@@ -79,21 +88,31 @@ public final class Children {
 
     /// No errno.
     private static let late: Int32 = -1
+    static let most = 64
     static let longestLine = 1024
     static let mostLines = 200
     /// Pipes that outlive their process because something went on in the background.
     static let mostOutputs = 64
 
-    public init() throws(SystemError) {
-        let requests = try BoundedQueue<(UInt32, Launch)>(capacity: 64)
+    /// - Parameters:
+    ///   - directory: where what is under way is noted (Actions.swift); it must be there.
+    ///   - session: the agent's.
+    public init(notedIn directory: String, session: SessionID) throws(SystemError) {
+        let notes = ActionNotes(directory: directory, session: String(session.value, radix: 16))
+        // What has ended is forgotten beside what is started.
+        let orders = try BoundedQueue<Order>(capacity: 192)
         let results = try BoundedQueue<Launched>(capacity: 128)
-        self.requests = requests
+        self.orders = orders
         self.results = results
         try Worker.start("launcher") {
             while true {
-                guard let (id, launch) = requests.wait() else { continue }
-                // The loop never has more under way than the queue of results holds.
-                _ = results.push(Children.start(id, launch))
+                switch orders.wait() {
+                case .start(let id, let launch)?:
+                    // The loop never has more under way than the queue of results holds.
+                    _ = results.push(Children.start(id, launch, notes))
+                case .forget(let id)?: notes.end(id)
+                case nil: continue
+                }
             }
         }
     }
@@ -105,7 +124,7 @@ public final class Children {
     /// `id` names it in all that is said of it; unique among those that run.
     public func launch(_ id: UInt32, _ launch: Launch) {
         precondition(!children.contains { $0.id == id }, "two processes of one id")
-        if requests.push((id, launch)) {
+        if children.count < Children.most, orders.push(.start(id, launch)) {
             children.append((id, Child()))
         } else {
             refused.append(id)
@@ -133,6 +152,7 @@ public final class Children {
             var status: Int32 = 0
             guard unsafe picket_reap(child.process, &status) == 1 else { continue }
             children.removeAll { $0.id == id }
+            _ = orders.push(.forget(id))
             for output in outputs where output.id == id { read(output, handle) }
             handle(.ended(id: id, status < 0 ? .signalled(-status) : .exited(status)))
         }
@@ -187,7 +207,15 @@ public final class Children {
     }
 
     /// In the launcher's thread.
-    private static func start(_ id: UInt32, _ launch: Launch) -> Launched {
+    private static func start(_ id: UInt32, _ launch: Launch, _ notes: ActionNotes) -> Launched {
+        guard launch.endsWithAgent else { return start(id, launch, named: "") }
+        notes.begin(id)
+        let result = start(id, launch, named: notes.name(id))
+        if result.error != 0 { notes.end(id) }
+        return result
+    }
+
+    private static func start(_ id: UInt32, _ launch: Launch, named name: String) -> Launched {
         var result = Launched(id: id, process: 0, output: -1, error: 0)
         var output: [Int32] = [-1, -1]
         guard unsafe picket_output_pipe(&output) == 0 else {
@@ -207,19 +235,21 @@ public final class Children {
             let inputWrite = Descriptor(owning: input[1])
             picket_blocking(inputRead.raw)
             _ = unsafe write(inputWrite.raw, bytes, bytes.count)
-            result.error = spawn(launch, inputRead.raw, writeEnd.raw, &result.process)
+            result.error = spawn(launch, name, inputRead.raw, writeEnd.raw, &result.process)
         } else {
-            result.error = spawn(launch, -1, writeEnd.raw, &result.process)
+            result.error = spawn(launch, name, -1, writeEnd.raw, &result.process)
         }
         if result.error != 0 { close(output[0]) }
         return result
     }
 
     private static func spawn(
-        _ launch: Launch, _ input: Int32, _ output: Int32, _ process: inout Int32
+        _ launch: Launch, _ name: String, _ input: Int32, _ output: Int32, _ process: inout Int32
     ) -> Int32 {
         let arguments = CStrings(launch.arguments)
-        let environment = CStrings(launch.environment)
+        let environment = CStrings(
+            name.isEmpty
+                ? launch.environment : [ActionNotes.variable + name] + launch.environment)
         var clock = Clock()
         if clock.now() > launch.notAfter { return late }
         return unsafe picket_spawn(

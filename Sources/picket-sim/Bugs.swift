@@ -124,6 +124,7 @@ struct Bugs: ParsableCommand {
             case .adoptsAfterReboot, .leavesHolding, .leftStaysArmed:
                 self = .swarm(.lives, seeds: 200)
             case .noteAfterStart: self = .swarm(.moves, seeds: 400)
+            case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
             case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
             case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
             case .conflictIgnored: self = .swarm(.words, seeds: 100)

@@ -61,7 +61,13 @@ extension Agent {
         // The runner sees to its time.
         let id = processes.begin(.resource(run.id), deadline: .distantFuture)
         log(.debug, "\(title(run)): \(arguments)")
-        launches.append((id, Launch(arguments: arguments, environment: environment)))
+        let bringsUp = run.action == .start || run.action == .promote
+        launches.append(
+            (
+                id,
+                Launch(
+                    arguments: arguments, environment: environment, endsWithAgent: bringsUp)
+            ))
     }
 
     /// Starts a process of the shell's own.

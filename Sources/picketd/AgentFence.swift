@@ -125,6 +125,6 @@ struct AgentFence {
         input += "action=\(action.rawValue)\n"
         return Launch(
             arguments: [settings.path], environment: environment, input: Array(input.utf8),
-            notAfter: notAfter)
+            notAfter: notAfter, endsWithAgent: action == .off)
     }
 }

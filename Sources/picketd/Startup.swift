@@ -146,6 +146,15 @@ enum Startup {
         system(try DurableFile.makeDirectory(ground.paths.runDirectory))
         system(try DurableFile.makeDirectory(ground.paths.stateDirectory, mode: 0o750))
         let listener = listen(ground.paths)
+        let actions = ground.paths.runDirectory + "/actions"
+        system(try DurableFile.makeDirectory(actions, mode: 0o750))
+        let left = LeftBehind.end(notedIn: actions, within: .seconds(2))
+        guard left.isEmpty else {
+            end(
+                .failed(
+                    "\(actions): what the agent before this one started does not end: "
+                        + Text.list(left)))
+        }
         var clock = Clock()
         let now = clock.now()
         let groups = settings.groups.map { $0.name }
@@ -175,7 +184,7 @@ enum Startup {
                 try Storage(
                     memoryFile, history: ground.paths.stateDirectory + "/history.jsonl",
                     rack: options.rack)),
-            children: system(try Children()),
+            children: system(try Children(notedIn: actions, session: session)),
             fencing: system(
                 try Fencing(settings.fence, sensors: settings.sensors, rack: options.rack)),
             sensing: system(try Sensing(settings.sensors, rack: options.rack, at: now)),

@@ -5,6 +5,8 @@ import Testing
 @testable import PicketLinux
 
 struct ChildrenTests {
+    private let scratch = Scratch()
+
     /// Turns until `id` has ended, at most ten seconds.
     static func run(
         _ children: Children, until id: UInt32, _ each: (Children.Event) -> Void = { _ in }
@@ -25,34 +27,37 @@ struct ChildrenTests {
         return (lines, end)
     }
 
-    static func launch(_ script: String, input: [UInt8]? = nil) -> Launch {
+    static func launch(
+        _ script: String, input: [UInt8]? = nil, endsWithAgent: Bool = false
+    ) -> Launch {
         Launch(
             arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin", "PICKET_TERM=7"],
-            input: input)
+            input: input, endsWithAgent: endsWithAgent)
     }
 
     @Test func `a process has its arguments, its environment, its input and nothing else`() throws {
-        let children = try Children()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
         children.launch(
             1,
             ChildrenTests.launch(
-                "read a; echo $a $PICKET_TERM; env | wc -l; ls /proc/$$/fd | tr '\\n' ' ' >&2",
+                "read a; echo $a $PICKET_TERM; env | wc -l; exec ls /proc/self/fd",
                 input: Array("hello\n".utf8)))
         let (lines, end) = ChildrenTests.run(children, until: 1)
         #expect(end == .exited(0))
         #expect(lines.first == "hello 7")
-        #expect(lines.last == "0 1 2 ")
+        // The last is the directory, which ls itself opened.
+        #expect(lines.suffix(4) == ["0", "1", "2", "3"])
         #expect(children.isEmpty)
     }
 
     @Test(arguments: [0, 1, 127]) func `its exit code is told`(code: Int32) throws {
-        let children = try Children()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
         children.launch(1, ChildrenTests.launch("exit \(code)"))
         #expect(ChildrenTests.run(children, until: 1).end == .exited(code))
     }
 
     @Test func `a program that is not there is not started`() throws {
-        let children = try Children()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
         children.launch(9, Launch(arguments: ["/no/such/program"], environment: []))
         #expect(
             ChildrenTests.run(children, until: 9).end
@@ -61,7 +66,7 @@ struct ChildrenTests {
 
     @Test func `killing reaches everything that it started`() throws {
         let scratch = Scratch()
-        let children = try Children()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
         let file = scratch.file("alive")
         children.launch(
             1, ChildrenTests.launch("(trap '' TERM; sleep 2; touch \(file)) & sleep 100"))
@@ -74,14 +79,14 @@ struct ChildrenTests {
     }
 
     @Test func `a process that is killed before it was started dies too`() throws {
-        let children = try Children()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
         children.launch(1, ChildrenTests.launch("sleep 100"))
         children.kill(1)
         #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
     }
 
     @Test func `one whose time has passed is not started`() throws {
-        let children = try Children()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
         var clock = Clock()
         var launch = ChildrenTests.launch("exit 3")
         launch.notAfter = clock.now() - .milliseconds(1)
@@ -94,13 +99,13 @@ struct ChildrenTests {
 
     @Test func `signals that the agent blocks are not blocked in its children`() throws {
         _ = try Signals()
-        let children = try Children()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
         children.launch(1, ChildrenTests.launch("kill -TERM $$; sleep 5"))
         #expect(ChildrenTests.run(children, until: 1).end == .signalled(15))
     }
 
     @Test func `one that talks without end is bounded`() throws {
-        let children = try Children()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
         children.launch(1, ChildrenTests.launch("yes | head -c 300000; printf rest"))
         let (lines, end) = ChildrenTests.run(children, until: 1)
         #expect(end == .exited(0))
@@ -131,5 +136,36 @@ struct ServiceManagerTests {
         }
         Environment.remove("NOTIFY_SOCKET")
         #expect(ServiceManager() == nil)
+    }
+}
+
+struct LeftBehindTests {
+    private let scratch = Scratch()
+
+    @Test func `what an agent leaves behind is ended by the next, and what it brought up is not`()
+        throws
+    {
+        let children = try Children(notedIn: scratch.path, session: SessionID(0xA))
+        let aside = Scratch()
+        let service = aside.file("service")
+        let start = "setsid sleep 60 & echo $! > \(service); sleep 60"
+        children.launch(1, ChildrenTests.launch(start, endsWithAgent: true))
+        children.launch(2, ChildrenTests.launch("true", endsWithAgent: true))
+        children.launch(3, ChildrenTests.launch("sleep 60"))
+        _ = ChildrenTests.run(children, until: 2)
+        for _ in 0..<2000 where Directory.names(scratch.path).contains("a-2") { usleep(5000) }
+        while try DurableFile.read(service)?.isEmpty ?? true { usleep(5000) }
+        // Its session is its own a moment later.
+        usleep(200_000)
+        #expect(Directory.names(scratch.path).contains("a-1"))
+        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == [])
+        // It is reaped by whoever is its parent, here by this process.
+        #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
+        #expect(!Directory.names(scratch.path).contains("a-1"))
+        let line = String(decoding: try #require(try DurableFile.read(service)), as: UTF8.self)
+        let process = try #require(Int32(line.split(separator: "\n")[0]))
+        #expect(kill(process, 9) == 0, "the service lives")
+        children.kill(3)
+        #expect(ChildrenTests.run(children, until: 3).end == .signalled(9))
     }
 }

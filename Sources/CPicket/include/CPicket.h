@@ -91,6 +91,8 @@ int picket_spawn(
     pid_t *process);
 /// Reaps this process if it has ended: 1, with its exit code or minus its signal; else 0.
 int picket_reap(pid_t process, int *status);
+// Kills the group of each process whose environment begins with `mark`; how many there were.
+int picket_kill_marked(const char *mark);
 int picket_thread(
     const char *name, size_t stack, void *(*body)(void *argument), void *argument);
 int picket_lock_memory(void);

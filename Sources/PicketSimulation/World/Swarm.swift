@@ -136,7 +136,8 @@ public enum Swarm {
             return [.blackout, .blackout, .cuts, .word, .word, .word]
         case .replays: return [.replay, .replay, .replay, .crash, .power, .cuts, .duplicate]
         case .words: return [.cuts, .maintenance, .falseWord, .word]
-        case .resources: return [.resources, .resources, .cuts, .operators, .sensors, .crash]
+        case .resources:
+            return [.resources, .resources, .cuts, .operators, .sensors, .crash, .leave]
         case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
         }
     }

@@ -17,6 +17,11 @@ extension World {
             restart(node, after: 1_000_000_000)
             return
         }
+        guard endLeftBehind(node) else {
+            tell(node, .world("a process that was left behind does not end: no start"))
+            restart(node, after: 1_000_000_000)
+            return
+        }
         if let bytes = node.disk {
             guard let loaded = try? file.decode(bytes, now: local, wall: wall(node)) else {
                 preconditionFailure("what was written whole cannot be read")

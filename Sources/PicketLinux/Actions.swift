@@ -1,0 +1,52 @@
+/// Which of its processes an agent's successor must end.
+///
+/// A process outlives the agent that started it. A start that goes on after its agent's death could
+/// bring something up that the next agent has stopped, and a fence agent could cut a peer that has
+/// been heard again. So each of these is noted by a file below /run before it is started, its
+/// environment begins with the same name, and an agent that starts ends first what the one before
+/// it left behind. What a process that has ended well left running bears the name of no note.
+
+internal import CPicket
+public import PicketCore
+
+struct ActionNotes: Sendable {
+    static let variable = "PICKET_RUN="
+    let directory: String
+    /// The agent's session: no name comes twice in a boot.
+    let session: String
+
+    func name(_ id: UInt32) -> String { "\(session)-\(id)" }
+
+    /// A note that cannot be written (a full /run) keeps nothing from being stopped.
+    func begin(_ id: UInt32) {
+        let file = unsafe picket_open_file(
+            directory + "/" + name(id), O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+        if file >= 0 { _ = close(file) }
+    }
+
+    func end(_ id: UInt32) { _ = unsafe unlink(directory + "/" + name(id)) }
+}
+
+public enum LeftBehind {
+    /// Kills what agents before this one have noted in the directory and still runs, and waits for
+    /// the end of it.
+    ///
+    /// - Returns: The notes of what has not ended within the time; the others are removed.
+    public static func end(notedIn directory: String, within limit: Duration) -> [String] {
+        var clock = Clock()
+        let until = clock.now() + limit
+        var left: [String] = []
+        for name in Directory.names(directory) where !name.hasPrefix(".") {
+            let mark = ActionNotes.variable + name
+            while unsafe picket_kill_marked(mark) > 0, clock.now() < until {
+                Worker.sleep(.milliseconds(5))
+            }
+            if unsafe picket_kill_marked(mark) > 0 {
+                left.append(name)
+            } else {
+                _ = unsafe unlink(directory + "/" + name)
+            }
+        }
+        return left
+    }
+}

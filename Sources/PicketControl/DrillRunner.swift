@@ -74,8 +74,9 @@ public struct DrillRunner: Sendable {
 
     /// What has been observed so far, as far as the verdict depends on it.
     private struct Seen: Sendable {
-        var sensorNoticed = false
-        var sensorCameBack = false
+        /// The state by which the injected failure was noticed, and the newest one.
+        var noticed: SensorReport.State?
+        var sensor: SensorReport.State?
         var contactLost = false
         var linkDown = false
         var linkUp = false
@@ -372,9 +373,22 @@ public struct DrillRunner: Sendable {
         let severity: Trace.Kind.Severity = state == .normal ? .notice : .warning
         let words = say("\(name) is now \(state.label).", severity, at: now)
         guard run.sensor == index else { return [words] }
-        if state != run.stood { self.run?.seen.sensorNoticed = true }
-        self.run?.seen.sensorCameBack = state == run.stood && run.step == .settling
+        self.run?.seen.sensor = state
+        if state != run.stood, run.step == .injected, isMeant(state, run.drill) {
+            self.run?.seen.noticed = state
+        }
         return [words] + settled(at: now)
+    }
+
+    /// Whether what was injected can be why the sensor is in this state: a value that is too high or low
+    /// or cannot be, or a reading that fails. Silence is the sensor's own.
+    private func isMeant(_ state: SensorReport.State, _ drill: Drill) -> Bool {
+        guard case .sensor(_, let fault, for: _) = drill else { return false }
+        return switch (fault, state) {
+        case (.value, .warn), (.value, .critical), (_, .failed): true
+        case (.fail, .critical), (.stuck, .critical): true
+        case (_, .unknown), (_, .normal), (_, .stale), (.fail, .warn), (.stuck, .warn): false
+        }
     }
 
     private mutating func relayTested(
@@ -427,7 +441,7 @@ public struct DrillRunner: Sendable {
         guard let run, run.step == .settling else { return [] }
         switch run.drill {
         case .sensor:
-            return run.seen.sensorNoticed && !run.seen.sensorCameBack ? [] : conclude(at: now)
+            return run.seen.noticed != nil && run.seen.sensor != run.stood ? [] : conclude(at: now)
         case .link: return run.seen.linkDown && !run.seen.linkUp ? [] : conclude(at: now)
         case .relay, .failover, .hang: return []
         }
@@ -437,16 +451,13 @@ public struct DrillRunner: Sendable {
         guard let run else { return [] }
         let seen = run.seen
         switch run.drill {
-        case .sensor(let name, _, _):
-            if !seen.sensorNoticed {
-                return finish(
-                    .inconclusive,
-                    "The state of \(name) did not change: the value passed no limit, or the drill "
-                        + "was shorter than the sensor's debounce.", at: now)
+        case .sensor(let name, let fault, _):
+            guard let noticed = seen.noticed else {
+                return finish(.inconclusive, unnoticed(name, fault), at: now)
             }
-            return seen.sensorCameBack
-                ? finish(.passed, "\(name) was noticed and has come back.", at: now)
-                : finish(.failed, "\(name) was noticed and has not come back.", at: now)
+            return seen.sensor == run.stood
+                ? finish(.passed, "\(name) was \(noticed.label) and has come back.", at: now)
+                : finish(.failed, "\(name) was \(noticed.label) and has not come back.", at: now)
         case .link(let link, for: let span, let live):
             if seen.contactLost, !live {
                 return finish(
@@ -466,6 +477,18 @@ public struct DrillRunner: Sendable {
                 ? finish(.passed, "Link \(link + 1) was missed and has come back.", at: now)
                 : finish(.failed, "Link \(link + 1) was missed and has not come back.", at: now)
         case .relay, .failover, .hang: return []
+        }
+    }
+
+    private func unnoticed(_ name: String, _ fault: Drill.SensorFault) -> String {
+        switch fault {
+        case .value(let value, let unit):
+            "\(name) crossed no limit: \(Text.number(value))\(unit) is within all of them, or the "
+                + "drill was shorter than the sensor's debounce."
+        case .fail:
+            "\(name) was not called failed: the drill was shorter than the sensor's debounce."
+        case .stuck:
+            "\(name) was not called failed: it has no stuck_after, or the drill was shorter than that."
         }
     }
 

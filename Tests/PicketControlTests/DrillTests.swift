@@ -67,6 +67,31 @@ struct DrillTests {
         #expect(deeds(end).first == .clearInjection(sensor: 0))
     }
 
+    @Test(arguments: [
+        (Drill.SensorFault.value(95, unit: "C"), SensorReport.State.stale), (.fail, .stale),
+        (.fail, .warn), (.stuck, .warn),
+    ])
+    func `a state that the drill did not make proves nothing`(
+        fault: Drill.SensorFault, state: SensorReport.State
+    ) throws {
+        var bench = Bench()
+        _ = try bench.begin(.sensor(name: "inlet", fault, for: .seconds(10)))
+        _ = bench.after(.answered(.accepted))
+        _ = bench.after(.sensor(0, state))
+        #expect(reports(bench.after(.seconds(10), .tick)).map { $0.verdict } == [.inconclusive])
+    }
+
+    @Test func `a sensor that is well again before the drill's end has come back`() throws {
+        var bench = Bench()
+        _ = try bench.begin(hot)
+        _ = bench.after(.answered(.accepted))
+        _ = bench.after(.sensor(0, .critical))
+        _ = bench.after(.sensor(0, .normal))
+        let end = reports(bench.after(.seconds(10), .tick))
+        #expect(end.map { $0.verdict } == [.passed])
+        #expect(end[0].conclusion == "inlet was critical and has come back.")
+    }
+
     @Test func `a sensor that stays down after the drill has failed it`() throws {
         var bench = Bench()
         _ = try bench.begin(hot)

@@ -283,6 +283,17 @@ struct SensorMonitorTests {
         #expect(monitor.verdict == Verdict(.critical))
     }
 
+    @Test func `time alone makes no drill stale, however old the agent is`() {
+        var monitor = monitor()
+        _ = run(&monitor, Array(repeating: .value(20), count: 20))
+        #expect(monitor.inject(.value(46), until: .at(60), at: .at(20.2)) == nil)
+        #expect(monitor.pass(at: .at(20.4)) == nil)
+        #expect(monitor.injected == .value(Quantity(20, .celsius)))
+        _ = run(&monitor, Array(repeating: .value(20), count: 5), from: 21)
+        #expect(monitor.verdict == Verdict(.ok))
+        #expect(monitor.pass(at: .at(30.5))?.to == Verdict(.warn, failed: true))
+    }
+
     @Test func `an injected failure is a failed sensor`() {
         var monitor = monitor()
         _ = run(&monitor, [.value(20)])

@@ -9,7 +9,8 @@ internal import PicketCore
 /// keeps the level of its last values if that was worse: a failure never raises health.
 struct SensorTrack: Sendable {
     private let watch: SensorWatch
-    private let since: Instant
+    /// When a value last came; before the first, when the track began.
+    private var heardAt: Instant
 
     private(set) var reading: Reading = .stale(last: nil)
     private(set) var verdict = Verdict(.unknown)
@@ -26,10 +27,10 @@ struct SensorTrack: Sendable {
 
     init(_ watch: SensorWatch, at now: Instant) {
         self.watch = watch
-        self.since = now
+        heardAt = now
     }
 
-    /// Forgets what the next value would be compared with.
+    /// Forgets what the next value would be compared with, and not how long ago there was one.
     mutating func jump() {
         last = nil
         bits = nil
@@ -38,6 +39,7 @@ struct SensorTrack: Sendable {
     mutating func take(_ sample: Sample, at now: Instant) {
         let fault = fault(of: sample, at: now)
         last = (sample.quantity.value, now)
+        heardAt = now
         if bits?.value != sample.bits { bits = (sample.bits, now) }
         if let fault {
             fail(fault, at: now)
@@ -56,7 +58,7 @@ struct SensorTrack: Sendable {
 
     /// Time alone makes a value stale, and a sensor that was never read at all.
     mutating func pass(at now: Instant) {
-        guard now - (last?.at ?? since) > watch.staleAfter else { return }
+        guard now - heardAt > watch.staleAfter else { return }
         switch reading {
         case .value(let quantity): reading = .stale(last: quantity)
         case .stale, .failed: break

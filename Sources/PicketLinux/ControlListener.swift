@@ -11,6 +11,8 @@ public struct ControlListener: ~Copyable {
     private let lock: Descriptor
     private let descriptor: Descriptor
     public let path: String
+    /// Why the socket has another group than was asked for.
+    public let warning: String?
     public var raw: Int32 { descriptor.raw }
 
     public enum Refusal: Error, CustomStringConvertible {
@@ -31,13 +33,36 @@ public struct ControlListener: ~Copyable {
         }
     }
 
-    /// Mode 0660; with `group`, its members may use it.
+    /// Mode 0660; with `group`, its members may use it. A process that may not give it away keeps it for
+    /// its own group: that is no reason to leave the node without an agent.
     public init(path: String, group: String? = nil) throws(Refusal) {
+        try self.init(path: path, group: group) { path, id in
+            unsafe chown(path, uid_t.max, id) == 0 ? 0 : picket_errno()
+        }
+    }
+
+    /// - Parameter give: gives the path to the group, and returns 0 or errno.
+    init(path: String, group: String?, give: (String, gid_t) -> Int32) throws(Refusal) {
         let lock = try ControlListener.lock(path)
-        let listener = try ControlListener.listen(path, group)
+        let listener = try ControlListener.listen(path)
+        self.warning = try group.flatMap { group throws(Refusal) in
+            try ControlListener.refusal(path, group, give)
+        }
         self.lock = lock
         self.descriptor = listener
         self.path = path
+    }
+
+    private static func refusal(
+        _ path: String, _ group: String, _ give: (String, gid_t) -> Int32
+    ) throws(Refusal) -> String? {
+        let id = unsafe picket_group_id(group)
+        guard id >= 0 else { throw .noSuchGroup(group) }
+        let errno = give(path, gid_t(id))
+        if errno == 0 { return nil }
+        guard errno == EPERM else { throw .system(SystemError("chown", path, errno: errno)) }
+        return "\(path) stays with this agent's own group, which may not give it to \(group): "
+            + "SupplementaryGroups=\(group) in a drop-in of picketd.service"
     }
 
     private static func lock(_ path: String) throws(Refusal) -> Descriptor {
@@ -52,21 +77,13 @@ public struct ControlListener: ~Copyable {
         return lock
     }
 
-    private static func listen(_ path: String, _ group: String?) throws(Refusal) -> Descriptor {
+    private static func listen(_ path: String) throws(Refusal) -> Descriptor {
         _ = unsafe unlink(path)
         let socket = unsafe picket_control_listen(path, 0o660)
         guard socket >= 0 else {
             throw .system(SystemError("listen", path, errno: picket_errno()))
         }
-        let listener = Descriptor(owning: socket)
-        if let group {
-            let id = unsafe picket_group_id(group)
-            guard id >= 0 else { throw .noSuchGroup(group) }
-            guard unsafe chown(path, uid_t.max, gid_t(id)) == 0 else {
-                throw .system(SystemError("chown", path, errno: picket_errno()))
-            }
-        }
-        return listener
+        return Descriptor(owning: socket)
     }
 
     private static func holder(of path: String) -> Int32 {

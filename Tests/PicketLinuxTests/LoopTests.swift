@@ -144,6 +144,24 @@ struct ControlListenerTests {
         first.withdraw()
     }
 
+    @Test func `a group that the agent may not give the socket to is a warning`() throws {
+        let scratch = Scratch()
+        let path = scratch.file("sock")
+        do {
+            let listener = try ControlListener(path: path, group: "daemon") { _, _ in EPERM }
+            #expect(listener.warning?.contains("SupplementaryGroups=daemon") == true)
+            #expect(unsafe access(path, F_OK) == 0)
+        }
+        do {
+            let listener = try ControlListener(path: path, group: "daemon") { _, _ in 0 }
+            #expect(listener.warning == nil)
+        }
+        do throws(ControlListener.Refusal) {
+            _ = try ControlListener(path: path, group: "daemon") { _, _ in EROFS }
+            Issue.record("a file system that takes no change was no reason to end")
+        } catch { #expect(error.description.hasPrefix("chown")) }
+    }
+
     @Test func `a socket that a dead agent left is replaced`() throws {
         let scratch = Scratch()
         let path = scratch.file("sock")

@@ -8,6 +8,8 @@ SYSTEMD_UNITS ?= /etc/systemd/system
 SYSUSERS ?= /usr/lib/sysusers.d
 TMPFILES ?= /usr/lib/tmpfiles.d
 UDEV_RULES ?= /etc/udev/rules.d
+# polkitd looks here and in /usr/share, wherever PREFIX is.
+POLKIT_RULES ?= /etc/polkit-1/rules.d
 EMBEDDED_SCRATCH := .build-embedded
 EMBEDDED_PICKETD := $(EMBEDDED_SCRATCH)/release/picketd
 BUILD := .build/debug
@@ -155,10 +157,11 @@ install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenario
 	install -Dm644 -t $(DESTDIR)$(SYSUSERS) sysusers.d/picket.conf
 	install -Dm644 -t $(DESTDIR)$(TMPFILES) tmpfiles.d/picket.conf
 	install -Dm644 -t $(DESTDIR)$(UDEV_RULES) udev/60-picket.rules
-	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/polkit-1/rules.d polkit/60-picket.rules
+	install -Dm644 -t $(DESTDIR)$(POLKIT_RULES) polkit/60-picket.rules
 	install -d $(DESTDIR)$(SYSTEMD_UNITS)
 	sed 's|/usr/local/|$(PREFIX)/|g' systemd/picketd.service > $(DESTDIR)$(SYSTEMD_UNITS)/picketd.service
-	@echo "Installed. Next: systemd-sysusers, picket init, picket keygen, picket check, picket doctor."
+	@echo "Installed. Next, as root: systemd-sysusers; systemd-tmpfiles --create; udevadm control --reload;"
+	@echo "udevadm trigger; systemctl daemon-reload. Then picket init, picket keygen, picket check, picket doctor."
 
 .PHONY: deb
 deb: ## Build the Debian package, .build-deb/picket_VERSION_ARCHITECTURE.deb

@@ -56,6 +56,7 @@ struct Main {
         }
         for warning in settings.warnings { logger.log(.warning, warning.text) }
         if options.checkOnly {
+            do throws(StartupError) { try Startup.verify(settings) } catch { Startup.end(error) }
             say("\(options.configuration): correct", on: 1)
             return ExitCode.planned
         }

@@ -1,5 +1,6 @@
 import CPicket
 import PicketCore
+import PicketLinux
 
 /// The command line.
 struct Options {
@@ -8,9 +9,7 @@ struct Options {
     var node: String?
     /// The socket of a simulated rack, whose devices and links then stand for the real ones.
     var rack: String?
-    var boards = [
-        "/etc/picket/boards", "/usr/local/share/picket/boards", "/usr/share/picket/boards",
-    ]
+    var boards = Directory.boards
     var checkOnly = false
     var debug = false
 
@@ -29,9 +28,10 @@ struct Options {
 
           --config FILE   the pair's configuration (/etc/picket/picket.yaml)
           --node NAME     this node's name, in place of the file's
-          --boards DIR    where board files lie; may be given several times
+          --boards DIR    where board files lie, in place of /etc/picket/boards and those that came
+                          with picketd; may be given several times
           --rack SOCKET   run on a simulated rack: all hardware and links are simulated
-          --check         check the configuration, say what is wrong with it, and end
+          --check         check configuration, board and key as a start would, say what is wrong, and end
           --debug         log everything
           --version
           --help

@@ -82,6 +82,12 @@ enum Startup {
         if !wrong.isEmpty { throw .wrong(wrong) }
     }
 
+    /// What of this machine would keep an agent with these settings from starting. Drives nothing.
+    static func verify(_ settings: Configuration) throws(StartupError) {
+        try compare(settings)
+        _ = try keys(settings.keys)
+    }
+
     static func names(_ settings: Configuration) -> Names {
         var links: [String] = []
         for link in settings.links {
@@ -220,7 +226,13 @@ enum Startup {
         system(
             try DurableFile.makeDirectory(DurableFile.parent(of: paths.controlSocket)))
         do throws(ControlListener.Refusal) {
-            return try ControlListener(path: paths.controlSocket, group: paths.controlGroup)
+            let listener = try ControlListener(
+                path: paths.controlSocket, group: paths.controlGroup)
+            if let warning = listener.warning {
+                var logger = Logger(threshold: .info)
+                logger.log(.warning, warning)
+            }
+            return listener
         } catch { end(.failed(error.description)) }
     }
 

@@ -224,8 +224,13 @@ struct BoardFiles {
     let library: BoardLibrary
 
     init(near files: [String]) {
-        var directories = files.map { RackFile.beside($0, "boards") }
-        directories += Shipped.directories.map { $0 + "/boards" }
+        self.init(
+            in: files.map { RackFile.beside($0, "boards") }
+                + Shipped.directories.map { $0 + "/boards" })
+    }
+
+    /// Of two with one name, the first.
+    init(in directories: [String]) {
         var found: [BoardFile] = []
         for directory in directories {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <grp.h>
+#include <pwd.h>
 #include <malloc.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -198,6 +199,14 @@ uid_t picket_peer_user(int socket) {
 int64_t picket_group_id(const char *name) {
     struct group *group = getgrnam(name);
     return group ? (int64_t)group->gr_gid : -1;
+}
+
+bool picket_user(const char *name, uid_t *user, gid_t *group) {
+    struct passwd *entry = getpwnam(name);
+    if (!entry) return false;
+    *user = entry->pw_uid;
+    *group = entry->pw_gid;
+    return true;
 }
 
 // Polling

@@ -51,7 +51,7 @@ func hex(_ byte: UInt8) -> String {
 /// Near is an edit distance of a third of the word's length or less: one slip in a short word, two or
 /// three in a long one. Case and `-` for `_` count for nothing.
 @inline(never)
-func nearest(_ word: String, _ candidates: [String]) -> String? {
+public func nearest(_ word: String, _ candidates: [String]) -> String? {
     let from = folded(word)
     if from.isEmpty || from.count > 64 { return nil }
     var best: String?

@@ -8,7 +8,7 @@ public struct HistoryEntry: Sendable {
     public var milliseconds: Int64
     public var node: String
     public var severity: Trace.Kind.Severity
-    /// A trace kind's label, or the shell's own word, as in "sensor" or "reload".
+    /// A trace kind's label, or one of `shellKinds`.
     public var kind: String
     public var text: String
     /// A drill or a simulated board had a part in it.
@@ -43,6 +43,14 @@ public struct HistoryEntry: Sendable {
         self.simulated = simulated
     }
 
+    /// The kinds of what the shell itself has to say.
+    public static let shellKinds = [
+        "drill", "fence_timing", "note", "relay", "reload", "reset", "resource", "sensor",
+        "watchdog",
+    ]
+    /// All that stands under `kind`.
+    public static var kinds: [String] { Trace.Kind.allCases.map { $0.label } + shellKinds }
+
     /// One line of JSON with its line feed.
     public var json: [UInt8] {
         JSONWriter.line { json in
@@ -64,7 +72,10 @@ public struct HistoryEntry: Sendable {
         if trace.cause != .none { json.field("cause", trace.cause.label) }
         if let refusal = trace.refusal { json.field("refusal", refusal.label) }
         if let duration = trace.duration { json.field("milliseconds", inMilliseconds(duration)) }
-        if let number = trace.number { json.field("number", number) }
+        guard let number = trace.number else { return }
+        // Links are counted from 1 by whoever reads this, and from 0 by the machine.
+        let isLink = trace.kind == .linkUp || trace.kind == .linkDown
+        json.field("number", isLink ? number &+ 1 : number)
     }
 }
 

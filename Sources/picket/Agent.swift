@@ -76,15 +76,18 @@ final class AgentConnection {
     deinit { close(descriptor) }
 
     private static func unreachable(_ path: String, errno: Int32) -> Failure {
-        let reason =
+        let (code, reason) =
             switch errno {
-            case ENOENT: "there is no socket; is picketd running on this node?"
-            case ECONNREFUSED: "nobody answers there; picketd has ended."
+            case ENOENT: ("unreachable", "there is no socket; is picketd running on this node?")
+            case ECONNREFUSED: ("unreachable", "nobody answers there; picketd has ended.")
             case EACCES, EPERM:
-                "you may not use it; be root, or of the group that the configuration names."
-            default: unsafe String(cString: picket_error_text(errno)) + "."
+                (
+                    "forbidden",
+                    "you may not use it; be root, or of its group (picket, or what control.group names)."
+                )
+            default: ("unreachable", unsafe String(cString: picket_error_text(errno)) + ".")
             }
-        return Failure(.unreachable, "unreachable", "no agent at \(path): \(reason)")
+        return Failure(.unreachable, code, "no agent at \(path): \(reason)")
     }
 
     func send(_ request: Request) throws {

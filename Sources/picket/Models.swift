@@ -182,7 +182,10 @@ struct ReplyModel: Decodable {
         do {
             let reply = try decoder.decode(ReplyModel.self, from: line)
             if reply.type == "error" {
-                throw Failure(.refused, reply.code ?? "error", reply.text ?? "refused.")
+                let code = reply.code ?? "error"
+                throw Failure(
+                    ["unknown_name", "malformed"].contains(code) ? .usage : .refused, code,
+                    reply.text ?? "refused.")
             }
             guard reply.type == type else { throw unknown("a \(reply.type)") }
             return try decoder.decode(model, from: line)

@@ -11,26 +11,29 @@ struct Main {
             var command = try Picket.parseAsRoot()
             try command.run()
         } catch {
-            let code = Picket.exitCode(for: error)
-            if code == .validationFailure { refuseUnknownVerb() }
-            guard code == .validationFailure else { Picket.exit(withError: error) }
-            Terminal.complain(Picket.fullMessage(for: error))
+            guard Picket.exitCode(for: error) == .validationFailure else {
+                Picket.exit(withError: error)
+            }
+            let unknown = unknownVerb()
+            if CommandLine.arguments.contains("--json") {
+                Terminal.write(Reply.failure("usage", unknown ?? Picket.message(for: error)))
+            } else {
+                Terminal.complain(unknown.map { "picket: " + $0 } ?? Picket.fullMessage(for: error))
+            }
             exit(Exit.usage.rawValue)
         }
     }
 
     /// A misspelt verb would else be taken for an argument of `status`, and refused as one.
-    private static func refuseUnknownVerb() {
+    private static func unknownVerb() -> String? {
         guard let verb = CommandLine.arguments.dropFirst().first, !verb.hasPrefix("-") else {
-            return
+            return nil
         }
         let verbs = Picket.configuration.groupedSubcommands.flatMap { $0.subcommands }
             .map { $0._commandName }
-        guard !verbs.contains(verb), verb != "help" else { return }
-        Terminal.complain(
-            "picket: there is no verb \"\(verb)\". Known are \(PicketControl.Text.list(verbs)); "
-                + "\"picket --help\" says more.")
-        exit(Exit.usage.rawValue)
+        guard !verbs.contains(verb), verb != "help" else { return nil }
+        return "there is no verb \"\(verb)\". Known are \(PicketControl.Text.list(verbs)); "
+            + "\"picket --help\" says more."
     }
 }
 

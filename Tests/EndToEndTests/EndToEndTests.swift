@@ -86,6 +86,10 @@ extension EndToEnd {
             ("when: fences many", "expected a count"),
             ("when: []\n    then: crash east", "unknown key"),
             ("within: soon", "expected"),
+            (
+                "when: west reports fence_refsued",
+                "\"fence_refsued\" is no kind of history entry; did you mean fence_refused?"
+            ),
         ])
         func `a phrase that is none is refused with its place`(
             _ step: String, _ reason: String
@@ -96,6 +100,28 @@ extension EndToEnd {
             )
             #expect(complaint.contains("@/bad.yaml:"), "\(complaint)")
             #expect(complaint.contains(reason), "\(complaint)")
+        }
+
+        @Test(arguments: [
+            ["rack", "--json", "no-such-scenario"], ["rack", "--json", "--repeat", "0", "demo"],
+            ["status", "--json", "--no-such-option"], ["no-such-verb", "--json"],
+            ["drill", "link", "9", "--for", "1s", "--json"],
+        ])
+        func `a wrong command line is refused in JSON where that was asked for`(
+            arguments: [String]
+        ) throws {
+            let result = try Program.run("picket", arguments)
+            #expect(result.status == 2)
+            #expect(result.output.count == 1)
+            let error = try Program.object(#require(result.output.last))
+            #expect(error["type"] as? String == "error" && error["code"] as? String == "usage")
+        }
+
+        @Test func `the scenarios are listed in JSON as well`() throws {
+            let names = try Program.rack("--list", "--json").output.map {
+                try Program.object($0)["name"] as? String
+            }
+            #expect(names.contains("primary-killed"))
         }
 
         @Test func `a scenario that is not met fails with 1 and says why`() throws {

@@ -48,6 +48,18 @@ extension EndToEnd {
             #expect(status["contact"] as? String == "established")
         }
 
+        @Test(arguments: [
+            ["handover", "nothing"], ["failback", "nothing"], ["clear", "nothing"],
+            ["fence", "nobody", "--yes"], ["fence", "confirm", "nobody", "--yes"],
+            ["drill", "sensor", "nothing", "--fail", "--for", "1s"],
+        ])
+        func `an unknown name is a wrong command line`(arguments: [String]) throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let result = try Program.run("picket", arguments + ["--socket", pair.socket("east")])
+            #expect(result.status == 2, "\(result)")
+        }
+
         @Test func `a group moves by hand and returns by hand`() throws {
             let pair = try LivePair()
             defer { pair.end() }

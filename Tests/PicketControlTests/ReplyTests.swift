@@ -136,6 +136,14 @@ struct NarratorTests {
 }
 
 struct HistoryTests {
+    @Test(arguments: [Trace.Kind.linkUp, .linkDown])
+    func `links count from 1 in the history`(kind: Trace.Kind) throws {
+        let entry = HistoryEntry(
+            Trace(kind, number: 0), narrator: Narrator(names: names), milliseconds: 0,
+            simulated: false)
+        #expect(String(decoding: entry.json, as: UTF8.self).contains(#""number":1,"#))
+    }
+
     @Test func `an entry carries what the machine knew and what a person reads`() throws {
         let entry = HistoryEntry(
             Trace(

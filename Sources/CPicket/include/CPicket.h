@@ -65,6 +65,8 @@ pid_t picket_peer_process(int socket);
 uid_t picket_peer_user(int socket);
 /// -1 where there is no such group.
 int64_t picket_group_id(const char *name);
+/// A user and its own group; false where there is no such user.
+bool picket_user(const char *name, uid_t *user, gid_t *group);
 
 // Polling.
 int picket_epoll_create(void);

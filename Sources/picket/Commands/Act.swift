@@ -162,14 +162,16 @@ struct MaintenanceCommand: PicketCommand {
 struct PauseCommand: PicketCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause",
-        abstract: "Agrees a pause with the peer and ends this agent, for an upgrade.",
+        abstract: "Agrees a pause with the peer and ends this agent, to replace it by another.",
         discussion: """
-            The groups keep running; the peer does not fence this node meanwhile; the agent that \
-            starts next (the service manager starts it) adopts the groups. If it does not come \
-            back in time, the peer takes over.
+            The groups keep running; the peer does not fence this node meanwhile. The service manager \
+            starts the agent that is installed by then at once, and that one adopts the groups. If it \
+            does not come back in time, the peer takes over.
+
+            The Debian package pauses by itself when it is upgraded. By hand: first install, then pause.
 
             EXAMPLE
-              picket pause --for 30s && apt-get install ./picket.deb
+              make install && picket pause --for 30s
             """)
     @OptionGroup var agent: AgentOptions
     @Option(name: .customLong("for"), help: ArgumentHelp("How long at most.", valueName: "time"))

@@ -53,7 +53,10 @@ struct DoctorCommand: PicketCommand {
                 "configuration", .bad, "\(file) has \(errors.list.count) mistakes",
                 "picket check \(file)")
         } catch let failure as Failure {
-            findings.add("configuration", .bad, failure.text, "picket init, as root")
+            findings.add(
+                "configuration", .bad, failure.text,
+                failure.code == "missing"
+                    ? "picket init --output \(file), as root; then edit it" : Self.rights)
         } catch {}
         return nil
     }
@@ -64,10 +67,9 @@ struct DoctorCommand: PicketCommand {
         for path in settings.keys {
             do throws(FileError) {
                 _ = try KeyFile.load(path)
-                findings.add("key", .ok, "\(path) is a key, and its owner's alone")
+                Self.lookAtOwner(path, AgentUser(), &findings)
             } catch {
-                findings.add(
-                    "key", .bad, error.description, "picket keygen; both nodes get the same")
+                findings.add("key", .bad, error.description, remedy(for: error))
             }
         }
         if let board = settings.board, !board.models.isEmpty, let model = ThisMachine.model {
@@ -84,20 +86,53 @@ struct DoctorCommand: PicketCommand {
         lookAtUnits(settings, &findings)
     }
 
+    private static let rights = "run this as root, or as a member of the group picket"
+
+    private func remedy(for error: FileError) -> String? {
+        if case .system(let error) = error, error.errno == EACCES {
+            return Self.rights
+        }
+        if case .system(let error) = error, error.errno == ENOENT {
+            return "picket keygen, or copy it from the peer: both nodes have the same"
+        }
+        return nil  // The error says it.
+    }
+
+    /// Root may read every key; the agent reads its own.
+    static func lookAtOwner(_ path: String, _ agent: AgentUser?, _ findings: inout Findings) {
+        var status = stat()
+        if let agent, unsafe stat(path, &status) == 0, status.st_uid != agent.user {
+            findings.add(
+                "key", .bad, "\(path) is not \(agent.name)'s, as whom the agent runs",
+                "chown \(agent.both) \(path)")
+        } else {
+            findings.add("key", .ok, "\(path) is a key, and its owner's alone")
+        }
+    }
+
     /// Where the agent has a user of its own, it is polkit that lets it start units.
     private func lookAtUnits(_ settings: Configuration, _ findings: inout Findings) {
         let units = settings.groups.flatMap(\.resources).compactMap { resource -> String? in
             if case .unit(let name) = resource.kind { name } else { nil }
         }
         guard !units.isEmpty, unsafe picket_group_id("picket") >= 0 else { return }
-        let there = FileManager.default.fileExists(
+        let files = FileManager.default
+        let rules = ["/usr/share", "/etc"].map { "\($0)/polkit-1/rules.d" }
+        if !files.fileExists(
             atPath: "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service")
-        findings.add(
-            "units", there ? .ok : .bad,
-            there
-                ? "polkit is there, for \(PicketControl.Text.list(units))"
-                : "there is no polkit, and without it the agent starts no unit",
-            there ? nil : "apt install polkitd")
+        {
+            findings.add(
+                "units", .bad, "there is no polkit, and without it the agent starts no unit",
+                "apt install polkitd")
+        } else if geteuid() == 0,
+            !rules.contains(where: { files.fileExists(atPath: $0 + "/60-picket.rules") })
+        {
+            findings.add(
+                "units", .bad, "polkit has no rule by which the agent may start units",
+                "install -m 644 polkit/60-picket.rules /etc/polkit-1/rules.d")
+        } else {
+            findings.add("units", .ok, "polkit is there, for \(PicketControl.Text.list(units))")
+        }
     }
 
     private func lookAtLines(_ settings: Configuration, _ findings: inout Findings) {
@@ -113,7 +148,7 @@ struct DoctorCommand: PicketCommand {
                         findings.add(
                             "line", held ? .ok : .bad,
                             held ? "line \(line.name) is the agent's" : error.description,
-                            held ? nil : "picket init shows the lines and who uses them")
+                            held ? nil : "picket init, as root, shows the lines and who uses them")
                     } else {
                         findings.add("line", .ok, "line \(line.name) is there, and free")
                     }
@@ -135,7 +170,11 @@ struct DoctorCommand: PicketCommand {
                         "watchdog", .bad, "\(path) is held by \(holder)",
                         "end that; if it is systemd: RuntimeWatchdogSec=off, as in HARDWARE.md")
                 }
-            } catch { findings.add("watchdog", .bad, error.description) }
+            } catch {
+                findings.add(
+                    "watchdog", .bad, error.description,
+                    "load its driver (modprobe); picket init shows those that are there")
+            }
         }
     }
 
@@ -194,13 +233,18 @@ struct DoctorCommand: PicketCommand {
     private func askAgent(_ findings: inout Findings) {
         let status: StatusModel
         do { status = try agent.status() } catch {
-            let text = (error as? Failure)?.text ?? "no agent"
-            return findings.add("agent", .bad, text, "systemctl start picketd")
+            let failure = error as? Failure
+            // What is wrong with a configuration that was to name the socket is told above.
+            if failure?.exit == .usage { return }
+            return findings.add(
+                "agent", .bad, failure?.text ?? "no agent",
+                failure?.code == "forbidden" ? Self.rights : "systemctl start picketd")
         }
         findings.add("agent", .ok, "picketd \(status.version) of \(status.node) answers")
         if !status.simulated.isEmpty {
             findings.add(
-                "simulated", .bad, "simulated: \(status.simulated.joined(separator: ", "))")
+                "simulated", .bad, "simulated: \(status.simulated.joined(separator: ", "))",
+                "nothing on a rack; on a node: end the drill, name a real board")
         }
         if let fault = status.watchdog.fault {
             let holder = runtimeWatchdog
@@ -208,7 +252,7 @@ struct DoctorCommand: PicketCommand {
                 "watchdog", .bad, fault,
                 holder.map {
                     "systemd has it (RuntimeWatchdogSec, \($0)): set RuntimeWatchdogSec=off"
-                })
+                } ?? "picket init shows the watchdogs and who has them; HARDWARE.md, Watchdog")
         } else {
             findings.add(
                 "watchdog", status.watchdog.armed ? .ok : .weak,

@@ -18,7 +18,7 @@ struct InitCommand: PicketCommand {
             The draft fences nobody until it is edited.
 
             EXAMPLE
-              sudo picket init --scan --output /etc/picket/picket.yaml
+              sudo picket init --scan --output draft.yaml
             """)
     @Option(
         name: .shortAndLong,
@@ -34,15 +34,26 @@ struct InitCommand: PicketCommand {
         let text =
             try MachineDraft(scan: scan, boards: boards).lines().joined(separator: "\n") + "\n"
         guard let output else { return Terminal.write(Array(text.utf8)) }
-        guard !FileManager.default.fileExists(atPath: output) else {
-            throw Failure(.refused, "exists", "\(output) is there already; it is not replaced.")
+        let descriptor = unsafe picket_open_file(
+            output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw refusal(output, picket_errno()) }
+        defer { close(descriptor) }
+        let bytes = Array(text.utf8)
+        guard unsafe CPicket.write(descriptor, bytes, bytes.count) == bytes.count else {
+            let errno = picket_errno()
+            unsafe unlink(output)
+            throw refusal(output, errno)
         }
-        do {
-            try Data(text.utf8).write(
-                to: URL(fileURLWithPath: output), options: .withoutOverwriting)
-        } catch { throw Failure(.refused, "unwritable", "\(output) cannot be written.") }
         Terminal.say(
             "Wrote \(output). Next: edit it; picket keygen; picket check \(output); picket doctor.")
+    }
+
+    private func refusal(_ output: String, _ errno: Int32) -> Failure {
+        if errno == EEXIST {
+            return Failure(.refused, "exists", "\(output) is there already; it is not replaced.")
+        }
+        return Failure(
+            .refused, "unwritable", "\(output) cannot be written: \(SystemError.text(of: errno)).")
     }
 }
 
@@ -71,7 +82,7 @@ struct MachineDraft {
             "    \(host == "west" ? "east" : "west"): { links: [192.0.2.2:7780] }", "",
         ]
         if let board { lines.append("board: \(board.name)") }
-        lines += watchdogs(board) + sensors() + relays(board)
+        lines += watchdogs(board) + Self.sensors(suggestedSensors()) + relays(board)
         lines += [
             "",
             "groups: {}                      # what is active on one node at a time;"
@@ -100,8 +111,8 @@ struct MachineDraft {
 
     // MARK: Sensors
 
-    private func sensors() -> [String] {
-        var lines = ["", "sensors:"]
+    private func suggestedSensors() -> [String] {
+        var lines: [String] = []
         for name in Directory.names("/sys/class/hwmon") where name.hasPrefix("hwmon") {
             let directory = "/sys/class/hwmon/\(name)"
             guard let chip = (try? DurableFile.line("\(directory)/name")) ?? nil else { continue }
@@ -109,15 +120,26 @@ struct MachineDraft {
                 let input = String(file.dropLast(6))
                 guard HwmonDescription.scale(of: input) != nil else { continue }
                 lines.append(
-                    "  # \(chip)_\(input): { driver: hwmon, chip: \(chip), input: \(input) }")
+                    "#   \(chip)_\(input): { driver: hwmon, chip: \(chip), input: \(input) }")
             }
         }
         for number in buses() {
             let name = (try? DurableFile.line("/sys/class/i2c-dev/i2c-\(number)/name")) ?? nil
-            lines.append("  # bus \(number): \(name ?? "unnamed")")
+            lines.append("# bus \(number): \(name ?? "unnamed")")
             if scan { lines += chips(on: number) }
         }
-        return lines.count == 2 ? ["", "sensors: {}"] : lines + ["  {}"]
+        return lines
+    }
+
+    /// Suggestions, of which none is taken until it is uncommented, like the key that they stand under.
+    static func sensors(_ suggestions: [String]) -> [String] {
+        suggestions.isEmpty
+            ? ["", "sensors: {}"]
+            : [
+                "",
+                "# sensors:                     # take \"# \" from here and from what you want of it",
+            ]
+                + suggestions
     }
 
     private func buses() -> [Int] {
@@ -127,19 +149,19 @@ struct MachineDraft {
 
     private func chips(on number: Int) -> [String] {
         guard var bus = try? I2CBus(number: number) else {
-            return ["  #   it cannot be opened"]
+            return ["#   it cannot be opened"]
         }
         var lines: [String] = []
         for address in UInt8(0x08)...0x77 {
             do throws(BusError) {
                 _ = try bus.transaction(address: address, write: [], read: 1)
-                lines.append("  #   0x\(String(address, radix: 16)): \(identify(address, &bus))")
+                lines.append("#   0x\(String(address, radix: 16)): \(identify(address, &bus))")
             } catch {
                 switch error {
                 case .claimed:
                     lines.append(
-                        "  #   0x\(String(address, radix: 16)): a driver of the kernel has it")
-                case .timeout, .vanished: return lines + ["  #   the bus does not answer"]
+                        "#   0x\(String(address, radix: 16)): a driver of the kernel has it")
+                case .timeout, .vanished: return lines + ["#   the bus does not answer"]
                 case .nak, .arbitrationLost, .other: continue
                 }
             }

@@ -176,7 +176,8 @@ struct KeygenCommand: PicketCommand {
         commandName: "keygen",
         abstract: "Makes a pair's key: 32 random bytes in a new file, mode 0600.",
         discussion: """
-            Refuses to overwrite. Both nodes need the same file; the command says how to copy it.
+            Refuses to overwrite. Run by root it gives the file to the user picket, as whom the agent \
+            runs. Both nodes need the same file; the command says how to copy it.
 
             EXAMPLE
               sudo picket keygen /etc/picket/rack7.key
@@ -194,12 +195,15 @@ struct KeygenCommand: PicketCommand {
         let written = unsafe key.withUnsafeBytes { bytes in
             unsafe CPicket.write(descriptor, bytes.baseAddress, bytes.count)
         }
-        guard written == key.count, fchmod(descriptor, 0o600) == 0, fsync(descriptor) == 0 else {
+        let owner = AgentUser()
+        guard written == key.count, fchmod(descriptor, 0o600) == 0,
+            owner?.take(descriptor) ?? true, fsync(descriptor) == 0
+        else {
             let errno = picket_errno()
             unsafe unlink(file)
             throw refusal(errno)
         }
-        tell()
+        tell(owner)
     }
 
     private func refusal(_ errno: Int32) -> Failure {
@@ -213,7 +217,7 @@ struct KeygenCommand: PicketCommand {
         return Failure(.refused, "not_written", "cannot write \(file): \(reason).")
     }
 
-    private func tell() {
+    private func tell(_ owner: AgentUser?) {
         if json {
             return Terminal.write(
                 JSONWriter.line { json in
@@ -222,14 +226,42 @@ struct KeygenCommand: PicketCommand {
                     json.field("bytes", 32)
                 })
         }
+        Terminal.say("Wrote a new key to \(file), readable by its owner alone.")
+        if let owner, !owner.isMine {
+            Terminal.say("The agent runs as \(owner.name): chown \(owner.both) \(file)")
+        }
+        let change = owner.map { "\n    ssh root@PEER chown \($0.both) \(file)" } ?? ""
         Terminal.say(
             """
-            Wrote a new key to \(file), readable by its owner alone.
-            Copy it to the peer over a channel that you trust, with its mode:
+            Copy it to the peer over a channel that you trust, with its mode and owner:
 
-                scp -p \(file) root@PEER:\(file)
+                scp -p \(file) root@PEER:\(file)\(change)
 
             and name it in both configurations: "pair: { key: \(file) }".
             """)
     }
+}
+
+/// The user as whom the service runs, where there is one.
+struct AgentUser {
+    let name: String
+    let user: uid_t
+    let group: gid_t
+
+    init?(_ name: String = "picket") {
+        var (user, group): (uid_t, gid_t) = (0, 0)
+        guard unsafe picket_user(name, &user, &group) else { return nil }
+        self.name = name
+        self.user = user
+        self.group = group
+    }
+
+    /// As chown takes it.
+    var both: String { "\(name):\(name)" }
+
+    /// What this process makes belongs to the user, or is given to it.
+    var isMine: Bool { geteuid() == 0 || geteuid() == user }
+
+    /// Gives a file to the user, where this process may. False where that fails.
+    func take(_ file: Int32) -> Bool { geteuid() != 0 || fchown(file, user, group) == 0 }
 }

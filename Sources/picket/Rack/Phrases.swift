@@ -17,7 +17,7 @@
 ///     link N|all [to NODE] [loss P%] [duplicate P%] [reorder P%] [delay D] [jitter D]
 ///     GROUP of NODE start|stop|monitor hangs | fails | works | slow DURATION
 ///     command NODE TEXT                   a request to the agent's control socket
-///     clock of NODE +1d | -1d             a step of its wall clock
+///     clock of NODE +1d | -1d             a step of its wall clock; also s, m and h
 ///     disk of NODE full | free
 ///     key of NODE wrong | right           read at the agent's next start
 ///     capture NAME | end capture | replay NAME
@@ -36,7 +36,7 @@
 ///     NODE off | NODE running             by the rack's
 ///     GROUP active [on NODE] | GROUP inactive                       by the records of its processes
 ///     fences|attempts|takeovers|handovers|resets N                         at least so many
-///     NODE reports KIND [N times]         an entry of its history
+///     NODE reports KIND [N times]         an entry of its history of this kind
 ///     NODE says WORDS                     an entry of its history has these words in its sentence
 ///     sensor NAME of NODE is normal|warn|critical|stale|failed      by its agent's word
 import PicketConfig
@@ -352,7 +352,7 @@ struct PhraseReader {
         case "off": return .power(node, on: false)
         case "running": return .power(node, on: true)
         case "reports":
-            let kind = try next("the kind of a history entry")
+            let kind = try historyKind()
             var times = 1
             if peek() != nil {
                 times = try integer("a count")
@@ -368,6 +368,15 @@ struct PhraseReader {
             throw PhraseError(
                 "expected \"is PHASE\", \"off\", \"running\", \"reports KIND\" or \"says WORDS\"")
         }
+    }
+
+    private mutating func historyKind() throws(PhraseError) -> String {
+        let kind = try next("the kind of a history entry")
+        guard HistoryEntry.kinds.contains(kind) else {
+            let hint = nearest(kind, HistoryEntry.kinds).map { "; did you mean \($0)?" } ?? ""
+            throw PhraseError("\"\(kind)\" is no kind of history entry\(hint)")
+        }
+        return kind
     }
 
     // MARK: - Words

@@ -2,6 +2,7 @@ import ArgumentParser
 import CPicket
 import Foundation
 import PicketConfig
+import PicketControl
 import PicketLinux
 
 /// `picket rack`: a rehearsal of a pair on hardware that is not there.
@@ -65,13 +66,19 @@ struct RackCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Milliseconds between looks at the agents.", visibility: .hidden))
     var statusEvery = 100
 
+    func validate() throws {
+        if let repetitions, repetitions < 1 {
+            throw ValidationError("--repeat wants a number from 1.")
+        }
+    }
+
     func run() throws {
         if list { return try listScenarios() }
         let status: Int32
         do throws(ConfigurationErrors) {
             status = try RackRun(command: self).run()
         } catch {
-            complain(error.text)
+            refuse(error.text)
             throw ExitCode(2)
         }
         if status != 0 { throw ExitCode(status) }
@@ -79,11 +86,27 @@ struct RackCommand: ParsableCommand {
 
     private func listScenarios() throws {
         guard let directory = Shipped.scenarios else {
-            complain("picket: the scenarios that come with picket are not installed")
+            refuse("picket: the scenarios that come with picket are not installed")
             throw ExitCode(2)
         }
-        for name in Shipped.names(in: directory) { print(name) }
-        if machines { for name in Shipped.names(in: directory + "/lab") { print(name) } }
+        var names = Shipped.names(in: directory)
+        if machines { names += Shipped.names(in: directory + "/lab") }
+        for name in names {
+            guard json else {
+                Terminal.say(name)
+                continue
+            }
+            Terminal.write(
+                JSONWriter.line {
+                    $0.field("type", "scenario")
+                    $0.field("name", name)
+                })
+        }
+    }
+
+    /// Says why nothing was played.
+    func refuse(_ text: String) {
+        if json { Terminal.write(Reply.failure("usage", text)) } else { complain(text) }
     }
 }
 
@@ -111,7 +134,7 @@ struct RackRun {
                 scenarioBytes, file: scenarioPath, name: name, plan: plan)
         }
         do throws(RackFailure) { return try run(plan, scenario) } catch {
-            complain("picket rack: \(error.text)")
+            command.refuse("picket rack: \(error.text)")
             return 2
         }
     }

@@ -284,6 +284,17 @@ int picket_output_pipe(int ends[2]) {
 
 void picket_blocking(int fd) { fcntl(fd, F_SETFL, 0); }
 
+// The kernel spares the agent when memory runs out, and not what it starts. Raising takes no right.
+static void end_sparing(pid_t process) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", process);
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0) return;
+    ssize_t written = write(file, "0", 1);
+    (void)written;
+    close(file);
+}
+
 int picket_spawn(
     const char *const *argv, const char *const *environment, int input, int output,
     pid_t *process) {
@@ -315,6 +326,7 @@ int picket_spawn(
         process, argv[0], &files, &attributes, (char *const *)argv, (char *const *)environment);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
+    if (!error) end_sparing(*process);
     return error;
 }
 
@@ -349,6 +361,13 @@ int picket_reap(pid_t process, int *status) {
     if (reaped != process) return 0;
     *status = WIFSIGNALED(raw) ? -WTERMSIG(raw) : WEXITSTATUS(raw);
     return 1;
+}
+
+bool picket_group_gone(pid_t group) {
+    // What it left behind may have become this process's own.
+    int raw;
+    while (waitpid(-group, &raw, WNOHANG) > 0) {}
+    return kill(-group, 0) < 0 && errno == ESRCH;
 }
 
 int picket_thread(

@@ -6,6 +6,10 @@
 /// What a process says on standard output or error comes out as lines, bounded in length and
 /// number. A process that goes on in the background should have its output redirected: the pipe
 /// ends with the agent.
+///
+/// One that was killed has ended when nothing of its group is there any more: what it started may
+/// hang in the kernel, and do its work later. The number of a group is not given to another
+/// process while one of its members lives, also when its leader was reaped.
 
 import CPicket
 public import PicketCore
@@ -54,6 +58,8 @@ private struct Launched: Sendable {
 private struct Child {
     var process: Int32 = 0
     var killed = false
+    /// It was killed and has ended, and others of its group are still there.
+    var end: ChildEnd?
 }
 
 private final class Output {
@@ -83,16 +89,23 @@ public final class Children {
     private let results: BoundedQueue<Launched>
     private var children: [(id: UInt32, child: Child)] = []
     private var outputs: [Output] = []
-    private var refused: [UInt32] = []
+    /// What the launcher has no room for yet.
+    private var waiting: [Order] = []
+    /// Handed to the launcher, and not heard of since.
+    private var starting = 0
+    private var clock = Clock()
+    private var pause = Children.shortestPause
     private var buffer = [UInt8](repeating: 0, count: 4096)
 
     /// No errno.
     private static let late: Int32 = -1
-    static let most = 64
+    static let mostStarting = 64
     static let longestLine = 1024
     static let mostLines = 200
     /// Pipes that outlive their process because something went on in the background.
     static let mostOutputs = 64
+    static let shortestPause = Duration.milliseconds(1)
+    static let longestPause = Duration.milliseconds(250)
 
     /// - Parameters:
     ///   - directory: where what is under way is noted (Actions.swift); it must be there.
@@ -100,15 +113,15 @@ public final class Children {
     public init(notedIn directory: String, session: SessionID) throws(SystemError) {
         let notes = ActionNotes(directory: directory, session: String(session.value, radix: 16))
         // What has ended is forgotten beside what is started.
-        let orders = try BoundedQueue<Order>(capacity: 192)
-        let results = try BoundedQueue<Launched>(capacity: 128)
+        let orders = try BoundedQueue<Order>(capacity: 3 * Children.mostStarting)
+        let results = try BoundedQueue<Launched>(capacity: Children.mostStarting)
         self.orders = orders
         self.results = results
         try Worker.start("launcher") {
             while true {
                 switch orders.wait() {
                 case .start(let id, let launch)?:
-                    // The loop never has more under way than the queue of results holds.
+                    // No more are started at a time than the queue of results holds.
                     _ = results.push(Children.start(id, launch, notes))
                 case .forget(let id)?: notes.end(id)
                 case nil: continue
@@ -120,46 +133,86 @@ public final class Children {
     /// Readable when a process was started (or could not be).
     public var raw: Int32 { results.raw }
     public var isEmpty: Bool { children.isEmpty }
+    /// When `turn` is to look again, though nothing has become readable.
+    public private(set) var nextDeadline = Instant.distantFuture
 
     /// `id` names it in all that is said of it; unique among those that run.
     public func launch(_ id: UInt32, _ launch: Launch) {
         precondition(!children.contains { $0.id == id }, "two processes of one id")
-        if children.count < Children.most, orders.push(.start(id, launch)) {
-            children.append((id, Child()))
-        } else {
-            refused.append(id)
+        children.append((id, Child()))
+        give(.start(id, launch))
+    }
+
+    private func give(_ order: Order) {
+        waiting.append(order)
+        handOver()
+    }
+
+    private func handOver() {
+        while let order = waiting.first {
+            if case .start = order, starting == Children.mostStarting { return }
+            guard orders.push(order) else { return }
+            waiting.removeFirst()
+            if case .start = order { starting += 1 }
         }
     }
 
     /// Kills the process's whole group, at once. Its end comes as an event.
     public func kill(_ id: UInt32, signal: Int32 = 9) {
-        guard let index = children.firstIndex(where: { $0.id == id }) else { return }
-        children[index].child.killed = signal == 9
+        guard let index = children.firstIndex(where: { $0.id == id }),
+            children[index].child.end == nil
+        else { return }
+        if signal == 9 { children[index].child.killed = true }
         let process = children[index].child.process
         if process > 0 { _ = CPicket.kill(-process, signal) }
     }
 
     /// Moves on: takes what was started, what was said and what has ended. Call it when `raw` or
-    /// an output's descriptor is readable, and on SIGCHLD. New outputs are handed to `watch`.
+    /// an output's descriptor is readable, on SIGCHLD, and at `nextDeadline`. New outputs are handed
+    /// to `watch`.
     public func turn(watch: (Int32) -> Void, _ handle: (Event) -> Void) {
-        while let id = refused.popLast() {
-            handle(.ended(id: id, .notStarted("too many processes are being started")))
-        }
         results.clear()
         while let launched = results.pop() { take(launched, watch: watch, handle) }
+        handOver()
         for output in outputs { read(output, handle) }
         for (id, child) in children where child.process > 0 {
-            var status: Int32 = 0
-            guard unsafe picket_reap(child.process, &status) == 1 else { continue }
+            guard let end = child.end ?? Children.reap(child.process) else { continue }
+            if child.killed, !picket_group_gone(child.process) {
+                let index = children.firstIndex { $0.id == id }
+                if let index { children[index].child.end = end }
+                continue
+            }
             children.removeAll { $0.id == id }
-            _ = orders.push(.forget(id))
+            give(.forget(id))
             for output in outputs where output.id == id { read(output, handle) }
-            handle(.ended(id: id, status < 0 ? .signalled(-status) : .exited(status)))
+            handle(.ended(id: id, end))
         }
         outputs.removeAll { $0.lines < 0 }
+        lookAgain()
+    }
+
+    private static func reap(_ process: Int32) -> ChildEnd? {
+        var status: Int32 = 0
+        guard unsafe picket_reap(process, &status) == 1 else { return nil }
+        return status < 0 ? .signalled(-status) : .exited(status)
+    }
+
+    /// Nobody tells when the last of a group is gone, or what was noted is forgotten: it is looked
+    /// for, ever less often.
+    private func lookAgain() {
+        guard !waiting.isEmpty || children.contains(where: { $0.child.end != nil }) else {
+            nextDeadline = .distantFuture
+            pause = Children.shortestPause
+            return
+        }
+        let now = clock.now()
+        guard nextDeadline == .distantFuture || now >= nextDeadline else { return }
+        nextDeadline = now + pause
+        pause = min(pause * 2, Children.longestPause)
     }
 
     private func take(_ launched: Launched, watch: (Int32) -> Void, _ handle: (Event) -> Void) {
+        starting -= 1
         guard let index = children.firstIndex(where: { $0.id == launched.id }) else { return }
         if launched.error != 0 {
             children.remove(at: index)
@@ -171,7 +224,14 @@ public final class Children {
         }
         children[index].child.process = launched.process
         if children[index].child.killed { _ = CPicket.kill(-launched.process, 9) }
-        if outputs.count >= Children.mostOutputs { outputs.removeFirst() }
+        // What runs is listened to.
+        if outputs.count >= Children.mostOutputs,
+            let left = outputs.firstIndex(where: { output in
+                !children.contains { $0.id == output.id }
+            })
+        {
+            outputs.remove(at: left)
+        }
         outputs.append(Output(id: launched.id, raw: launched.output))
         watch(launched.output)
     }

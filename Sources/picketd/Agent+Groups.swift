@@ -97,7 +97,7 @@ extension Agent {
     func drainChildren() {
         guard
             ready.contains(Token.children) || ready.contains(Token.output)
-                || ready.contains(Token.signals)
+                || ready.contains(Token.signals) || now >= children.nextDeadline
         else { return }
         var events: [Children.Event] = []
         children.turn(

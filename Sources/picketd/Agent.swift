@@ -248,6 +248,7 @@ final class Agent {
     private var nextDeadline: Instant {
         var next = min(machine.nextDeadline, channel.nextHello)
         next = min(next, processes.nextDeadline, groups.nextDeadline)
+        next = min(next, children.nextDeadline)
         next = min(next, healthModel.nextDeadline, drills.nextDeadline)
         if !sensing.monitors.isEmpty { next = min(next, sensing.passedAt + Agent.pass) }
         if fencing.levels.isEmpty == false { next = min(next, relayTestAt) }

@@ -85,6 +85,57 @@ struct ChildrenTests {
         #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
     }
 
+    @Test func `one that was killed has not ended while another of its group is there`() throws {
+        let aside = Scratch()
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
+        let (begun, over) = (aside.file("begun"), aside.file("over"))
+        // Perl leaves the group, and what it forked in it goes only with Perl itself.
+        let holder = """
+            if (fork) { setpgrp(0, 0); system("touch \(begun)"); sleep 1; system("touch \(over)") }
+            else { sleep 60 }
+            """
+        children.launch(1, ChildrenTests.launch("perl -e '\(holder)' & sleep 60"))
+        while unsafe access(begun, F_OK) != 0 {
+            children.turn(watch: { _ in }, { _ in })
+            usleep(2000)
+        }
+        children.kill(1)
+        #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
+        #expect(try DurableFile.read(over) != nil)
+        #expect(children.nextDeadline == .distantFuture && children.isEmpty)
+    }
+
+    @Test func `all of a flood are started, heard and ended`() throws {
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
+        let flood: ClosedRange<UInt32> = 1...200
+        for id in flood { children.launch(id, ChildrenTests.launch("sleep 0.2; echo \(id)")) }
+        var heard: Set<String> = []
+        var ended: Set<UInt32> = []
+        for _ in 0..<4000 where ended.count < flood.count {
+            children.turn(watch: { _ in }) { event in
+                switch event {
+                case .line(_, let line): heard.insert(line)
+                case .ended(let id, let end):
+                    #expect(end == .exited(0))
+                    ended.insert(id)
+                }
+            }
+            usleep(5000)
+        }
+        #expect(ended == Set(flood))
+        #expect(heard == Set(flood.map { "\($0)" }))
+    }
+
+    @Test func `what is started is not spared when memory runs out, as the agent is`() throws {
+        let own = "/proc/self/oom_score_adj"
+        let file = try Descriptor.open(own, O_WRONLY)
+        try file.writeAll(Array("150".utf8), named: own)
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
+        children.launch(1, ChildrenTests.launch("sleep 0.3; cat \(own)"))
+        #expect(ChildrenTests.run(children, until: 1).lines == ["0"])
+        try file.writeAll(Array("0".utf8), named: own)
+    }
+
     @Test func `one whose time has passed is not started`() throws {
         let children = try Children(notedIn: scratch.path, session: SessionID(1))
         var clock = Clock()

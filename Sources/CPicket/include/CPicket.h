@@ -93,6 +93,8 @@ int picket_spawn(
     pid_t *process);
 /// Reaps this process if it has ended: 1, with its exit code or minus its signal; else 0.
 int picket_reap(pid_t process, int *status);
+/// No process of this group is there any more, whoever its parent is.
+bool picket_group_gone(pid_t group);
 // Kills the group of each process whose environment begins with `mark`; how many there were.
 int picket_kill_marked(const char *mark);
 int picket_thread(

@@ -9,7 +9,8 @@ public import PicketHardware
 /// kept `PerNode`, and `me` says which of them this one is.
 ///
 /// Defaults are filled in here, so an optional means "there is none", never "not stated".
-public final class Configuration {
+/// Nothing of it changes once it is loaded.
+public final class Configuration: @unchecked Sendable {
     /// This node's name, and its place in the order of the two names.
     public let node: String
     public let me: NodeID

@@ -44,6 +44,17 @@ public struct Descriptor: ~Copyable, Sendable {
         }
     }
 
+    /// A regular file, to be read. A pipe or a device would keep whoever opens it waiting.
+    static func openFile(_ path: String) throws(SystemError) -> Descriptor {
+        let file = try open(path, picket_read_only)
+        var status = stat()
+        _ = try checked(unsafe fstat(file.raw, &status), "stat", path)
+        guard status.st_mode & 0o170000 == 0o100000 else {
+            throw SystemError("open", path, errno: EINVAL)
+        }
+        return file
+    }
+
     static func open(_ path: String, _ flags: Int32, mode: UInt32 = 0)
         throws(SystemError) -> Descriptor
     {

@@ -8,16 +8,16 @@ import CPicket
 import PicketCore
 
 public enum DurableFile {
-    /// The whole of it; `nil` where there is no such file.
+    /// The whole of it; `nil` where there is no such file. Only of a regular one.
     public static func read(_ path: String, limit: Int = 1 << 20)
         throws(SystemError) -> [UInt8]?
     {
-        let raw = unsafe picket_open_file(path, picket_read_only, 0)
-        if raw < 0 {
-            if picket_errno() == ENOENT { return nil }
-            throw SystemError("open", path, errno: picket_errno())
+        do throws(SystemError) {
+            return try Descriptor.openFile(path).readAll(limit: limit, named: path)
+        } catch {
+            if error.operation == "open", error.errno == ENOENT { return nil }
+            throw error
         }
-        return try Descriptor(owning: raw).readAll(limit: limit, named: path)
     }
 
     /// Replaces the file. `durable` false leaves out the syncs: for what need not outlive a boot.

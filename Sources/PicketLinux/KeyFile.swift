@@ -12,13 +12,10 @@ public enum KeyFile {
         let bytes: [UInt8]
         let mode: UInt32
         do throws(SystemError) {
-            let file = try Descriptor.open(path, picket_read_only)
+            let file = try Descriptor.openFile(path)
             var status = stat()
             _ = try checked(unsafe fstat(file.raw, &status), "stat", path)
             mode = status.st_mode
-            guard mode & 0o170000 == 0o100000 else {
-                throw SystemError("open", path, errno: EINVAL)
-            }
             bytes = try file.readAll(limit: length + 1, named: path)
         } catch { throw .system(error) }
         guard mode & 0o077 == 0 else {

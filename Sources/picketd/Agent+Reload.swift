@@ -7,39 +7,54 @@ import PicketWire
 extension Agent {
     /// SIGHUP: the changed configuration as a whole, or nothing of it. Roles are untouched.
     func reload() {
-        serviceManager?.reloading()
-        defer { serviceManager?.ready(status: statusText) }
+        if !reader.isUnderWay { serviceManager?.reloading() }
         log(.notice, "reading \(options.configuration) again")
-        do throws(StartupError) {
-            let new = try Startup.load(options)
-            let keys = try Startup.keys(new.keys)
-            let unable = Agent.needsRestart(from: settings, to: new)
-            guard unable.isEmpty else {
-                tell(
-                    "reload", .warning,
-                    "The changed configuration is not taken up: \(Text.list(unable)) can change"
-                        + " only with a restart (\"picket pause\", then restart the agent).",
-                    simulated: false)
-                return
-            }
-            guard machine.reload(new.policy) else {
-                tell(
-                    "reload", .warning, "The changed configuration is for another pair.",
-                    simulated: false)
-                return
-            }
-            channel.replace(keys: keys)
-            settings = new
-            for warning in new.warnings { log(.warning, warning.text) }
-            tell("reload", .notice, "The changed configuration is taken up.", simulated: false)
-        } catch {
-            for line in error.lines { log(.error, line) }
+        let options = options
+        do throws(SystemError) { try reader.begin { Startup.read(options) } } catch {
+            refuse([error.description])
+            serviceManager?.ready(status: statusText)
+        }
+    }
+
+    func drainReading() {
+        guard ready.contains(Token.reading), let (found, again) = reader.take() else { return }
+        switch found {
+        case .read(let new, let keys): takeUp(new, keys)
+        case .refused(let lines): refuse(lines)
+        }
+        serviceManager?.ready(status: statusText)
+        if again { reload() }
+    }
+
+    private func takeUp(_ new: Configuration, _ keys: [Key]) {
+        let unable = Agent.needsRestart(from: settings, to: new)
+        guard unable.isEmpty else {
             tell(
                 "reload", .warning,
-                "The changed configuration is refused as a whole: it has"
-                    + " \(error.lines.count == 1 ? "an error" : "\(error.lines.count) errors")."
-                    + " The agent goes on with the one it has.", simulated: false)
+                "The changed configuration is not taken up: \(Text.list(unable)) can change"
+                    + " only with a restart (\"picket pause\", then restart the agent).",
+                simulated: false)
+            return
         }
+        guard machine.reload(new.policy) else {
+            tell(
+                "reload", .warning, "The changed configuration is for another pair.",
+                simulated: false)
+            return
+        }
+        channel.replace(keys: keys)
+        settings = new
+        for warning in new.warnings { log(.warning, warning.text) }
+        tell("reload", .notice, "The changed configuration is taken up.", simulated: false)
+    }
+
+    private func refuse(_ lines: [String]) {
+        for line in lines { log(.error, line) }
+        tell(
+            "reload", .warning,
+            "The changed configuration is refused as a whole: it has"
+                + " \(lines.count == 1 ? "an error" : "\(lines.count) errors")."
+                + " The agent goes on with the one it has.", simulated: false)
     }
 
     /// What is bound to sockets, threads and files from the start.

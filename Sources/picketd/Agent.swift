@@ -32,6 +32,7 @@ final class Agent {
         var fencing: Fencing
         var sensing: Sensing
         var channel: Channel
+        var reader: ConfigurationReader
     }
 
     let options: Options
@@ -71,6 +72,7 @@ final class Agent {
 
     // Files
     let storage: Storage
+    let reader: ConfigurationReader
     let noteFile: RunNoteFile
     var wallOffset: Int64
     var stateWritten = true
@@ -147,6 +149,7 @@ final class Agent {
         links = parts.links
         channel = parts.channel
         storage = parts.storage
+        reader = parts.reader
         noteFile = parts.noteFile
         wallOffset = parts.ground.wallOffset
         children = parts.children
@@ -174,6 +177,7 @@ final class Agent {
         static let listener: UInt64 = 6
         /// The output of a process: which one does not matter.
         static let output: UInt64 = 7
+        static let reading: UInt64 = 8
         static let link: UInt64 = 0x100
         static let caller: UInt64 = 0x1_0000_0000
     }
@@ -204,6 +208,7 @@ final class Agent {
     private func prepare() throws(SystemError) {
         try poller.add(signals.raw, token: Token.signals)
         try poller.add(storage.raw, token: Token.storage)
+        try poller.add(reader.raw, token: Token.reading)
         try poller.add(children.raw, token: Token.children)
         try poller.add(fencing.raw, token: Token.fencing)
         try poller.add(sensing.raw, token: Token.sensing)
@@ -273,6 +278,7 @@ final class Agent {
         drainFencing()
         drainSensing()
         drainSignals()
+        drainReading()
         drainChildren()
         serveCallers()
         passTime()

@@ -14,7 +14,7 @@
 ///
 /// Whatever may wait has a thread of its own and talks to the loop by bounded queues: the state
 /// file (`Storage`), each sensor bus (`Sensing`), each relay (`Fencing`), the call that starts a
-/// process (`Children`).
+/// process (`Children`), the configuration that is read again (`ConfigurationReader`).
 ///
 ///     Main, Options   command line, exit codes
 ///     Startup         configuration, devices, files; refuses what it cannot run with

@@ -194,7 +194,8 @@ enum Startup {
             fencing: system(
                 try Fencing(settings.fence, sensors: settings.sensors, rack: options.rack)),
             sensing: system(try Sensing(settings.sensors, rack: options.rack, at: now)),
-            channel: Channel(keys: secrets, me: settings.me, session: session, at: now))
+            channel: Channel(keys: secrets, me: settings.me, session: session, at: now),
+            reader: system(try ConfigurationReader()))
         let machine = Machine(
             policy: settings.policy, memory: memory ?? .blank(groups: groups.count),
             session: session, note: loaded.note, at: now)

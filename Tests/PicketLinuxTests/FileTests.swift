@@ -142,6 +142,13 @@ struct KeyFileTests {
         #expect(error?.description.contains("chmod 600 \(path)") == true)
     }
 
+    @Test func `nobody waits for a pipe in a file's place`() {
+        let path = scratch.file("pipe")
+        #expect(unsafe mkfifo(path, 0o600) == 0)
+        #expect(throws: FileError.self) { try KeyFile.load(path) }
+        #expect(throws: SystemError.self) { try DurableFile.read(path) }
+    }
+
     @Test func `a directory is no key, and a missing file is named`() {
         #expect(throws: FileError.self) { try KeyFile.load("/tmp") }
         let error = #expect(throws: FileError.self) { try KeyFile.load("/nowhere/key") }

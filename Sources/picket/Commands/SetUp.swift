@@ -230,12 +230,12 @@ struct KeygenCommand: PicketCommand {
         if let owner, !owner.isMine {
             Terminal.say("The agent runs as \(owner.name): chown \(owner.both) \(file)")
         }
-        let change = owner.map { "\n    ssh root@PEER chown \($0.both) \(file)" } ?? ""
         Terminal.say(
             """
-            Copy it to the peer over a channel that you trust, with its mode and owner:
+            Copy it to the peer over a channel that you trust, and give it to the agent's user there:
 
-                scp -p \(file) root@PEER:\(file)\(change)
+                scp -p \(file) root@PEER:\(file)
+                ssh root@PEER chown picket:picket \(file)
 
             and name it in both configurations: "pair: { key: \(file) }".
             """)

@@ -33,8 +33,17 @@
 /// contact: even turns belong to the lower node, odd ones to the higher, and only the first half
 /// of a turn is used. The other half absorbs the error of the offset, the drift since, and the
 /// fence's own time.
+///
+/// **Two configurations.** Times and priorities are the same on both nodes, or nothing of this holds.
+/// A node takes a first turn only if the peer's newest message is of the same configuration *and* the
+/// peer has acknowledged a message of this one. While they differ both have late turns alone, which
+/// go by the clock; and none where a turn is longer than the shortest, since the peer's may not be.
+/// A node that has taken another configuration counts first turns by the former one as well, for as
+/// long as the peer may not know of it.
 struct FencingTurns {
     var timing: Timing
+    /// By which the peer may still go.
+    var former: Timing?
 
     /// An order may be given from `opens`, and is void after `closes`.
     struct Turn: Equatable {
@@ -103,12 +112,27 @@ struct FencingTurns {
         return Turn(opens: opens, closes: reached + timing.deadAfter + closing(rank))
     }
 
+    static let shortestLateTurn = Duration.seconds(1)
     /// Half of it is usable. Far longer than any offset's error, drift or fence.
-    var lateTurn: Duration { max(.seconds(1), timing.offWithin * 8) }
+    var lateTurn: Duration { max(Self.shortestLateTurn, timing.offWithin * 8) }
+
+    /// The one by which first turns are over later.
+    static func slower(_ timing: Timing, _ other: Timing?) -> Timing {
+        guard let other else { return timing }
+        let first = FencingTurns(timing: timing).firstTurns
+        return first >= FencingTurns(timing: other).firstTurns ? timing : other
+    }
+
+    /// From `heard` until every first turn of the peer's is over, and what it has done.
+    private var firstTurns: Duration {
+        let mine = timing.deadAfter + closing(3) + timing.offWithin
+        guard let former else { return mine }
+        return max(mine, FencingTurns(timing: former).firstTurns)
+    }
 
     /// The late turn that is open at `now` or opens next. `offset`: the peer's clock less mine.
     func late(me: NodeID, heard: Instant, offset: Duration, at now: Instant) -> Turn {
-        let ready = max(now, heard + timing.deadAfter + closing(3) + timing.offWithin)
+        let ready = max(now, heard + firstTurns)
         #if PICKET_PLANTED_BUGS
             if planted(.lateTurnsOverlap) { return Turn(opens: ready, closes: ready + lateTurn) }
         #endif

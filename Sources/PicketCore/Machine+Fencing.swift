@@ -219,18 +219,31 @@ extension Machine {
     }
 
     private func turn(at now: Instant) -> FencingTurns.Turn? {
-        let turns = FencingTurns(timing: policy.timing)
+        let agreed = configurationIsAgreed
+        let turns = FencingTurns(timing: policy.timing, former: agreed ? nil : formerTiming)
         guard let reached = contact.reachedReal,
             let lost = contact.deadline(for: policy.timing.deadAfter)
         else { return nil }
         let heard = max(contact.heard ?? startedAt, reached)
-        if fence.firstTurn, fence.level == 0 {
+        if fence.firstTurn, fence.level == 0, agreed {
             let first = turns.first(
                 view, me: policy.me, reached: reached, heard: heard, lost: lost)
             if now <= first.closes, first.opens <= first.closes { return first }
         }
         guard let offset = contact.clockOffset else { return nil }
+        if !agreed, turns.lateTurn > FencingTurns.shortestLateTurn { return nil }
         return turns.late(me: policy.me, heard: heard, offset: offset, at: now)
+    }
+
+    /// Both nodes go by the same configuration, and the peer knows that this one does. An agent that
+    /// has heard nothing yet goes by what the one before it knew.
+    var configurationIsAgreed: Bool {
+        #if PICKET_PLANTED_BUGS
+            if planted(.configurationIgnored) { return true }
+        #endif
+        guard let peer else { return true }
+        return peer.configurationDigest == policy.digest
+            && contact.reachedSequence >= configuredSince
     }
 
     /// Who works, as this node sees it.

@@ -36,6 +36,9 @@ public struct Machine: Sendable {
     var linksUp = LinkSet.none
     var peerMaintenance = false
     var configurationAgrees = true
+    /// The first message of the present configuration, and the times of the one before it.
+    var configuredSince: UInt64 = 1
+    var formerTiming: Timing?
 
     // Life
     var phase = Message.Phase.waiting
@@ -192,6 +195,11 @@ public struct Machine: Sendable {
         guard new.me == policy.me, new.linkCount == policy.linkCount,
             new.groups.count == policy.groups.count
         else { return false }
+        if new.digest != policy.digest {
+            configuredSince = contact.sequence + 1
+            let unknown = configurationIsAgreed ? nil : formerTiming
+            formerTiming = FencingTurns.slower(policy.timing, unknown)
+        }
         policy = new
         return true
     }
@@ -232,7 +240,12 @@ public struct Machine: Sendable {
 
     /// S8: the only place that feeds, reached only when the shell's turn was whole and healthy.
     private mutating func feed<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        guard watchdog > .zero, now - fedAt >= policy.timing.feed else { return }
+        // The driver may have made another timeout of the one that was asked for.
+        guard watchdog > .zero,
+            now - fedAt >= min(policy.timing.feed, max(.milliseconds(200), watchdog / 4))
+        else {
+            return
+        }
         fedAt = now
         out.emit(.feedWatchdog)
     }

@@ -28,6 +28,8 @@
         /// By the node that was told of it; the peer still heeds it.
         case maintenanceIgnored
         case pauseUnbounded
+        /// First turns are taken though the nodes' configurations differ.
+        case configurationIgnored
         case drillFences
 
         // What a fence is worth

@@ -27,6 +27,30 @@ struct FailoverTests {
         #expect(world.violations.isEmpty)
     }
 
+    @Test func `a watchdog is fed by the timeout that its driver has`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.handle(.watchdog(.seconds(2)), on: world.low)
+        let before = world.low.watchdogFeeds
+        world.run(for: .seconds(4))
+        #expect(world.low.watchdogFeeds - before >= 6)
+        #expect(world.low.watchdogFeeds - before <= 20)
+    }
+
+    @Test func `while the configurations differ the holder waits for a late turn`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        var other = SmallWorld.policy(me: .low)
+        other.digest &+= 1
+        #expect(world.low.machine?.reload(other) == true)
+        world.run(for: .seconds(1))
+        world.cutPower(world.high)
+        let died = world.now
+        #expect(world.run(until: { world.fences == [.high] }, within: .seconds(10)))
+        #expect(world.now - died > .milliseconds(600))
+        #expect(world.violations.isEmpty)
+    }
+
     @Test func `a silent holder is fenced before takeover and returns as a standby`() {
         let world = SmallWorld()
         world.bootBoth()

@@ -98,6 +98,7 @@ extension Machine {
         // What was told of the groups, where it is no longer what is so.
         image.put(reports.count == groups.count && reports == currentReports())
         // Not written: the policy, which does not change; `peerReceivedAt`, for the round trip;
+        // `configuredSince`, `formerTiming`: no configuration changes;
         // `linksUp`, `configurationAgrees`, `unfitBothTold` and whatever else was told, which only
         // the trace shows; `relayTest`, `watchdog`, `fedAt`, which the checker leaves alone;
         // `seenGeneration`, the peer's own; `noted`, which is the node's note; `ticket`.

@@ -28,6 +28,16 @@ public struct Plan: Equatable, Sendable {
 
     public init(seed: UInt64) { self.seed = seed }
 
+    /// Of a file that was changed on one node: twice the patience, and other groups come first.
+    func otherPolicy(of node: NodeID) -> Policy {
+        var other = self
+        other.detectWithin = detectWithin * 2
+        for index in other.groups.indices {
+            other.groups[index].priority = UInt32(1 + index * 10)
+        }
+        return other.policy(of: node)!
+    }
+
     /// `nil` where `detectWithin` cannot hold.
     func policy(of node: NodeID) -> Policy? {
         let intent = TimingIntent(

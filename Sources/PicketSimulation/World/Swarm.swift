@@ -30,6 +30,8 @@ public enum Swarm {
         case words
         /// Groups whose starts, stops and monitors fail.
         case resources
+        /// Files that differ while nodes lose each other.
+        case configurations
         /// Sensors that overheat, fail and are drilled.
         case sensors
     }
@@ -138,6 +140,8 @@ public enum Swarm {
         case .words: return [.cuts, .maintenance, .falseWord, .word]
         case .resources:
             return [.resources, .resources, .cuts, .operators, .sensors, .crash, .leave]
+        case .configurations:
+            return [.configuration, .configuration, .cuts, .cuts, .oneWay, .operators]
         case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
         }
     }
@@ -145,7 +149,7 @@ public enum Swarm {
     private enum Kind: CaseIterable {
         case cuts, oneWay, loss, delay, duplicate, corrupt, replay
         case pause, hang, livelock, crash, crashAfter, late
-        case state, disk, power, relay, watchdog, wall
+        case state, disk, power, relay, watchdog, wall, configuration
         case sensors, drill, sync, resources
         case operators, maintenance, leave, fences, word
         // Only where a plan dwells on them.
@@ -208,8 +212,8 @@ public enum Swarm {
             let faults = RelayFault.allCases.filter { $0 != .lies }
             return entry(.relay(node, chance.one(of: faults)), lasting() * 3)
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
+        case .configuration: return entry(.otherConfiguration(node), lasting() * 10)
         case .wall:
-            if chance.percent(30) { return entry(.otherConfiguration(node), lasting() * 10) }
             if chance.percent(20) { return entry(.wrongKey(node), lasting() * 10) }
             return entry(.wallStep(node, .seconds(chance.below(200_000) - 100_000)))
         case .sensors:

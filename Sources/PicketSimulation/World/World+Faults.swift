@@ -127,7 +127,11 @@ extension World {
     func reload(_ node: Node) {
         guard let agent = node.agent else { return }
         var policy = node.policy
-        policy.digest = node.digest
+        if node.digest != node.policy.digest {
+            // Who is the holder, and when a turn is, is another thing there.
+            policy = plan.otherPolicy(of: node.id)
+            policy.digest = node.digest
+        }
         _ = agent.machine.reload(policy)
     }
 

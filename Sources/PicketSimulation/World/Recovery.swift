@@ -158,8 +158,9 @@ extension World {
             let roles =
                 node.agent?.machine.status(at: node.clock(now)).groups.map { "\($0.role)" }
                 .joined(separator: " ") ?? ""
+            let kept = node.agent.map { $0.machine.durableMemory == $0.machine.presentMemory }
             return "\(node.id): \(node.powered ? phase ?? "no agent" : "no power"), \(groups)"
-                + " (\(roles))"
+                + " (\(roles))\(kept == false ? ", not all on disk" : "")"
         }.joined(separator: "; ")
     }
 }

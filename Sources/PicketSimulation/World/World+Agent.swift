@@ -90,7 +90,8 @@ extension World {
     ) {
         guard node.life == life, node.agent != nil else { return }
         if node.standsStillUntil > now {
-            if node.waiting.count < 512 { node.waiting.append(happening) }
+            // Unlike a datagram, what a worker says is not dropped.
+            node.waiting.append(happening)
             return
         }
         turn(node, body)

@@ -99,7 +99,7 @@ lab: lab-machines ## Play scenarios on virtual machines with real drivers; FENCE
 	PICKET=$(BUILD)/picket REPEAT=$(if $(FENCES),$(shell echo $$((($(FENCES) + 1) / 2)))) \
 	    Tests/Lab/play $(LAB) machines $(if $(FENCES),fences,$(LAB_SCENARIOS))
 
-LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded doctor readme
+LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded node-reboots doctor readme
 
 .PHONY: lab-installed
 lab-installed: lab-machines deb ## Play scenarios on machines with systemd and the installed package

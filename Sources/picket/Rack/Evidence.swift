@@ -77,7 +77,8 @@ struct Evidence {
                     process: record.process, first: record.at, last: record.at, ended: false))
             index = activities.count - 1
             findings.append(.began(activities[index]))
-            if record.term < highestTerm[record.group] ?? 0 { fallenTerms += 1 }
+            // A unit of systemd's is not told its term: 0.
+            if record.term > 0, record.term < highestTerm[record.group] ?? 0 { fallenTerms += 1 }
         }
         highestTerm[record.group] = max(highestTerm[record.group] ?? 0, record.term)
         if record.kind == .end {

@@ -330,15 +330,18 @@ int picket_spawn(
     return error;
 }
 
-int picket_kill_marked(const char *mark) {
+int picket_kill_marked(const char *mark, pid_t group) {
     size_t length = strlen(mark) + 1;
     DIR *processes = opendir("/proc");
     struct dirent *entry;
     int found = 0;
     while (processes && (entry = readdir(processes))) {
         pid_t process = atoi(entry->d_name);
+        if (process <= 0) continue;
         // Leaders of a group, as the agent makes them; a session of its own is a service's.
-        if (process <= 0 || getpgid(process) != process || getsid(process) == process) continue;
+        pid_t own = getpgid(process);
+        bool leads = own == process && getsid(process) != process;
+        if (own <= 0 || (!leads && own != group)) continue;
         char name[64], start[128];
         snprintf(name, sizeof name, "/proc/%d/environ", process);
         int file = open(name, O_RDONLY | O_CLOEXEC);
@@ -346,7 +349,7 @@ int picket_kill_marked(const char *mark) {
         ssize_t count = read(file, start, sizeof start);
         close(file);
         if (count < (ssize_t)length || memcmp(start, mark, length) != 0) continue;
-        kill(-process, SIGKILL);
+        kill(-own, SIGKILL);
         found++;
     }
     if (processes) closedir(processes);

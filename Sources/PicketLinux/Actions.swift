@@ -24,6 +24,15 @@ struct ActionNotes: Sendable {
         if file >= 0 { _ = close(file) }
     }
 
+    /// Its group outlives its leader: what that started may hang in the kernel.
+    func began(_ id: UInt32, group: Int32) {
+        let text = Array("\(group)\n".utf8)
+        let path = directory + "/" + name(id)
+        do throws(SystemError) {
+            try Descriptor.open(path, O_WRONLY | O_CLOEXEC).writeAll(text, named: path)
+        } catch { return }
+    }
+
     func end(_ id: UInt32) { _ = unsafe unlink(directory + "/" + name(id)) }
 }
 
@@ -38,10 +47,12 @@ public enum LeftBehind {
         var left: [String] = []
         for name in Directory.names(directory) where !name.hasPrefix(".") {
             let mark = ActionNotes.variable + name
-            while unsafe picket_kill_marked(mark) > 0, clock.now() < until {
+            let noted = try? DurableFile.line(directory + "/" + name)
+            let group = noted.flatMap { Int32($0) } ?? 0
+            while unsafe picket_kill_marked(mark, group) > 0, clock.now() < until {
                 Worker.sleep(.milliseconds(5))
             }
-            if unsafe picket_kill_marked(mark) > 0 {
+            if unsafe picket_kill_marked(mark, group) > 0 {
                 left.append(name)
             } else {
                 _ = unsafe unlink(directory + "/" + name)

@@ -271,7 +271,7 @@ public final class Children {
         guard launch.endsWithAgent else { return start(id, launch, named: "") }
         notes.begin(id)
         let result = start(id, launch, named: notes.name(id))
-        if result.error != 0 { notes.end(id) }
+        if result.error == 0 { notes.began(id, group: result.process) } else { notes.end(id) }
         return result
     }
 

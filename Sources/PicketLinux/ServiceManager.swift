@@ -13,9 +13,8 @@ public struct ServiceManager: Sendable {
         guard let path = Environment["NOTIFY_SOCKET"], path.utf8.first != nil else { return nil }
         self.path = path
         let mine = Environment["WATCHDOG_PID"].map { Int32($0) == getpid() } ?? true
-        watchdog =
-            mine
-            ? Environment["WATCHDOG_USEC"].flatMap { Int64($0) }.map { .microseconds($0) } : nil
+        let given = mine ? Environment["WATCHDOG_USEC"].flatMap { Int64($0) } : nil
+        watchdog = given.flatMap { (1...1 << 40).contains($0) ? .microseconds($0) : nil }
     }
 
     public func ready(status: String) { tell("READY=1\nSTATUS=\(status)") }

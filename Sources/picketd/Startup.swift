@@ -259,7 +259,7 @@ enum Startup {
                 end(
                     .failed(
                         "link \(index + 1): \(mine.text) or \(theirs.text) is no address of this"
-                            + " system (is the interface after % there?)"))
+                            + " system"))
             }
             let socket = system(
                 try LinkSocket(binding: local, to: remote, named: "\(bind.host):\(bind.port)"))

@@ -182,6 +182,11 @@ struct ServiceManagerTests {
             var buffer = [UInt8](repeating: 0, count: 64)
             let count = socket.read(into: &buffer) ?? 0
             #expect(String(decoding: buffer[..<count], as: UTF8.self) == "READY=1\nSTATUS=paired")
+            for nonsense in ["0", "-1", "9223372036854775807", "soon"] {
+                unsafe setenv("WATCHDOG_USEC", nonsense, 1)
+                #expect(ServiceManager()?.watchdog == nil)
+            }
+            unsafe setenv("WATCHDOG_USEC", "2000000", 1)
             unsafe setenv("WATCHDOG_PID", "1", 1)
             #expect(ServiceManager()?.watchdog == nil)
         }
@@ -218,5 +223,25 @@ struct LeftBehindTests {
         #expect(kill(process, 9) == 0, "the service lives")
         children.kill(3)
         #expect(ChildrenTests.run(children, until: 3).end == .signalled(9))
+    }
+
+    @Test func `what a leader that is gone had started is ended by the next agent too`() throws {
+        let children = try Children(notedIn: scratch.path, session: SessionID(0xB))
+        let aside = Scratch()
+        let file = aside.file("member")
+        children.launch(
+            1, ChildrenTests.launch("sleep 60 & echo $! > \(file); exit 0", endsWithAgent: true))
+        let note = scratch.file("b-1")
+        while try DurableFile.read(file)?.isEmpty ?? true { usleep(5000) }
+        while try DurableFile.read(note)?.isEmpty ?? true { usleep(5000) }
+        // Time for its leader to end; this agent is taken for dead, and has not heard of it.
+        usleep(100_000)
+        let line = String(decoding: try #require(try DurableFile.read(file)), as: UTF8.self)
+        let member = try #require(Int32(line.split(separator: "\n")[0]))
+        #expect(kill(member, 0) == 0)
+        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == [])
+        for _ in 0..<1000 where kill(member, 0) == 0 { usleep(5000) }
+        #expect(kill(member, 0) != 0)
+        #expect(ChildrenTests.run(children, until: 1).end == .exited(0))
     }
 }

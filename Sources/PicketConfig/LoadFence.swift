@@ -84,7 +84,8 @@ private struct FenceContext {
             found.fail("found an empty list; if there is no fence, write none")
         }
         var all: [FenceSettings] = []
-        for item in items {
+        var lines = FenceLines()
+        for (index, item) in items.enumerated() {
             guard item.isMapping else {
                 item.expected("a fence level: relay or agent")
                 continue
@@ -95,7 +96,10 @@ private struct FenceContext {
             }
             let mapping = item.mapping(["relay", "agent"])
             switch (mapping["relay"], mapping["agent"]) {
-            case (let relay?, nil): if let level = readRelay(relay) { all.append(.relay(level)) }
+            case (let relay?, nil):
+                guard let level = readRelay(relay) else { continue }
+                lines.add(level, level: index, sensors: sensors, at: relay)
+                all.append(.relay(level))
             case (nil, let agent?): if let level = readAgent(agent) { all.append(.agent(level)) }
             case (nil, nil):
                 if !item.problems.noted(at: item) { item.expected("a fence level: relay or agent") }

@@ -391,16 +391,74 @@ struct LoadTests {
     @Test func `a relay may hang on a pin of an expander`() throws {
         let text = changed(
             "line: RELAY_PEER",
-            "line: { name: RELAY_PEER, expander: mcp23017, bus: 1, address: 0x20, pin: 9 }")
+            "line: { name: RELAY_PEER, expander: mcp23017, bus: 2, address: 0x20, pin: 9 }")
         let it = try load(text).get()
         guard case .relay(let relay) = it.fence[0] else { return #expect(Bool(false)) }
         #expect(
             relay.supplies[0].line.pin
-                == ExpanderPin(kind: .mcp23017, bus: 1, address: 0x20, number: 9))
+                == ExpanderPin(kind: .mcp23017, bus: 2, address: 0x20, number: 9))
         let wrong = changed(
             "line: RELAY_PEER",
-            "line: { name: RELAY_PEER, expander: pcf8574, bus: 1, address: 0x20, pin: 9 }")
+            "line: { name: RELAY_PEER, expander: pcf8574, bus: 2, address: 0x20, pin: 9 }")
         #expect(errors(load(wrong)).hasSuffix("found \"9\", expected at most 7"))
+    }
+
+    static let pin = "{ name: A, expander: pcf8574, bus: 2, address: 0x20, pin: 0 }"
+
+    /// Two relay levels, each with its line and its sense line.
+    @Test(arguments: [
+        (
+            pin, "SA", "{ name: B, expander: pcf8574, bus: 2, address: 0x20, pin: 1 }", "SB",
+            "drives relays of two levels"
+        ),
+        (
+            pin, "SA", "{ name: B, expander: mcp23017, bus: 2, address: 0x20, pin: 1 }", "SB",
+            "two kinds"
+        ),
+        (
+            pin, "SA", "{ name: B, expander: pcf8574, bus: 2, address: 0x20, pin: 0 }", "SB",
+            "A and B are the same line"
+        ),
+        ("A", "SA", "A", "SB", "line A twice"),
+        ("A", "S", "B", "S", "line S twice"),
+        ("A", "SA", "B", "A", "line A twice"),
+        (
+            "{ name: A, chip: gpiochip0, offset: 4 }", "SA",
+            "{ name: B, chip: gpiochip0, offset: 4 }", "SB", "A and B are the same line"
+        ),
+    ])
+    func `each line has one user, and each expander's outputs one level`(
+        line: String, sense: String, other: String, otherSense: String, error: String
+    ) {
+        func level(_ line: String, _ sense: String) -> String {
+            "  - relay: { line: \(line), off_within: 50ms, verify: { line: \(sense) } }\n"
+        }
+        let text = changed(
+            "  - agent:\n", level(line, sense) + level(other, otherSense) + "  - agent:\n")
+        #expect(errors(load(text)).contains(error), "\(errors(load(text)))")
+    }
+
+    @Test func `two levels on two expanders, and supplies on one, are well`() throws {
+        let text = changed(
+            "  - agent:\n",
+            """
+              - relay:
+                  off_within: 50ms
+                  lines:
+                    - { line: \(LoadTests.pin), verify: { line: SA } }
+                    - { line: { name: B, expander: pcf8574, bus: 2, address: 0x20, pin: 1 }, verify: none }
+              - relay: { line: { name: C, expander: pcf8574, bus: 2, address: 0x21, pin: 1 }, off_within: 50ms, verify: none }
+              - agent:
+
+            """)
+        _ = try load(text).get()
+    }
+
+    @Test func `an expander that drives a relay has its bus for itself`() {
+        let text = changed(
+            "line: RELAY_PEER",
+            "line: { name: RELAY_PEER, expander: pcf8574, bus: 1, address: 0x20, pin: 1 }")
+        #expect(errors(load(text)).contains("where sensors are read"))
     }
 
     @Test func `watchdogs are named by path or identity`() throws {

@@ -26,6 +26,16 @@ public protocol Bus: ~Copyable {
         throws(BusError) -> [UInt8]
 }
 
+/// A bus by which something is moved: what comes too late must not be written.
+public protocol ActuatorBus: Bus, ~Copyable {
+    /// Writes, and writes again after an error that passes, each time only while the clock has not
+    /// passed `notAfter`: that is looked at last.
+    ///
+    /// - Returns: False where the instant had passed and nothing was sent.
+    mutating func write(_ bytes: [UInt8], to address: UInt8, notAfter: Instant)
+        throws(BusError) -> Bool
+}
+
 public enum BusError: Error, Equatable, Sendable {
     /// The device did not acknowledge its address or a byte: absent, unpowered or busy.
     case nak(address: UInt8)

@@ -1,3 +1,5 @@
+public import PicketCore
+
 /// The two wires of a power relay: the one that drives it and the one that shows what it did.
 ///
 /// Both speak logically: *on* means that the supply is connected. What that is electrically
@@ -8,10 +10,18 @@
 /// A conforming type requests its line with the value *on* in the same step, so that no glitch
 /// cuts the peer at start, crash or restart; and it owns the line.
 public protocol RelayLine: ~Copyable {
-    /// Drives the line. Returns when the line has the value, not when the contact has moved.
-    mutating func set(on: Bool) throws(LineError)
+    /// Drives the line, unless the clock has passed `unlessAfter`: whatever stands between the call
+    /// and the line looks at it again, last (`late`). Returns when the line has the value, not when
+    /// the contact has moved.
+    mutating func set(on: Bool, unlessAfter: Instant) throws(LineError)
     /// The value that the line has now, read back from the hardware, not remembered.
     mutating func read() throws(LineError) -> Bool
+}
+
+extension RelayLine where Self: ~Copyable {
+    public mutating func set(on: Bool) throws(LineError) {
+        try set(on: on, unlessAfter: .distantFuture)
+    }
 }
 
 /// Shows whether one supply of the peer is on: power-good, an opto-coupler, a rail's voltage.
@@ -20,8 +30,12 @@ public protocol SenseLine: ~Copyable {
 }
 
 public enum LineError: Error, Equatable, Sendable {
-    /// The line is not open, or its chip is gone.
+    /// The line is not open, or its chip does not answer.
     case vanished
+    /// Its chip was taken away. Should it come back, the line has to be opened anew.
+    case gone
+    /// The instant had passed after which it was not to be driven, and it was not.
+    case late
     case timeout
     /// A rail sensor answered what is neither *on* nor *off*.
     case undecided

@@ -46,11 +46,14 @@ public struct GPIOLine: ~Copyable {
 
     /// A line that an agent before this one requested, as it is; `raw` stays with the caller.
     public init?(adopting raw: Int32) {
-        guard picket_gpio_get(raw) >= 0 else { return nil }
+        guard GPIOLine.isAlive(raw) else { return nil }
         let copy = dup(raw)
         guard copy >= 0 else { return nil }
         self.init(owning: copy, tellsEdges: false)
     }
+
+    /// Whether this descriptor is a line whose chip is there.
+    public static func isAlive(_ raw: Int32) -> Bool { picket_gpio_get(raw) >= 0 }
 
     public var raw: Int32 { descriptor.raw }
 
@@ -66,7 +69,7 @@ public struct GPIOLine: ~Copyable {
     }
 
     private static func failure(_ errno: Int32) -> LineError {
-        errno == ENODEV ? .vanished : .other(errno: errno)
+        errno == ENODEV ? .gone : .other(errno: errno)
     }
 
     /// Looks for the line, and requests and drives nothing.
@@ -153,17 +156,26 @@ public struct GPIOLine: ~Copyable {
 
     /// Waits for an edge on one of these descriptors, or until `other` is readable, at most so long
     /// (`nil`: without end). True after an edge, which is then taken.
+    ///
+    /// A line whose chip is gone is ready for ever and tells of no edge: it is taken from `edges`.
     public static func waitForEdge(
-        _ edges: [Int32], or other: Int32, atMost limit: Duration?
+        _ edges: inout [Int32], or other: Int32, atMost limit: Duration?
     ) -> Bool {
-        var waiting: [pollfd] = []
-        for raw in edges + [other] { waiting.append(pollfd(fd: raw, events: 1, revents: 0)) }
-        _ = unsafe picket_ppoll(&waiting, Int32(waiting.count), limit?.nanoseconds ?? -1)
-        var any = false
-        for index in edges.indices where waiting[index].revents & 1 != 0 {
-            if picket_gpio_drain(edges[index]) { any = true }
+        var clock = Clock()
+        let deadline = limit.map { clock.now() + $0 }
+        while true {
+            var waiting: [pollfd] = []
+            for raw in edges + [other] { waiting.append(pollfd(fd: raw, events: 1, revents: 0)) }
+            let left = deadline.map { max(.zero, $0 - clock.now()) }
+            let ready = unsafe picket_ppoll(
+                &waiting, Int32(waiting.count), left?.nanoseconds ?? -1)
+            var any = false
+            for index in edges.indices.reversed() where waiting[index].revents != 0 {
+                if picket_gpio_drain(edges[index]) { any = true } else { edges.remove(at: index) }
+            }
+            // Nothing but what is gone: wait on.
+            if any || ready <= 0 || waiting[waiting.count - 1].revents != 0 { return any }
         }
-        return any
     }
 }
 
@@ -232,6 +244,20 @@ public struct KeptLines: Sendable {
     public mutating func take(_ name: String) -> Int32? {
         guard let index = lines.firstIndex(where: { $0.name == name }) else { return nil }
         return lines.remove(at: index).raw
+    }
+
+    /// Has a line kept that this agent requested, and returns a descriptor of it to adopt, should the
+    /// lines have to be opened again.
+    public static func keep(_ line: borrowing GPIOLine, as name: String) -> Int32? {
+        ServiceManager()?.keep(line.raw, as: name)
+        let copy = dup(line.raw)
+        return copy < 0 ? nil : copy
+    }
+
+    /// The line is of no use any more: its chip is gone.
+    public static func letGo(_ raw: Int32, _ name: String) {
+        close(raw)
+        ServiceManager()?.forget(name)
     }
 
     /// Those that nobody wants any more are let go.

@@ -7,10 +7,10 @@
 /// far as it can; here it is only tried again, and not at once.
 
 import CPicket
-import PicketCore
+public import PicketCore
 public import PicketHardware
 
-public struct I2CBus: ~Copyable, Bus {
+public struct I2CBus: ~Copyable, ActuatorBus {
     private let descriptor: Descriptor
     /// It does plain I2C transactions, and not only those that SMBus has.
     private let plain: Bool
@@ -31,18 +31,40 @@ public struct I2CBus: ~Copyable, Bus {
         address: UInt8, write: [UInt8], read count: Int
     ) throws(BusError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
+        _ = try transact(address, write, &bytes, notAfter: .distantFuture)
+        return bytes
+    }
+
+    public mutating func write(
+        _ bytes: [UInt8], to address: UInt8, notAfter: Instant
+    ) throws(BusError) -> Bool {
+        var nothing: [UInt8] = []
+        return try transact(address, bytes, &nothing, notAfter: notAfter)
+    }
+
+    /// False where nothing was sent, for `notAfter` had passed.
+    private mutating func transact(
+        _ address: UInt8, _ write: [UInt8], _ bytes: inout [UInt8], notAfter: Instant
+    ) throws(BusError) -> Bool {
+        var clock = Clock()
+        var failed: BusError?
         var tried = 1
         while true {
+            if notAfter < .distantFuture, clock.now() > notAfter {
+                guard let failed else { return false }
+                throw failed
+            }
             let result = unsafe picket_i2c_transfer(
-                descriptor.raw, plain, address, write, Int32(write.count), &bytes, Int32(count))
-            if result >= 0 { return bytes }
+                descriptor.raw, plain, address, write, Int32(write.count), &bytes,
+                Int32(bytes.count))
+            if result >= 0 { return true }
             let error = I2CBus.failure(-result, address)
             switch error {
             case .nak, .arbitrationLost: break
             case .timeout, .vanished, .claimed, .other: throw error
             }
             if tried == I2CBus.tries { throw error }
-            tried += 1
+            (failed, tried) = (error, tried + 1)
             Worker.sleep(.milliseconds(1))
         }
     }

@@ -46,7 +46,8 @@ public struct RackRelay: ~Copyable, RelayLine {
         name = line
     }
 
-    public mutating func set(on: Bool) throws(LineError) {
+    /// The rack's answer is at once: whoever calls has just looked at the clock.
+    public mutating func set(on: Bool, unlessAfter: Instant) throws(LineError) {
         do { _ = try client.words(.setLine(name, on: on)) } catch { throw .vanished }
     }
 

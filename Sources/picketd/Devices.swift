@@ -13,7 +13,7 @@ import PicketSimulation
 ///
 /// After a hang or a loss the bus has rest, for longer each time: what is asked of it meanwhile
 /// fails as the last transaction did.
-final class DeviceBus: Bus {
+final class DeviceBus: ActuatorBus {
     let number: Int
     private let rack: String?
     private var simulated: RackBus?
@@ -34,18 +34,41 @@ final class DeviceBus: Bus {
     func transaction(
         address: UInt8, write: [UInt8], read count: Int
     ) throws(BusError) -> [UInt8] {
-        if let restsUntil, clock.now() < restsUntil { throw failure }
+        try mayTry()
         do throws(BusError) {
             let bytes = try attempt(address, write, count)
             (rest, restsUntil) = (.zero, nil)
             return bytes
-        } catch {
-            switch error {
-            case .timeout, .vanished: giveRest(after: error)
-            case .nak, .arbitrationLost, .claimed, .other: break
+        } catch { throw noted(error) }
+    }
+
+    func write(
+        _ bytes: [UInt8], to address: UInt8, notAfter: Instant
+    ) throws(BusError) -> Bool {
+        try mayTry()
+        do throws(BusError) {
+            if rack != nil {
+                if clock.now() > notAfter { return false }
+                _ = try attempt(address, bytes, 0)
+                return true
             }
-            throw error
+            if kernel == nil { kernel = try I2CBus(number: number) }
+            let sent = try kernel!.write(bytes, to: address, notAfter: notAfter)
+            if sent { (rest, restsUntil) = (.zero, nil) }
+            return sent
+        } catch { throw noted(error) }
+    }
+
+    private func mayTry() throws(BusError) {
+        if let restsUntil, clock.now() < restsUntil { throw failure }
+    }
+
+    private func noted(_ error: BusError) -> BusError {
+        switch error {
+        case .timeout, .vanished: giveRest(after: error)
+        case .nak, .arbitrationLost, .claimed, .other: break
         }
+        return error
     }
 
     private func giveRest(after error: BusError) {
@@ -106,13 +129,13 @@ final class Wire: RelayLine, SenseLine {
         self.onIsHigh = onIsHigh
     }
 
-    func set(on: Bool) throws(LineError) {
+    func set(on: Bool, unlessAfter: Instant) throws(LineError) {
         if line != nil {
             try line!.set(high: on == onIsHigh)
         } else if let expander {
-            try expander.set(pin, high: on == onIsHigh)
+            try expander.set(pin, high: on == onIsHigh, unlessAfter: unlessAfter)
         } else if relay != nil {
-            try relay!.set(on: on)
+            try relay!.set(on: on, unlessAfter: unlessAfter)
         } else {
             throw .vanished
         }

@@ -141,7 +141,7 @@ struct MoreReadingTests {
 }
 
 /// A chip as its data sheet has it, shared by reference.
-final class FakeExpander: Bus {
+final class FakeExpander: ActuatorBus {
     let kind: ExpanderPin.Kind
     /// By register of an MCP23017; the latch alone of a PCF8574.
     var registers: [UInt8]
@@ -164,9 +164,20 @@ final class FakeExpander: Bus {
         return (latch | direction) & ~(pulledLow & direction)
     }
 
+    /// Done after each transaction: time passes on the bus.
+    var afterwards: () -> Void = {}
+    var now: () -> Instant = { Instant(nanoseconds: 0) }
+
+    func write(_ bytes: [UInt8], to address: UInt8, notAfter: Instant) throws(BusError) -> Bool {
+        if now() > notAfter { return false }
+        _ = try transaction(address: address, write: bytes, read: 0)
+        return true
+    }
+
     func transaction(address: UInt8, write: [UInt8], read count: Int)
         throws(BusError) -> [UInt8]
     {
+        defer { afterwards() }
         if kind == .pcf8574 {
             if let byte = write.first { registers[0] = byte; writes.append(write) }
             return count > 0 ? [UInt8(truncatingIfNeeded: pins)] : []
@@ -224,5 +235,59 @@ struct ExpanderTests {
         try expander.set(0, high: false)
         #expect(try !expander.read(0))
         #expect(chip.registers[0] == 0xFE)
+    }
+}
+
+/// A relay on a pin of an expander, *on* when it is high.
+struct PinLine: RelayLine {
+    let expander: Expander<FakeExpander>
+
+    func set(on: Bool, unlessAfter: Instant) throws(LineError) {
+        try expander.set(0, high: on, unlessAfter: unlessAfter)
+    }
+    func read() throws(LineError) -> Bool { try expander.read(0) }
+}
+
+struct ExpanderFenceTests {
+    /// The order's time passes in the transaction of this number, counted from the order.
+    @Test(
+        arguments: [ExpanderPin.Kind.pcf8574, .mcp23017], [1, 2, 3])
+    func `time that passes on the bus makes an order void before the pin moves, or undoes it`(
+        kind: ExpanderPin.Kind, transaction: Int
+    ) throws {
+        let bench = Bench(end: 5)
+        let chip = FakeExpander(kind)
+        chip.now = { bench.now }
+        let expander = Expander(kind, address: 0x20, bus: chip, outputs: 1, levels: 1)
+        try expander.drive()
+        var worker = FenceWorker<PinLine, BenchSense, BenchHost>(
+            RelayDescription(
+                supplies: [
+                    SupplyDescription(
+                        line: LineDescription(name: "RELAY"),
+                        feedback: .line(LineDescription(name: "PGOOD")))
+                ]),
+            supplies: [
+                .init(
+                    line: PinLine(expander: expander),
+                    sense: BenchSense(bench: bench, supply: bench.supplies[0]))
+            ], host: BenchHost(bench: bench))
+        chip.writes = []
+        var seen = 0
+        chip.afterwards = {
+            seen += 1
+            if seen == transaction { bench.now = bench.now + .seconds(2) }
+        }
+        bench.order(validFor: 1)
+        bench.at(5) { $0.mailbox.append(.stop) }
+        worker.run()
+        // An MCP23017 is read before it is written; a PCF8574 is not.
+        if kind == .mcp23017, transaction == 1 {
+            #expect(chip.writes.isEmpty)
+            #expect(bench.outcomes() == [.voided])
+        } else {
+            #expect(bench.outcomes().first.map { "\($0)".hasPrefix("failed") } == true)
+        }
+        #expect(chip.pins & 1 == 1)
     }
 }

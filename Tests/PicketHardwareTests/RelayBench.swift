@@ -4,7 +4,7 @@ import PicketHardware
 /// One supply of the peer as the physical world has it: a line, a contact that follows it late or
 /// never, and feedback that tells the truth or not.
 final class BenchSupply {
-    enum Fault { case none, stuckOn, stuckOff, deadLine, deafReadBack, readBackLies }
+    enum Fault { case none, stuckOn, stuckOff, deadLine, deafReadBack, readBackLies, chipGone }
     enum Feedback { case honest, alwaysOn, alwaysOff, unreadable, flickers }
 
     var fault = Fault.none
@@ -21,6 +21,12 @@ final class BenchSupply {
     private var reads = 0
     /// The peer's rail has power from elsewhere: it is dead by itself.
     var dead = false
+
+    /// As the agent before this one left it.
+    func leave(_ on: Bool) {
+        line = on
+        from = on
+    }
 
     func heal() {
         fault = .none
@@ -39,7 +45,7 @@ final class BenchSupply {
         switch fault {
         case .stuckOn: return true
         case .stuckOff: return line && driven.isEmpty
-        case .none, .deadLine, .deafReadBack, .readBackLies: break
+        case .none, .deadLine, .deafReadBack, .readBackLies, .chipGone: break
         }
         return now - changedAt >= (line ? closes : opens) ? line : from
     }
@@ -95,9 +101,10 @@ final class Bench {
         }
     }
 
+    @discardableResult
     func run(
         feedback: Bool = true, policy: RelayDescription.AfterFence = .reboot, offTime: Double = 5
-    ) {
+    ) -> FenceWorker<BenchLine, BenchSense, BenchHost>.End {
         let description = RelayDescription(
             supplies: supplies.indices.map { index in
                 SupplyDescription(
@@ -118,7 +125,7 @@ final class Bench {
                     sense: feedback ? BenchSense(bench: self, supply: supply) : nil)
             },
             host: BenchHost(bench: self))
-        worker.run()
+        return worker.run()
     }
 
     /// What was reported of this order.
@@ -153,8 +160,9 @@ struct BenchLine: RelayLine {
     let bench: Bench
     let supply: BenchSupply
 
-    func set(on: Bool) throws(LineError) {
+    func set(on: Bool, unlessAfter: Instant) throws(LineError) {
         if supply.fault == .deadLine && !on { throw .vanished }
+        if supply.fault == .chipGone { throw .gone }
         supply.drive(on, at: bench.now)
         if !on {
             bench.cuts += 1
@@ -166,6 +174,7 @@ struct BenchLine: RelayLine {
         switch supply.fault {
         case .deafReadBack: throw .other(errno: 5)
         case .readBackLies: true
+        case .chipGone: throw .gone
         case .none, .stuckOn, .stuckOff, .deadLine: supply.line
         }
     }

@@ -354,6 +354,93 @@ struct RelayFenceTests {
         #expect(bench.supplies[0].driven == [false])
     }
 
+    // MARK: Found off
+
+    @Test func `a peer that the agent before left off comes back after the off time`() throws {
+        let bench = Bench(supplies: 2)
+        bench.supplies.forEach { $0.leave(false) }
+        bench.run()
+        #expect(bench.outcomes(RelayFence.foundOff) == [.restored])
+        #expect(try #require(bench.when(.restored, RelayFence.foundOff)) == .at(5.012))
+        #expect(bench.allOn)
+    }
+
+    @Test func `one supply that was left off comes back at once, whatever the policy`() throws {
+        for policy in [RelayDescription.AfterFence.reboot, .off] {
+            let bench = Bench(supplies: 2)
+            bench.supplies[1].leave(false)
+            bench.run(policy: policy)
+            #expect(try #require(bench.when(.restored, RelayFence.foundOff)) == .at(0.012))
+            #expect(bench.allOn)
+        }
+    }
+
+    @Test func `by policy off what was left off stays so until the operator's word`() {
+        let bench = Bench()
+        bench.supplies[0].leave(false)
+        bench.at(20) { $0.mailbox.append(.switchOn(id: 9)) }
+        bench.order(1, at: 10, relayTest: .unknown)
+        bench.run(policy: .off)
+        #expect(bench.outcomes(RelayFence.foundOff).isEmpty)
+        #expect(bench.outcomes(1) == [.off])
+        #expect(bench.outcomes(9) == [.restored])
+    }
+
+    @Test func `what was left off and cannot be switched on is said, and tried again`() {
+        let bench = Bench()
+        bench.supplies[0].leave(false)
+        bench.supplies[0].feedback = .alwaysOff
+        bench.at(12) { $0.supplies[0].heal() }
+        bench.run()
+        #expect(bench.outcomes(RelayFence.foundOff) == [.notRestored, .restored])
+    }
+
+    @Test func `an order for a peer that was left off has its own proof`() throws {
+        let bench = Bench()
+        bench.supplies[0].leave(false)
+        bench.order(1, at: 1)
+        bench.run()
+        #expect(try #require(bench.when(.off)) < .at(1.002))
+        #expect(bench.outcomes() == [.off, .restored])
+    }
+
+    @Test func `without feedback what was left off is proved by the whole off time`() throws {
+        let bench = Bench()
+        bench.supplies[0].leave(false)
+        bench.order(1, at: 1, validFor: 10)
+        bench.run(feedback: false)
+        #expect(try #require(bench.when(.off)) == .at(5))
+    }
+
+    // MARK: Late and gone
+
+    @Test func `a line that was driven in the peer's turn is taken back`() {
+        let bench = Bench()
+        bench.pauseBetweenCuts = .milliseconds(1_051)
+        bench.order()
+        bench.run()
+        #expect(bench.outcomes() == [.failed(.timeout)])
+        #expect(bench.allOn)
+    }
+
+    @Test func `lines whose chip is gone are given up, and not in a fence`() {
+        let bench = Bench(end: 60)
+        bench.order()
+        bench.at(2) { $0.supplies[0].fault = .chipGone }
+        #expect(bench.run() == .linesGone)
+        #expect(bench.outcomes() == [.off, .notRestored])
+        #expect(bench.now < .at(10))
+    }
+
+    @Test func `the self-test finds that a chip is gone`() {
+        let bench = Bench(end: 60)
+        bench.at(2) { $0.supplies[0].fault = .chipGone }
+        bench.at(10) { $0.mailbox.append(.test) }
+        #expect(bench.run() == .linesGone)
+        #expect(bench.observations.map { $0.linesOn } == [false])
+        #expect(bench.now == .at(10))
+    }
+
     // MARK: Self-test
 
     @Test func `the self-test looks and cuts nothing`() throws {
@@ -426,6 +513,21 @@ struct RelaySelfTestTests {
         var test = RelaySelfTest(configured: true)
         _ = test.observe(observation(SupplyScan(blind: 1)))
         #expect(test.acknowledged(sentAt: .at(11)) == .passed)
+    }
+
+    @Test(arguments: [
+        ([Message.RelayTest.passed, .failed, .unknown], Message.RelayTest.failed),
+        ([.passed, .unknown], .unknown), ([.passed, .passed], .passed), ([], .absent),
+    ])
+    func `a node tells of the worst of its levels`(
+        results: [Message.RelayTest], worst: Message.RelayTest
+    ) {
+        let tests = results.map { result in
+            var test = RelaySelfTest(configured: true)
+            _ = test.conclude(result)
+            return test
+        }
+        #expect(RelaySelfTest.worst(of: tests) == worst)
     }
 
     @Test func `without a relay there is nothing to test`() {

@@ -24,6 +24,13 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
     private var sign: Instant?
     private var inDriver = Duration.zero
 
+    /// What the lines were at the start.
+    public let found: RelayFence.Found
+    /// A line's chip was taken away.
+    private var gone = false
+
+    /// Reads the lines, and drives none.
+    ///
     /// - Parameter supplies: In the order of the description; with a sense line exactly where it
     ///   says that there is feedback.
     public init(_ relay: RelayDescription, supplies: [Supply], host: Host) {
@@ -34,14 +41,31 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
                 (supplies[index].sense != nil) == (relay.supplies[index].feedback != .none),
                 "feedback is what the configuration says it is")
         }
-        self.fence = RelayFence(relay)
+        var supplies = supplies
+        var off = 0
+        for index in 0..<supplies.count {
+            do throws(LineError) {
+                if try !supplies[index].line.read() { off += 1 }
+            } catch {}
+        }
+        found = off == 0 ? .on : off == supplies.count ? .off : .partlyOff
+        self.fence = RelayFence(relay, found: found, at: host.now())
         self.supplies = supplies
         self.host = host
     }
 
-    /// Returns after the request to stop.
-    public mutating func run() {
+    public enum End: Equatable, Sendable {
+        case stopped
+        /// A line's chip is gone: the lines are to be opened anew, which puts them *on*. Never said
+        /// in a fence, nor while policy `off` keeps the peer off.
+        case linesGone
+    }
+
+    /// Returns after the request to stop, or when it has nothing to work with any more.
+    @discardableResult
+    public mutating func run() -> End {
         while true {
+            if gone, mayLook { return .linesGone }
             while let request = host.wait(until: Instant(nanoseconds: 0)) { accept(request) }
             switch fence.step(at: host.now()) {
             case .look: answer(.seen(look()))
@@ -52,7 +76,7 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
                 host.report(.outcome(id: id, outcome))
             case .wait(let until): wait(until: until)
             case .idle: wait(until: .distantFuture)
-            case .ended: return
+            case .ended: return .stopped
             }
         }
     }
@@ -67,12 +91,15 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
 
     private mutating func accept(_ request: FenceRequest) {
         if request == .test {
-            if fence.isIdle { host.report(.test(observe())) }
+            if mayLook { host.report(.test(observe())) }
         } else {
             if request == .sensed { (sign, inDriver) = (host.now(), .zero) }
             fence.accept(request, at: host.now())
         }
     }
+
+    /// What cannot be switched on is for the self-test to find.
+    private var mayLook: Bool { fence.isIdle || fence.isUnrestored }
 
     private mutating func look() -> SupplyScan {
         let began = host.now()
@@ -99,25 +126,32 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
                 if try supplies[index].sense!.read() { scan.on += 1 } else { scan.off += 1 }
             } catch {
                 scan.unreadable += 1
+                if error == .gone { gone = true }
             }
         }
         return scan
     }
 
-    /// Nothing stands between the look at the clock and the driving of the line (S7).
+    /// The clock is looked at last (S7): here, and once more by a line that has a bus between it and
+    /// its pin. A bus may still hold up what was on its way: a line that was driven so late that it
+    /// moves in the peer's turn is taken back.
     private mutating func cut(unlessAfter: Instant) -> RelayFence.Cut {
         for index in 0..<supplies.count {
             do throws(LineError) {
                 guard host.now() <= unlessAfter else {
                     return index == 0 ? .late : .halfway(.timeout)
                 }
-                try supplies[index].line.set(on: false)
+                try supplies[index].line.set(on: false, unlessAfter: unlessAfter)
                 if try supplies[index].line.read() { return .halfway(.contradictory) }
             } catch {
+                if error == .gone { gone = true }
+                if error == .late { return index == 0 ? .late : .halfway(.timeout) }
                 return .halfway(.unreachable)
             }
         }
-        return .done
+        let driven = host.now()
+        return driven > unlessAfter && driven - unlessAfter > fence.relay.offWithin
+            ? .halfway(.timeout) : .done
     }
 
     private mutating func connect() -> Bool {
@@ -128,6 +162,7 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
                 if try !supplies[index].line.read() { every = false }
             } catch {
                 every = false
+                if error == .gone { gone = true }
             }
         }
         return every
@@ -140,6 +175,7 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
                 if try !supplies[index].line.read() { driven = false }
             } catch {
                 driven = false
+                if error == .gone { gone = true }
             }
         }
         let feedback = look()

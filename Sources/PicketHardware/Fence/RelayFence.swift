@@ -23,6 +23,11 @@ public import PicketCore
 /// back by policy. A failure at any point returns them to *on*: a peer is never left dark by a
 /// fence that does not count.
 ///
+/// **Found off.** An agent that ended in a hold may have left the lines to the one after it. What
+/// is found *off* is held for the whole `offTime` and comes back by policy, as if this fence had cut
+/// it; what is found partly off belongs to no finished fence and comes back at once. What becomes of
+/// it is reported under the id `foundOff`, which no order has.
+///
 /// A second order merges with the one under way and shares its outcomes, up to the moment at which
 /// the supplies are switched on again; from there it waits, and starts a fence of its own.
 public struct RelayFence: Sendable {
@@ -108,9 +113,28 @@ public struct RelayFence: Sendable {
         case halfway(FenceFailure)
     }
 
-    public init(_ relay: RelayDescription) {
+    /// What the lines are when the fence takes them.
+    public enum Found: Equatable, Sendable { case on, off, partlyOff }
+
+    /// The id of the reports on what was found off.
+    public static let foundOff: UInt32 = 0
+
+    /// - Parameter now: Plays no part where the lines were found on.
+    public init(
+        _ relay: RelayDescription, found: Found = .on, at now: Instant = Instant(nanoseconds: 0)
+    ) {
         precondition(!relay.supplies.isEmpty, "a relay level has at least one supply")
         self.relay = relay
+        switch found {
+        case .on: return
+        case .off where relay.policy == .off:
+            phase = .off
+            return
+        case .off: phase = .held(cutAt: now)
+        case .partlyOff: phase = connecting(.restore, at: now)
+        }
+        orders = [Self.switchingOn(Self.foundOff)]
+        toldOff = 1
     }
 
     /// Nothing is under way and the supplies are on: the self-test may look.
@@ -120,6 +144,11 @@ public struct RelayFence: Sendable {
         } else {
             false
         }
+    }
+
+    /// Nothing is under way but to try again what could not be switched on.
+    public var isUnrestored: Bool {
+        if case .unrestored = phase { waiting.isEmpty && reports.isEmpty } else { false }
     }
 
     // MARK: Requests
@@ -160,7 +189,9 @@ public struct RelayFence: Sendable {
             // A proof is as old as its look: this order gets one of its own.
             orders.append(order)
             phase = .clearing(
-                Clearing(cutAt: cutAt, by: now + relay.offWithin, notBefore: now, again: now))
+                Clearing(
+                    cutAt: cutAt, by: now + relay.offWithin,
+                    notBefore: relay.verified ? now : max(now, cutAt + relay.offTime), again: now))
         case .connecting, .confirming: waiting.append(order)
         }
     }

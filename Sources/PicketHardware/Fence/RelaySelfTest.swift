@@ -10,6 +10,15 @@ public import PicketCore
 public struct RelaySelfTest: Equatable, Sendable {
     public private(set) var result: Message.RelayTest
     private var pending: RelayObservation?
+    /// The worst of several levels': what a node tells of itself.
+    public static func worst(of tests: [RelaySelfTest]) -> Message.RelayTest {
+        for result in [Message.RelayTest.failed, .unknown, .passed]
+        where tests.contains(where: { $0.result == result }) {
+            return result
+        }
+        return .absent
+    }
+
     /// What was seen still waits for a round trip.
     public var isPending: Bool { pending != nil }
 
@@ -38,7 +47,10 @@ public struct RelaySelfTest: Equatable, Sendable {
     /// What was seen proves nothing any more: the peer may be without power.
     public mutating func contactLost() { pending = nil }
 
-    private mutating func conclude(_ found: Message.RelayTest) -> Message.RelayTest? {
+    /// What was found by another way, such as a fence agent's status.
+    ///
+    /// - Returns: The result, if it is a new one.
+    public mutating func conclude(_ found: Message.RelayTest) -> Message.RelayTest? {
         guard found != result else { return nil }
         result = found
         return found

@@ -1,3 +1,5 @@
+public import PicketCore
+
 /// An I/O expander that drives relays: NXP PCF8574 (data sheet Rev. 5) or Microchip MCP23017
 /// (DS20001952C).
 ///
@@ -12,7 +14,7 @@
 /// direction, so that a pin has its level when it becomes an output. Pins that are not ours keep
 /// what they had. A chip that lost its power meanwhile has all pins as inputs (table 3-1), and
 /// every write sets both anew.
-public final class Expander<B: Bus> {
+public final class Expander<B: ActuatorBus> {
     private let kind: ExpanderPin.Kind
     private let address: UInt8
     private var bus: B
@@ -35,23 +37,35 @@ public final class Expander<B: Bus> {
         self.levels = levels & outputs
     }
 
-    /// Drives all outputs as they stand.
-    public func drive() throws(LineError) {
+    /// Drives all outputs as they stand, and nothing more once the clock has passed `unlessAfter`.
+    ///
+    /// - Throws: `late` where nothing was driven.
+    public func drive(unlessAfter: Instant = .distantFuture) throws(LineError) {
         switch kind {
         case .pcf8574:
-            _ = try transact([UInt8(truncatingIfNeeded: levels | ~outputs)], 0)
+            guard try write([UInt8(truncatingIfNeeded: levels | ~outputs)], unlessAfter)
+            else { throw .late }
         case .mcp23017:
             let latch = try pair(Self.latch) & ~outputs | levels
-            try write(Self.latch, latch)
+            guard try write(Self.latch, latch, unlessAfter) else { throw .late }
             let direction = try pair(Self.direction)
-            if direction & outputs != 0 { try write(Self.direction, direction & ~outputs) }
+            guard direction & outputs != 0 else { return }
+            // The latch has moved already: too late for this half is not as if nothing was.
+            guard try write(Self.direction, direction & ~outputs, unlessAfter)
+            else { throw .timeout }
         }
     }
 
-    public func set(_ pin: UInt8, high: Bool) throws(LineError) {
+    public func set(
+        _ pin: UInt8, high: Bool, unlessAfter: Instant = .distantFuture
+    ) throws(LineError) {
         let bit = UInt16(1) << UInt16(pin)
+        let before = levels
         levels = high ? levels | bit : levels & ~bit
-        try drive()
+        do throws(LineError) { try drive(unlessAfter: unlessAfter) } catch {
+            if error == .late { levels = before }
+            throw error
+        }
     }
 
     /// The level at the pin itself.
@@ -70,24 +84,35 @@ public final class Expander<B: Bus> {
         return UInt16(bytes[1]) << 8 | UInt16(bytes[0])
     }
 
-    private func write(_ register: UInt8, _ value: UInt16) throws(LineError) {
-        _ = try transact(
-            [register, UInt8(truncatingIfNeeded: value), UInt8(truncatingIfNeeded: value >> 8)], 0)
+    private func write(
+        _ register: UInt8, _ value: UInt16, _ unlessAfter: Instant
+    ) throws(LineError) -> Bool {
+        try write(
+            [register, UInt8(truncatingIfNeeded: value), UInt8(truncatingIfNeeded: value >> 8)],
+            unlessAfter)
+    }
+
+    private func write(_ bytes: [UInt8], _ unlessAfter: Instant) throws(LineError) -> Bool {
+        do throws(BusError) {
+            return try bus.write(bytes, to: address, notAfter: unlessAfter)
+        } catch { throw Self.failure(error) }
     }
 
     private func transact(_ write: [UInt8], _ count: Int) throws(LineError) -> [UInt8] {
         let bytes: [UInt8]
         do throws(BusError) {
             bytes = try bus.transaction(address: address, write: write, read: count)
-        } catch {
-            switch error {
-            case .timeout: throw .timeout
-            case .nak, .vanished: throw .vanished
-            case .arbitrationLost, .claimed: throw .undecided
-            case .other(let errno): throw .other(errno: errno)
-            }
-        }
+        } catch { throw Self.failure(error) }
         guard bytes.count == count else { throw .undecided }
         return bytes
+    }
+
+    private static func failure(_ error: BusError) -> LineError {
+        switch error {
+        case .timeout: .timeout
+        case .nak, .vanished: .vanished
+        case .arbitrationLost, .claimed: .undecided
+        case .other(let errno): .other(errno: errno)
+        }
     }
 }

@@ -13,6 +13,7 @@ public import PicketCore
 ///     failback [GROUP]
 ///     fence NODE
 ///     confirm NODE
+///     restore NODE
 ///     maintenance on|off
 ///     pause DURATION
 ///     clear [GROUP]
@@ -32,6 +33,8 @@ public enum Request: Equatable, Sendable {
     case failback(group: String?)
     case fence(node: String)
     case confirmFence(node: String)
+    /// Switch on a peer that a fence with policy `off` left off.
+    case restore(node: String)
     case maintenance(Bool)
     case pause(Duration)
     case clear(group: String?)
@@ -115,6 +118,7 @@ extension Request {
         case "clear": return .clear(group: words.next())
         case "fence": return .fence(node: try words.word("fence", "the peer's name"))
         case "confirm": return .confirmFence(node: try words.word("confirm", "the peer's name"))
+        case "restore": return .restore(node: try words.word("restore", "the peer's name"))
         case "pause": return .pause(try words.duration("pause"))
         case "maintenance":
             if words.take("on") { return .maintenance(true) }
@@ -125,7 +129,7 @@ extension Request {
             throw RequestError(
                 .unknown,
                 "\"\(verb)\" is no request. Known are status, watch, history, handover, failback, "
-                    + "fence, confirm, maintenance, pause, clear and drill.")
+                    + "fence, confirm, restore, maintenance, pause, clear and drill.")
         }
     }
 
@@ -163,6 +167,7 @@ extension Request {
         case .failback(let group): "failback\(group.map { " " + $0 } ?? "")"
         case .fence(let node): "fence \(node)"
         case .confirmFence(let node): "confirm \(node)"
+        case .restore(let node): "restore \(node)"
         case .maintenance(let on): "maintenance \(on ? "on" : "off")"
         case .pause(let duration): "pause \(Text.exact(duration))"
         case .clear(let group): "clear\(group.map { " " + $0 } ?? "")"
@@ -171,7 +176,7 @@ extension Request {
     }
 
     /// The machine's command, where the request is one; `nil` for those that the shell answers
-    /// (status, watch, history, drills).
+    /// (status, watch, history, restore, drills).
     ///
     /// - Throws: for a name that this pair does not have.
     public func command(in names: Names) throws(RequestError) -> Command? {
@@ -186,6 +191,9 @@ extension Request {
         case .confirmFence(let node):
             try Self.demandPeer(node, in: names)
             return .confirmFence
+        case .restore(let node):
+            try Self.demandPeer(node, in: names)
+            return nil
         case .maintenance(let on): return .maintenance(on)
         case .pause(let duration): return .pause(duration)
         }

@@ -73,6 +73,11 @@ extension Agent {
                     caller.finish(Reply.failure("busy", "The disk is too slow; try again later."))
                 }
             case .drill(let drill): try begin(drill, caller)
+            case .restore:
+                log(.notice, "asked by user \(caller.connection.user): \(request.line)")
+                restorePower()
+                caller.finish(Reply.result(request, .accepted, narrator: narrator))
+                drainFollowUps()
             case .handover, .failback, .fence, .confirmFence, .maintenance, .pause, .clear:
                 caller.finish(Reply.failure("unknown", "Nothing was done."))
             }

@@ -13,6 +13,8 @@ struct DrillShell {
     var commands: [UInt32] = []
     /// A relay drill waits for the result of the self-test.
     var testing: Instant?
+    /// Levels of fencing whose self-test has not come to a result in it.
+    var untested: [Int] = []
 
     init(narrator: Narrator) { runner = DrillRunner(narrator: narrator) }
 
@@ -90,6 +92,7 @@ extension Agent {
             case .unblock(let link): links[link].blocked = false
             case .testRelay:
                 drills.testing = now
+                drills.untested = Array(fencing.levels.indices)
                 if !fencing.hasRelay, fencing.levels.isEmpty { relayDrillEnds(.absent, "") }
                 testRelays()
             case .command(let command):
@@ -153,11 +156,16 @@ extension Agent {
         }
     }
 
-    /// The self-test has come to a result, or confirmed the one it had.
-    func relayTestSettled(_ result: Message.RelayTest) {
+    /// A level's self-test has come to a result, or confirmed the one it had. The drill waits for all
+    /// of them, or the first that failed.
+    func relayTestSettled(_ level: Int) {
         guard drills.testing != nil else { return }
+        let result = relayTests[level].result
+        drills.untested.removeAll { $0 == level }
+        guard result != .passed || drills.untested.isEmpty else { return }
+        let relay = if case .relay = fencing.levels[level] { true } else { false }
         let detail =
-            switch (fencing.hasRelay, result == .passed) {
+            switch (relay, result == .passed) {
             case (true, true):
                 "The relay's line reads back on, and the feedback says on while the peer lives."
             case (true, false):

@@ -59,11 +59,11 @@ extension Agent {
         switch trace.kind {
         case .persistFailed: stateWritten = false
         case .persistRecovered: stateWritten = true
-        case .contactLost: relayTest.contactLost()
+        case .contactLost: forgetRelayLooks()
         case .contact:
             contactAt = now
             // What was seen before contact may have been seen of a peer without power.
-            relayTest.contactLost()
+            forgetRelayLooks()
             relayTestAt = now
         case .fenceVerified:
             fencedPeer = (true, nil)
@@ -86,6 +86,9 @@ extension Agent {
                 if stateWritten { log(.error, reason) }
                 handle(.persistFailed(ticket: ticket))
             case .notWritten(let reason): log(.warning, "not written: \(reason)")
+            case .marked(let level, let trouble):
+                if let trouble { log(.error, trouble) }
+                withFenceAgent(level) { $0.marked() }
             case .tail(let caller, let lines): deliverHistory(lines, to: caller)
             case .wallOffset(let offset): wallOffset = offset
             }

@@ -86,11 +86,12 @@ final class Agent {
 
     // Fencing
     let fencing: Fencing
-    var relayTest: RelaySelfTest
+    /// One for each level.
+    var relayTests: [RelaySelfTest]
     var relayTestAt: Instant
-    /// Why the relay's lines are not open.
-    var relayTrouble: String?
-    var agentTests: [Message.RelayTest] = []
+    var agentTestAt: Instant
+    /// Why a level's lines are not open.
+    var relayTroubles: [String?]
 
     // Health
     var contactAt: Instant?
@@ -155,8 +156,10 @@ final class Agent {
         children = parts.children
         groups = Groups(parts.settings, held: parts.note.holdings)
         fencing = parts.fencing
-        relayTest = RelaySelfTest(configured: parts.fencing.hasRelay)
+        relayTests = parts.fencing.levels.map { _ in RelaySelfTest(configured: true) }
+        relayTroubles = parts.fencing.levels.map { _ in nil }
         relayTestAt = parts.now
+        agentTestAt = parts.now
         sensing = parts.sensing
         watchdogRetryAt = parts.now
         watchdogs = Array(
@@ -257,6 +260,7 @@ final class Agent {
         next = min(next, healthModel.nextDeadline, drills.nextDeadline)
         if !sensing.monitors.isEmpty { next = min(next, sensing.passedAt + Agent.pass) }
         if fencing.levels.isEmpty == false { next = min(next, relayTestAt) }
+        next = min(next, fencing.agentsDue)
         if lacksWatchdog { next = min(next, watchdogRetryAt) }
         if serviceManager?.watchdog != nil { next = min(next, nextServiceSign) }
         for caller in callers {
@@ -296,7 +300,8 @@ final class Agent {
         if now - sensing.passedAt >= Agent.pass { passSensors() }
         if now >= healthModel.nextDeadline { updateHealth() }
         if now >= relayTestAt { testRelays() }
-        settleRelayTest()
+        settleRelayTests()
+        fenceAgentsDue()
         if lacksWatchdog, now >= watchdogRetryAt { openWatchdogs() }
         drillsDue()
     }
@@ -344,6 +349,7 @@ final class Agent {
         if released { disarmWatchdogs() }
         endDrills()
         for caller in callers { _ = caller.connection.flush() }
+        if leaving { endFencing() }
         if released {
             noteEnd()
             log(.notice, "ended: nothing is held here")

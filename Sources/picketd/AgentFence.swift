@@ -2,10 +2,17 @@
 /// `action=…` as lines on its standard input, exit code 0 for done; `status` exits 0 where the
 /// peer's power is on and 2 where it is off.
 ///
-///     idle ─ order ─▶ off ─▶ verifying (status says off) ─▶ on (policy reboot) ─▶ idle
+///     idle ─ order ─▶ marking ─▶ off ─▶ verifying (status says off) ─▶ on (policy reboot) ─▶ idle
+///                                                                     │ ▲
+///                                                                     ▼ │ every 5 s
+///                                                                 unrestored
 ///
 /// An agent's own word that it switched off is not enough (S3): its `status` must say so. Orders
 /// that come while one is under way share its outcome until the power comes back on.
+///
+/// A switched outlet stays as it is when this agent ends. So, before anything is switched off, a
+/// mark of it goes to disk, and is removed when the power is back, or off by policy: an agent that
+/// finds the mark at its start switches on. A disk that takes too long holds up no fence.
 
 import PicketConfig
 import PicketCore
@@ -17,11 +24,27 @@ struct AgentFence {
     private(set) var phase = Phase.idle
     private var orders: [FenceOrder] = []
     private var waiting: [FenceOrder] = []
+    /// The power may be off by this level, and is not meant to stay so.
+    private var owes: Bool
+    private var toldUnrestored = false
+    /// The operator's word came during a self-test.
+    private var wantedOn = false
 
-    enum Phase: Equatable { case idle, off, verifying, on, testing }
+    enum Phase: Equatable {
+        case idle
+        case marking(by: Instant)
+        case off, verifying, on
+        /// The power ought to be on, and could not be switched on.
+        case unrestored(again: Instant)
+        case testing
+    }
+
     enum Action: String { case off, on, status }
 
     enum Step {
+        /// Write the mark to disk; then `marked`.
+        case mark
+        case unmark
         /// Start the agent with this action, unless this instant has passed by then.
         case run(Action, notAfter: Instant)
         case report(id: UInt32, FenceOutcome)
@@ -31,15 +54,33 @@ struct AgentFence {
         case abort
     }
 
-    init(_ settings: AgentSettings) { self.settings = settings }
+    static let longestMarking = Duration.seconds(1)
+    static let retryOn = Duration.seconds(5)
 
-    mutating func order(_ order: FenceOrder) -> [Step] {
+    /// - Parameter owesSince: The mark of an agent before this one was found now. What that one
+    ///   started may still be switching off: its time is waited out.
+    init(_ settings: AgentSettings, owesSince now: Instant? = nil) {
+        self.settings = settings
+        owes = now != nil
+        guard let now else { return }
+        orders = [AgentFence.switchingOn]
+        phase = .unrestored(again: now + settings.timeout)
+    }
+
+    /// Stands for no order, where the power comes back on nobody's behalf.
+    private static var switchingOn: FenceOrder {
+        FenceOrder(
+            id: RelayFence.foundOff, level: 0, voidAfter: .distantFuture, cause: .command,
+            relayTest: .unknown)
+    }
+
+    /// A fence is under way, or the power is owed.
+    var isBusy: Bool { phase != .idle && phase != .testing }
+
+    mutating func order(_ order: FenceOrder, at now: Instant) -> [Step] {
         switch phase {
-        case .idle:
-            orders = [order]
-            phase = .off
-            return [.run(.off, notAfter: order.voidAfter)]
-        case .off, .verifying:
+        case .idle, .unrestored: return begin([order], at: now)
+        case .marking, .off, .verifying:
             orders.append(order)
             return []
         case .on:
@@ -51,11 +92,59 @@ struct AgentFence {
         }
     }
 
+    private mutating func begin(_ orders: [FenceOrder], at now: Instant) -> [Step] {
+        self.orders = orders
+        toldUnrestored = false
+        phase = .marking(by: now + AgentFence.longestMarking)
+        return [.mark]
+    }
+
+    /// The mark is on disk, or could not be written.
+    mutating func marked() -> [Step] {
+        guard case .marking = phase else { return [] }
+        phase = .off
+        return [.run(.off, notAfter: orders[0].voidAfter)]
+    }
+
+    /// When `tick` has something to do.
+    var due: Instant {
+        switch phase {
+        case .marking(let by): by
+        case .unrestored(let again): again
+        case .idle, .off, .verifying, .on, .testing: .distantFuture
+        }
+    }
+
+    mutating func tick(at now: Instant) -> [Step] {
+        guard now >= due else { return [] }
+        if case .marking = phase { return marked() }
+        return switchOn()
+    }
+
+    /// The operator's word, or the time to try again. What is under way sees to the power itself.
+    mutating func switchOn() -> [Step] {
+        switch phase {
+        case .idle: orders = [AgentFence.switchingOn]
+        case .unrestored: break
+        case .testing:
+            wantedOn = true
+            return []
+        case .marking, .off, .verifying, .on: return []
+        }
+        phase = .on
+        return [.run(.on, notAfter: .distantFuture)]
+    }
+
     /// The agent may have begun: only what waits can be taken back.
-    mutating func cancel(_ id: UInt32) -> [Step] {
-        guard let index = waiting.firstIndex(where: { $0.id == id }) else { return [] }
-        waiting.remove(at: index)
-        return [.report(id: id, .voided)]
+    mutating func cancel(_ id: UInt32, at now: Instant) -> [Step] {
+        if let index = waiting.firstIndex(where: { $0.id == id }) {
+            waiting.remove(at: index)
+            return [.report(id: id, .voided)]
+        }
+        guard case .marking = phase, let index = orders.firstIndex(where: { $0.id == id })
+        else { return [] }
+        orders.remove(at: index)
+        return [.report(id: id, .voided)] + (orders.isEmpty ? void(at: now) : [])
     }
 
     mutating func test() -> [Step] {
@@ -64,16 +153,22 @@ struct AgentFence {
         return [.run(.status, notAfter: .distantFuture)]
     }
 
-    mutating func ended(_ end: ChildEnd, timedOut: Bool) -> [Step] {
+    mutating func ended(_ end: ChildEnd, timedOut: Bool, at now: Instant) -> [Step] {
         switch phase {
-        case .idle: return []
+        case .idle, .marking, .unrestored: return []
         case .testing:
             phase = .idle
             // One that was cut short by an order has found nothing.
-            guard waiting.isEmpty || end == .exited(0) else { return next() }
-            return [.tested(end == .exited(0) ? .passed : .failed)] + next()
+            var steps: [Step] = []
+            if waiting.isEmpty || end == .exited(0) {
+                steps = [.tested(end == .exited(0) ? .passed : .failed)]
+            }
+            let wanted = wantedOn && waiting.isEmpty
+            wantedOn = false
+            return steps + (wanted ? switchOn() : next(at: now))
         case .off:
-            if end == .late { return conclude(.voided) }
+            if end == .late { return reports(.voided) + void(at: now) }
+            owes = true
             guard end == .exited(0) else { return undo(timedOut ? .timeout : .agent) }
             phase = .verifying
             return [.run(.status, notAfter: .distantFuture)]
@@ -81,42 +176,57 @@ struct AgentFence {
             guard end == .exited(2) else {
                 return undo(timedOut ? .timeout : end == .exited(0) ? .stillOn : .agent)
             }
-            var steps: [Step] = []
-            for order in orders { steps.append(.report(id: order.id, .off)) }
-            guard settings.policy == .reboot else {
-                phase = .idle
-                orders = []
-                return steps + next()
-            }
+            guard settings.policy == .reboot else { return reports(.off) + settle(at: now) }
             phase = .on
-            return steps + [.run(.on, notAfter: .distantFuture)]
-        case .on: return conclude(end == .exited(0) ? .restored : .notRestored)
+            return reports(.off) + [.run(.on, notAfter: .distantFuture)]
+        case .on: return switchedOn(end == .exited(0), at: now)
         }
     }
 
     /// The level failed; the peer is given its power back, whatever became of it.
     private mutating func undo(_ failure: FenceFailure) -> [Step] {
-        var steps: [Step] = []
-        for order in orders { steps.append(.report(id: order.id, .failed(failure))) }
+        let steps = reports(.failed(failure))
         orders = []
         phase = .on
         return steps + [.run(.on, notAfter: .distantFuture)]
     }
 
-    private mutating func conclude(_ outcome: FenceOutcome) -> [Step] {
-        var steps: [Step] = []
-        for order in orders { steps.append(.report(id: order.id, outcome)) }
-        orders = []
-        phase = .idle
-        return steps + next()
+    /// Not restored is said once; `restored` follows when a later attempt brings the power back.
+    private mutating func switchedOn(_ done: Bool, at now: Instant) -> [Step] {
+        if done { return reports(.restored) + settle(at: now) }
+        if orders.isEmpty { orders = [AgentFence.switchingOn] }
+        let steps = toldUnrestored ? [] : reports(.notRestored)
+        toldUnrestored = true
+        phase = .unrestored(again: now + AgentFence.retryOn)
+        return steps + next(at: now)
     }
 
-    private mutating func next() -> [Step] {
-        guard phase == .idle, !waiting.isEmpty else { return [] }
-        orders = waiting
+    /// Nothing was switched off for these orders.
+    private mutating func void(at now: Instant) -> [Step] {
+        guard owes else { return settle(at: now) }
+        orders = [AgentFence.switchingOn]
+        phase = .unrestored(again: now)
+        return next(at: now)
+    }
+
+    /// The power is as it shall be.
+    private mutating func settle(at now: Instant) -> [Step] {
+        orders = []
+        toldUnrestored = false
+        owes = false
+        phase = .idle
+        return [.unmark] + next(at: now)
+    }
+
+    private mutating func next(at now: Instant) -> [Step] {
+        guard !waiting.isEmpty else { return [] }
+        let orders = waiting
         waiting = []
-        phase = .off
-        return [.run(.off, notAfter: orders[0].voidAfter)]
+        return begin(orders, at: now)
+    }
+
+    private func reports(_ outcome: FenceOutcome) -> [Step] {
+        orders.map { .report(id: $0.id, outcome) }
     }
 
     func launch(_ action: Action, environment: [String], notAfter: Instant) -> Launch {

@@ -16,8 +16,15 @@ struct FenceOpening: Sendable {
     let relay: RelayDescription
     private let sensors: [SensorDescription]
     private let rack: String?
-    /// Descriptors that were kept, one for each supply.
-    private var kept: [Int32?] = []
+    /// For each supply the descriptor that holds its line, if there is one yet.
+    private var kept: [Kept?] = []
+
+    private struct Kept: Sendable {
+        var raw: Int32
+        /// By the agent before this one; else by an opening that failed half-way, or is to be
+        /// done again.
+        var inherited: Bool
+    }
 
     init(
         relay: RelayDescription, sensors: [SensorDescription], rack: String?,
@@ -27,7 +34,8 @@ struct FenceOpening: Sendable {
         self.sensors = sensors
         self.rack = rack
         for supply in relay.supplies {
-            kept.append(lines.take(FenceOpening.keptName(supply)))
+            kept.append(
+                lines.take(FenceOpening.keptName(supply)).map { Kept(raw: $0, inherited: true) })
         }
     }
 
@@ -35,8 +43,13 @@ struct FenceOpening: Sendable {
         KeptLines.name(supply.line, onIsHigh: supply.isHigh(on: true))
     }
 
-    func open(_ notes: inout [String]) throws(DeviceError) -> [Supply] {
+    mutating func open(_ notes: inout [String]) throws(DeviceError) -> [Supply] {
         if let rack { return try simulated(rack) }
+        for (index, supply) in relay.supplies.enumerated() {
+            guard let one = kept[index], !GPIOLine.isAlive(one.raw) else { continue }
+            KeptLines.letGo(one.raw, FenceOpening.keptName(supply))
+            kept[index] = nil
+        }
         for (index, supply) in relay.supplies.enumerated() {
             if supply.line.pin == nil, kept[index] == nil,
                 let error = GPIOLine.look(supply.line)
@@ -55,14 +68,14 @@ struct FenceOpening: Sendable {
         for supply in relay.supplies { senses.append(try feedback(supply, &expanders)) }
         var supplies: [Supply] = []
         for (index, supply) in relay.supplies.enumerated() {
-            let line = try driven(supply, kept[index], &expanders, &notes)
+            let line = try driven(supply, index, &expanders, &notes)
             supplies.append(Supply(line: line, sense: senses[index]))
         }
         return supplies
     }
 
-    private func driven(
-        _ supply: SupplyDescription, _ kept: Int32?,
+    private mutating func driven(
+        _ supply: SupplyDescription, _ index: Int,
         _ expanders: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)],
         _ notes: inout [String]
     ) throws(DeviceError) -> Wire {
@@ -75,13 +88,16 @@ struct FenceOpening: Sendable {
             }
             return wire
         }
-        if let kept, let line = GPIOLine(adopting: kept) {
+        if let one = kept[index], let line = GPIOLine(adopting: one.raw) {
             let wire = Wire(line, onIsHigh: onIsHigh)
-            notes.append("line \(supply.line.name): taken over as the agent before left it")
+            if one.inherited {
+                notes.append("line \(supply.line.name): taken over as the agent before left it")
+            }
             return wire
         }
         let line = try GPIOLine(supply.line, .drive(high: onIsHigh))
-        ServiceManager()?.keep(line.raw, as: FenceOpening.keptName(supply))
+        kept[index] = KeptLines.keep(line, as: FenceOpening.keptName(supply))
+            .map { Kept(raw: $0, inherited: false) }
         return Wire(line, onIsHigh: onIsHigh)
     }
 
@@ -137,8 +153,8 @@ struct FenceOpening: Sendable {
     ) -> DeviceError {
         let why =
             switch error {
-            case .vanished: "no answer: is the expander there, and has it power?"
-            case .timeout: "the bus hangs"
+            case .vanished, .gone: "no answer: is the expander there, and has it power?"
+            case .timeout, .late: "the bus hangs"
             case .undecided:
                 "the bus is contended, or a driver of the kernel has the chip: then its pins are"
                     + " lines of a GPIO chip"

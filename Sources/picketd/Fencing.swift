@@ -26,15 +26,23 @@ final class Fencing {
             case closed(String)
             /// Its lines are open; what is to be said of that.
             case open([String])
+            /// Asked to stop, it has left the supplies as they shall be.
+            case ended
         }
     }
 
     var levels: [Level] = []
+    /// So many relay levels are at work.
+    var working = 0
     private let reports: BoundedQueue<Report>
 
-    init(_ settings: [FenceSettings], sensors: [SensorDescription], rack: String?)
-        throws(SystemError)
-    {
+    private let stateDirectory: String
+
+    init(
+        _ settings: [FenceSettings], sensors: [SensorDescription], stateDirectory: String,
+        rack: String?, at now: Instant
+    ) throws(SystemError) {
+        self.stateDirectory = stateDirectory
         reports = try BoundedQueue<Report>(capacity: 256)
         var kept = KeptLines()
         for (index, one) in settings.enumerated() {
@@ -45,7 +53,10 @@ final class Fencing {
                 let opening = FenceOpening(
                     relay: relay, sensors: sensors, rack: rack, kept: &kept)
                 try start(index, opening, requests)
-            case .agent(let agent): levels.append(.agent(AgentFence(agent)))
+                working += 1
+            case .agent(let agent):
+                let owes = FenceMark.isThere(FenceMark.path(stateDirectory, level: index))
+                levels.append(.agent(AgentFence(agent, owesSince: owes ? now : nil)))
             }
         }
         kept.release()
@@ -60,6 +71,21 @@ final class Fencing {
         levels.contains { if case .relay = $0 { true } else { false } }
     }
 
+    func markPath(_ level: Int) -> String { FenceMark.path(stateDirectory, level: level) }
+
+    /// When a fence agent's level has something to do.
+    var agentsDue: Instant {
+        var next = Instant.distantFuture
+        for case .agent(let agent) in levels { next = min(next, agent.due) }
+        return next
+    }
+
+    /// Something is under way that would not be ended by the agent after this one.
+    var isBusy: Bool {
+        working > 0
+            || levels.contains { if case .agent(let agent) = $0 { agent.isBusy } else { false } }
+    }
+
     func isTesting(_ level: Int) -> Bool {
         if case .agent(let agent) = levels[level] { agent.phase == .testing } else { false }
     }
@@ -71,30 +97,56 @@ final class Fencing {
         try Worker.start("fence-\(level + 1)") {
             _ = RealTime.raisePriority()
             var mailbox = FenceMailbox(level: level, requests: requests, reports: reports)
-            let supplies = Fencing.open(opening, &mailbox)
-            var worker = FenceWorker(opening.relay, supplies: supplies, host: mailbox)
-            worker.run()
+            var opening = opening
+            while !Fencing.serve(&opening, &mailbox) {}
+            mailbox.tell(.ended)
         }
     }
 
-    /// Opens all lines, however long that takes; until then every order fails.
-    private static func open(
-        _ opening: FenceOpening, _ mailbox: inout FenceMailbox
-    ) -> [FenceOpening.Supply] {
-        while true {
-            do throws(DeviceError) {
-                var notes: [String] = []
-                let supplies = try opening.open(&notes)
-                for supply in supplies {
-                    if let edges = supply.sense?.edges, edges >= 0 { mailbox.edges.append(edges) }
-                }
-                mailbox.tell(.open(notes))
-                return supplies
-            } catch {
-                mailbox.tell(.closed(error.description))
-                mailbox.refuse(until: mailbox.now() + .seconds(5))
+    /// Opens the lines and works with them; where they cannot be had, every order fails for 5 s.
+    /// True after the request to stop.
+    private static func serve(_ opening: inout FenceOpening, _ mailbox: inout FenceMailbox) -> Bool
+    {
+        let trouble: String
+        do throws(DeviceError) {
+            var notes: [String] = []
+            let supplies = try opening.open(&notes)
+            mailbox.edges = supplies.compactMap { $0.sense?.edges }.filter { $0 >= 0 }
+            var worker = FenceWorker(opening.relay, supplies: supplies, host: mailbox)
+            mailbox.edges = []
+            if let found = note(worker.found, opening.relay) { notes.append(found) }
+            mailbox.tell(.open(notes))
+            switch worker.run() {
+            case .stopped: return true
+            case .linesGone: trouble = "a line's GPIO chip is gone"
             }
+        } catch { trouble = error.description }
+        mailbox.tell(.closed(trouble))
+        return mailbox.refuse(until: mailbox.now() + .seconds(5))
+    }
+
+    private static func note(_ found: RelayFence.Found, _ relay: RelayDescription) -> String? {
+        switch (found, relay.policy) {
+        case (.on, _): nil
+        case (.partlyOff, _): "one of the peer's supplies was found off, and is switched on"
+        case (.off, .off): "the peer was found switched off, and stays so by policy"
+        case (.off, .reboot): "the peer was found switched off, and is on again after off_time"
         }
+    }
+}
+
+/// The file that says, for as long as it is there, that this node has switched its peer off by a
+/// fence agent's level and has yet to switch it on.
+enum FenceMark {
+    static let text = "The peer was switched off by this level and is to be switched on again.\n"
+
+    static func path(_ stateDirectory: String, level: Int) -> String {
+        "\(stateDirectory)/fence-\(level + 1)-off"
+    }
+
+    /// A file that cannot be read is there as well.
+    static func isThere(_ path: String) -> Bool {
+        do throws(SystemError) { return try DurableFile.read(path) != nil } catch { return true }
     }
 }
 
@@ -119,7 +171,7 @@ struct FenceMailbox: FenceHost {
             guard let left else { return requests.wait() }
             return requests.wait(atMost: left)
         }
-        if GPIOLine.waitForEdge(edges, or: requests.raw, atMost: left) { return .sensed }
+        if GPIOLine.waitForEdge(&edges, or: requests.raw, atMost: left) { return .sensed }
         requests.clear()
         return requests.pop()
     }
@@ -134,8 +186,8 @@ struct FenceMailbox: FenceHost {
         }
     }
 
-    /// Without lines there is no fence: says so to whatever is asked.
-    mutating func refuse(until instant: Instant) {
+    /// Without lines there is no fence: says so to whatever is asked. True if asked to stop.
+    mutating func refuse(until instant: Instant) -> Bool {
         while now() < instant {
             guard let request = wait(until: instant) else { continue }
             switch request {
@@ -145,8 +197,10 @@ struct FenceMailbox: FenceHost {
                 report(
                     .test(
                         RelayObservation(readAt: now(), linesOn: false, feedback: SupplyScan())))
-            case .cancel, .switchOn, .sensed, .stop: break
+            case .stop: return true
+            case .cancel, .switchOn, .sensed: break
             }
         }
+        return false
     }
 }

@@ -192,7 +192,10 @@ enum Startup {
                     rack: options.rack)),
             children: system(try Children(notedIn: actions, session: session)),
             fencing: system(
-                try Fencing(settings.fence, sensors: settings.sensors, rack: options.rack)),
+                try Fencing(
+                    settings.fence, sensors: settings.sensors,
+                    stateDirectory: ground.paths.stateDirectory, rack: options.rack,
+                    at: now)),
             sensing: system(try Sensing(settings.sensors, rack: options.rack, at: now)),
             channel: Channel(keys: secrets, me: settings.me, session: session, at: now),
             reader: system(try ConfigurationReader()))

@@ -15,6 +15,8 @@ enum StorageRequest: Sendable {
     case tail(count: Int, caller: UInt32)
     /// A file of its own, replaced durably; `nil` removes it.
     case file(path: String, [UInt8]?)
+    /// The mark of a fence agent's level, at this path: that the peer's power is to be given back.
+    case mark(path: String, level: Int)
     /// Only look at the wall clock.
     case clock
 }
@@ -23,6 +25,8 @@ enum StorageAnswer: Sendable {
     case persisted(ticket: UInt32)
     case notPersisted(ticket: UInt32, String)
     case notWritten(String)
+    /// Of this level; with what is wrong, if it could not be written.
+    case marked(level: Int, String?)
     case tail(caller: UInt32, [[UInt8]])
     /// By how many nanoseconds the node's wall clock is off the machine's.
     case wallOffset(Int64)
@@ -83,6 +87,12 @@ private struct StorageWorker {
                     try DurableFile.remove(path)
                 }
             }
+        case .mark(let path, let level):
+            var trouble: String?
+            do throws(SystemError) {
+                try DurableFile.replace(path, with: Array(FenceMark.text.utf8))
+            } catch { trouble = error.description }
+            _ = answers.push(.marked(level: level, trouble))
         case .clock: look()
         }
     }

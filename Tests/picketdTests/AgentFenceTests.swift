@@ -24,6 +24,8 @@ struct AgentFenceTests {
     static func words(_ steps: [AgentFence.Step]) -> [String] {
         steps.map { step in
             switch step {
+            case .mark: "mark"
+            case .unmark: "unmark"
             case .run(let action, _): "run \(action.rawValue)"
             case .report(let id, let outcome): "\(id) \(outcome)"
             case .tested(let result): "tested \(result)"
@@ -32,16 +34,28 @@ struct AgentFenceTests {
         }
     }
 
+    let start = Instant(nanoseconds: 0)
+
+    func begin(_ level: inout AgentFence) {
+        _ = level.order(AgentFenceTests.order(1), at: start)
+        _ = level.marked()
+    }
+
     @Test func `off counts only when the status says so, and the power comes back`() {
         var level = AgentFenceTests.level()
-        #expect(AgentFenceTests.words(level.order(AgentFenceTests.order(1))) == ["run off"])
+        #expect(AgentFenceTests.words(level.order(AgentFenceTests.order(1), at: start)) == ["mark"])
+        #expect(AgentFenceTests.words(level.marked()) == ["run off"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false)) == ["run status"])
+            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
+                "run status"
+            ])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(2), timedOut: false))
+            AgentFenceTests.words(level.ended(.exited(2), timedOut: false, at: start))
                 == ["1 off", "run on"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false)) == ["1 restored"])
+            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
+                "1 restored", "unmark",
+            ])
         #expect(level.phase == .idle)
     }
 
@@ -52,18 +66,20 @@ struct AgentFenceTests {
     ])
     func `a status other than off is a failed fence`(end: ChildEnd, outcome: String) {
         var level = AgentFenceTests.level()
-        _ = level.order(AgentFenceTests.order(1))
-        _ = level.ended(.exited(0), timedOut: false)
+        begin(&level)
+        _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
-            AgentFenceTests.words(level.ended(end, timedOut: false)) == [outcome, "run on"])
+            AgentFenceTests.words(level.ended(end, timedOut: false, at: start)) == [
+                outcome, "run on",
+            ])
     }
 
     @Test func `an agent that fails or takes too long has fenced nobody`() {
         for (timedOut, failure) in [(false, FenceFailure.agent), (true, .timeout)] {
             var level = AgentFenceTests.level()
-            _ = level.order(AgentFenceTests.order(1))
+            begin(&level)
             #expect(
-                AgentFenceTests.words(level.ended(.signalled(9), timedOut: timedOut))
+                AgentFenceTests.words(level.ended(.signalled(9), timedOut: timedOut, at: start))
                     == ["1 failed(PicketCore.FenceFailure.\(failure))", "run on"])
         }
     }
@@ -71,46 +87,53 @@ struct AgentFenceTests {
     @Test func `an order whose time has passed drives nothing`() {
         var level = AgentFenceTests.level()
         let order = AgentFenceTests.order(1, voidAfter: Instant(nanoseconds: 7))
-        guard case .run(.off, let notAfter) = level.order(order).first else {
+        _ = level.order(order, at: start)
+        guard case .run(.off, let notAfter) = level.marked().first else {
             Issue.record("nothing is run")
             return
         }
         #expect(notAfter == Instant(nanoseconds: 7))
-        #expect(AgentFenceTests.words(level.ended(.late, timedOut: false)) == ["1 voided"])
+        #expect(
+            AgentFenceTests.words(level.ended(.late, timedOut: false, at: start)) == [
+                "1 voided", "unmark",
+            ])
     }
 
     @Test func `two orders share one fence, a third one waits for the power to be back`() {
         var level = AgentFenceTests.level()
-        _ = level.order(AgentFenceTests.order(1))
-        #expect(level.order(AgentFenceTests.order(2)).isEmpty)
-        _ = level.ended(.exited(0), timedOut: false)
+        begin(&level)
+        #expect(level.order(AgentFenceTests.order(2), at: start).isEmpty)
+        _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(2), timedOut: false))
+            AgentFenceTests.words(level.ended(.exited(2), timedOut: false, at: start))
                 == ["1 off", "2 off", "run on"])
-        #expect(level.order(AgentFenceTests.order(3)).isEmpty)
+        #expect(level.order(AgentFenceTests.order(3), at: start).isEmpty)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false))
-                == ["1 restored", "2 restored", "run off"])
+            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+                == ["1 restored", "2 restored", "unmark", "mark"])
     }
 
     @Test func `what waits can be called off, what runs cannot`() {
         var level = AgentFenceTests.level()
-        _ = level.order(AgentFenceTests.order(1))
-        #expect(level.cancel(1).isEmpty)
-        _ = level.ended(.exited(0), timedOut: false)
-        _ = level.ended(.exited(2), timedOut: false)
-        _ = level.order(AgentFenceTests.order(2))
-        #expect(AgentFenceTests.words(level.cancel(2)) == ["2 voided"])
+        begin(&level)
+        #expect(level.cancel(1, at: start).isEmpty)
+        _ = level.ended(.exited(0), timedOut: false, at: start)
+        _ = level.ended(.exited(2), timedOut: false, at: start)
+        _ = level.order(AgentFenceTests.order(2), at: start)
+        #expect(AgentFenceTests.words(level.cancel(2, at: start)) == ["2 voided"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false)) == ["1 restored"])
+            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
+                "1 restored", "unmark",
+            ])
     }
 
     @Test func `the policy off leaves the power off`() {
         var level = AgentFenceTests.level(.off)
-        _ = level.order(AgentFenceTests.order(1))
-        _ = level.ended(.exited(0), timedOut: false)
+        begin(&level)
+        _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(2), timedOut: false)) == ["1 off"])
+            AgentFenceTests.words(level.ended(.exited(2), timedOut: false, at: start))
+                == ["1 off", "unmark"])
         #expect(level.phase == .idle)
     }
 
@@ -118,15 +141,95 @@ struct AgentFenceTests {
     func `the self-test asks whether the power is on`(end: ChildEnd, word: String) {
         var level = AgentFenceTests.level()
         #expect(AgentFenceTests.words(level.test()) == ["run status"])
-        #expect(AgentFenceTests.words(level.ended(end, timedOut: false)) == [word])
+        #expect(AgentFenceTests.words(level.ended(end, timedOut: false, at: start)) == [word])
     }
 
     @Test func `a fence does not wait for a self-test`() {
         var level = AgentFenceTests.level()
         _ = level.test()
-        #expect(AgentFenceTests.words(level.order(AgentFenceTests.order(1))) == ["abort"])
         #expect(
-            AgentFenceTests.words(level.ended(.signalled(9), timedOut: false)) == ["run off"])
+            AgentFenceTests.words(level.order(AgentFenceTests.order(1), at: start)) == ["abort"])
+        #expect(
+            AgentFenceTests.words(level.ended(.signalled(9), timedOut: false, at: start)) == [
+                "mark"
+            ])
+    }
+
+    @Test func `nothing is switched off before the mark of it is on disk, or the disk is too slow`()
+    {
+        var level = AgentFenceTests.level()
+        #expect(AgentFenceTests.words(level.order(AgentFenceTests.order(1), at: start)) == ["mark"])
+        #expect(level.tick(at: start + .milliseconds(999)).isEmpty)
+        #expect(AgentFenceTests.words(level.tick(at: start + .seconds(1))) == ["run off"])
+        #expect(level.marked().isEmpty)
+    }
+
+    @Test func `an order can be called off until the mark is on disk`() {
+        var level = AgentFenceTests.level()
+        _ = level.order(AgentFenceTests.order(1), at: start)
+        #expect(AgentFenceTests.words(level.cancel(1, at: start)) == ["1 voided", "unmark"])
+        #expect(level.phase == .idle)
+    }
+
+    @Test func `power that cannot be switched on is alarmed once and tried again`() {
+        var level = AgentFenceTests.level()
+        begin(&level)
+        _ = level.ended(.exited(0), timedOut: false, at: start)
+        _ = level.ended(.exited(2), timedOut: false, at: start)
+        #expect(
+            AgentFenceTests.words(level.ended(.exited(1), timedOut: false, at: start))
+                == ["1 notRestored"])
+        #expect(level.due == start + .seconds(5))
+        #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
+        #expect(level.ended(.exited(1), timedOut: false, at: start).isEmpty)
+        #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
+        #expect(
+            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+                == ["1 restored", "unmark"])
+    }
+
+    @Test func `after a failed fence power that cannot be switched on is alarmed too`() {
+        var level = AgentFenceTests.level()
+        begin(&level)
+        _ = level.ended(.exited(1), timedOut: false, at: start)
+        #expect(
+            AgentFenceTests.words(level.ended(.exited(1), timedOut: false, at: start))
+                == ["0 notRestored"])
+        _ = level.tick(at: level.due)
+        #expect(
+            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+                == ["0 restored", "unmark"])
+    }
+
+    @Test func `an agent that finds the mark switches on`() {
+        var level = AgentFence(AgentFenceTests.level().settings, owesSince: start)
+        // What the one before it started may still be at work.
+        #expect(level.due == start + .seconds(20))
+        #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
+        #expect(
+            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+                == ["0 restored", "unmark"])
+        #expect(level.phase == .idle)
+    }
+
+    @Test func `an order that comes too late leaves the power owed`() {
+        var level = AgentFence(AgentFenceTests.level().settings, owesSince: start)
+        begin(&level)
+        #expect(
+            AgentFenceTests.words(level.ended(.late, timedOut: false, at: start)) == ["1 voided"])
+        #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
+    }
+
+    @Test func `the operator's word switches on what the policy left off`() {
+        var level = AgentFenceTests.level(.off)
+        begin(&level)
+        #expect(level.switchOn().isEmpty)
+        _ = level.ended(.exited(0), timedOut: false, at: start)
+        _ = level.ended(.exited(2), timedOut: false, at: start)
+        #expect(AgentFenceTests.words(level.switchOn()) == ["run on"])
+        #expect(
+            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+                == ["0 restored", "unmark"])
     }
 
     @Test func `options and action go to its standard input`() {

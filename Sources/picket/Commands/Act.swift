@@ -78,13 +78,16 @@ struct FailbackCommand: PicketCommand {
 struct FenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fence",
-        abstract: "Cuts the peer's power now, or records that it is off.",
+        abstract: "Cuts the peer's power now, records that it is off, or switches it on.",
         discussion: """
             EXAMPLES
               picket fence west            cut its power, verify it, take over
               picket fence confirm west    my word: it is off
+              picket fence restore west    on again, after a fence with policy: off
             """,
-        subcommands: [FenceNowCommand.self, FenceConfirmCommand.self],
+        subcommands: [
+            FenceNowCommand.self, FenceConfirmCommand.self, FenceRestoreCommand.self,
+        ],
         defaultSubcommand: FenceNowCommand.self)
 }
 
@@ -144,6 +147,18 @@ struct FenceConfirmCommand: PicketCommand {
                 + "If \(node) still runs, both nodes will be active at once.", yes: yes)
         try agent.report(.confirmFence(node: node), json)
     }
+}
+
+struct FenceRestoreCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Switches the peer on, after a fence with policy: off.",
+        discussion: "A fence that is under way comes to its end first.")
+    @OptionGroup var agent: AgentOptions
+    @Argument(help: "The peer's name.") var node: String
+    @Flag(name: .long, help: "One line of JSON.") var json = false
+
+    func act() throws { try agent.report(.restore(node: node), json) }
 }
 
 struct MaintenanceCommand: PicketCommand {

@@ -171,7 +171,8 @@ extension Agent {
         let deadline = now + longest + .seconds(1)
         while fencing.isBusy, now < deadline {
             ready.removeAll(keepingCapacity: true)
-            let next = min(deadline, min(processes.nextDeadline, fencing.agentsDue))
+            var next = min(deadline, processes.nextDeadline)
+            next = min(next, min(children.nextDeadline, fencing.agentsDue))
             do throws(SystemError) {
                 try poller.wait(until: min(next, now + .seconds(1)), now: now, into: &ready)
             } catch { return }

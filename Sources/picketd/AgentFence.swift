@@ -57,14 +57,14 @@ struct AgentFence {
     static let longestMarking = Duration.seconds(1)
     static let retryOn = Duration.seconds(5)
 
-    /// - Parameter owesSince: The mark of an agent before this one was found now. What that one
-    ///   started may still be switching off: its time is waited out.
-    init(_ settings: AgentSettings, owesSince now: Instant? = nil) {
+    /// - Parameter owes: The mark of an agent before this one was found. What that one had started
+    ///   has been ended by now (Actions.swift): it does not switch off behind this one's back.
+    init(_ settings: AgentSettings, owes: Bool = false) {
         self.settings = settings
-        owes = now != nil
-        guard let now else { return }
+        self.owes = owes
+        guard owes else { return }
         orders = [AgentFence.switchingOn]
-        phase = .unrestored(again: now + settings.timeout)
+        phase = .unrestored(again: Instant(nanoseconds: 0))
     }
 
     /// Stands for no order, where the power comes back on nobody's behalf.

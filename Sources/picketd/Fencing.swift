@@ -40,7 +40,7 @@ final class Fencing {
 
     init(
         _ settings: [FenceSettings], sensors: [SensorDescription], stateDirectory: String,
-        rack: String?, at now: Instant
+        rack: String?
     ) throws(SystemError) {
         self.stateDirectory = stateDirectory
         reports = try BoundedQueue<Report>(capacity: 256)
@@ -56,7 +56,7 @@ final class Fencing {
                 working += 1
             case .agent(let agent):
                 let owes = FenceMark.isThere(FenceMark.path(stateDirectory, level: index))
-                levels.append(.agent(AgentFence(agent, owesSince: owes ? now : nil)))
+                levels.append(.agent(AgentFence(agent, owes: owes)))
             }
         }
         kept.release()

@@ -194,8 +194,7 @@ enum Startup {
             fencing: system(
                 try Fencing(
                     settings.fence, sensors: settings.sensors,
-                    stateDirectory: ground.paths.stateDirectory, rack: options.rack,
-                    at: now)),
+                    stateDirectory: ground.paths.stateDirectory, rack: options.rack)),
             sensing: system(try Sensing(settings.sensors, rack: options.rack, at: now)),
             channel: Channel(keys: secrets, me: settings.me, session: session, at: now),
             reader: system(try ConfigurationReader()))

@@ -202,9 +202,8 @@ struct AgentFenceTests {
     }
 
     @Test func `an agent that finds the mark switches on`() {
-        var level = AgentFence(AgentFenceTests.level().settings, owesSince: start)
-        // What the one before it started may still be at work.
-        #expect(level.due == start + .seconds(20))
+        var level = AgentFence(AgentFenceTests.level().settings, owes: true)
+        #expect(level.due <= start)
         #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
         #expect(
             AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
@@ -213,7 +212,7 @@ struct AgentFenceTests {
     }
 
     @Test func `an order that comes too late leaves the power owed`() {
-        var level = AgentFence(AgentFenceTests.level().settings, owesSince: start)
+        var level = AgentFence(AgentFenceTests.level().settings, owes: true)
         begin(&level)
         #expect(
             AgentFenceTests.words(level.ended(.late, timedOut: false, at: start)) == ["1 voided"])

@@ -45,8 +45,8 @@ public struct HistoryEntry: Sendable {
 
     /// The kinds of what the shell itself has to say.
     public static let shellKinds = [
-        "drill", "fence_timing", "note", "relay", "reload", "reset", "resource", "sensor",
-        "watchdog",
+        "drill", "fence_timing", "note", "power", "relay", "reload", "reset", "resource",
+        "sensor", "watchdog",
     ]
     /// All that stands under `kind`.
     public static var kinds: [String] { Trace.Kind.allCases.map { $0.label } + shellKinds }

@@ -73,11 +73,11 @@ extension Agent {
         let peer = narrator.names.peer
         switch outcome {
         case .restored:
-            tell("fence_restored", .notice, "\(peer) has its power back.", simulated: false)
+            tell("power", .notice, "\(peer) has its power back.", simulated: false)
             relayTestAt = now
         case .notRestored:
             tell(
-                "fence_not_restored", .alarm,
+                "power", .alarm,
                 "The power of \(peer) could not be switched on again; it is tried every 5 s.",
                 simulated: false)
         case .off, .voided, .failed: break
@@ -187,7 +187,7 @@ extension Agent {
         }
         if fencing.isBusy {
             tell(
-                "fence_not_restored", .alarm,
+                "power", .alarm,
                 "\(narrator.names.peer) may be left without power: its fence did not come to an"
                     + " end in time.", simulated: false)
         }

@@ -39,6 +39,8 @@
         /// The worker drives the relay however late it is.
         case clockNotLookedAt
         case cancelIgnored
+        /// Who finds the peer's supply off takes it for on.
+        case foundOffForgotten
         case receiptOutlivesSession
         /// A receipt stays on disk after the peer is back …
         case aloneNeverForgotten

@@ -125,6 +125,9 @@ public struct RelayFence: Sendable {
     ) {
         precondition(!relay.supplies.isEmpty, "a relay level has at least one supply")
         self.relay = relay
+        #if PICKET_PLANTED_BUGS
+            let found = planted(.foundOffForgotten) ? Found.on : found
+        #endif
         switch found {
         case .on: return
         case .off where relay.policy == .off:

@@ -38,14 +38,16 @@ extension World {
                 keys: [node.key], me: node.id, session: session, at: local,
                 random: { random.next() }), session: session,
             runners: (0..<plan.groups.count).map { GroupRunner(group: $0, plan: groupPlan) },
-            fence: RelayFence(relayDescription), memoryFile: file, startedAt: now, local: local)
+            fence: RelayFence(relayDescription, found: node.line ? .on : .off, at: local),
+            memoryFile: file, startedAt: now, local: local)
         node.agent = agent
         reload(node)
         node.waiting = []
         node.standsStillUntil = 0
         watch.begins(node, session: session, memory, at: now)
         tell(node, .world("the agent starts"))
-        drive(node, on: true, cause: .none)
+        // The line was kept for it, as it was (KeptLines).
+        takeLine(node, agent)
         node.fedAt = now
         after(Chip.interval / 3, .senses(node.index, life: node.life))
         if !node.watchdogArmed {

@@ -53,6 +53,11 @@ extension World {
         proceed(node, agent)
     }
 
+    /// What an agent that died in a hold has left off comes back by the one after it.
+    func takeLine(_ node: Node, _ agent: Agent) {
+        if !agent.fence.isIdle { proceed(node, agent) }
+    }
+
     private func proceed(_ node: Node, _ agent: Agent) {
         agent.workerGeneration += 1
         while true {

@@ -73,14 +73,20 @@ final class EventLoop {
     }
 
     private func turn() {
+        // What came before a late timer is taken first: a rack that stood still must not find that
+        // its nodes did.
+        if let timer = timers.last, now - timer.at > .milliseconds(5) { serve(within: 0) }
         while let timer = timers.last, timer.at <= now, !stopped {
             timers.removeLast()
             worstLateness = max(worstLateness, now - timer.at)
             timer.body()
         }
         guard !stopped else { return }
-        var wait: Int64 = -1
-        if let timer = timers.last { wait = max(0, (timer.at - now).nanoseconds) }
+        serve(within: timers.last.map { max(0, ($0.at - now).nanoseconds) } ?? -1)
+    }
+
+    /// - Parameter wait: nanoseconds; below 0 for ever.
+    private func serve(within wait: Int64) {
         let ready = unsafe descriptors.withUnsafeMutableBufferPointer {
             unsafe picket_ppoll($0.baseAddress, Int32($0.count), wait)
         }

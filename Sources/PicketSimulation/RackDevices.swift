@@ -38,10 +38,11 @@ public struct RackRelay: ~Copyable, RelayLine {
     private let client: RackClient
     private let name: String
 
-    /// Takes the line with the value *on*, as a real one is requested.
-    public init(path: String, line: String) throws(RackError) {
+    /// Takes the line with the value *on*, as a real one is requested; or, `kept`, with the value
+    /// that the agent before this one left it, as a service manager hands it on.
+    public init(path: String, line: String, kept: Bool = false) throws(RackError) {
         let client = try RackClient(path: path)
-        _ = try client.words(.setLine(line, on: true))
+        _ = try client.words(kept ? .getLine(line) : .setLine(line, on: true))
         self.client = client
         name = line
     }

@@ -171,7 +171,12 @@ struct FenceOpening: Sendable {
         var supplies: [Supply] = []
         for supply in relay.supplies {
             do throws(RackError) {
-                let line = Wire(try RackRelay(path: rack, line: supply.line.name))
+                // The rack's lines fall to rest with their node: one that rests *on* and is *off*
+                // was left so by an agent.
+                let line = Wire(
+                    try RackRelay(
+                        path: rack, line: supply.line.name,
+                        kept: supply.wiring == .normallyClosed))
                 var sense: Wire?
                 if case .line(let feedback) = supply.feedback {
                     sense = Wire(try RackSense(path: rack, line: feedback.name))

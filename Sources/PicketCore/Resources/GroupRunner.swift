@@ -63,6 +63,11 @@ public struct GroupRunner: Sendable {
     /// kernel, and what it may still do nobody knows.
     public static let killedWithin = Duration.seconds(2)
 
+    private struct Lost: Equatable, Sendable {
+        var run: RunID
+        var resource: Int
+    }
+
     private struct Monitor: Equatable, Sendable {
         var run: RunID?
         /// When it is due; or, with `run`, overdue.
@@ -76,7 +81,10 @@ public struct GroupRunner: Sendable {
     /// When resources were restarted on this node, oldest first.
     private var restarts: [Instant] = []
     /// Killed, and not ended.
-    private var lost: [RunID] = []
+    private var lost: [Lost] = []
+    /// The topmost resource of which a lost process has ended since: whatever was stopped before, that
+    /// process may have brought it up. −1: none.
+    private var mayBeUp = -1
     private var runs: UInt32 = 0
 
     /// - Parameter term: the one that the group was last held at, for processes that stop what an
@@ -160,7 +168,10 @@ extension GroupRunner {
     public mutating func exited<Sink: ResourceSink>(
         _ run: RunID, succeeded: Bool, at now: Instant, into out: inout Sink
     ) {
-        lost.removeAll { $0 == run }
+        if let index = lost.firstIndex(where: { $0.run == run }) {
+            mayBeUp = max(mayBeUp, lost[index].resource)
+            lost.remove(at: index)
+        }
         switch state {
         case .busy(let job) where job.run == run:
             if !succeeded && !job.killed { tell(.failed, job, into: &out) }
@@ -183,7 +194,7 @@ extension GroupRunner {
         case .busy(var job):
             guard now >= job.deadline else { return }
             if job.killed {
-                lost.append(job.run)
+                lost.append(Lost(run: job.run, resource: job.resource))
                 tell(.unkillable, job, into: &out)
                 ended(job, succeeded: false, at: now, into: &out)
             } else {
@@ -342,6 +353,12 @@ extension GroupRunner {
     ) {
         guard lost.isEmpty else {
             stick(purpose, into: &out)
+            return
+        }
+        if mayBeUp >= last(of: purpose) {
+            top = mayBeUp
+            mayBeUp = -1
+            down(purpose, to: last(of: purpose), at: now, into: &out)
             return
         }
         switch purpose {

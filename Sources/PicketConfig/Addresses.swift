@@ -26,6 +26,28 @@ private func isIPv4(_ text: String) -> Bool {
     }
 }
 
+/// What an address is, if it is not that of one node.
+private func unfit(_ host: String, _ family: AddressFamily) -> String? {
+    switch family {
+    case .ipv4:
+        let first = wholeNumber(host.parts(between: ".")[0]) ?? 0
+        // RFC 1122 §3.2.1.3; RFC 5771; RFC 1112 §4
+        if first == 0 { return "this one stands for any" }
+        return first >= 224 ? "this one is of many" : nil
+    case .ipv6:
+        if host.utf8.allSatisfy({ $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "0") }) {
+            return "this one stands for any"
+        }
+        // RFC 4291 §2.5.6 and §2.7: fe80::/10 and ff00::/8
+        switch wholeNumber("0x" + host.parts(between: ":", keepingEmpty: true)[0]) ?? 0 {
+        case 0xFE80...0xFEBF:
+            return "this one is link-local, and says nothing without its interface"
+        case 0xFF00...: return "this one is of many"
+        default: return nil
+        }
+    }
+}
+
 /// RFC 4291 §2.2, forms 1 and 2 (without the dotted tail of form 3).
 private func isIPv6(_ text: String) -> Bool {
     let parts = text.parts(between: ":", keepingEmpty: true)
@@ -81,7 +103,12 @@ extension Found {
         var host = address
         let bracketed = host.hasPrefix("[") && host.hasSuffix("]")
         if bracketed { host = host.dropping(first: 1, last: 1) }
-        switch addressFamily(host) {
+        let family = addressFamily(host)
+        if let family, let why = unfit(host, family) {
+            fail("found \(description), expected the address of one node: \(why)")
+            return nil
+        }
+        switch family {
         case .ipv4 where !bracketed:
             return LinkAddress(host: host, port: UInt16(port))
         case .ipv6 where bracketed:

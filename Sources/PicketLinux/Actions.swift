@@ -45,7 +45,7 @@ public enum LeftBehind {
         var clock = Clock()
         let until = clock.now() + limit
         var left: [String] = []
-        for name in Directory.names(directory) where !name.hasPrefix(".") {
+        for name in Directory.names(directory) {
             let mark = ActionNotes.variable + name
             let noted = try? DurableFile.line(directory + "/" + name)
             let group = noted.flatMap { Int32($0) } ?? 0

@@ -51,15 +51,7 @@ struct BoardFileTests {
     @Test(arguments: try Self.files().map(\.name).filter { $0.hasPrefix("raspberry") })
     func `a pair may be configured by a board's names alone`(name: String) throws {
         let text = """
-            node: east
-            pair:
-              name: rack7
-              key: /etc/picket/rack7.key
-              detect_within: 500ms
-              nodes:
-                east: { links: [10.0.0.1:7780, 10.1.0.1:7780] }
-                west: { links: [10.0.0.2:7780, 10.1.0.2:7780] }
-            board: \(name)
+            \(examplePair)board: \(name)
             watchdog: { timeout: 10s }
             sensors: { inlet: { driver: tmp102, bus: 1, address: 0x48, warn: ">60C" } }
             fence:

@@ -1,8 +1,8 @@
 import PicketConfig
 import PicketCore
 
-/// A small valid file that the tests change.
-let example = """
+/// How every file begins: the pair.
+let examplePair = """
     node: east
     pair:
       name: rack7
@@ -11,7 +11,12 @@ let example = """
       nodes:
         east: { links: [10.0.0.1:7780, 10.1.0.1:7780] }
         west: { links: [10.0.0.2:7780, 10.1.0.2:7780] }
-    board: simulated
+
+    """
+
+/// A small valid file that the tests change.
+let example = """
+    \(examplePair)board: simulated
     watchdog: { timeout: 10s }
     sensors:
       inlet:

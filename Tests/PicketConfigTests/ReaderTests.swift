@@ -155,6 +155,27 @@ struct ReaderTests {
                 + "\"[fd00::1]:7780\"; host names are not looked up"
         ),
         (
+            "0.0.0.0:1",
+            "found \"0.0.0.0:1\", expected the address of one node: this one stands for any"
+        ),
+        (
+            "\"[::]:1\"",
+            "found \"[::]:1\", expected the address of one node: this one stands for any"
+        ),
+        (
+            "224.0.0.18:1",
+            "found \"224.0.0.18:1\", expected the address of one node: this one is of many"
+        ),
+        (
+            "\"[ff02::1]:1\"",
+            "found \"[ff02::1]:1\", expected the address of one node: this one is of many"
+        ),
+        (
+            "\"[fe80::1]:7780\"",
+            "found \"[fe80::1]:7780\", expected the address of one node: this one is link-local, "
+                + "and says nothing without its interface"
+        ),
+        (
             "\"[:1:2]:5\"",
             "found \"[:1:2]:5\", expected an IP address and a UDP port, as 10.0.0.1:7780 or "
                 + "\"[fd00::1]:7780\"; host names are not looked up"

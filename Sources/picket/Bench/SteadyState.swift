@@ -108,7 +108,7 @@ enum SteadyState {
 
     private static func counters(_ socket: String) -> [String: Int]? {
         guard
-            let output = output(
+            let output = Program.output(
                 URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
                 ["status", "--socket", socket, "--json"]),
             let object = try? JSONSerialization.jsonObject(with: output) as? [String: Any]
@@ -116,19 +116,6 @@ enum SteadyState {
         return (object["counters"] as? [String: Any])?.compactMapValues {
             ($0 as? NSNumber)?.intValue
         }
-    }
-
-    private static func output(_ program: String, _ arguments: [String]) -> Data? {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return nil }
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return data
     }
 
     /// By strace, where it is installed.
@@ -141,7 +128,7 @@ enum SteadyState {
             .appendingPathComponent("picket-strace.\(pid)").path
         defer { try? FileManager.default.removeItem(atPath: report) }
         let seconds = 5
-        _ = output(
+        _ = Program.output(
             "/usr/bin/timeout",
             ["-s", "INT", "\(seconds)", strace, "-f", "-c", "-o", report, "-p", "\(pid)"])
         let text = contents(report) ?? ""

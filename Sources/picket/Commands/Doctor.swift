@@ -214,16 +214,10 @@ struct DoctorCommand: PicketCommand {
 
     /// What systemd does with the watchdog, where it is asked.
     private var runtimeWatchdog: String? {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["systemctl", "show", "-p", "RuntimeWatchdogUSec", "--value"]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return nil }
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(
+        let output = Program.output(
+            "/usr/bin/env", ["systemctl", "show", "-p", "RuntimeWatchdogUSec", "--value"])
+        guard let output else { return nil }
+        let text = String(decoding: output, as: UTF8.self).trimmingCharacters(
             in: .whitespacesAndNewlines)
         return text.isEmpty || text == "0" || text == "infinity" || text == "off" ? nil : text
     }

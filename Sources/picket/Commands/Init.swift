@@ -95,7 +95,7 @@ struct MachineDraft {
 
     private func watchdogs(_ board: Board?) -> [String] {
         var lines: [String] = []
-        for name in Directory.names("/sys/class/watchdog").filter({ $0 != "." && $0 != ".." }) {
+        for name in Directory.names("/sys/class/watchdog") {
             let path = "/dev/\(name)"
             let identity = WatchdogDevice.attribute("identity", of: path) ?? "unknown"
             let state = WatchdogDevice.attribute("state", of: path) ?? "unknown"

@@ -146,7 +146,7 @@ enum SteadyState {
         let copy = FileManager.default.temporaryDirectory
             .appendingPathComponent("picket-stripped.\(getpid())").path
         defer { try? FileManager.default.removeItem(atPath: copy) }
-        guard output("/usr/bin/strip", ["-o", copy, program]) != nil,
+        guard Program.output("/usr/bin/strip", ["-o", copy, program]) != nil,
             let size = (try? FileManager.default.attributesOfItem(atPath: copy)[.size]) as? Int
         else { return "" }
         return ", stripped \(size / 1000) kB"

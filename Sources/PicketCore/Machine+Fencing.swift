@@ -214,7 +214,7 @@ extension Machine {
         #if PICKET_PLANTED_BUGS
             if planted(.termOfPeerForgotten) { return groups[group].term.next }
         #endif
-        let next = max(groups[group].term, report(of: group)?.term ?? .never).next
+        let next = knownTerm(of: group).next
         return next.value % 2 == UInt64(policy.me.rawValue) ? next : next.next
     }
 
@@ -365,7 +365,12 @@ extension Machine {
         contactState = .lost
         linksUp = .none
         if phase == .waiting || phase == .paired { phase = .alone }
-        memory.alone = true
+        // Without contact in this boot it was the operator's order, unless it went by a receipt: the
+        // peer may remember one of its own, and of two who do each would fence the other (S7).
+        #if PICKET_PLANTED_BUGS
+            if planted(.orderRemembered) { memory.alone = true }
+        #endif
+        if hadContact { memory.alone = true }
     }
 
     private mutating func failed<Sink: EffectSink>(

@@ -79,15 +79,15 @@ extension Machine {
                 || noted.holdings[kept] != Holding(group: group, term: term)
             kept += 1
         }
-        changed = changed || kept != noted.holdings.count
+        changed = changed || kept != noted.holdings.count || !termsAreNoted
         // Who has left is no longer armed: its last word is the peer's receipt.
         #if PICKET_PLANTED_BUGS
             let disarmed = phase == .left && !planted(.leftStaysArmed)
         #else
             let disarmed = phase == .left
         #endif
-        let armed = hadContact && termsAreKept && !disarmed
-        let word = receipt?.proof == .operatorsWord
+        let armed = hadContact && !disarmed
+        let word = receipt != nil && !memory.alone
         guard changed || armed != noted.contact || word != noted.word || clockHasMoved else {
             return
         }
@@ -97,7 +97,8 @@ extension Machine {
             holdings.append(Holding(group: group, term: term))
         }
         noted = RunNote(
-            holdings: holdings, contact: armed, clockOffset: contact.clockOffset, word: word)
+            holdings: holdings, terms: groups.indices.map { knownTerm(of: $0) }, contact: armed,
+            clockOffset: contact.clockOffset, word: word)
         out.emit(.note(noted))
     }
 
@@ -140,13 +141,18 @@ extension Machine {
 
     static var leap: UInt64 { 1 << 20 }
 
-    /// Whether an agent that followed, and never heard the peer, would begin above every term that
-    /// this one knows. A disk that takes nothing may have kept them from it (S4).
+    /// The highest that this node or its peer has used, as far as this node knows.
     @inline(__always)
-    private var termsAreKept: Bool {
-        groups.indices.allSatisfy {
-            max(groups[$0].term, report(of: $0)?.term ?? .never) <= durable.groups[$0].term
-        }
+    func knownTerm(of group: GroupIndex) -> Term {
+        max(groups[group].term, report(of: group)?.term ?? .never)
+    }
+
+    /// An agent that followed, and never heard the peer, begins above every term that this one knows,
+    /// though the disk takes nothing (S4).
+    @inline(__always)
+    private var termsAreNoted: Bool {
+        noted.terms.count == groups.count
+            && groups.indices.allSatisfy { noted.terms[$0] == knownTerm(of: $0) }
     }
 
     /// Entries of the last `budget.window`.

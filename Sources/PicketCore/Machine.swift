@@ -123,15 +123,21 @@ public struct Machine: Sendable {
         startedAt = now
         nextSending = now
         promised = now
-        groups = memory.groups.map {
-            GroupState(role: .releasing(Releasing(unknownAt: $0.term)), term: $0.term)
+        #if PICKET_PLANTED_BUGS
+            let noted = planted(.termsNotNoted) ? [] : note.terms
+        #else
+            let noted = note.terms
+        #endif
+        let terms = memory.groups.indices.map {
+            max(memory.groups[$0].term, $0 < noted.count ? noted[$0] : .never)
         }
+        groups = terms.map { GroupState(role: .releasing(Releasing(unknownAt: $0)), term: $0) }
         for holding in note.holdings where holding.group < groups.count {
             groups[holding.group].role = .resuming(holding.term)
         }
         #if PICKET_PLANTED_BUGS
             if planted(.noteAfterStart) {
-                groups = memory.groups.map { GroupState(role: .vacant, term: $0.term) }
+                groups = terms.map { GroupState(role: .vacant, term: $0) }
                 for holding in note.holdings where holding.group < groups.count {
                     groups[holding.group].role = .resuming(holding.term)
                 }

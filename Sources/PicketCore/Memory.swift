@@ -9,8 +9,9 @@ public struct Memory: Equatable, Sendable {
     /// A receipt that outlives the agent: since the fence (or clean departure) of the peer, no
     /// packet of a later session of the peer has been answered. The peer thus has no right to fence
     /// this node, and none to a group but by an operator's word: this node may go on alone after a
-    /// reboot, once it has fenced the peer. Never so by an operator's word, which leaves the peer
-    /// free to remember a receipt of its own. Cleared on disk *before* the first packet of a new
+    /// reboot, once it has fenced the peer. Never so by an operator's word, nor by a fence that the
+    /// operator ordered before there was contact: they leave the peer free to remember a receipt of
+    /// its own. Cleared on disk *before* the first packet of a new
     /// session of the peer is answered.
     public var alone: Bool
     public var maintenance: Bool
@@ -60,20 +61,24 @@ public struct GroupMemory: Equatable, Sendable {
 /// agent before it ran and knew. Gone with a reboot, and worthless with another boot id.
 public struct RunNote: Equatable, Sendable {
     public var holdings: [Holding]
+    /// By group index, the highest terms known; none in a blank note. The disk may not have taken them.
+    public var terms: [Term]
     /// This boot has had contact with the peer.
     public var contact: Bool
     /// The peer's clock less this node's, as last measured.
     public var clockOffset: Duration?
-    /// This node goes on alone by the operator's word, and has not heard the peer since. It is not
-    /// on disk: a node that lost its power asks again.
+    /// This node goes on alone by the operator's word or fence, and has not heard the peer since. It
+    /// is not on disk: a node that lost its power asks again.
     public var word: Bool
 
-    public static let blank = RunNote(holdings: [], contact: false, clockOffset: nil)
+    public static let blank = RunNote(holdings: [], terms: [], contact: false, clockOffset: nil)
 
     public init(
-        holdings: [Holding], contact: Bool, clockOffset: Duration?, word: Bool = false
+        holdings: [Holding], terms: [Term], contact: Bool, clockOffset: Duration?,
+        word: Bool = false
     ) {
         self.holdings = holdings
+        self.terms = terms
         self.contact = contact
         self.clockOffset = clockOffset
         self.word = word

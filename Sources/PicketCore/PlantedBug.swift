@@ -50,6 +50,8 @@
         case aloneUnfenced
         /// An agent that comes back after its node has left is still armed.
         case leftStaysArmed
+        /// A fence that the operator ordered before there was contact is remembered on disk.
+        case orderRemembered
 
         // Terms
         case termNotPersisted
@@ -59,6 +61,8 @@
         case termOfPeerForgotten
         /// An agent that never met its peer goes on by the terms of its disk.
         case termsNotLeapt
+        /// What an agent heard is lost with it, where the disk takes nothing.
+        case termsNotNoted
 
         // Who may act
         case anyReportGrants

@@ -7,6 +7,7 @@
 ///     offset 1200345
 ///     word 1
 ///     holding gateway 7
+///     term gateway 7
 ///     checksum 8d3f…
 
 import CPicket
@@ -53,6 +54,7 @@ public struct RunNoteFile: Sendable {
         case .lines(let all): lines = all
         }
         guard lines.contains(["boot", boot]) else { return loaded }
+        loaded.note.terms = groups.map { _ in .never }
         for line in lines {
             guard take(line, into: &loaded) else {
                 throw damaged("it holds a line that is not understood: \(joined(line))")
@@ -75,13 +77,18 @@ public struct RunNoteFile: Sendable {
             loaded.note.clockOffset = Duration(nanoseconds: offset)
             return true
         }
-        guard line.count == 3, line[0] == "holding", let term = UInt64(line[2]) else {
-            return false
-        }
-        if let index = groups.firstIndex(of: line[1]) {
-            loaded.note.holdings.append(Holding(group: index, term: Term(term)))
-        } else {
-            loaded.unknown.append(line[1])
+        guard line.count == 3, let term = UInt64(line[2]) else { return false }
+        let index = groups.firstIndex(of: line[1])
+        switch line[0] {
+        case "holding":
+            if let index {
+                loaded.note.holdings.append(Holding(group: index, term: Term(term)))
+            } else {
+                loaded.unknown.append(line[1])
+            }
+        case "term":
+            if let index { loaded.note.terms[index] = Term(term) }
+        default: return false
         }
         return true
     }
@@ -96,6 +103,9 @@ public struct RunNoteFile: Sendable {
         if note.word { text += "word 1\n" }
         for holding in note.holdings {
             text += "holding \(groups[holding.group]) \(holding.term.value)\n"
+        }
+        for (group, term) in note.terms.enumerated() {
+            text += "term \(groups[group]) \(term.value)\n"
         }
         return SealedText.seal(text)
     }

@@ -120,6 +120,7 @@ struct Bugs: ParsableCommand {
             case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
                 .termOfPeerForgotten, .termsNotLeapt:
                 self = .swarm(.disks, seeds: 200)
+            case .termsNotNoted: self = .swarm(.disks, seeds: 600)
             case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
             case .clockNotLookedAt, .cancelIgnored: self = .swarm(.lateness, seeds: 200)
             case .adoptsAfterReboot, .leavesHolding, .leftStaysArmed:
@@ -130,6 +131,7 @@ struct Bugs: ParsableCommand {
             case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
             case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
             case .conflictIgnored: self = .swarm(.words, seeds: 100)
+            case .orderRemembered: self = .swarm(.strangers, seeds: 400)
             case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)
             case .noHeadStart, .fenceFromWaiting, .stallNotForgiven, .maintenanceIgnored,
                 .pauseUnbounded, .drillFences, .failedFenceCounts, .unverifiedFence,

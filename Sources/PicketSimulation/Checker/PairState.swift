@@ -242,8 +242,10 @@ extension PairState {
         }
         image.put(
             UInt8(node.note.holdings.count) | (node.note.contact ? 128 : 0)
-                | (node.note.word ? 64 : 0) | (node.note.clockOffset == nil ? 0 : 32))
+                | (node.note.word ? 64 : 0) | (node.note.clockOffset == nil ? 0 : 32)
+                | (node.note.terms.isEmpty ? 0 : 16))
         for holding in node.note.holdings { image.put(holding.term) }
+        for term in node.note.terms { image.put(term) }
         guard node.runs else {
             node.disk.write(to: &image)
             return
@@ -334,9 +336,10 @@ extension PairState {
         node.note.word = note & 64 != 0
         node.note.clockOffset = note & 32 != 0 ? .zero : nil
         node.note.holdings.removeAll()
-        for _ in 0..<(note & 31) {
+        for _ in 0..<(note & 15) {
             node.note.holdings.append(Holding(group: 0, term: image.term()))
         }
+        node.note.terms = note & 16 != 0 ? [image.term()] : []
         guard node.runs else {
             node.disk = Memory(from: &image, groups: 1)
             return

@@ -28,6 +28,8 @@ public enum Swarm {
         case replays
         /// Words of operators, true and false.
         case words
+        /// Nodes that boot and do not hear each other, and operators who fence by hand.
+        case strangers
         /// Groups whose starts, stops and monitors fail.
         case resources
         /// Files that differ while nodes lose each other.
@@ -138,6 +140,9 @@ public enum Swarm {
             return [.blackout, .blackout, .cuts, .word, .word, .word]
         case .replays: return [.replay, .replay, .replay, .crash, .power, .cuts, .duplicate]
         case .words: return [.cuts, .maintenance, .falseWord, .word]
+        case .strangers:
+            plan.startup = .aloneAfter(.seconds(3))
+            return [.blackout, .cuts, .cuts, .cuts, .fences, .fences, .leave]
         case .resources:
             return [.resources, .resources, .cuts, .operators, .sensors, .crash, .leave]
         case .configurations:

@@ -402,7 +402,10 @@ struct Watch {
     /// S3: *off* is said only of a peer whose agent is dead. A contact that bounces may have made it
     /// lose its power, and give it back for a moment.
     mutating func reports(_ outcome: FenceOutcome, of node: Node, in world: World) {
-        guard outcome == .off, !excuses.contains(.doubleFault) else { return }
+        guard outcome == .off else { return }
+        // What an operator ordered, and was verified, is their word besides.
+        if node.lineCause == .command { sides[node.index].wordGiven = true }
+        if excuses.contains(.doubleFault) { return }
         // A line that read *on* when the fence began and breaks before the relay moves: what led to
         // the fence and a lying sense line are two faults, within milliseconds. The relay follows.
         if node.relayFault == .senseOff, node.hasBeenOddAt >= sides[node.index].orderedAt {

@@ -86,7 +86,13 @@ extension World {
 
     func end(_ index: Int) {
         guard !recovering else { return }
-        undo(plan.faults[index].fault)
+        let fault = plan.faults[index].fault
+        // The loop that ends a drill has to go on first.
+        if case .drill(let id, _) = fault, node(id).standsStillUntil > now {
+            queue.put(.faultEnds(index), at: node(id).standsStillUntil + 1)
+            return
+        }
+        undo(fault)
     }
 
     private func undo(_ fault: Fault) {

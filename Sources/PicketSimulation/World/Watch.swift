@@ -68,6 +68,8 @@ struct Watch {
         var cutAt = Int64.min / 2
         var cutOrderedAt = Int64.min / 2
         var lastDark = Int64.min / 2
+        /// The last time that this node was cut by an operator's order.
+        var commandedAt = Int64.min / 2
         /// When it ordered the fence that is under way.
         var orderedAt = Int64.min / 2
         var orderedAgainst = SessionID(0)
@@ -360,6 +362,9 @@ struct Watch {
 
     /// The relay that `node` drives has taken the peer's supply away.
     mutating func cuts(_ victim: Node, by node: Node, in world: World) {
+        if node.lineCause == .command || node.lineCause == .drill {
+            sides[victim.index].commandedAt = world.now
+        }
         let odd = world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
         guard node.lineCause == .contactLost || node.lineCause == .aloneAfter, !odd,
             !excuses.contains(.falseWord), !excuses.contains(.doubleFault)
@@ -376,9 +381,11 @@ struct Watch {
         {
             world.violate("S7", "\(node.id) cuts \(victim.id) again, without contact between")
         }
+        countCut(by: node, in: world)
+        // An operator's order crossed its own: what it began goes on without it, and decides nothing.
+        guard mine.commandedAt < mine.orderedAt else { return }
         sides[victim.index].cutAt = world.now
         sides[victim.index].cutOrderedAt = mine.orderedAt
-        countCut(by: node, in: world)
     }
 
     /// The budget; one more may be forgotten by an agent that crashed, and one by each life of an

@@ -99,6 +99,17 @@ lab: lab-machines ## Play scenarios on virtual machines with real drivers; FENCE
 	PICKET=$(BUILD)/picket REPEAT=$(if $(FENCES),$(shell echo $$((($(FENCES) + 1) / 2)))) \
 	    Tests/Lab/play $(LAB) machines $(if $(FENCES),fences,$(LAB_SCENARIOS))
 
+.PHONY: lab-gpiod2
+lab-gpiod2: lab-machines ## Play what moves lines on machines whose agent has libgpiod 2.x
+	packaging/build-gpiod2
+	@rm -rf $(LAB)/gpiod2; mkdir -p $(LAB)/gpiod2; ln -s ../tools $(LAB)/gpiod2
+	@ln $(LAB)/vmlinux $(LAB)/accel $(LAB)/state.img $(LAB)/base.cpio $(LAB)/gpiod2
+	LIBRARIES=$$(dirname $$(find $(CURDIR)/.build-gpiod2/root -name libgpiod.so.3)) \
+	    Tests/Lab/programs $(LAB)/gpiod2 .build-gpiod2/build/release/picketd \
+	    .build-gpiod2/build/release/picket-workload
+	PICKET=$(BUILD)/picket Tests/Lab/play $(LAB)/gpiod2 machines primary-killed line-stuck devices-taken \
+	    agent-restarted
+
 LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded node-reboots doctor readme
 
 .PHONY: lab-installed

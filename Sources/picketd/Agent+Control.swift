@@ -17,8 +17,10 @@ extension Agent {
     }
 
     private func acceptCallers() {
-        while let connection = listener.accept() {
-            let caller = Caller(id: nextCaller, connection: connection)
+        // As many more as wait in the listener's queue come in the next turn.
+        for _ in 0..<Agent.mostCallers {
+            guard let connection = listener.accept() else { return }
+            let caller = Caller(id: nextCaller, connection: connection, since: now)
             nextCaller &+= 1
             guard callers.count < Agent.mostCallers else {
                 caller.say(
@@ -87,6 +89,7 @@ extension Agent {
     private func give(_ command: Command, _ request: Request, _ caller: Caller) {
         let id = nextCommand
         nextCommand &+= 1
+        caller.interest = .waiting
         commands.append((id, caller.id, request))
         log(.notice, "asked by user \(caller.connection.user): \(request.line)")
         handle(.command(command, id: id))
@@ -122,7 +125,10 @@ extension Agent {
             if !caller.connection.hasOutput { caller.say(line) }
             caller.interest = .watching(every: every, next: now + every)
         }
-        for caller in callers { settle(caller) }
+        for caller in callers {
+            if caller.idles(at: now) { caller.gone = true }
+            settle(caller)
+        }
         callers.removeAll { $0.gone }
     }
 

@@ -6,8 +6,10 @@ import PicketLinux
 
 final class Caller {
     enum Interest {
-        /// Has not asked yet, or waits for the answer to a command.
+        /// Has not asked yet.
         case asking
+        /// Waits for the answer to a command.
+        case waiting
         case watching(every: Duration, next: Instant)
         /// Waits for lines of the history; what comes meanwhile is kept, if it wants to follow.
         case reading(follow: Bool, kept: [[UInt8]])
@@ -19,15 +21,17 @@ final class Caller {
 
     let id: UInt32
     let connection: ControlConnection
+    let since: Instant
     var lines = LineBuffer()
     var interest = Interest.asking
     var gone = false
     /// The poller waits until the caller takes more.
     var polledForWriting = false
 
-    init(id: UInt32, connection: ControlConnection) {
+    init(id: UInt32, connection: ControlConnection, since: Instant) {
         self.id = id
         self.connection = connection
+        self.since = since
     }
 
     func say(_ bytes: [UInt8]) {
@@ -47,7 +51,15 @@ final class Caller {
     var follows: Bool {
         switch interest {
         case .following, .reading(follow: true, _): true
-        case .asking, .watching, .reading, .drilling, .done: false
+        case .asking, .waiting, .watching, .reading, .drilling, .done: false
+        }
+    }
+
+    /// Has not asked, or not taken its answer, and takes the place of another.
+    func idles(at now: Instant) -> Bool {
+        switch interest {
+        case .asking, .done: now - since > .seconds(10)
+        case .waiting, .watching, .reading, .following, .drilling: false
         }
     }
 
@@ -58,7 +70,7 @@ final class Caller {
         case .reading(true, var kept):
             kept.append(line)
             interest = .reading(follow: true, kept: kept)
-        case .asking, .watching, .reading, .drilling, .done: break
+        case .asking, .waiting, .watching, .reading, .drilling, .done: break
         }
     }
 }

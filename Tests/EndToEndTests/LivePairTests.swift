@@ -124,6 +124,19 @@ extension EndToEnd {
             #expect(try pair.status(of: "east")["phase"] as? String == "paired")
         }
 
+        @Test func `callers that say nothing make room`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let silent = try (0..<40).map { _ in try Program.connect(to: pair.socket("east")) }
+            defer { for descriptor in silent { close(descriptor) } }
+            let refused = try Program.run("picket", ["status", "--socket", pair.socket("east")])
+            #expect(refused.complaints.contains("Too many are connected"), "\(refused)")
+            let deadline = Date() + 30
+            func phase() throws -> String? { try pair.status(of: "east")["phase"] as? String }
+            while Date() < deadline, try phase() == nil { Thread.sleep(forTimeInterval: 0.2) }
+            #expect(try phase() == "paired")
+        }
+
         @Test(arguments: [(0o644, 32, "mode 644"), (0o600, 31, "32")])
         func `a key that others can read or that is none is refused`(
             _ mode: Int, _ size: Int, _ reason: String
@@ -226,12 +239,17 @@ private final class LivePair {
 
 /// What a stranger does.
 extension Program {
-    /// Says something to a control socket, and hears what comes within a second.
-    static func say(_ text: String, to path: String) throws -> String {
+    static func connect(to path: String) throws -> Int32 {
         let descriptor = picket_unix_stream()
         try #require(descriptor >= 0)
-        defer { close(descriptor) }
         try #require(unsafe picket_unix_connect(descriptor, path) == 0)
+        return descriptor
+    }
+
+    /// Says something to a control socket, and hears what comes within a second.
+    static func say(_ text: String, to path: String) throws -> String {
+        let descriptor = try connect(to: path)
+        defer { close(descriptor) }
         let bytes = Array(text.utf8)
         _ = unsafe Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
         var answer: [UInt8] = []

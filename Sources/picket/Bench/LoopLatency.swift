@@ -39,7 +39,7 @@ enum LoopLatency {
         while CoreBench.monotonicSeconds() < end {
             let began = CoreBench.monotonicSeconds()
             let connection = try AgentConnection(path: socket)
-            try connection.send(.status)
+            connection.send(.status)
             guard case .line = try connection.next(within: .seconds(10)) else { continue }
             waits.append((CoreBench.monotonicSeconds() - began) * 1e3)
             Thread.sleep(forTimeInterval: 0.05)

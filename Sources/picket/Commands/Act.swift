@@ -267,7 +267,7 @@ struct Watching {
         event: (HistoryModel) -> Bool = { _ in false }
     ) throws {
         let history = try agent.connect()
-        if !options.noWait { try history.send(.history(count: 0, follow: true)) }
+        if !options.noWait { history.send(.history(count: 0, follow: true)) }
         let line = try agent.ask(request)
         let result = try ResultModel.accepted(line)
         if json { Terminal.write(Array(line) + [10]) } else { Terminal.say(result.text) }

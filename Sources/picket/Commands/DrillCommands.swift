@@ -168,7 +168,7 @@ extension DrillOptions {
     /// Runs a drill in the agent, for as long as this command lives.
     func run(_ drill: PicketControl.Drill) throws {
         let connection = try agent.connect()
-        try connection.send(.drill(drill))
+        connection.send(.drill(drill))
         while case .line(let line) = try connection.next() {
             let type = ReplyModel.type(of: line)
             if json, type != "error" { Terminal.write(Array(line) + [10]) }

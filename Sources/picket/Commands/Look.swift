@@ -37,7 +37,7 @@ struct StatusCommand: PicketCommand {
     private func follow() throws {
         var connection = try agent.connect()
         while true {
-            try connection.send(.watch(every: .seconds(1)))
+            connection.send(.watch(every: .seconds(1)))
             while case .line(let line) = try connection.next() {
                 let status = try StatusModel.decode(line)
                 if json {
@@ -99,7 +99,7 @@ struct HistoryCommand: PicketCommand {
 
     func act() throws {
         let connection = try agent.connect()
-        try connection.send(.history(count: number, follow: follow))
+        connection.send(.history(count: number, follow: follow))
         while case .line(let line) = try connection.next(within: follow ? nil : .seconds(10)) {
             switch ReplyModel.type(of: line) {
             case "end":

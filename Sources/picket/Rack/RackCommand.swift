@@ -159,8 +159,11 @@ struct RackRun {
             if command.keep { complain("kept \(directory)") }
         }
         // The world goes before what lives in it: agents that have real-time priority must not
-        // see the hardware stand still. Where it is refused, the summary says how late it was.
-        _ = RealTime.raisePriority(to: 20)
+        // see the hardware stand still. Where it is refused, the summary says how late it was. On the
+        // only processor it would hold up what the kernel has it wait for.
+        if ProcessInfo.processInfo.activeProcessorCount > 1 {
+            _ = RealTime.raisePriority(to: 20)
+        }
         let interrupted = Interrupt(loop: world.loop)
         let player = scenario.map {
             ScenarioPlayer(

@@ -20,8 +20,8 @@ struct Contact: Sendable {
         var running = Instant(nanoseconds: 0)
     }
 
-    /// The newest sendings by sequence modulo the count; an acknowledgement of an older one says
-    /// nothing that is still worth knowing.
+    /// The newest sendings by sequence modulo the count, a power of two; an acknowledgement of an
+    /// older one says nothing that is still worth knowing.
     var sendings = [Sending](repeating: Sending(), count: 512)
     var sequence: UInt64 = 0
     /// Total time for which the agent did not run.
@@ -57,10 +57,12 @@ struct Contact: Sendable {
     /// Counts a sending and returns its sequence number.
     mutating func noteSending(at now: Instant) -> UInt64 {
         sequence += 1
-        sendings[Int(sequence % UInt64(sendings.count))] =
+        sendings[place(of: sequence)] =
             Sending(sequence: sequence, real: now, running: running(now))
         return sequence
     }
+
+    private func place(of sequence: UInt64) -> Int { Int(sequence & UInt64(sendings.count - 1)) }
 
     mutating func noteHeard(on link: Int, at now: Instant) {
         heard = now
@@ -79,7 +81,7 @@ struct Contact: Sendable {
         sample(message, at: now)
         let acknowledged = message.acknowledged
         guard acknowledged > reachedSequence, acknowledged <= sequence else { return false }
-        let sending = sendings[Int(acknowledged % UInt64(sendings.count))]
+        let sending = sendings[place(of: acknowledged)]
         guard sending.sequence == acknowledged else { return false }
         reachedSequence = acknowledged
         reachedReal = sending.real

@@ -130,6 +130,7 @@ extension Machine {
 
     /// The peer asks to be fenced, in a contact that is fresh by the real clock: who stood still
     /// reads first what the peer says now.
+    @inline(__always)
     private func isAskedToFence(at now: Instant) -> Bool {
         guard peer?.flags.contains(.fenceMe) == true, inContact,
             let reached = contact.reachedReal

@@ -28,7 +28,7 @@ extension Machine {
         #endif
         switch report.role {
         case .vacant, .holding, .releasing:
-            groups[group].term = max(groups[group].term, report.term)
+            if report.term > groups[group].term { groups[group].term = report.term }
         case .claiming, .granting, .resuming: break
         }
     }

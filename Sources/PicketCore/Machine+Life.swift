@@ -125,7 +125,7 @@ extension Machine {
                 if case .claiming = groups[group].role { groups[group].role = .vacant }
             }
             note(into: &out)
-            send(flags: [], at: now, into: &out)
+            send(currentReports(), flags: [], at: now, into: &out)
             self.leaving?.sequence = contact.sequence
         }
         let heard = leaving.sequence.map { (peer?.acknowledged ?? 0) >= $0 } ?? false

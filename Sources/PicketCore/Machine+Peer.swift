@@ -20,7 +20,7 @@ extension Machine {
         if contact.noteAcknowledged(message, at: now) { regain(at: now, into: &out) }
         if message.flags.contains(.probe) { answerDue = true }
         guard message.sequence > (peer?.sequence ?? 0) else { return }
-        let before = peer
+        let wasUnfit = peer.map { $0.health == 0 }
         peer = message
         peerReceivedAt = now
         // Only what has acknowledged this session has forgotten, on disk, that it may go on alone.
@@ -29,7 +29,7 @@ extension Machine {
         {
             takeLeave(left, into: &out)
         }
-        compare(before, message, into: &out)
+        compare(message, wasUnfit: wasUnfit, into: &out)
     }
 
     /// A new life of the peer's agent. Every receipt was for the life before it, and so were the
@@ -170,17 +170,17 @@ extension Machine {
 
     /// What changed in what the peer says of itself.
     private mutating func compare<Sink: EffectSink>(
-        _ before: Message?, _ after: Message, into out: inout Sink
+        _ message: Message, wasUnfit: Bool?, into out: inout Sink
     ) {
-        if let before, (before.health == 0) != (after.health == 0) {
-            out.emit(.trace(Trace(.peerHealthChanged, number: UInt64(after.health))))
+        if let wasUnfit, wasUnfit != (message.health == 0) {
+            out.emit(.trace(Trace(.peerHealthChanged, number: UInt64(message.health))))
         }
-        let maintained = after.flags.contains(.maintenance)
+        let maintained = message.flags.contains(.maintenance)
         if maintained != peerMaintenance {
             peerMaintenance = maintained
             out.emit(.trace(Trace(.peerMaintenance, number: maintained ? 1 : 0)))
         }
-        let agrees = after.configurationDigest == policy.digest
+        let agrees = message.configurationDigest == policy.digest
         if agrees != configurationAgrees {
             configurationAgrees = agrees
             out.emit(.trace(Trace(agrees ? .configurationAgrees : .configurationDiffers)))

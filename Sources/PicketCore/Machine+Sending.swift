@@ -14,9 +14,9 @@ extension Machine {
                 doubtful || phase == .left ? policy.timing.probe : policy.timing.heartbeat
             nextSending = now + interval
             stepLinks(at: now, into: &out)
-            send(flags: doubtful ? .probe : [], at: now, into: &out)
+            send(reports, flags: doubtful ? .probe : [], at: now, into: &out)
         } else if sendDue || answerDue {
-            send(flags: [], at: now, into: &out)
+            send(reports, flags: [], at: now, into: &out)
         }
     }
 
@@ -41,7 +41,7 @@ extension Machine {
     }
 
     mutating func send<Sink: EffectSink>(
-        flags extra: Message.Flags, at now: Instant, into out: inout Sink
+        _ reports: [GroupReport], flags extra: Message.Flags, at now: Instant, into out: inout Sink
     ) {
         sendDue = false
         answerDue = false
@@ -61,7 +61,7 @@ extension Machine {
         message.generation = generation
         message.seenGeneration = seenGeneration
         message.pause = pausing?.length ?? .zero
-        message.groups = reportsAreCurrent ? reports : currentReports()
+        message.groups = reports
         out.emit(.send(message, on: .first(policy.linkCount)))
     }
 

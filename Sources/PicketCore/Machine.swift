@@ -261,9 +261,11 @@ public struct Machine: Sendable {
     /// A fresh round trip with the peer's present session.
     @inline(__always)
     var inContact: Bool {
+        // `peer != nil` would compare two messages, and copy the one.
+        guard case .some = peer else { return false }
         switch contactState {
-        case .established, .suspected: peer != nil
-        case .never, .lost: false
+        case .established, .suspected: return true
+        case .never, .lost: return false
         }
     }
     /// The receipt, as long as it is worth anything.

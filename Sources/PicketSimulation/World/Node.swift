@@ -161,7 +161,7 @@ final class Agent {
     var testAt: Instant
 
     // For the watch: what was sent when, what came, what it acknowledged
-    var sentAt: [(at: Int64, stood: Int64)] = [(0, 0)]
+    var sendings = Sendings()
     var newestFromPeer: (session: UInt64, sequence: UInt64) = (0, 0)
     var opened = Opened()
     var sealedCount = 0
@@ -194,11 +194,38 @@ final class Agent {
 struct EffectList: EffectSink {
     var items: [Effect] = []
     mutating func emit(_ effect: Effect) { items.append(effect) }
+    /// There is seldom more than one: it is moved, not copied.
+    mutating func takeFirst() -> Effect? {
+        items.count > 1 ? items.removeFirst() : items.popLast()
+    }
 }
 
 struct ResourceEffectList: ResourceSink {
     var items: [ResourceEffect] = []
     mutating func emit(_ effect: ResourceEffect) { items.append(effect) }
+}
+
+/// When each message was sent, and for how long the node had stood still by then. What is older than
+/// what the peer has acknowledged is forgotten by and by: it says nothing new.
+struct Sendings {
+    private var kept: [(at: Int64, stood: Int64)] = [(0, 0)]
+    /// The sequence number of the first that is kept.
+    private var first = 0
+
+    /// The sequence number that has yet to be sent.
+    var next: Int { first + kept.count }
+
+    mutating func note(at now: Int64, stood: Int64) { kept.append((now, stood)) }
+
+    /// `nil` if it is forgotten. It must have been sent.
+    mutating func acknowledged(_ sequence: Int) -> (at: Int64, stood: Int64)? {
+        guard sequence >= first else { return nil }
+        if sequence - first >= 1024 {
+            kept.removeFirst(sequence - first)
+            first = sequence
+        }
+        return kept[sequence - first]
+    }
 }
 
 /// Which sequence numbers came out of the channel, of each session: the watch's own count.

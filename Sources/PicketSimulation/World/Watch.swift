@@ -139,8 +139,8 @@ struct Watch {
         _ message: Message, _ node: Node, _ agent: Agent, at now: Int64, in world: World
     ) {
         let index = node.index
-        while agent.sentAt.count <= Int(message.sequence) {
-            agent.sentAt.append((now, node.stood))
+        while agent.sendings.next <= Int(message.sequence) {
+            agent.sendings.note(at: now, stood: node.stood)
         }
         judge(health: message.health, node, in: world)
         for (group, report) in message.groups.enumerated() where report.role == .granting {
@@ -168,14 +168,15 @@ struct Watch {
         }
         let acknowledged = Int(message.acknowledged)
         guard acknowledged > 0 else { return }
-        guard acknowledged < agent.sentAt.count else {
+        guard acknowledged < agent.sendings.next else {
             world.violate("S6", "\(node.id) was acknowledged what it never sent")
             return
         }
-        let sentAt = agent.sentAt[acknowledged]
-        if sentAt.at > sides[index].reachedSent {
-            sides[index].reachedSent = sentAt.at
-            sides[index].reachedStood = sentAt.stood
+        if let sending = agent.sendings.acknowledged(acknowledged),
+            sending.at > sides[index].reachedSent
+        {
+            sides[index].reachedSent = sending.at
+            sides[index].reachedStood = sending.stood
             sides[index].reachedAt = world.now
         }
     }
@@ -205,9 +206,9 @@ struct Watch {
     private func judge(health: UInt8, _ node: Node, in world: World) {
         let now = world.now
         let drilled = now < sides[node.index].pretendsUntil
-        for chip in node.chips {
+        for index in node.chips.indices where health > 0 {
             // The reading that it is known by may be of this instant.
-            guard health > 0, let since = chip.criticalSince, since < now - Chip.interval / 2
+            guard let since = node.chips[index].criticalSince, since < now - Chip.interval / 2
             else { continue }
             world.violate(
                 drilled ? "S9" : "L4", "\(node.id) says health \(health), and is past its limits")

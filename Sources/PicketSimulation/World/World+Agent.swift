@@ -104,13 +104,32 @@ extension World {
             node.turnAt = .max
             return
         }
-        turn(node) { $0.followUps.append(.tick) }
+        turn(node, .tick)
     }
 
     /// One turn of the loop: what came, what is due, and the end of a healthy turn.
+    func turn(_ node: Node, _ event: Event) {
+        guard let agent = node.agent else { return }
+        if agent.handling || !agent.followUps.isEmpty {
+            agent.followUps.append(event)
+        } else {
+            agent.handling = true
+            let local = node.clock(now)
+            agent.machine.handle(event, at: local, into: &agent.effects)
+            perform(node, agent)
+            agent.handling = false
+        }
+        finishTurn(node, agent)
+    }
+
+    /// The same, of what `body` leaves in `followUps`.
     func turn(_ node: Node, _ body: (Agent) -> Void) {
         guard let agent = node.agent else { return }
         body(agent)
+        finishTurn(node, agent)
+    }
+
+    private func finishTurn(_ node: Node, _ agent: Agent) {
         drain(node, agent)
         guard node.agent === agent, !agent.ended else { return }
         let local = node.clock(now)
@@ -169,8 +188,7 @@ extension World {
     }
 
     private func perform(_ node: Node, _ agent: Agent) {
-        var index = 0
-        while index < agent.effects.items.count, node.agent === agent {
+        while node.agent === agent, let effect = agent.effects.takeFirst() {
             if let left = node.effectsToLive {
                 guard left > 0 else {
                     crash(node)
@@ -178,8 +196,7 @@ extension World {
                 }
                 node.effectsToLive = left - 1
             }
-            perform(agent.effects.items[index], node, agent)
-            index += 1
+            perform(effect, node, agent)
         }
         agent.effects.items.clear()
     }

@@ -166,7 +166,7 @@ extension World {
     /// An event of the shell's own, for the loop.
     private func give(_ event: Event, _ node: Node) {
         guard node.agent != nil, node.standsStillUntil <= now else { return }
-        turn(node) { $0.followUps.append(event) }
+        turn(node, event)
     }
 
     func command(_ command: Command, _ node: Node) {
@@ -181,6 +181,6 @@ extension World {
         _ = agent
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)
-        turn(node) { $0.followUps.append(.command(command, id: id)) }
+        turn(node, .command(command, id: id))
     }
 }

@@ -32,20 +32,18 @@ extension World {
         let plain =
             !plan.sealed && agent.sealedCount % World.sealEvery != 0
             && agent.heardSession == theirs && isMutual(node, agent, theirs)
-        var packet = Packet(
-            to: 1 - node.index, link: 0, from: agent.session, sealedFor: theirs,
-            message: plain ? message : nil)
-        if !plain {
+        let content: Packet.Content
+        if plain {
+            content = .plain(message)
+        } else {
             guard agent.channel.seal(message) == .sealed else {
                 violate("S6", "a message could not be sealed")
                 return
             }
-            packet.bytes = agent.channel.datagram
+            content = .sealed(agent.channel.datagram)
         }
-        for link in 0..<plan.links where links.contains(link) {
-            packet.link = link
-            transmit(packet, from: node)
-        }
+        let packet = Packet(to: 1 - node.index, from: agent.session, sealedFor: theirs, content)
+        for link in 0..<plan.links where links.contains(link) { transmit(packet, link, from: node) }
     }
 
     private func isMutual(_ node: Node, _ agent: Agent, _ theirs: SessionID) -> Bool {
@@ -60,26 +58,29 @@ extension World {
     }
 
     private func transmitChannel(_ link: Int, _ node: Node, _ agent: Agent) {
-        transmit(
-            Packet(
-                to: 1 - node.index, link: link, from: agent.session, sealedFor: SessionID(0),
-                message: nil, bytes: agent.channel.datagram), from: node)
+        let packet = Packet(
+            to: 1 - node.index, from: agent.session, sealedFor: SessionID(0),
+            .sealed(agent.channel.datagram))
+        transmit(packet, link, from: node)
     }
 
-    private func transmit(_ packet: Packet, from node: Node) {
-        let weather = node.weather[packet.link]
-        if packet.message == nil { tape.record(packet) }
+    private func transmit(_ packet: Packet, _ link: Int, from node: Node) {
+        let weather = node.weather[link]
+        if case .sealed = packet.content { tape.record(packet) }
         if weather.cutUntil > now { return }
         if weather.lossUntil > now, chance.percent(weather.loss) { return }
         var packet = packet
         if weather.corruptUntil > now, chance.percent(weather.corrupt) {
             // Nobody can make a plain one look genuine: it is as if it were lost.
-            guard packet.message == nil else { return }
-            spoil(&packet.bytes)
-            packet.genuine = false
+            guard case .sealed(var bytes) = packet.content else { return }
+            spoil(&bytes)
+            packet = Packet(
+                to: packet.to, from: packet.from, sealedFor: packet.sealedFor, .sealed(bytes))
         }
-        put(packet, weather)
-        if weather.duplicateUntil > now, chance.percent(weather.duplicate) { put(packet, weather) }
+        put(packet, link, weather)
+        if weather.duplicateUntil > now, chance.percent(weather.duplicate) {
+            put(packet, link, weather)
+        }
     }
 
     private func spoil(_ bytes: inout [UInt8]) {
@@ -92,56 +93,53 @@ extension World {
         }
     }
 
-    private func put(_ packet: Packet, _ weather: Weather) {
+    private func put(_ packet: Packet, _ link: Int, _ weather: Weather) {
         var delay = 80_000 + chance.below(150_000)
         if weather.delayUntil > now { delay += chance.below(weather.delay + 1) }
-        after(delay, .arrive(PacketBox(packet)))
+        after(delay, .arrive(packet, link: link))
     }
 
     func replay(to node: Node, count: Int) {
         guard !tape.packets.isEmpty else { return }
         for _ in 0..<count {
-            var packet = chance.one(of: tape.packets)
-            packet.to = node.index
-            packet.link = Int(chance.below(Int64(plan.links)))
-            packet.genuine = false
-            after(chance.below(50_000_000), .arrive(PacketBox(packet)))
+            let recorded = chance.one(of: tape.packets)
+            let link = Int(chance.below(Int64(plan.links)))
+            let packet = Packet(
+                to: node.index, from: recorded.from, sealedFor: recorded.sealedFor,
+                recorded.content)
+            after(chance.below(50_000_000), .arrive(packet, link: link))
         }
     }
 
     // MARK: Arrival
 
-    func arrive(_ box: PacketBox) {
-        let packet = box.packet
+    func arrive(_ packet: Packet, _ link: Int) {
         let node = nodes[packet.to]
         guard let agent = node.agent else { return }
         if node.standsStillUntil > now {
             // As much as a socket's buffer holds.
-            if node.waiting.count < 512 { node.waiting.append(.arrive(box)) }
+            if node.waiting.count < 512 { node.waiting.append(.arrive(packet, link: link)) }
             return
         }
-        if let message = packet.message {
+        switch packet.content {
+        case .plain(let message):
             guard agent.session == packet.sealedFor, agent.channel.peerSession == packet.from
             else { return }
             agent.channel.noteHeard(at: node.clock(now))
             switch agent.plain.take(message.sequence, of: packet.from.value) {
-            case true?: received(message, packet.from, packet, node, agent)
-            case false?:
-                turn(node) {
-                    $0.followUps.append(.copied(session: packet.from, link: packet.link))
-                }
+            case true?: received(message, packet.from, link, node, agent)
+            case false?: turn(node, .copied(session: packet.from, link: link))
             case nil: break
             }
-        } else {
-            open(packet, node, agent)
+        case .sealed(let bytes): open(bytes, packet, link, node, agent)
         }
     }
 
-    private func open(_ packet: Packet, _ node: Node, _ agent: Agent) {
+    private func open(
+        _ bytes: [UInt8], _ packet: Packet, _ link: Int, _ node: Node, _ agent: Agent
+    ) {
         let local = node.clock(now)
-        switch agent.channel.open(
-            packet.bytes, count: packet.bytes.count, link: packet.link, at: local)
-        {
+        switch agent.channel.open(bytes, count: bytes.count, link: link, at: local) {
         case .message(let message, let session):
             _ = agent.plain.take(message.sequence, of: session.value)
             if !agent.opened.note(session.value, message.sequence) {
@@ -151,22 +149,19 @@ extension World {
                 violate("S6", "\(node.id) took a message of other sessions")
             }
             agent.heardSession = session
-            received(message, session, packet, node, agent)
-        case .copy(let session):
-            turn(node) { $0.followUps.append(.copied(session: session, link: packet.link)) }
+            received(message, session, link, node, agent)
+        case .copy(let session): turn(node, .copied(session: session, link: link))
         case .hello(let answer, _):
-            if answer { transmitChannel(packet.link, node, agent) }
+            if answer { transmitChannel(link, node, agent) }
             turn(node) { _ in }
         case .dropped(let reason): coverage.drops[Int(reason.rawValue)] += 1
         }
     }
 
     private func received(
-        _ message: Message, _ session: SessionID, _ packet: Packet, _ node: Node, _ agent: Agent
+        _ message: Message, _ session: SessionID, _ link: Int, _ node: Node, _ agent: Agent
     ) {
         watch.received(message, session, node, agent, in: self)
-        turn(node) {
-            $0.followUps.append(.received(message, session: session, link: packet.link))
-        }
+        turn(node, .received(message, session: session, link: link))
     }
 }

@@ -206,7 +206,7 @@ extension World {
             let health = agent.sensing.health.update(
                 sensors: agent.sensing.monitors, checks: checks, at: local)
         else { return }
-        turn(node) { $0.followUps.append(.health(health)) }
+        turn(node, .health(health))
     }
 
     func set(_ fault: SensorFault?, _ sensor: Int, of node: Node) {

@@ -18,7 +18,7 @@ internal import PicketWire
 
 /// What the queue holds.
 enum Happening {
-    case arrive(PacketBox)
+    case arrive(Packet, link: Int)
     case worker(Int, life: UInt32, generation: UInt32)
     indirect case request(Int, life: UInt32, FenceRequest)
     indirect case fenceReport(Int, life: UInt32, id: UInt32, FenceOutcome)
@@ -38,23 +38,24 @@ enum Happening {
     case senses(Int, life: UInt32)
 }
 
-struct Packet {
-    var to: Int
-    var link: Int
-    var from: SessionID
-    var sealedFor: SessionID
-    /// Plain …
-    var message: Message?
-    /// … or sealed.
-    var bytes: [UInt8] = []
-    /// As it was sent, over the link on which it was sent, by the session that the sender then was.
-    var genuine = true
-}
+/// A datagram on its way: one for all links that it is sent over.
+final class Packet {
+    let to: Int
+    let from: SessionID
+    let sealedFor: SessionID
+    let content: Content
 
-/// Keeps the queue's entries small.
-final class PacketBox {
-    let packet: Packet
-    init(_ packet: Packet) { self.packet = packet }
+    enum Content {
+        case plain(Message)
+        case sealed([UInt8])
+    }
+
+    init(to: Int, from: SessionID, sealedFor: SessionID, _ content: Content) {
+        self.to = to
+        self.from = from
+        self.sealedFor = sealedFor
+        self.content = content
+    }
 }
 
 public final class World {
@@ -122,7 +123,7 @@ public final class World {
 
     func happen(_ happening: Happening) {
         switch happening {
-        case .arrive(let box): arrive(box)
+        case .arrive(let packet, let link): arrive(packet, link)
         case .worker(let node, let life, let generation):
             runWorker(nodes[node], life, generation)
         case .request(let node, let life, let request):

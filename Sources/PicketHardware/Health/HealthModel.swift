@@ -45,7 +45,7 @@ public struct HealthModel: Sendable {
     ) -> Health? {
         reasons = Self.reasons(sensors: sensors, checks: checks)
         var next = Health(score: health.score, simulated: simulated)
-        for sensor in sensors where sensor.isSimulated { next.simulated = true }
+        for index in sensors.indices where sensors[index].isSimulated { next.simulated = true }
         next.score = damped(Self.score(reasons), at: now)
         guard next != health else { return nil }
         health = next

@@ -44,13 +44,17 @@ public struct SensorMonitor: Sendable {
     /// What the drill pretends; `nil` outside a drill.
     public var injected: Reading? { drill?.track.reading }
     public var verdict: Verdict {
+        guard let pretended = drill?.track.verdict else { return real.verdict }
         #if PICKET_PLANTED_BUGS
-            if planted(.drillRaisesHealth), let drill { return drill.track.verdict }
+            if planted(.drillRaisesHealth) { return pretended }
         #endif
-        return drill.map { max(real.verdict, $0.track.verdict) } ?? real.verdict
+        return max(real.verdict, pretended)
     }
     /// The drill made the verdict worse than it is.
-    public var isSimulated: Bool { drill.map { $0.track.verdict > real.verdict } ?? false }
+    public var isSimulated: Bool {
+        guard let pretended = drill?.track.verdict else { return false }
+        return pretended > real.verdict
+    }
     /// When the drill ends by itself.
     public var drillEnds: Instant? { drill?.until }
 
@@ -117,7 +121,7 @@ public struct SensorMonitor: Sendable {
     private mutating func change(at now: Instant, _ body: (inout Self) -> Void) -> SensorChange? {
         let before = verdict
         let simulatedBefore = isSimulated
-        if let drill, now >= drill.until { self.drill = nil }
+        if let until = drill?.until, now >= until { drill = nil }
         body(&self)
         guard verdict != before else { return nil }
         let simulated = isSimulated

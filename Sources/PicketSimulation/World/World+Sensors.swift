@@ -198,10 +198,9 @@ extension World {
     }
 
     func tellHealth(_ node: Node, _ agent: Agent, at local: Instant) {
-        let status = agent.machine.status(at: local)
         let checks = SelfChecks(
             watchdog: node.watchdogDeadUntil <= now ? .armed : .unarmed,
-            relayTest: status.relayTest)
+            relayTest: agent.machine.relayTest)
         guard
             let health = agent.sensing.health.update(
                 sensors: agent.sensing.monitors, checks: checks, at: local)

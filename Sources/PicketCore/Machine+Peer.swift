@@ -2,7 +2,8 @@
 /// worth.
 extension Machine {
     mutating func receive<Sink: EffectSink>(
-        _ message: Message, session: SessionID, link: Int, at now: Instant, into out: inout Sink
+        _ message: consuming Message, session: SessionID, link: Int, at now: Instant,
+        into out: inout Sink
     ) {
         if banned.contains(session) {
             guard session == banned.last, message.acknowledged > sequenceAtVerification else {
@@ -21,15 +22,15 @@ extension Machine {
         if message.flags.contains(.probe) { answerDue = true }
         guard message.sequence > (peer?.sequence ?? 0) else { return }
         let wasUnfit = peer.map { $0.health == 0 }
-        peer = message
         peerReceivedAt = now
         // Only what has acknowledged this session has forgotten, on disk, that it may go on alone.
         if message.phase == .left, message.acknowledged > 0,
-            let left = Receipt(message, of: session)
+            let left = Receipt(copy message, of: session)
         {
             takeLeave(left, into: &out)
         }
         compare(message, wasUnfit: wasUnfit, into: &out)
+        peer = message
     }
 
     /// A new life of the peer's agent. Every receipt was for the life before it, and so were the

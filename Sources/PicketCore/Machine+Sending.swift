@@ -45,34 +45,35 @@ extension Machine {
     ) {
         sendDue = false
         answerDue = false
-        var message = Message(sequence: contact.noteSending(at: now))
+        var acknowledged: UInt64 = 0
+        var echo = Instant(nanoseconds: 0)
         if let newest = peer?.sequence, let sentAt = peer?.sentAt, !mustForget, !hasTakenItsTurn {
-            message.acknowledged = newest
-            message.echo = sentAt + (now - peerReceivedAt)
+            acknowledged = newest
+            echo = sentAt + (now - peerReceivedAt)
         }
-        message.heardOn = contact.heardOn(within: policy.timing.deadAfter, at: now)
-        message.sentAt = now
-        message.flags = flags.union(extra)
-        message.phase = phase
-        message.health = health.score
-        message.watchdogMilliseconds = UInt32(clamping: watchdog.milliseconds)
-        message.relayTest = relayTest
-        message.configurationDigest = policy.digest
-        message.generation = generation
-        message.seenGeneration = seenGeneration
-        message.pause = pausing?.length ?? .zero
-        message.groups = reports
-        out.emit(.send(message, on: .first(policy.linkCount)))
+        out.emit(
+            .send(
+                Message(
+                    sequence: contact.noteSending(at: now), acknowledged: acknowledged,
+                    heardOn: contact.heardOn(within: policy.timing.deadAfter, at: now), sentAt: now,
+                    echo: echo, flags: flags.union(extra), phase: phase, health: health.score,
+                    watchdogMilliseconds: UInt32(clamping: watchdog.milliseconds),
+                    relayTest: relayTest, configurationDigest: policy.digest,
+                    generation: generation, seenGeneration: seenGeneration,
+                    pause: pausing?.length ?? .zero, groups: reports),
+                on: .first(policy.linkCount)))
     }
 
     /// An order stands that was given in a turn, on what had been heard by then. What comes later is
     /// not acknowledged until the order is over: a peer that learnt of it would count a new loss
     /// from there, and with it a turn of its own that this one knows nothing of (FencingTurns).
+    @inline(__always)
     private var hasTakenItsTurn: Bool {
         guard case .ordered(let order) = fence.step else { return false }
         return order.cause == .contactLost || order.cause == .aloneAfter
     }
 
+    @inline(__always)
     private var flags: Message.Flags {
         var flags: Message.Flags = []
         if maintenance { flags.insert(.maintenance) }

@@ -47,7 +47,7 @@ public struct Machine: Sendable {
     /// Contact in this boot, by this agent or the one before it.
     var hadContact: Bool
     var receipt: Receipt?
-    var relayTest = Message.RelayTest.unknown
+    public internal(set) var relayTest = Message.RelayTest.unknown
     var watchdog = Duration.zero
     var health = Health(score: 100)
     var maintenance: Bool { memory.maintenance }
@@ -149,7 +149,7 @@ public struct Machine: Sendable {
     }
 
     public mutating func handle<Sink: EffectSink>(
-        _ event: Event, at now: Instant, into out: inout Sink
+        _ event: consuming Event, at now: Instant, into out: inout Sink
     ) {
         guard !exited else { return }
         if case .turnCompleted = event {
@@ -160,7 +160,7 @@ public struct Machine: Sendable {
         #if PICKET_PLANTED_BUGS
             if planted(.fedByAnyEvent) { feed(at: now, into: &out) }
         #endif
-        switch event {
+        switch consume event {
         case .tick, .turnCompleted: break
         case .received(let message, let session, let link):
             receive(message, session: session, link: link, at: now, into: &out)

@@ -108,7 +108,7 @@ extension World {
     }
 
     /// One turn of the loop: what came, what is due, and the end of a healthy turn.
-    func turn(_ node: Node, _ event: Event) {
+    func turn(_ node: Node, _ event: consuming Event) {
         guard let agent = node.agent else { return }
         if agent.handling || !agent.followUps.isEmpty {
             agent.followUps.append(event)
@@ -201,9 +201,9 @@ extension World {
         agent.effects.items.clear()
     }
 
-    private func perform(_ effect: Effect, _ node: Node, _ agent: Agent) {
+    private func perform(_ effect: consuming Effect, _ node: Node, _ agent: Agent) {
         coverage.effects[Coverage.index(effect)] += 1
-        switch effect {
+        switch consume effect {
         case .send(let message, let links): send(message, on: links, node, agent)
         case .persist(let memory, let ticket): write(memory, ticket, node, agent)
         case .note(let note):

@@ -24,7 +24,7 @@ struct Tape {
 extension World {
     static let sealEvery = 64
 
-    func send(_ message: Message, on links: LinkSet, _ node: Node, _ agent: Agent) {
+    func send(_ message: consuming Message, on links: LinkSet, _ node: Node, _ agent: Agent) {
         messages += 1
         watch.sent(message, node, agent, at: now, in: self)
         guard let theirs = agent.channel.peerSession else { return }
@@ -32,17 +32,19 @@ extension World {
         let plain =
             !plan.sealed && agent.sealedCount % World.sealEvery != 0
             && agent.heardSession == theirs && isMutual(node, agent, theirs)
-        let content: Packet.Content
+        let packet: Packet
         if plain {
-            content = .plain(message)
+            packet = Packet(
+                to: 1 - node.index, from: agent.session, sealedFor: theirs, .plain(message))
         } else {
             guard agent.channel.seal(message) == .sealed else {
                 violate("S6", "a message could not be sealed")
                 return
             }
-            content = .sealed(agent.channel.datagram)
+            packet = Packet(
+                to: 1 - node.index, from: agent.session, sealedFor: theirs,
+                .sealed(agent.channel.datagram))
         }
-        let packet = Packet(to: 1 - node.index, from: agent.session, sealedFor: theirs, content)
         for link in 0..<plan.links where links.contains(link) { transmit(packet, link, from: node) }
     }
 

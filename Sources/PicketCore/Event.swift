@@ -21,8 +21,6 @@ public enum Event: Equatable, Sendable {
     /// The hardware watchdog's timeout; zero when it is not armed.
     case watchdog(Duration)
     case command(Command, id: UInt32)
-    /// A full healthy turn of the loop is complete.
-    case turnCompleted
 }
 
 public struct Health: Equatable, Sendable {

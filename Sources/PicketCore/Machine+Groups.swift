@@ -466,7 +466,7 @@ extension Machine {
         guard case .auto(let stableFor) = policy.groups[group].failback,
             policy.groups[group].prefer == policy.me, isWell(group)
         else {
-            groups[group].stableSince = nil
+            if groups[group].stableSince != nil { groups[group].stableSince = nil }
             if groups[group].wish?.failback == true { groups[group].wish = nil }
             return
         }

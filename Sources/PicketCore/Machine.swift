@@ -152,16 +152,12 @@ public struct Machine: Sendable {
         _ event: consuming Event, at now: Instant, into out: inout Sink
     ) {
         guard !exited else { return }
-        if case .turnCompleted = event {
-            feed(at: now, into: &out)
-            return
-        }
         noteStall(at: now, into: &out)
         #if PICKET_PLANTED_BUGS
             if planted(.fedByAnyEvent) { feed(at: now, into: &out) }
         #endif
         switch consume event {
-        case .tick, .turnCompleted: break
+        case .tick: break
         case .received(let message, let session, let link):
             receive(message, session: session, link: link, at: now, into: &out)
         case .copied(let session, let link):
@@ -178,6 +174,11 @@ public struct Machine: Sendable {
         }
         step(at: now, into: &out)
         promised = deadline
+    }
+
+    /// A full healthy turn of the loop is complete.
+    public mutating func completeTurn<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        if !exited { feed(at: now, into: &out) }
     }
 
     /// The rules, in their order.
@@ -244,7 +245,7 @@ public struct Machine: Sendable {
         }
     }
 
-    /// S8: the only place that feeds, reached only when the shell's turn was whole and healthy.
+    /// S8: the only place that feeds, reached only by `completeTurn`.
     private mutating func feed<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         // The driver may have made another timeout of the one that was asked for.
         guard watchdog > .zero,

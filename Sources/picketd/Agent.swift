@@ -288,7 +288,7 @@ final class Agent {
         passTime()
         if exit == nil {
             handle(.tick)
-            handle(.turnCompleted)
+            completeTurn()
         }
         afterTurn()
     }
@@ -309,6 +309,14 @@ final class Agent {
     /// Gives the machine an event, and does what it asks for, in order, before the next event.
     func handle(_ event: Event) {
         followUps.append(event)
+        drainFollowUps()
+    }
+
+    private func completeTurn() {
+        handling = true
+        machine.completeTurn(at: now, into: &effects)
+        perform()
+        handling = false
         drainFollowUps()
     }
 

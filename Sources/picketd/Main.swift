@@ -9,8 +9,8 @@
 ///
 /// Sockets come before timers: an agent that was held up must hear what its peer said meanwhile
 /// before it holds the silence against it. The effects of each event are done in order before the
-/// next event is given. `turnCompleted` is the last event of a turn and the only one by which the
-/// machine feeds the hardware watchdog (S8).
+/// next event is given. A turn ends with `completeTurn`, by which alone the machine feeds the
+/// hardware watchdog (S8).
 ///
 /// Whatever may wait has a thread of its own and talks to the loop by bounded queues: the state
 /// file (`Storage`), each sensor bus (`Sensing`), each relay (`Fencing`), the call that starts a

@@ -246,7 +246,7 @@ final class SmallWorld {
         }
         var recorder = Recorder()
         node.machine?.handle(event, at: clock(node), into: &recorder)
-        node.machine?.handle(.turnCompleted, at: clock(node), into: &recorder)
+        node.machine?.completeTurn(at: clock(node), into: &recorder)
         if let deadline = node.machine?.nextDeadline { node.tickAt = deadline - node.clockOffset }
         for effect in recorder.effects { perform(effect, of: node) }
     }

@@ -110,29 +110,28 @@ extension World {
     /// One turn of the loop: what came, what is due, and the end of a healthy turn.
     func turn(_ node: Node, _ event: consuming Event) {
         guard let agent = node.agent else { return }
+        let local = node.clock(now)
         if agent.handling || !agent.followUps.isEmpty {
             agent.followUps.append(event)
         } else {
             agent.handling = true
-            let local = node.clock(now)
             agent.machine.handle(event, at: local, into: &agent.effects)
             perform(node, agent)
             agent.handling = false
         }
-        finishTurn(node, agent)
+        finishTurn(node, agent, at: local)
     }
 
     /// The same, of what `body` leaves in `followUps`.
     func turn(_ node: Node, _ body: (Agent) -> Void) {
         guard let agent = node.agent else { return }
         body(agent)
-        finishTurn(node, agent)
+        finishTurn(node, agent, at: node.clock(now))
     }
 
-    private func finishTurn(_ node: Node, _ agent: Agent) {
+    private func finishTurn(_ node: Node, _ agent: Agent, at local: Instant) {
         drain(node, agent)
         guard node.agent === agent, !agent.ended else { return }
-        let local = node.clock(now)
         sayHello(node, agent, local)
         if local >= agent.runnersAt { tickRunners(node, agent, local) }
         if local >= agent.testAt { testRelay(node, agent, local) }
@@ -153,7 +152,7 @@ extension World {
 
     /// S8: nothing but this may feed.
     private func completeTurn(_ node: Node, _ agent: Agent, _ local: Instant) {
-        agent.machine.handle(.turnCompleted, at: local, into: &agent.effects)
+        agent.machine.completeTurn(at: local, into: &agent.effects)
         guard !agent.effects.items.isEmpty else { return }
         for effect in agent.effects.items where effect == .feedWatchdog {
             node.fedAt = now

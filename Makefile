@@ -39,7 +39,7 @@ SIMULATOR := $(SIMULATION_SCRATCH)/release/picket-sim
 .PHONY: sim
 sim: deps ## Build picket-sim, the proof's tools, with the planted bugs in it
 	PICKET_SIMULATION=1 $(SWIFT) build -c release --product picket-sim --static-swift-stdlib \
-	    --scratch-path $(SIMULATION_SCRATCH)
+	    --experimental-lto-mode full -Xswiftc -use-ld=lld --scratch-path $(SIMULATION_SCRATCH)
 
 .PHONY: explore
 explore: sim ## Explore every state within bounds that take a few minutes

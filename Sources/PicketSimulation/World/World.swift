@@ -70,7 +70,7 @@ public final class World {
     /// The newest entries, or all of them.
     public internal(set) var chronicle: Chronicle
 
-    var nodes: [Node]
+    let nodes: [Node]
     var chance: Chance
     var queue = Queue<Happening>()
     var watch: Watch

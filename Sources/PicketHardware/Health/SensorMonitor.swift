@@ -118,6 +118,7 @@ public struct SensorMonitor: Sendable {
         }
     }
 
+    @inline(never)
     private mutating func change(at now: Instant, _ body: (inout Self) -> Void) -> SensorChange? {
         let before = verdict
         let simulatedBefore = isSimulated

@@ -118,7 +118,7 @@ extension Machine {
         if inContact { return .inContact }
         if leaving != nil { return .leaving }
         if receipt != nil, phase == .alone { return .alreadyThere }
-        if case .ordered = fence.step { return .busy }
+        if isFencing { return .busy }
         fence.step = .idle
         fence.episode = nil
         receipt = .operatorsWord(on: peerSession)

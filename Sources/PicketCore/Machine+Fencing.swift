@@ -124,6 +124,8 @@ extension Machine {
         return lastFenceIsKept ? nil : .notPersisted
     }
 
+    var isFencing: Bool { if case .ordered = fence.step { true } else { false } }
+
     private func isBudgetSpent(at now: Instant) -> Bool {
         spent(memory.fences, of: policy.fenceBudget, at: now) >= policy.fenceBudget.count
     }

@@ -114,10 +114,11 @@ extension Machine {
     /// Once nothing is held: says so until the peer has heard it, then ends.
     mutating func stepLeaving<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard let leaving, !exited else { return }
+        // A fence that was ordered is over first: were it to succeed after the peer has this node's last
+        // word, both would remember a receipt (S7).
+        var released = !isFencing && !groups.contains { $0.isHeld }
         #if PICKET_PLANTED_BUGS
-            let released = planted(.leavesHolding) || !groups.contains { $0.isHeld }
-        #else
-            let released = !groups.contains { $0.isHeld }
+            if planted(.leavesHolding) { released = true }
         #endif
         if released, phase == .leaving {
             phase = .left

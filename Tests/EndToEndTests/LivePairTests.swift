@@ -239,10 +239,15 @@ private final class LivePair {
 
 /// What a stranger does.
 extension Program {
+    /// As soon as the listener's queue has room.
     static func connect(to path: String) throws -> Int32 {
         let descriptor = picket_unix_stream()
         try #require(descriptor >= 0)
-        try #require(unsafe picket_unix_connect(descriptor, path) == 0)
+        let deadline = Date() + 5
+        while unsafe picket_unix_connect(descriptor, path) != 0 {
+            try #require(picket_errno() == EAGAIN && Date() < deadline)
+            Thread.sleep(forTimeInterval: 0.01)
+        }
         return descriptor
     }
 

@@ -93,7 +93,7 @@ extension Agent {
             case .testRelay:
                 drills.testing = now
                 drills.untested = Array(fencing.levels.indices)
-                if !fencing.hasRelay, fencing.levels.isEmpty { relayDrillEnds(.absent, "") }
+                if fencing.levels.isEmpty { relayDrillEnds(.absent, "") }
                 testRelays()
             case .command(let command):
                 let id = nextCommand

@@ -118,6 +118,7 @@ public struct SensorMonitor: Sendable {
         }
     }
 
+    // Called in many places, each with a copy of its own otherwise: the agent is to stay small.
     @inline(never)
     private mutating func change(at now: Instant, _ body: (inout Self) -> Void) -> SensorChange? {
         let before = verdict

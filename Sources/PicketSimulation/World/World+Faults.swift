@@ -170,7 +170,7 @@ extension World {
     }
 
     func command(_ command: Command, _ node: Node) {
-        guard let agent = node.agent, node.standsStillUntil <= now else { return }
+        guard node.agent != nil, node.standsStillUntil <= now else { return }
         if command == .confirmFence {
             // An operator who looked: the peer is dark. Else it is a false word.
             guard !peer(of: node).powered || watch.excuses.contains(.falseWord) else { return }
@@ -178,7 +178,6 @@ extension World {
         }
         if case .maintenance(let on) = command { watch.maintain(node, on, at: now) }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
-        _ = agent
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)
         turn(node, .command(command, id: id))

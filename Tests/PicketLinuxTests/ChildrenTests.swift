@@ -65,17 +65,19 @@ struct ChildrenTests {
     }
 
     @Test func `killing reaches everything that it started`() throws {
-        let scratch = Scratch()
+        let aside = Scratch()
         let children = try Children(notedIn: scratch.path, session: SessionID(1))
-        let file = scratch.file("alive")
-        children.launch(
-            1, ChildrenTests.launch("(trap '' TERM; sleep 2; touch \(file)) & sleep 100"))
-        usleep(100_000)
-        children.turn(watch: { _ in }) { _ in }
+        let (begun, over) = (aside.file("begun"), aside.file("over"))
+        let deaf = "trap '' TERM; touch \(begun); sleep 2; touch \(over)"
+        children.launch(1, ChildrenTests.launch("(\(deaf)) & sleep 100"))
+        while unsafe access(begun, F_OK) != 0 {
+            children.turn(watch: { _ in }, { _ in })
+            usleep(2000)
+        }
         children.kill(1)
         #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
         sleep(3)
-        #expect(unsafe access(file, F_OK) != 0)
+        #expect(unsafe access(over, F_OK) != 0)
     }
 
     @Test func `a process that is killed before it was started dies too`() throws {
@@ -131,7 +133,9 @@ struct ChildrenTests {
         let file = try Descriptor.open(own, O_WRONLY)
         try file.writeAll(Array("150".utf8), named: own)
         let children = try Children(notedIn: scratch.path, session: SessionID(1))
-        children.launch(1, ChildrenTests.launch("sleep 0.3; cat \(own)"))
+        // It is given its own a moment after its start.
+        let wait = "for i in $(seq 100); do [ $(cat \(own)) = 150 ] || break; sleep 0.1; done"
+        children.launch(1, ChildrenTests.launch("\(wait); cat \(own)"))
         #expect(ChildrenTests.run(children, until: 1).lines == ["0"])
         try file.writeAll(Array("0".utf8), named: own)
     }
@@ -204,15 +208,14 @@ struct LeftBehindTests {
         let children = try Children(notedIn: scratch.path, session: SessionID(0xA))
         let aside = Scratch()
         let service = aside.file("service")
-        let start = "setsid sleep 60 & echo $! > \(service); sleep 60"
+        // It tells its number once its session is its own.
+        let start = "setsid sh -c 'echo $$ > \(service); exec sleep 600' & sleep 600"
         children.launch(1, ChildrenTests.launch(start, endsWithAgent: true))
         children.launch(2, ChildrenTests.launch("true", endsWithAgent: true))
         children.launch(3, ChildrenTests.launch("sleep 60"))
         _ = ChildrenTests.run(children, until: 2)
         for _ in 0..<2000 where Directory.names(scratch.path).contains("a-2") { usleep(5000) }
-        while try DurableFile.read(service)?.isEmpty ?? true { usleep(5000) }
-        // Its session is its own a moment later.
-        usleep(200_000)
+        while try DurableFile.read(service)?.last != UInt8(ascii: "\n") { usleep(5000) }
         #expect(Directory.names(scratch.path).contains("a-1"))
         #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == [])
         // It is reaped by whoever is its parent, here by this process.
@@ -228,20 +231,29 @@ struct LeftBehindTests {
     @Test func `what a leader that is gone had started is ended by the next agent too`() throws {
         let children = try Children(notedIn: scratch.path, session: SessionID(0xB))
         let aside = Scratch()
-        let file = aside.file("member")
-        children.launch(
-            1, ChildrenTests.launch("sleep 60 & echo $! > \(file); exit 0", endsWithAgent: true))
+        let file = aside.file("processes")
+        let script = "sleep 600 & echo $$ $! > \(file); exit 0"
+        children.launch(1, ChildrenTests.launch(script, endsWithAgent: true))
         let note = scratch.file("b-1")
-        while try DurableFile.read(file)?.isEmpty ?? true { usleep(5000) }
+        while try DurableFile.read(file)?.last != UInt8(ascii: "\n") { usleep(5000) }
         while try DurableFile.read(note)?.isEmpty ?? true { usleep(5000) }
-        // Time for its leader to end; this agent is taken for dead, and has not heard of it.
-        usleep(100_000)
         let line = String(decoding: try #require(try DurableFile.read(file)), as: UTF8.self)
-        let member = try #require(Int32(line.split(separator: "\n")[0]))
-        #expect(kill(member, 0) == 0)
+        let processes = line.split { $0 == " " || $0 == "\n" }.compactMap { Int32($0) }
+        let (leader, member) = (processes[0], processes[1])
+        // This agent is taken for dead, and has not heard of its end.
+        while try lives(leader) { usleep(5000) }
+        #expect(try lives(member))
         #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == [])
-        for _ in 0..<1000 where kill(member, 0) == 0 { usleep(5000) }
-        #expect(kill(member, 0) != 0)
+        for _ in 0..<1000 where try lives(member) { usleep(5000) }
+        #expect(try !lives(member))
         #expect(ChildrenTests.run(children, until: 1).end == .exited(0))
+    }
+
+    /// Neither gone nor a zombie.
+    private func lives(_ process: Int32) throws -> Bool {
+        guard let bytes = try? DurableFile.read("/proc/\(process)/stat") else { return false }
+        let status = String(decoding: bytes, as: UTF8.self)
+        let state = try #require(status.split(separator: ")").last).dropFirst().first
+        return state != "Z" && state != "X"
     }
 }

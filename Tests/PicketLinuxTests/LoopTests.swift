@@ -17,14 +17,14 @@ struct ClockTests {
 }
 
 struct PollerTests {
-    @Test func `a deadline ends the wait, not before its time`() throws {
+    @Test(.timeLimit(.minutes(1)))
+    func `a deadline ends the wait, not before its time`() throws {
         var poller = try Poller()
         var clock = Clock()
         let begin = clock.now()
         var ready: [UInt64] = []
         try poller.wait(until: begin + .milliseconds(5), now: begin, into: &ready)
-        let passed = clock.now() - begin
-        #expect(ready.isEmpty && passed >= .milliseconds(5) && passed < .seconds(2))
+        #expect(ready.isEmpty && clock.now() - begin >= .milliseconds(5))
     }
 
     @Test func `what is readable comes by its token, and is gone once it is read`() throws {
@@ -87,13 +87,25 @@ struct LinkSocketTests {
         return (a, b)
     }
 
+    /// What comes within some ten seconds.
+    private func arrived(
+        at socket: LinkSocket, into buffer: inout [UInt8]
+    ) -> LinkSocket.Received {
+        for _ in 0..<2000 {
+            let received = socket.receive(into: &buffer)
+            if received != .nothing { return received }
+            usleep(5000)
+        }
+        return .nothing
+    }
+
     @Test(arguments: ["127.0.0.1", "::1"])
     func `a datagram arrives whole`(host: String) throws {
         let (a, b) = try LinkSocketTests.pair(host)
         var buffer = [UInt8](repeating: 0, count: 1200)
         #expect(b.receive(into: &buffer) == .nothing)
         #expect(a.send([1, 2, 3, 4], count: 3) == nil)
-        #expect(b.receive(into: &buffer) == .datagram(count: 3))
+        #expect(arrived(at: b, into: &buffer) == .datagram(count: 3))
         #expect(Array(buffer[..<3]) == [1, 2, 3])
         #expect(b.receive(into: &buffer) == .nothing)
     }
@@ -102,7 +114,7 @@ struct LinkSocketTests {
         let (a, b) = try LinkSocketTests.pair("127.0.0.1")
         var buffer = [UInt8](repeating: 0, count: 10)
         #expect(a.send(Array(repeating: 7, count: 11), count: 11) == nil)
-        #expect(b.receive(into: &buffer) == .oversize(count: 11))
+        #expect(arrived(at: b, into: &buffer) == .oversize(count: 11))
     }
 
     @Test func `a link whose address is not there yet can be opened`() throws {

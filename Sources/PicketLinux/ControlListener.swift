@@ -1,8 +1,9 @@
 /// The control socket, and the lock that keeps a node to one agent.
 ///
-/// The lock is on a file beside the socket and goes with the process, however that ends. Only who
-/// has the lock removes a socket that an earlier life left behind; who does not get it says who
-/// has it.
+/// The lock is on a file beside the socket and goes with the process, however that ends, and with
+/// what it was just starting: a child has its parent's descriptors until it has closed them. So who
+/// does not get the lock tries for a second, and then says who has it. Only who has it removes a
+/// socket that an earlier life left behind.
 
 import CPicket
 import PicketCore
@@ -71,10 +72,11 @@ public struct ControlListener: ~Copyable {
             throw .system(SystemError("open", path + ".lock", errno: picket_errno()))
         }
         let lock = Descriptor(owning: file)
-        guard picket_file_lock(lock.raw) == 0 else {
-            throw .held(path: path, process: holder(of: path))
+        for _ in 0..<100 {
+            if picket_file_lock(lock.raw) == 0 { return lock }
+            Worker.sleep(.milliseconds(10))
         }
-        return lock
+        throw .held(path: path, process: holder(of: path))
     }
 
     private static func listen(_ path: String) throws(Refusal) -> Descriptor {

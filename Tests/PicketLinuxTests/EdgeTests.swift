@@ -12,10 +12,17 @@ struct EdgeTests {
         return (ends[0], ends[1])
     }
 
+    /// What another test is just starting has the line's other end as well, until it closes it.
+    private func hangUp(_ line: (read: Int32, write: Int32)) {
+        close(line.write)
+        var byte: UInt8 = 0
+        while unsafe read(line.read, &byte, 1) != 0 { usleep(1000) }
+    }
+
     @Test func `a line whose chip is gone is waited for no more`() throws {
         let (line, other) = (pipes(), pipes())
         defer { for raw in [line.read, other.read, other.write] { close(raw) } }
-        close(line.write)
+        hangUp(line)
         var edges = [line.read]
         var clock = Clock()
         let began = clock.now()
@@ -29,7 +36,7 @@ struct EdgeTests {
         defer {
             for raw in [line.read, line.write, dead.read, other.read, other.write] { close(raw) }
         }
-        close(dead.write)
+        hangUp(dead)
         var byte: UInt8 = 1
         #expect(unsafe write(line.write, &byte, 1) == 1)
         var edges = [dead.read, line.read]

@@ -16,7 +16,7 @@ public struct Plan: Equatable, Sendable {
     public var fencesAnHour = 3
     public var movesAnHour = 3
     public var startup = Startup.wait
-    /// Every datagram is sealed; else one in 64 is, and all hellos.
+    /// Every datagram is sealed; else one in 256 is, the first of each session, and all hellos.
     public var sealed = false
     /// Parts per million by which the two nodes' clocks are fast.
     public var drift = [0, 0]

@@ -46,7 +46,9 @@ struct LabKit {
         let memory = installed ? 320 : 160
         let image = installed ? "system" : "guest"
         var all = [
-            "\(tools)/usr/bin/qemu-system-x86_64", "-L", "\(tools)/usr/share/seabios", "-L",
+            // Before other work of this host, where that may be asked for.
+            "/usr/bin/nice", "-n", "-10", "\(tools)/usr/bin/qemu-system-x86_64", "-L",
+            "\(tools)/usr/share/seabios", "-L",
             "\(tools)/usr/share/qemu", "-nodefaults", "-display", "none", "-rtc", "base=utc",
             "-machine", "q35,accel=\(acceleration),usb=off,memory-backend=ram",
             "-cpu", acceleration == "kvm" ? "host" : "max", "-m", "\(memory)",

@@ -348,9 +348,18 @@ extension Machine {
                 resuming: term, group: group, report: report, session: session)
             {
                 activate(active, into: &out)
-            } else if report.role == .holding || report.role == .granting {
+            } else if isElsewhere(report, resuming: term) {
                 abandon(term, group, cause: .conflict, into: &out)
             }
+        }
+    }
+
+    /// Of two that found it running, the one with the higher term keeps it.
+    private func isElsewhere(_ report: GroupReport, resuming term: Term) -> Bool {
+        switch report.role {
+        case .holding, .granting: true
+        case .resuming: report.term > term || (report.term == term && policy.me == .high)
+        case .vacant, .claiming, .releasing: false
         }
     }
 

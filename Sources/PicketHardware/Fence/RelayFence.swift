@@ -74,6 +74,9 @@ public struct RelayFence: Sendable {
         var notBefore: Instant
         var looks = 0
         var again: Instant
+        /// When the newest look began: where the process stood still during a look, what was seen
+        /// is as old as that.
+        var lookedAt = Instant(nanoseconds: .min / 2)
     }
 
     private enum Purpose: Sendable {
@@ -282,8 +285,11 @@ public struct RelayFence: Sendable {
                 return .cut(unlessAfter: .distantFuture)
         #endif
         case .cutting: return .cut(unlessAfter: orders[0].voidAfter)
-        case .clearing(let clearing):
-            return now < clearing.again ? .wait(until: clearing.again) : .look
+        case .clearing(var clearing):
+            guard now >= clearing.again else { return .wait(until: clearing.again) }
+            clearing.lookedAt = now
+            phase = .clearing(clearing)
+            return .look
         case .held(let cutAt):
             let until = cutAt + relay.offTime
             return now < until ? .wait(until: until) : endHold(at: now)
@@ -376,7 +382,7 @@ public struct RelayFence: Sendable {
         guard scan.on == 0, scan.unreadable == 0 else {
             if wasClear && scan.on > 0 {
                 phase = connecting(.undo(.contradictory), at: now)
-            } else if now >= clearing.by {
+            } else if clearing.lookedAt >= clearing.by {
                 phase = connecting(.undo(scan.on > 0 ? .stillOn : .unreachable), at: now)
             } else {
                 clearing.looks = 0

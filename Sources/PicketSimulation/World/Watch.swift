@@ -366,7 +366,9 @@ struct Watch {
         if node.lineCause == .command || node.lineCause == .drill {
             sides[victim.index].commandedAt = world.now
         }
-        let odd = world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
+        let odd =
+            node.relayFault != nil || victim.relayFault != nil
+            || world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
         guard node.lineCause == .contactLost || node.lineCause == .aloneAfter, !odd,
             !excuses.contains(.falseWord), !excuses.contains(.doubleFault)
         else { return }

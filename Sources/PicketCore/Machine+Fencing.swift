@@ -35,6 +35,8 @@ struct FenceState: Sendable {
         var cause: Cause
         var level: Int
         var at: Instant
+        /// For so long of the time since, the agent did not run: nor could it hear of an outcome.
+        var stood = Duration.zero
         var cancelled = false
     }
 
@@ -43,6 +45,12 @@ struct FenceState: Sendable {
         /// In contact, by the operator's word or the peer's own request: no turn is needed.
         var commanded: Bool
         var counted = false
+    }
+
+    mutating func forgive(_ lateness: Duration) {
+        guard case .ordered(var order) = step else { return }
+        order.stood = order.stood + lateness
+        step = .ordered(order)
     }
 }
 
@@ -72,7 +80,7 @@ extension Machine {
         switch fence.step {
         case .ordered(let order):
             // Commanded levels verify within their own time; this is for a worker that never does.
-            if now - order.at > policy.timing.fenceTimeout * 4 {
+            if now - order.at - order.stood > policy.timing.fenceTimeout * 4 {
                 fenced(fence.id, .failed(.timeout), at: now, into: &out)
             }
             return

@@ -188,7 +188,9 @@ public struct Machine: Sendable {
         stepLife(at: now, into: &out)
         stepFencing(at: now, into: &out)
         for group in groups.indices { stepGroup(group, at: now, into: &out) }
-        seenGeneration = peer?.generation ?? 0
+        // What this node says from its order on may differ from the view by which it ordered: the
+        // peer shall not take the two for one (S7).
+        seenGeneration = isFencing ? 0 : peer?.generation ?? 0
         note(into: &out)
         save(at: now, into: &out)
         stepSending(at: now, into: &out)
@@ -240,6 +242,7 @@ public struct Machine: Sendable {
             if planted(.stallNotForgiven) { return }
         #endif
         contact.forgive(lateness)
+        fence.forgive(lateness)
         if lateness > policy.timing.deadAfter / 4 {
             out.emit(.trace(Trace(.stalled, duration: lateness)))
         }

@@ -14,6 +14,31 @@ struct RelayFenceTests {
         #expect(bench.supplies[0].driven == [false, true])
     }
 
+    @Test func `what was seen before the process stood still fails no fence`() {
+        let supply = SupplyDescription(
+            line: LineDescription(name: "R"), feedback: .line(LineDescription(name: "S")))
+        var fence = RelayFence(
+            RelayDescription(
+                supplies: [supply], offWithin: .milliseconds(20), offTime: .seconds(1)))
+        fence.accept(
+            .order(
+                FenceOrder(
+                    id: 1, level: 0, voidAfter: .distantFuture, cause: .contactLost,
+                    relayTest: .passed)), at: .at(0))
+        #expect(fence.step(at: .at(0)) == .look)
+        fence.take(.seen(SupplyScan(on: 1)), at: .at(0))
+        #expect(fence.step(at: .at(0)) == .cut(unlessAfter: .distantFuture))
+        fence.take(.cut(.done), at: .at(0.001))
+        #expect(fence.step(at: .at(0.001)) == .look)
+        // The process stands still, and what it saw is a second old.
+        fence.take(.seen(SupplyScan(on: 1)), at: .at(1))
+        for look in [1.01, 1.02] {
+            #expect(fence.step(at: .at(look)) == .look)
+            fence.take(.seen(SupplyScan(off: 1)), at: .at(look))
+        }
+        #expect(fence.step(at: .at(1.02)) == .report(id: 1, .off))
+    }
+
     @Test func `every supply is cut, and the peer is off when the last one is`() throws {
         let bench = Bench(supplies: 3)
         bench.supplies[1].opens = .milliseconds(30)

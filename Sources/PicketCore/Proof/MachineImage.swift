@@ -366,7 +366,7 @@ extension FenceState {
             image.put(UInt8(truncatingIfNeeded: order.session?.value ?? 0))
             image.put(order.cause.rawValue)
             image.put(UInt8(order.level))
-            image.put(past: order.at)
+            image.put(past: order.at + order.stood)
             image.put(order.cancelled)
         case .restoring: image.put(2)
         case .failed(let until):

@@ -21,7 +21,8 @@ public import PicketCore
 ///
 /// **Held.** *Off* is reported at once; the supplies stay off until `offTime` has passed, and come
 /// back by policy. A failure at any point returns them to *on*: a peer is never left dark by a
-/// fence that does not count.
+/// fence that does not count. What cannot be switched on is tried again until it can, whatever orders
+/// come meanwhile and cut nothing.
 ///
 /// **Found off.** An agent that ended in a hold may have left the lines to the one after it. What
 /// is found *off* is held for the whole `offTime` and comes back by policy, as if this fence had cut
@@ -44,6 +45,10 @@ public struct RelayFence: Sendable {
     /// The operator's requests to switch on, made while a fence was under way.
     private var wantedOn: [UInt32] = []
     private var toldUnrestored = false
+    /// The supplies could not be switched on again, and an order that cuts nothing leaves them so.
+    private var mustRestore = false
+    /// When the newest look began: where the process stood still during it, what it saw is as old.
+    private var lookedAt = Instant(nanoseconds: .min / 2)
 
     /// Between looks at the sense lines while they are to change.
     static let poll = Duration.milliseconds(1)
@@ -74,9 +79,6 @@ public struct RelayFence: Sendable {
         var notBefore: Instant
         var looks = 0
         var again: Instant
-        /// When the newest look began: where the process stood still during a look, what was seen
-        /// is as old as that.
-        var lookedAt = Instant(nanoseconds: .min / 2)
     }
 
     private enum Purpose: Sendable {
@@ -268,6 +270,12 @@ public struct RelayFence: Sendable {
     // MARK: Steps
 
     public mutating func step(at now: Instant) -> Step {
+        let step = next(at: now)
+        if step == .look { lookedAt = now }
+        return step
+    }
+
+    private mutating func next(at now: Instant) -> Step {
         if !reports.isEmpty {
             let (id, outcome) = reports.removeFirst()
             return .report(id: id, outcome)
@@ -285,11 +293,8 @@ public struct RelayFence: Sendable {
                 return .cut(unlessAfter: .distantFuture)
         #endif
         case .cutting: return .cut(unlessAfter: orders[0].voidAfter)
-        case .clearing(var clearing):
-            guard now >= clearing.again else { return .wait(until: clearing.again) }
-            clearing.lookedAt = now
-            phase = .clearing(clearing)
-            return .look
+        case .clearing(let clearing):
+            return now < clearing.again ? .wait(until: clearing.again) : .look
         case .held(let cutAt):
             let until = cutAt + relay.offTime
             return now < until ? .wait(until: until) : endHold(at: now)
@@ -322,6 +327,7 @@ public struct RelayFence: Sendable {
         case (.looking(let tries, _, let knownOff), .seen(let scan)):
             looked(scan, tries: tries + 1, knownOff: knownOff, at: now)
         case (.cutting(let blindly, _), .cut(.done)):
+            mustRestore = false
             phase = .clearing(clearing(blindly: blindly, at: now))
         case (.cutting(_, let knownOff), .cut(.late)): late(knownOff: knownOff, at: now)
         case (.cutting, .cut(.halfway(let failure))): phase = connecting(.undo(failure), at: now)
@@ -382,7 +388,7 @@ public struct RelayFence: Sendable {
         guard scan.on == 0, scan.unreadable == 0 else {
             if wasClear && scan.on > 0 {
                 phase = connecting(.undo(.contradictory), at: now)
-            } else if clearing.lookedAt >= clearing.by {
+            } else if lookedAt >= clearing.by {
                 phase = connecting(.undo(scan.on > 0 ? .stillOn : .unreachable), at: now)
             } else {
                 clearing.looks = 0
@@ -434,18 +440,20 @@ public struct RelayFence: Sendable {
         case .undo(let failure):
             reportAll(.failed(failure))
             if done {
+                mustRestore = false
                 settle(knownOff: false, at: now)
             } else {
-                phase = .unrestored(again: now + Self.retryUnrestored)
+                tryAgain(at: now)
             }
         }
     }
 
     private mutating func confirmed(_ scan: SupplyScan, by: Instant, at now: Instant) {
         if scan.off == 0 && scan.unreadable == 0 {
+            mustRestore = false
             reportAll(.restored)
             settle(knownOff: false, at: now)
-        } else if now < by {
+        } else if lookedAt < by {
             phase = .confirming(by: by, again: now + Self.poll)
         } else {
             unrestored(at: now)
@@ -458,6 +466,11 @@ public struct RelayFence: Sendable {
             report(orders[index], .notRestored)
         }
         toldUnrestored = true
+        tryAgain(at: now)
+    }
+
+    private mutating func tryAgain(at now: Instant) {
+        mustRestore = true
         phase = .unrestored(again: now + Self.retryUnrestored)
     }
 
@@ -466,8 +479,14 @@ public struct RelayFence: Sendable {
         orders = []
         toldOff = 0
         toldUnrestored = false
-        if knownOff {
-            phase = wantedOn.isEmpty ? .off : restoring(at: now)
+        if knownOff || mustRestore {
+            if !wantedOn.isEmpty {
+                phase = restoring(at: now)
+            } else if knownOff {
+                phase = .off
+            } else {
+                tryAgain(at: now)
+            }
         } else {
             for id in wantedOn { report(Self.switchingOn(id), .restored) }
             wantedOn = []

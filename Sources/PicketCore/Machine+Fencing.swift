@@ -94,9 +94,12 @@ extension Machine {
         dropRequest(at: now)
         heedRequest(at: now, into: &out)
         if let episode = fence.episode, episode.commanded {
+            // Who asked, and has lost contact since, must not find its own turn open meanwhile (S7).
+            let asked = episode.cause == .peerAskedForIt
+            let limit = asked ? policy.timing.deadAfter : policy.timing.fenceTimeout
             order(
-                cause: episode.cause, voidAfter: now + policy.timing.fenceTimeout, at: now,
-                into: &out)
+                cause: episode.cause, voidAfter: now + min(limit, policy.timing.fenceTimeout),
+                at: now, into: &out)
         } else if contactState == .lost, receipt == nil {
             stepLost(at: now, into: &out)
         } else if phase == .waiting, receipt?.proof == .remembered, !inContact {
@@ -261,7 +264,12 @@ extension Machine {
     private var view: FencingTurns.View {
         var mine: UInt64 = 0
         var theirs: UInt64 = 0
-        var clear = peer?.seenGeneration == generation
+        #if PICKET_PLANTED_BUGS
+            let isTold = reportsAreCurrent || planted(.untoldIsClear)
+        #else
+            let isTold = reportsAreCurrent
+        #endif
+        var clear = peer?.seenGeneration == generation && isTold
         for group in groups.indices {
             let priority = UInt64(policy.groups[group].priority)
             if groups[group].isHeld { mine += priority }

@@ -59,14 +59,17 @@ extension Machine {
                     echo: echo, flags: flags.union(extra), phase: phase, health: health.score,
                     watchdogMilliseconds: UInt32(clamping: watchdog.milliseconds),
                     relayTest: relayTest, configurationDigest: policy.digest,
-                    generation: generation, seenGeneration: seenGeneration,
+                    generation: generation,
+                    seenGeneration: isFencing ? 0 : seenGeneration,
                     pause: pausing?.length ?? .zero, groups: reports),
                 on: .first(policy.linkCount)))
     }
 
     /// An order stands that was given in a turn, on what had been heard by then. What comes later is
     /// not acknowledged until the order is over: a peer that learnt of it would count a new loss
-    /// from there, and with it a turn of its own that this one knows nothing of (FencingTurns).
+    /// from there, and with it a turn of its own that this one knows nothing of (FencingTurns). Nor
+    /// are the peer's groups, whatever the order's cause: what this node says of its own from then on
+    /// may differ from the view by which it ordered, and the peer shall not take the two for one.
     @inline(__always)
     private var hasTakenItsTurn: Bool {
         guard case .ordered(let order) = fence.step else { return false }
@@ -80,6 +83,12 @@ extension Machine {
         if drill { flags.insert(.drill) }
         if policy.simulated || health.simulated { flags.insert(.simulated) }
         if pauseUntil != nil { flags.insert(.pauseAgreed) }
+        // Not while the peer may be about to lose its power by this node's own order (S7).
+        #if PICKET_PLANTED_BUGS
+            guard !isFencing || planted(.asksWhileFencing) else { return flags }
+        #else
+            guard !isFencing else { return flags }
+        #endif
         for group in groups {
             if case .releasing(let releasing) = group.role, releasing.stuck, !releasing.unknown {
                 flags.insert(.fenceMe)
@@ -90,8 +99,9 @@ extension Machine {
 
     func currentReports() -> [GroupReport] { groups.indices.map { currentReport(of: $0) } }
 
+    /// What was told of the groups is what is so.
     @inline(__always)
-    private var reportsAreCurrent: Bool {
+    var reportsAreCurrent: Bool {
         guard reports.count == groups.count else { return false }
         for group in groups.indices where reports[group] != currentReport(of: group) {
             return false

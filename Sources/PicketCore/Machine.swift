@@ -188,9 +188,7 @@ public struct Machine: Sendable {
         stepLife(at: now, into: &out)
         stepFencing(at: now, into: &out)
         for group in groups.indices { stepGroup(group, at: now, into: &out) }
-        // What this node says from its order on may differ from the view by which it ordered: the
-        // peer shall not take the two for one (S7).
-        seenGeneration = isFencing ? 0 : peer?.generation ?? 0
+        seenGeneration = peer?.generation ?? 0
         note(into: &out)
         save(at: now, into: &out)
         stepSending(at: now, into: &out)

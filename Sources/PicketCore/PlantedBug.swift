@@ -18,6 +18,10 @@
         case contactFromReception
         /// In transfer both nodes have one rank.
         case oneRankInTransfer
+        /// What the peer was not told yet is no reason for doubt.
+        case untoldIsClear
+        /// A node that has ordered a fence asks the peer to do the same to it.
+        case asksWhileFencing
         /// Who missed its turn fences as soon as it likes.
         case lateTurnsOverlap
         /// They go by the clock that the peer had before it booted.

@@ -105,6 +105,12 @@ struct Bugs: ParsableCommand {
                 bounds.faults = 0
                 bounds.mostStates = 400_000
                 self = .checker(bounds, "no faults, 1 fence")
+            case .untoldIsClear, .asksWhileFencing:
+                var bounds = CheckBounds()
+                bounds.faults = 1
+                bounds.kinds = [.resource]
+                bounds.mostStates = 1_200_000
+                self = .checker(bounds, "1 failing resource, 1 fence")
             case .oldSessionSpeaks, .anyReportGrants:
                 var bounds = CheckBounds()
                 bounds.faults = 1

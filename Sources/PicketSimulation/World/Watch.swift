@@ -36,7 +36,7 @@ struct Watch {
     private struct Cut {
         var at: Int64
         var life: UInt32
-        /// The disk took nothing then.
+        /// The disk took nothing then, or took it late.
         var unkept: Bool
     }
 
@@ -396,7 +396,9 @@ struct Watch {
     private mutating func countCut(by node: Node, in world: World) {
         sides[node.index].cuts.removeAll { world.now - $0.at > 3_500_000_000_000 }
         sides[node.index].cuts.append(
-            Cut(at: world.now, life: node.life, unkept: node.fullUntil > world.now))
+            Cut(
+                at: world.now, life: node.life,
+                unkept: max(node.fullUntil, node.slowUntil) > world.now))
         guard excuses.isDisjoint(with: [.lostState, .wallStepped]) else { return }
         let cuts = sides[node.index].cuts
         let forgotten = Set(cuts.filter(\.unkept).map(\.life)).count

@@ -88,9 +88,10 @@ extension Machine {
         #endif
         let armed = hadContact && !disarmed
         let word = receipt != nil && !memory.alone
-        guard changed || armed != noted.contact || word != noted.word || clockHasMoved else {
-            return
-        }
+        guard
+            changed || armed != noted.contact || word != noted.word || clockHasMoved
+                || memory.maintenance != noted.maintenance
+        else { return }
         var holdings: [Holding] = []
         for group in groups.indices {
             guard let term = runningTerm(of: group) else { continue }
@@ -98,7 +99,7 @@ extension Machine {
         }
         noted = RunNote(
             holdings: holdings, terms: groups.indices.map { knownTerm(of: $0) }, contact: armed,
-            clockOffset: contact.clockOffset, word: word)
+            clockOffset: contact.clockOffset, word: word, maintenance: memory.maintenance)
         out.emit(.note(noted))
     }
 

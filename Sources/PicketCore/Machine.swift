@@ -110,6 +110,7 @@ public struct Machine: Sendable {
         self.policy = policy
         self.session = session
         self.memory = memory
+        if let told = note.maintenance { self.memory.maintenance = told }
         durable = memory
         contact = Contact(linkCount: policy.linkCount, clockOffset: note.clockOffset)
         hadContact = note.contact

@@ -70,18 +70,21 @@ public struct RunNote: Equatable, Sendable {
     /// This node goes on alone by the operator's word or fence, and has not heard the peer since. It
     /// is not on disk: a node that lost its power asks again.
     public var word: Bool
+    /// What the operator last said of it, which the disk may not have taken; none in a blank note.
+    public var maintenance: Bool?
 
     public static let blank = RunNote(holdings: [], terms: [], contact: false, clockOffset: nil)
 
     public init(
         holdings: [Holding], terms: [Term], contact: Bool, clockOffset: Duration?,
-        word: Bool = false
+        word: Bool = false, maintenance: Bool? = nil
     ) {
         self.holdings = holdings
         self.terms = terms
         self.contact = contact
         self.clockOffset = clockOffset
         self.word = word
+        self.maintenance = maintenance
     }
 }
 

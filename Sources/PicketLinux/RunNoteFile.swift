@@ -6,6 +6,7 @@
 ///     contact 1
 ///     offset 1200345
 ///     word 1
+///     maintenance 0
 ///     holding gateway 7
 ///     term gateway 7
 ///     checksum 8d3f…
@@ -73,6 +74,10 @@ public struct RunNoteFile: Sendable {
             loaded.note.word = true
             return true
         }
+        if line == ["maintenance", "0"] || line == ["maintenance", "1"] {
+            loaded.note.maintenance = line[1] == "1"
+            return true
+        }
         if line.count == 2, line[0] == "offset", let offset = Int64(line[1]) {
             loaded.note.clockOffset = Duration(nanoseconds: offset)
             return true
@@ -101,6 +106,7 @@ public struct RunNoteFile: Sendable {
         var text = "\(RunNoteFile.title)\nboot \(boot)\ncontact \(note.contact ? 1 : 0)\n"
         if let offset = note.clockOffset { text += "offset \(offset.nanoseconds)\n" }
         if note.word { text += "word 1\n" }
+        if let maintenance = note.maintenance { text += "maintenance \(maintenance ? 1 : 0)\n" }
         for holding in note.holdings {
             text += "holding \(groups[holding.group]) \(holding.term.value)\n"
         }

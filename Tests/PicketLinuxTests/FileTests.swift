@@ -91,7 +91,7 @@ struct MemoryFileTests {
 struct RunNoteFileTests {
     let note = RunNote(
         holdings: [Holding(group: 1, term: Term(4))], terms: [.never, Term(5)], contact: true,
-        clockOffset: Duration(nanoseconds: -5), word: true)
+        clockOffset: Duration(nanoseconds: -5), word: true, maintenance: true)
 
     @Test func `a note of this boot comes back, with what is no longer configured named`() throws {
         let scratch = Scratch()

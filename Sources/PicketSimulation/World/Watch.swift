@@ -105,16 +105,20 @@ struct Watch {
     }
 
     mutating func agentEnded(_ node: Node, at now: Int64) {
-        // What was not yet on disk may be forgotten.
-        if let since = sides[node.index].maintained, now - since < 60_000_000_000 {
-            sides[node.index].maintained = nil
-        }
+        // What was not even noted.
+        if sides[node.index].maintained == now { sides[node.index].maintained = nil }
     }
 
     mutating func wentDark(_ node: Node, in world: World) {
         sides[node.index].lastDark = world.now
         sides[node.index].wordGiven = false
         for group in running.indices { running[group][node.index] = 0 }
+        // What was not yet on disk is forgotten.
+        if let since = sides[node.index].maintained,
+            world.now - since < 60_000_000_000 || max(node.fullUntil, node.slowUntil) > since
+        {
+            sides[node.index].maintained = nil
+        }
     }
 
     mutating func noted(_ note: RunNote, _ node: Node) {
@@ -413,10 +417,12 @@ struct Watch {
 
     /// S3: *off* is said only of a peer whose agent is dead. A contact that bounces may have made it
     /// lose its power, and give it back for a moment.
-    mutating func reports(_ outcome: FenceOutcome, of node: Node, in world: World) {
+    mutating func reports(
+        _ outcome: FenceOutcome, of node: Node, ordered cause: Cause?, in world: World
+    ) {
         guard outcome == .off else { return }
         // What an operator ordered, and was verified, is their word besides.
-        if node.lineCause == .command { sides[node.index].wordGiven = true }
+        if node.lineCause == .command || cause == .command { sides[node.index].wordGiven = true }
         if excuses.contains(.doubleFault) { return }
         // A line that read *on* when the fence began and breaks before the relay moves: what led to
         // the fence and a lying sense line are two faults, within milliseconds. The relay follows.

@@ -76,7 +76,7 @@ extension World {
                 drive(node, on: true, cause: .none)
                 return pend(.connected(true), node, agent)
             case .report(let id, let outcome):
-                watch.reports(outcome, of: node, in: self)
+                watch.reports(outcome, of: node, ordered: agent.orderCauses[id], in: self)
                 after(
                     10_000 + chance.below(60_000),
                     .fenceReport(node.index, life: node.life, id: id, outcome))

@@ -19,9 +19,9 @@
 /// with `opening(k + 1) = closing(k) + offWithin`. So a turn opens only when every turn of a lower
 /// rank on the other node has closed, and what was ordered in it has taken effect. A view is
 /// *clear* only when nothing is in transfer and the peer has acknowledged all that this node says
-/// of its groups, which a peer with an order under way never does; two clear views are then the same
-/// view, and every pair of views that can meet gives different ranks. With groups on both nodes the larger sum of priorities counts as the
-/// holder, then the lower name.
+/// of its groups, which a peer with an order under way never does; two clear views are then the
+/// same view, and every pair of views that can meet gives different ranks. With groups on both
+/// nodes the larger sum of priorities counts as the holder, then the lower name.
 ///
 /// **Pauses.** Evidence is counted on the running clock, so a node that stood still opens its turn
 /// later; it still closes by the real clock. A pause only narrows a turn. The relay's worker looks

@@ -95,11 +95,9 @@ extension Machine {
         heedRequest(at: now, into: &out)
         if let episode = fence.episode, episode.commanded {
             // Who asked, and has lost contact since, must not find its own turn open meanwhile (S7).
-            let asked = episode.cause == .peerAskedForIt
-            let limit = asked ? policy.timing.deadAfter : policy.timing.fenceTimeout
-            order(
-                cause: episode.cause, voidAfter: now + min(limit, policy.timing.fenceTimeout),
-                at: now, into: &out)
+            var limit = policy.timing.fenceTimeout
+            if episode.cause == .peerAskedForIt { limit = min(limit, policy.timing.deadAfter) }
+            order(cause: episode.cause, voidAfter: now + limit, at: now, into: &out)
         } else if contactState == .lost, receipt == nil {
             stepLost(at: now, into: &out)
         } else if phase == .waiting, receipt?.proof == .remembered, !inContact {

@@ -45,6 +45,9 @@ extension Machine {
     ) {
         sendDue = false
         answerDue = false
+        // What this node says of its groups while an order is under way may differ from the view by
+        // which it ordered: the peer shall not take the two for one (S7).
+        let seen = isFencing ? 0 : seenGeneration
         var acknowledged: UInt64 = 0
         var echo = Instant(nanoseconds: 0)
         if let newest = peer?.sequence, let sentAt = peer?.sentAt, !mustForget, !hasTakenItsTurn {
@@ -59,17 +62,14 @@ extension Machine {
                     echo: echo, flags: flags.union(extra), phase: phase, health: health.score,
                     watchdogMilliseconds: UInt32(clamping: watchdog.milliseconds),
                     relayTest: relayTest, configurationDigest: policy.digest,
-                    generation: generation,
-                    seenGeneration: isFencing ? 0 : seenGeneration,
+                    generation: generation, seenGeneration: seen,
                     pause: pausing?.length ?? .zero, groups: reports),
                 on: .first(policy.linkCount)))
     }
 
     /// An order stands that was given in a turn, on what had been heard by then. What comes later is
     /// not acknowledged until the order is over: a peer that learnt of it would count a new loss
-    /// from there, and with it a turn of its own that this one knows nothing of (FencingTurns). Nor
-    /// are the peer's groups, whatever the order's cause: what this node says of its own from then on
-    /// may differ from the view by which it ordered, and the peer shall not take the two for one.
+    /// from there, and with it a turn of its own that this one knows nothing of (FencingTurns).
     @inline(__always)
     private var hasTakenItsTurn: Bool {
         guard case .ordered(let order) = fence.step else { return false }

@@ -102,6 +102,9 @@ final class Node {
         return poweredAt + Int64(Double(left) / rate) + 1
     }
 
+    /// Its disk takes nothing until then, or takes it late.
+    var forgetsUntil: Int64 { max(fullUntil, slowUntil) }
+
     func isUp(_ group: GroupIndex) -> Bool { up[group].contains(true) }
 }
 

@@ -115,7 +115,7 @@ struct Watch {
         for group in running.indices { running[group][node.index] = 0 }
         // What was not yet on disk is forgotten.
         if let since = sides[node.index].maintained,
-            world.now - since < 60_000_000_000 || max(node.fullUntil, node.slowUntil) > since
+            world.now - since < 60_000_000_000 || node.forgetsUntil > since
         {
             sides[node.index].maintained = nil
         }
@@ -402,7 +402,7 @@ struct Watch {
         sides[node.index].cuts.append(
             Cut(
                 at: world.now, life: node.life,
-                unkept: max(node.fullUntil, node.slowUntil) > world.now))
+                unkept: node.forgetsUntil > world.now))
         guard excuses.isDisjoint(with: [.lostState, .wallStepped]) else { return }
         let cuts = sides[node.index].cuts
         let forgotten = Set(cuts.filter(\.unkept).map(\.life)).count

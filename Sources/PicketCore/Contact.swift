@@ -13,7 +13,7 @@
 /// two heartbeats and a round trip. Beyond half of `deadAfter` the machine probes at a far shorter
 /// interval, and every probe is answered at once: plain loss must eat dozens of round trips in a
 /// row before it looks like death.
-struct Contact: Sendable {
+package struct Contact: Sendable {
     struct Sending: Sendable {
         var sequence: UInt64 = 0
         var real = Instant(nanoseconds: 0)
@@ -45,7 +45,7 @@ struct Contact: Sendable {
         self.clockOffset = clockOffset
     }
 
-    func running(_ now: Instant) -> Instant { now - stalled }
+    @inline(__always) func running(_ now: Instant) -> Instant { now - stalled }
 
     #if PICKET_PLANTED_BUGS
         mutating func clockOffsetForWaiting() { clockOffset = clockOffset ?? .zero }
@@ -122,7 +122,7 @@ struct Contact: Sendable {
     }
 
     /// Time of running since the newest acknowledged sending; `nil` before the first.
-    func age(at now: Instant) -> Duration? {
+    @inline(__always) package func age(at now: Instant) -> Duration? {
         reachedRunning.map { running(now) - $0 }
     }
 

@@ -114,7 +114,10 @@ struct FencingTurns {
 
     static let shortestLateTurn = Duration.seconds(1)
     /// Half of it is usable. Far longer than any offset's error, drift or fence.
-    var lateTurn: Duration { max(Self.shortestLateTurn, timing.offWithin * 8) }
+    static func lateTurn(_ timing: Timing) -> Duration {
+        max(shortestLateTurn, timing.offWithin * 8)
+    }
+    private var lateTurn: Duration { Self.lateTurn(timing) }
 
     /// The one by which first turns are over later.
     static func slower(_ timing: Timing, _ other: Timing?) -> Timing {

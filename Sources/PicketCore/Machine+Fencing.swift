@@ -243,7 +243,9 @@ extension Machine {
             if now <= first.closes, first.opens <= first.closes { return first }
         }
         guard let offset = contact.clockOffset else { return nil }
-        if !agreed, turns.lateTurn > FencingTurns.shortestLateTurn { return nil }
+        if !agreed, FencingTurns.lateTurn(policy.timing) > FencingTurns.shortestLateTurn {
+            return nil
+        }
         return turns.late(me: policy.me, heard: heard, offset: offset, at: now)
     }
 

@@ -70,16 +70,6 @@ extension Machine {
 
     /// What runs here, for an agent that would follow in this boot.
     mutating func note<Sink: EffectSink>(into out: inout Sink) {
-        var kept = 0
-        var changed = false
-        for group in groups.indices {
-            guard let term = runningTerm(of: group) else { continue }
-            changed =
-                changed || kept >= noted.holdings.count
-                || noted.holdings[kept] != Holding(group: group, term: term)
-            kept += 1
-        }
-        changed = changed || kept != noted.holdings.count || !termsAreNoted
         // Who has left is no longer armed: its last word is the peer's receipt.
         #if PICKET_PLANTED_BUGS
             let disarmed = phase == .left && !planted(.leftStaysArmed)
@@ -89,8 +79,8 @@ extension Machine {
         let armed = hadContact && !disarmed
         let word = receipt != nil && !memory.alone
         guard
-            changed || armed != noted.contact || word != noted.word || clockHasMoved
-                || memory.maintenance != noted.maintenance
+            armed != noted.contact || word != noted.word || clockHasMoved
+                || memory.maintenance != noted.maintenance || !groupsAreNoted
         else { return }
         var holdings: [Holding] = []
         for group in groups.indices {
@@ -113,7 +103,8 @@ extension Machine {
         guard let known = contact.clockOffset, let told = noted.clockOffset else {
             return (contact.clockOffset == nil) != (noted.clockOffset == nil)
         }
-        let slack = FencingTurns(timing: policy.timing).lateTurn / 16
+        guard known != told else { return false }
+        let slack = FencingTurns.lateTurn(policy.timing) / 16
         return known - told > slack || told - known > slack
     }
 
@@ -148,12 +139,21 @@ extension Machine {
         max(groups[group].term, report(of: group)?.term ?? .never)
     }
 
-    /// An agent that followed, and never heard the peer, begins above every term that this one knows,
-    /// though the disk takes nothing (S4).
+    /// What runs here; and the terms, since an agent that followed, and never heard the peer, begins
+    /// above every one that this one knows, though the disk takes nothing (S4).
     @inline(__always)
-    private var termsAreNoted: Bool {
-        noted.terms.count == groups.count
-            && groups.indices.allSatisfy { noted.terms[$0] == knownTerm(of: $0) }
+    private var groupsAreNoted: Bool {
+        guard noted.terms.count == groups.count else { return false }
+        var kept = 0
+        for group in groups.indices {
+            guard noted.terms[group] == knownTerm(of: group) else { return false }
+            guard let term = runningTerm(of: group) else { continue }
+            guard kept < noted.holdings.count,
+                noted.holdings[kept] == Holding(group: group, term: term)
+            else { return false }
+            kept += 1
+        }
+        return kept == noted.holdings.count
     }
 
     /// Entries of the last `budget.window`.

@@ -89,8 +89,10 @@ extension Machine {
         #else
             guard !isFencing else { return flags }
         #endif
-        for group in groups {
-            if case .releasing(let releasing) = group.role, releasing.stuck, !releasing.unknown {
+        for group in groups.indices {
+            if case .releasing(let releasing) = groups[group].role, releasing.stuck,
+                !releasing.unknown
+            {
                 flags.insert(.fenceMe)
             }
         }
@@ -109,10 +111,10 @@ extension Machine {
         return true
     }
 
+    @inline(__always)
     private func currentReport(of index: GroupIndex) -> GroupReport {
-        let group = groups[index]
-        var report = GroupReport(term: group.term, sync: group.sync)
-        switch group.role {
+        var report = GroupReport(term: groups[index].term, sync: groups[index].sync)
+        switch groups[index].role {
         case .vacant: report.role = .vacant
         case .claiming(let claim):
             report.role = .claiming
@@ -134,7 +136,9 @@ extension Machine {
             report.flags.insert(.running)
         }
         if isEligible(index) { report.flags.insert(.eligible) }
-        if let wish = group.wish { report.flags.insert(wish.failback ? .failback : .wanted) }
+        if let wish = groups[index].wish {
+            report.flags.insert(wish.failback ? .failback : .wanted)
+        }
         return report
     }
 }

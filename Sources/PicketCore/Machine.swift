@@ -21,7 +21,7 @@ public struct Machine: Sendable {
     var session: SessionID
 
     // Peer and contact
-    var contact: Contact
+    package internal(set) var contact: Contact
     var contactState = Status.Contact.never
     var peerSession: SessionID?
     /// When that session was first heard.
@@ -41,7 +41,7 @@ public struct Machine: Sendable {
     var formerTiming: Timing?
 
     // Life
-    var phase = Message.Phase.waiting
+    package internal(set) var phase = Message.Phase.waiting
     var startedAt: Instant
     var begun = false
     /// Contact in this boot, by this agent or the one before it.
@@ -66,8 +66,8 @@ public struct Machine: Sendable {
 
     // Memory
     /// As it should be on disk, as it is known to be, and what is being written.
-    var memory: Memory
-    var durable: Memory
+    package internal(set) var memory: Memory
+    package internal(set) var durable: Memory
     var saving: (ticket: UInt32, memory: Memory)?
     var ticket: UInt32 = 0
     var saveRetryAt: Instant?

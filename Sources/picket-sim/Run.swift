@@ -24,6 +24,8 @@ struct Run: ParsableCommand {
     @Option(help: "The first seed.") var seed: UInt64 = 1
     @Option(help: "What to dwell on: \(Run.focuses).") var focus = "any"
     @Option(help: "Simulated hours of faults per seed.") var hours = 240.0 / 3600
+    @Option(help: "This detect_within for all seeds (500ms), instead of one drawn for each.")
+    var detectWithin: String?
     @Option(help: "Stop after this many wall-clock minutes.") var minutes: Double?
     @Option(help: "A script instead of a seed.") var script: String?
     @Option(help: "A planted bug to switch on (simulation build only).") var bug: String?
@@ -52,7 +54,7 @@ struct Run: ParsableCommand {
             let plan = try Story.load(script)
             try play(plan)
         } else if replay || shrink {
-            try play(Swarm.plan(seed: seed, safety: safety, focus: try chosenFocus()))
+            try play(try plan(seed))
         } else {
             try swarm()
         }
@@ -70,6 +72,21 @@ struct Run: ParsableCommand {
             throw ExitCode(2)
         }
         return chosen
+    }
+
+    private func plan(_ seed: UInt64) throws -> Plan {
+        Swarm.plan(
+            seed: seed, safety: safety, focus: try chosenFocus(), detectWithin: try chosenPace())
+    }
+
+    private func chosenPace() throws -> Duration? {
+        guard let detectWithin else { return nil }
+        do throws(ScriptError) {
+            return try Plan(text: "detect-within \(detectWithin)").detectWithin
+        } catch {
+            Story.complain("--detect-within \(detectWithin): expected \(error.expected)")
+            throw ExitCode(2)
+        }
     }
 
     private func play(_ plan: Plan) throws {
@@ -99,8 +116,7 @@ struct Run: ParsableCommand {
         var told = began
         var played = 0
         for seed in seed..<(seed + UInt64(seeds)) {
-            let world = World(
-                Swarm.plan(seed: seed, safety: safety, focus: try chosenFocus()), remembering: 60)
+            let world = World(try plan(seed), remembering: 60)
             let good = world.run()
             played += 1
             simulated += world.seconds

@@ -23,8 +23,6 @@ extension Machine {
     package var peerSessionValue: UInt64 { peerSession?.value ?? 0 }
     package var presentTicket: UInt32? { saving?.ticket }
     package var presentFence: UInt32 { fence.id }
-    package var presentMemory: Memory { memory }
-    package var durableMemory: Memory { durable }
     package var memoryBeingSaved: Memory? { saving?.memory }
     package var isSaving: Bool { saving != nil }
     package var isLeaving: Bool { leaving != nil }

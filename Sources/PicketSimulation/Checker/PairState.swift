@@ -251,7 +251,7 @@ extension PairState {
             node.disk.write(to: &image)
             return
         }
-        let durable = node.machine.durableMemory
+        let durable = node.machine.durable
         image.put(node.disk == durable)
         if node.disk != durable { node.disk.write(to: &image) }
         let session = node.machine.peerSessionValue
@@ -349,7 +349,7 @@ extension PairState {
         let isDurable = image.flag()
         if !isDurable { node.disk = Memory(from: &image, groups: 1) }
         node.machine.read(from: &image, session: UInt64(node.session), note: node.note)
-        if isDurable { node.disk = node.machine.durableMemory }
+        if isDurable { node.disk = node.machine.durable }
     }
 
     private static func readFlights(

@@ -145,6 +145,8 @@ final class Agent {
     var effects = EffectList()
     var resourceEffects = ResourceEffectList()
     var followUps: [Event] = []
+    /// The next deadline on the node's clock, and on the world's.
+    var awaited = (local: Instant.distantFuture, world: Int64.max)
     var handling = false
     var ended = false
     var memoryFile: World.StateFile

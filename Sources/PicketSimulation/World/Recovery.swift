@@ -81,7 +81,7 @@ extension World {
     /// One more failure, now that all is well: the pair must survive it within its time (L1). With a
     /// budget that may be spent, or the excuse of a second fault, there is nothing to ask.
     private func examine() {
-        guard plan.fencesAnHour >= 100, watch.excuses.isEmpty,
+        guard plan.fencesAnHour >= 100, watch.fences < plan.fencesAnHour, watch.excuses.isEmpty,
             let holder = nodes.first(where: { $0.isUp(0) })
         else {
             recovery.done = true
@@ -139,8 +139,8 @@ extension World {
     private var isWell: Bool {
         for node in nodes {
             guard node.powered, let agent = node.agent,
-                agent.machine.status(at: node.clock(now)).phase == .paired,
-                agent.machine.durableMemory == agent.machine.presentMemory
+                agent.machine.phase == .paired,
+                agent.machine.durable == agent.machine.memory
             else { return false }
         }
         for group in plan.groups.indices where plan.groups[group].enabled {
@@ -158,7 +158,7 @@ extension World {
             let roles =
                 node.agent?.machine.status(at: node.clock(now)).groups.map { "\($0.role)" }
                 .joined(separator: " ") ?? ""
-            let kept = node.agent.map { $0.machine.durableMemory == $0.machine.presentMemory }
+            let kept = node.agent.map { $0.machine.durable == $0.machine.memory }
             return "\(node.id): \(node.powered ? phase ?? "no agent" : "no power"), \(groups)"
                 + " (\(roles))\(kept == false ? ", not all on disk" : "")"
         }.joined(separator: "; ")

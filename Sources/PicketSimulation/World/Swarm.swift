@@ -38,15 +38,19 @@ public enum Swarm {
         case sensors
     }
 
-    /// - Parameter safety: how long faults are on.
+    /// - Parameters:
+    ///   - safety: how long faults are on.
+    ///   - detectWithin: instead of one that is drawn; one that can hold.
     public static func plan(
-        seed: UInt64, safety: Duration = .seconds(240), focus: Focus = .any
+        seed: UInt64, safety: Duration = .seconds(240), focus: Focus = .any,
+        detectWithin: Duration? = nil
     ) -> Plan {
         var chance = Chance(seed: seed)
         var plan = Plan(seed: seed)
         plan.safety = safety
         setUp(&plan, &chance)
         let kinds = kinds(&plan, focus, &chance)
+        if let detectWithin { plan.detectWithin = detectWithin }
         guard !kinds.isEmpty else { return plan }
         let gap: Int64 = chance.one(of: [3_000, 8_000, 15_000, 30_000])
         var at = Duration.milliseconds(5_000 + chance.below(5_000))

@@ -130,14 +130,16 @@ extension World {
     }
 
     private func finishTurn(_ node: Node, _ agent: Agent, at local: Instant) {
-        drain(node, agent)
+        if !agent.followUps.isEmpty { drain(node, agent) }
         guard node.agent === agent, !agent.ended else { return }
-        sayHello(node, agent, local)
+        if local >= agent.channel.nextHello { sayHello(node, agent, local) }
         if local >= agent.runnersAt { tickRunners(node, agent, local) }
         if local >= agent.testAt { testRelay(node, agent, local) }
         if agent.selfTest.isPending { settleTest(node, agent, local) }
-        drain(node, agent)
-        guard node.agent === agent, !agent.ended else { return }
+        if !agent.followUps.isEmpty {
+            drain(node, agent)
+            guard node.agent === agent, !agent.ended else { return }
+        }
         if node.livelockedUntil <= now { completeTurn(node, agent, local) }
         schedule(node, agent)
     }
@@ -164,8 +166,9 @@ extension World {
     private func schedule(_ node: Node, _ agent: Agent) {
         let next = min(
             agent.machine.promised, agent.channel.nextHello, agent.runnersAt, agent.testAt)
+        if next != agent.awaited.local { agent.awaited = (next, node.world(next)) }
         let late = node.lateUntil > now ? chance.below(node.lateBy + 1) : 0
-        let at = node.world(next)
+        let at = agent.awaited.world
         node.turnAt =
             at == .max
             ? .max : max(at, now) + 10_000 + chance.below(plan.jitter.nanoseconds + 1) + late

@@ -145,7 +145,7 @@ extension World {
     }
 
     func settleTest(_ node: Node, _ agent: Agent, _ local: Instant) {
-        guard let age = agent.machine.status(at: local).age else { return }
+        guard let age = agent.machine.contact.age(at: local) else { return }
         if let result = agent.selfTest.acknowledged(sentAt: local - age) {
             agent.followUps.append(.relayTest(result))
         }

@@ -36,8 +36,8 @@ extension World {
                 || agent.heardSession == theirs && isMutual(node, agent, theirs))
         let packet: Packet
         if plain {
-            packet = Packet(
-                to: 1 - node.index, from: agent.session, sealedFor: theirs, .plain(message))
+            packet = self.packet(
+                to: 1 - node.index, from: agent.session, sealedFor: theirs, plain: message)
         } else {
             guard agent.channel.seal(message) == .sealed else {
                 violate("S6", "a message could not be sealed")
@@ -45,7 +45,7 @@ extension World {
             }
             packet = Packet(
                 to: 1 - node.index, from: agent.session, sealedFor: theirs,
-                .sealed(agent.channel.datagram))
+                bytes: agent.channel.datagram)
         }
         for link in 0..<plan.links where links.contains(link) { transmit(packet, link, from: node) }
     }
@@ -64,22 +64,22 @@ extension World {
     private func transmitChannel(_ link: Int, _ node: Node, _ agent: Agent) {
         let packet = Packet(
             to: 1 - node.index, from: agent.session, sealedFor: SessionID(0),
-            .sealed(agent.channel.datagram))
+            bytes: agent.channel.datagram)
         transmit(packet, link, from: node)
     }
 
     private func transmit(_ packet: Packet, _ link: Int, from node: Node) {
         let weather = node.weather[link]
-        if case .sealed = packet.content { tape.record(packet) }
+        if packet.bytes != nil { tape.record(packet) }
         if weather.cutUntil > now { return }
         if weather.lossUntil > now, chance.percent(weather.loss) { return }
         var packet = packet
         if weather.corruptUntil > now, chance.percent(weather.corrupt) {
             // Nobody can make a plain one look genuine: it is as if it were lost.
-            guard case .sealed(var bytes) = packet.content else { return }
+            guard var bytes = packet.bytes else { return }
             spoil(&bytes)
             packet = Packet(
-                to: packet.to, from: packet.from, sealedFor: packet.sealedFor, .sealed(bytes))
+                to: packet.to, from: packet.from, sealedFor: packet.sealedFor, bytes: bytes)
         }
         put(packet, link, weather)
         if weather.duplicateUntil > now, chance.percent(weather.duplicate) {
@@ -107,10 +107,11 @@ extension World {
         guard !tape.packets.isEmpty else { return }
         for _ in 0..<count {
             let recorded = chance.one(of: tape.packets)
+            guard let bytes = recorded.bytes else { continue }
             let link = Int(chance.below(Int64(plan.links)))
             let packet = Packet(
                 to: node.index, from: recorded.from, sealedFor: recorded.sealedFor,
-                recorded.content)
+                bytes: bytes)
             after(chance.below(50_000_000), .arrive(packet, link: link))
         }
     }
@@ -125,17 +126,17 @@ extension World {
             if node.waiting.count < 512 { node.waiting.append(.arrive(packet, link: link)) }
             return
         }
-        switch packet.content {
-        case .plain(let message):
-            guard agent.session == packet.sealedFor, agent.channel.peerSession == packet.from
-            else { return }
-            agent.channel.noteHeard(at: node.clock(now))
-            switch agent.plain.take(message.sequence, of: packet.from.value) {
-            case true?: received(message, packet.from, link, node, agent)
-            case false?: turn(node, .copied(session: packet.from, link: link))
-            case nil: break
-            }
-        case .sealed(let bytes): open(bytes, packet, link, node, agent)
+        if let bytes = packet.bytes {
+            open(bytes, packet, link, node, agent)
+            return
+        }
+        guard agent.session == packet.sealedFor, agent.channel.peerSession == packet.from
+        else { return }
+        agent.channel.noteHeard(at: node.clock(now))
+        switch agent.plain.take(packet.message.sequence, of: packet.from.value) {
+        case true?: received(packet.message, packet.from, link, node, agent)
+        case false?: turn(node, .copied(session: packet.from, link: link))
+        case nil: break
         }
     }
 

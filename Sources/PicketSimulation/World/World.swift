@@ -31,7 +31,6 @@ enum Happening {
     indirect case agentStarts(Int, powerLife: UInt32, life: UInt32)
     case wakes(Int)
     case watchdog(Int, powerLife: UInt32)
-    case fault(Int)
     case faultEnds(Int)
     case faultsStop
     case look
@@ -40,21 +39,28 @@ enum Happening {
 
 /// A datagram on its way: one for all links that it is sent over.
 final class Packet {
-    let to: Int
-    let from: SessionID
-    let sealedFor: SessionID
-    let content: Content
+    fileprivate(set) var to: Int
+    fileprivate(set) var from: SessionID
+    fileprivate(set) var sealedFor: SessionID
+    /// What is not sealed; of one that is, nobody has looked into it yet.
+    fileprivate(set) var message: Message
+    /// What is sealed.
+    let bytes: [UInt8]?
 
-    enum Content {
-        case plain(Message)
-        case sealed([UInt8])
-    }
-
-    init(to: Int, from: SessionID, sealedFor: SessionID, _ content: Content) {
+    init(to: Int, from: SessionID, sealedFor: SessionID, bytes: [UInt8]) {
         self.to = to
         self.from = from
         self.sealedFor = sealedFor
-        self.content = content
+        self.bytes = bytes
+        message = Message(sequence: 0)
+    }
+
+    init(to: Int, from: SessionID, sealedFor: SessionID, plain message: consuming Message) {
+        self.to = to
+        self.from = from
+        self.sealedFor = sealedFor
+        self.message = message
+        bytes = nil
     }
 }
 
@@ -71,6 +77,14 @@ public final class World {
     public internal(set) var chronicle: Chronicle
 
     let nodes: [Node]
+    /// Plain ones that have arrived, for those that are sent next.
+    private var arrived: [Packet] = []
+    private let low: Node
+    private let high: Node
+    /// The faults in the order of their times, the first that is yet to come, and its time.
+    private let order: [Int]
+    private var nextFault = 0
+    private var faultAt = Int64.max
     var chance: Chance
     var queue = Queue<Happening>()
     var watch: Watch
@@ -92,11 +106,13 @@ public final class World {
         nodes = [NodeID.low, .high].map {
             Node($0, policy: plan.policy(of: $0)!, links: plan.links)
         }
+        (low, high) = (nodes[0], nodes[1])
+        order = plan.faults.indices.sorted {
+            (plan.faults[$0].at, $0) < (plan.faults[$1].at, $1)
+        }
         watch = Watch(groups: plan.groups.count)
         for node in nodes { node.rate = 1 + Double(plan.drift[node.index]) / 1e6 }
-        for (index, entry) in plan.faults.enumerated() {
-            queue.put(.fault(index), at: entry.at.nanoseconds)
-        }
+        awaitFault()
         queue.put(.faultsStop, at: plan.safety.nanoseconds)
         for node in nodes { supply(node, after: chance.below(100_000_000)) }
     }
@@ -111,14 +127,32 @@ public final class World {
     public var seconds: Double { Double(now) / 1e9 }
 
     func step() {
-        let turn = nodes[0].turnAt <= nodes[1].turnAt ? nodes[0] : nodes[1]
-        if turn.turnAt < queue.nextAt {
+        let turn = low.turnAt <= high.turnAt ? low : high
+        let happens = queue.nextAt
+        if turn.turnAt < min(happens, faultAt) {
             now = max(now, turn.turnAt)
             takeTurn(turn)
+        } else if happens < faultAt {
+            now = max(now, happens)
+            switch queue.take() {
+            case .arrive(var packet, let link):
+                arrive(packet, link)
+                if isKnownUniquelyReferenced(&packet), packet.bytes == nil {
+                    arrived.append(packet)
+                }
+            case let other: happen(other)
+            }
         } else {
-            now = max(now, queue.nextAt)
-            happen(queue.take())
+            now = max(now, faultAt)
+            let index = order[nextFault]
+            nextFault += 1
+            awaitFault()
+            begin(index)
         }
+    }
+
+    private func awaitFault() {
+        faultAt = nextFault < order.count ? plan.faults[order[nextFault]].at.nanoseconds : .max
     }
 
     func happen(_ happening: Happening) {
@@ -149,12 +183,24 @@ public final class World {
             }
         case .wakes(let node): wake(nodes[node])
         case .watchdog(let node, let powerLife): watchdogDue(nodes[node], powerLife)
-        case .fault(let index): begin(index)
         case .faultEnds(let index): end(index)
         case .faultsStop: stopFaults()
         case .look: lookForRecovery()
         case .senses(let node, let life): sense(nodes[node], life)
         }
+    }
+
+    func packet(
+        to: Int, from: SessionID, sealedFor: SessionID, plain message: consuming Message
+    ) -> Packet {
+        guard let packet = arrived.popLast() else {
+            return Packet(to: to, from: from, sealedFor: sealedFor, plain: message)
+        }
+        packet.to = to
+        packet.from = from
+        packet.sealedFor = sealedFor
+        packet.message = message
+        return packet
     }
 
     func after(_ delay: Int64, _ happening: Happening) {

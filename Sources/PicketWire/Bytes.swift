@@ -1,16 +1,17 @@
 /// Numbers to bytes and back, little endian; a reader never reads past its end.
 
 extension [UInt8] {
-    mutating func write<Number: FixedWidthInteger>(_ number: Number) {
-        for index in 0..<(Number.bitWidth / 8) {
-            append(UInt8(truncatingIfNeeded: number >> Number(8 * index)))
-        }
+    mutating func write<Number: FixedWidthInteger & BitwiseCopyable>(_ number: Number) {
+        unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
     }
 
     /// Overwrites what stands at `offset`.
-    mutating func put<Number: FixedWidthInteger>(_ number: Number, at offset: Int) {
-        for index in 0..<(Number.bitWidth / 8) {
-            self[offset + index] = UInt8(truncatingIfNeeded: number >> Number(8 * index))
+    mutating func put<Number: FixedWidthInteger & BitwiseCopyable>(
+        _ number: Number, at offset: Int
+    ) {
+        precondition(offset >= 0 && offset + Number.bitWidth / 8 <= count)
+        unsafe withUnsafeMutableBytes {
+            unsafe $0.storeBytes(of: number.littleEndian, toByteOffset: offset, as: Number.self)
         }
     }
 }
@@ -30,17 +31,17 @@ struct ByteReader {
 
     var remaining: Int { end - offset }
 
-    mutating func take<Number: FixedWidthInteger>(
+    mutating func take<Number: FixedWidthInteger & BitwiseCopyable>(
         _ type: Number.Type = Number.self
     ) throws(Drop) -> Number {
         let size = Number.bitWidth / 8
         guard remaining >= size else { throw .truncated }
-        var number: Number = 0
-        for index in 0..<size {
-            number |= Number(truncatingIfNeeded: bytes[offset + index]) << Number(8 * index)
+        // `remaining` has said that it lies within the bytes.
+        let number = unsafe bytes.withUnsafeBytes {
+            unsafe $0.loadUnaligned(fromByteOffset: offset, as: Number.self)
         }
         offset += size
-        return number
+        return Number(littleEndian: number)
     }
 
     /// A reader of the next `count` bytes, which this one then skips.

@@ -110,8 +110,8 @@ public struct Key: Sendable {
     func seal(_ plain: [UInt8], nonce: [UInt8], into datagram: inout [UInt8]) {
         precondition(nonce.count == Wire.nonceLength)
         let header = datagram.count
-        for byte in plain { datagram.append(byte) }
-        for _ in 0..<Wire.tagLength { datagram.append(0) }
+        datagram.append(contentsOf: plain)
+        datagram.append(contentsOf: repeatElement(0, count: Wire.tagLength))
         unsafe datagram.withUnsafeMutableBufferPointer { buffer in
             let start = buffer.baseAddress!
             var length: UInt64 = 0

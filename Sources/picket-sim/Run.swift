@@ -95,13 +95,15 @@ struct Run: ParsableCommand {
             plan = Shrink.run(plan) { Story.complain($0) }
             print(plan.text)
         }
+        let before = coreSeconds
         let world = World(plan, remembering: replay ? nil : 400)
         let good = world.run()
+        let ran = coreSeconds - before
         if replay || !good { Story.print(world) }
         if !good { throw ExitCode(1) }
         print(
             "nothing violated in \(Int(world.seconds)) s, "
-                + String(format: "%.2f", world.seconds / 3600 / max(coreSeconds, 1e-9))
+                + String(format: "%.2f", world.seconds / 3600 / max(ran, 1e-9))
                 + " pair-hours per second of a core")
     }
 
@@ -113,6 +115,7 @@ struct Run: ParsableCommand {
         var simulated = 0.0
         var found: [(UInt64, Violation)] = []
         let began = Date()
+        let before = coreSeconds
         var told = began
         var played = 0
         for seed in seed..<(seed + UInt64(seeds)) {
@@ -137,7 +140,7 @@ struct Run: ParsableCommand {
         }
         let elapsed = Date().timeIntervalSince(began)
         if !quiet { Story.print(coverage) }
-        let ran = coreSeconds
+        let ran = coreSeconds - before
         let hours = simulated / 3600
         print(
             "\(played) seeds, \(String(format: "%.2f", hours)) pair-hours in "

@@ -18,6 +18,8 @@ extension World {
             let node = entry.node.map { $0 == .low ? "low " : "high" } ?? "    "
             switch entry.what {
             case .world(let text): return "\(World.time(entry.at)) \(node) \(text)"
+            case .fault(let fault):
+                return "\(World.time(entry.at)) \(node) fault: \(FaultText.line(fault))"
             case .trace(let trace):
                 let narrator = narrators[Int((entry.node ?? .low).rawValue)]
                 return "\(World.time(entry.at)) \(node) | \(narrator.sentence(trace))"

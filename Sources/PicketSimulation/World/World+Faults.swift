@@ -7,7 +7,7 @@ extension World {
         guard !recovering else { return }
         let entry = plan.faults[index]
         coverage.count(entry.fault)
-        tell(nil, .world("fault: \(FaultText.line(entry))"))
+        tell(nil, .fault(entry))
         let until =
             entry.lasting > .zero ? now + entry.lasting.nanoseconds : plan.safety.nanoseconds
         if apply(entry.fault, until: until) { queue.put(.faultEnds(index), at: until) }

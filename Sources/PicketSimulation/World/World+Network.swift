@@ -100,6 +100,11 @@ extension World {
     private func put(_ packet: Packet, _ link: Int, _ weather: Weather) {
         var delay = 80_000 + chance.below(150_000)
         if weather.delayUntil > now { delay += chance.below(weather.delay + 1) }
+        send(packet, link, after: delay)
+    }
+
+    private func send(_ packet: Packet, _ link: Int, after delay: Int64) {
+        packet.underWay += 1
         after(delay, .arrive(packet, link: link))
     }
 
@@ -112,7 +117,7 @@ extension World {
             let packet = Packet(
                 to: node.index, from: recorded.from, sealedFor: recorded.sealedFor,
                 bytes: bytes)
-            after(chance.below(50_000_000), .arrive(packet, link: link))
+            send(packet, link, after: chance.below(50_000_000))
         }
     }
 
@@ -123,7 +128,10 @@ extension World {
         guard let agent = node.agent else { return }
         if node.standsStillUntil > now {
             // As much as a socket's buffer holds.
-            if node.waiting.count < 512 { node.waiting.append(.arrive(packet, link: link)) }
+            if node.waiting.count < 512 {
+                packet.underWay += 1
+                node.waiting.append(.arrive(packet, link: link))
+            }
             return
         }
         if let bytes = packet.bytes {

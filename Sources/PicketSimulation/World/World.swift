@@ -46,6 +46,8 @@ final class Packet {
     fileprivate(set) var message: Message
     /// What is sealed.
     let bytes: [UInt8]?
+    /// How many times it has yet to arrive.
+    var underWay = 0
 
     init(to: Int, from: SessionID, sealedFor: SessionID, bytes: [UInt8]) {
         self.to = to
@@ -134,14 +136,7 @@ public final class World {
             takeTurn(turn)
         } else if happens < faultAt {
             now = max(now, happens)
-            switch queue.take() {
-            case .arrive(var packet, let link):
-                arrive(packet, link)
-                if isKnownUniquelyReferenced(&packet), packet.bytes == nil {
-                    arrived.append(packet)
-                }
-            case let other: happen(other)
-            }
+            happen(queue.take())
         } else {
             now = max(now, faultAt)
             let index = order[nextFault]
@@ -151,13 +146,19 @@ public final class World {
         }
     }
 
+    private func deliver(_ packet: Packet, _ link: Int) {
+        packet.underWay -= 1
+        arrive(packet, link)
+        if packet.underWay == 0, packet.bytes == nil { arrived.append(packet) }
+    }
+
     private func awaitFault() {
         faultAt = nextFault < order.count ? plan.faults[order[nextFault]].at.nanoseconds : .max
     }
 
     func happen(_ happening: Happening) {
         switch happening {
-        case .arrive(let packet, let link): arrive(packet, link)
+        case .arrive(let packet, let link): deliver(packet, link)
         case .worker(let node, let life, let generation):
             runWorker(nodes[node], life, generation)
         case .request(let node, let life, let request):
@@ -237,6 +238,7 @@ public struct Chronicle: Sendable {
     }
     public enum What: Sendable {
         case world(String)
+        case fault(FaultEntry)
         case trace(Trace)
     }
 

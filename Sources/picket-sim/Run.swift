@@ -54,7 +54,7 @@ struct Run: ParsableCommand {
             let plan = try Story.load(script)
             try play(plan)
         } else if replay || shrink {
-            try play(try plan(seed))
+            try play(try plans()(seed))
         } else {
             try swarm()
         }
@@ -74,9 +74,11 @@ struct Run: ParsableCommand {
         return chosen
     }
 
-    private func plan(_ seed: UInt64) throws -> Plan {
-        Swarm.plan(
-            seed: seed, safety: safety, focus: try chosenFocus(), detectWithin: try chosenPace())
+    /// The plan of each seed.
+    private func plans() throws -> (UInt64) -> Plan {
+        let focus = try chosenFocus()
+        let pace = try chosenPace()
+        return { Swarm.plan(seed: $0, safety: safety, focus: focus, detectWithin: pace) }
     }
 
     private func chosenPace() throws -> Duration? {
@@ -111,6 +113,7 @@ struct Run: ParsableCommand {
     private var coreSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 
     private func swarm() throws {
+        let plans = try plans()
         var coverage = Coverage()
         var simulated = 0.0
         var found: [(UInt64, Violation)] = []
@@ -119,7 +122,7 @@ struct Run: ParsableCommand {
         var told = began
         var played = 0
         for seed in seed..<(seed + UInt64(seeds)) {
-            let world = World(try plan(seed), remembering: 60)
+            let world = World(plans(seed), remembering: 60)
             let good = world.run()
             played += 1
             simulated += world.seconds

@@ -79,17 +79,14 @@ var targets: [Target] = [
         name: "PicketLinux", dependencies: ["PicketCore", "PicketHardware", "CPicket"],
         swiftSettings: agent),
     .target(
-        name: "PicketSimulation",
-        dependencies: ["PicketCore", "PicketWire", "PicketHardware", "PicketLinux", "CPicket"]
-            + (embedded ? [] : ["PicketConfig", "PicketControl"]),
-        // The agent needs only the rack's devices.
-        exclude: embedded ? ["World", "Checker"] : [], swiftSettings: agent),
+        name: "PicketRackClient", dependencies: ["PicketCore", "PicketHardware", "CPicket"],
+        swiftSettings: agent),
     .target(name: "PicketControl", dependencies: ["PicketCore"], swiftSettings: agent),
     .executableTarget(
         name: "picketd",
         dependencies: [
             "PicketCore", "PicketWire", "PicketConfig", "PicketHardware", "PicketLinux",
-            "PicketSimulation", "PicketControl", "CPicket",
+            "PicketRackClient", "PicketControl", "CPicket",
         ],
         swiftSettings: agent, linkerSettings: agentLinker),
     .executableTarget(
@@ -98,31 +95,44 @@ var targets: [Target] = [
 ]
 
 if !embedded {
-    let commandLine: [Target.Dependency] = [
-        "PicketCore", "PicketWire", "PicketConfig", "PicketHardware", "PicketLinux",
-        "PicketSimulation", "PicketControl", "CPicket",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-    ]
+    let argumentParser: Target.Dependency = .product(
+        name: "ArgumentParser", package: "swift-argument-parser")
     targets += [
-        // The fuzzer links it as a library, for its rack and scenario files.
-        fuzzer == nil
-            ? .executableTarget(name: "picket", dependencies: commandLine, swiftSettings: strict)
-            : .target(
-                name: "picket", dependencies: commandLine,
-                swiftSettings: strict + [.define("PICKET_FUZZER")]),
+        .target(
+            name: "PicketProof",
+            dependencies: [
+                "PicketCore", "PicketWire", "PicketHardware", "PicketConfig", "PicketControl",
+                "PicketLinux",
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "PicketRack",
+            dependencies: [
+                "PicketCore", "PicketHardware", "PicketConfig", "PicketControl", "PicketRackClient",
+                "CPicket",
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "picket",
+            dependencies: [
+                "PicketCore", "PicketHardware", "PicketConfig", "PicketControl", "PicketLinux",
+                "PicketRack", "CPicket", argumentParser,
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "picket-sim",
-            dependencies: [
-                "PicketCore", "PicketWire", "PicketSimulation",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            dependencies: ["PicketCore", "PicketProof", argumentParser],
             swiftSettings: strict),
         tests("PicketCoreTests", ["PicketCore"]),
         tests("PicketWireTests", ["PicketWire", "PicketCore"]),
         tests("PicketConfigTests", ["PicketConfig", "PicketCore", "PicketHardware"]),
         tests("PicketHardwareTests", ["PicketHardware", "PicketCore"]),
         tests("PicketLinuxTests", ["PicketLinux", "PicketCore", "CPicket"]),
-        tests("PicketSimulationTests", ["PicketSimulation", "PicketCore", "PicketHardware"]),
+        tests("PicketRackClientTests", ["PicketRackClient"]),
+        tests("PicketProofTests", ["PicketProof", "PicketCore"]),
+        tests(
+            "PicketRackTests",
+            ["PicketRack", "PicketRackClient", "PicketCore", "PicketHardware", "CPicket"]),
         tests("PicketControlTests", ["PicketControl", "PicketCore"]),
         tests(
             "picketdTests",
@@ -133,7 +143,7 @@ if !embedded {
         tests(
             "EndToEndTests",
             [
-                "picket", "picketd", "picket-sim", "picket-workload", "PicketConfig", "PicketCore",
+                "picket", "picketd", "picket-sim", "picket-workload", "PicketConfig", "PicketRack",
                 "PicketHardware", "CPicket",
             ]),
     ]
@@ -146,8 +156,7 @@ if let fuzzer {
             name: "picket-fuzz",
             dependencies: [
                 "PicketCore", "PicketWire", "PicketConfig", "PicketControl", "PicketLinux",
-                "picket",
-                "CFuzz",
+                "PicketRack", "CFuzz",
             ],
             path: "Fuzz/picket-fuzz", swiftSettings: [.unsafeFlags(["-sanitize=fuzzer"])],
             linkerSettings: [.unsafeFlags([fuzzer, "-lstdc++"])]),

@@ -3,8 +3,8 @@ import PicketControl
 import PicketCore
 
 @testable import PicketLinux
+@testable import PicketRack
 @testable import PicketWire
-@testable import picket
 
 private func instant(_ seconds: Int64) -> Instant { Instant(nanoseconds: seconds * 1_000_000_000) }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import PicketCore
-import PicketSimulation
+import PicketProof
 
 /// Each planted bug must be found, or the tools that look for bugs are worth nothing.
 ///

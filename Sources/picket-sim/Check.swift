@@ -1,6 +1,6 @@
 import ArgumentParser
 import PicketCore
-import PicketSimulation
+import PicketProof
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(

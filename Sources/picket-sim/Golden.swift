@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import PicketSimulation
+import PicketProof
 
 /// Scenarios that are kept with the whole story that they tell.
 struct Golden: ParsableCommand {

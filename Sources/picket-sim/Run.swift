@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import PicketCore
-import PicketSimulation
+import PicketProof
 
 /// Many worlds, one after the other, each with its own faults.
 struct Run: ParsableCommand {

@@ -2,7 +2,7 @@
 import ArgumentParser
 import Foundation
 import PicketCore
-import PicketSimulation
+import PicketProof
 
 enum Story {
     static func complain(_ text: String) {

@@ -2,6 +2,7 @@ import Foundation
 import PicketConfig
 import PicketControl
 import PicketLinux
+import PicketRack
 
 /// Reads configuration files and the board files that they may name.
 enum ConfigurationFile {

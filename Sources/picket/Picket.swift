@@ -2,9 +2,7 @@ import ArgumentParser
 import Foundation
 import PicketControl
 
-#if !PICKET_FUZZER
-    @main
-#endif
+@main
 struct Main {
     static func main() {
         do {

@@ -3,7 +3,7 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketSimulation
+import PicketRackClient
 import PicketWire
 
 extension Agent {

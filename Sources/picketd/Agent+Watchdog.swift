@@ -5,7 +5,7 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketSimulation
+import PicketRackClient
 
 extension Agent {
     var lacksWatchdog: Bool {

@@ -6,7 +6,7 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketSimulation
+import PicketRackClient
 import PicketWire
 
 /// Collects the effects of one event; emptied by doing them. Its storage is kept.

@@ -7,7 +7,7 @@ import PicketConfig
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketSimulation
+import PicketRackClient
 
 /// A bus, opened when it is first needed, and anew after it vanished. Shared by reference.
 ///

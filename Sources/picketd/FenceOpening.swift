@@ -8,7 +8,7 @@
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketSimulation
+import PicketRackClient
 
 struct FenceOpening: Sendable {
     typealias Supply = FenceWorker<Wire, Wire, FenceMailbox>.Supply

@@ -6,7 +6,7 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketSimulation
+import PicketRackClient
 import PicketWire
 
 /// Why the agent does not start.

@@ -5,7 +5,7 @@
 
 import PicketCore
 import PicketLinux
-import PicketSimulation
+import PicketRackClient
 
 enum StorageRequest: Sendable {
     case memory(Memory, ticket: UInt32)

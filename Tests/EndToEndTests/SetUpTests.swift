@@ -2,6 +2,7 @@ import CPicket
 import Foundation
 import PicketConfig
 import PicketHardware
+import PicketRack
 import Testing
 
 @testable import picket

@@ -17,17 +17,17 @@
 ///
 /// The supplies of a node are what feeds it: its peer's agent drives their lines.
 import Foundation
-import PicketConfig
+package import PicketConfig
 import PicketCore
 import PicketHardware
 
-enum RackFile {
+package enum RackFile {
     /// The configurations of both nodes, and what their agents are given.
     typealias Pair = (configurations: PerNode<Configuration>, rehearsed: String)
 
     /// - Parameter configuration: in place of the one that the file names.
     /// - Throws: every mistake of the rack file, or of the configuration that it names.
-    static func load(
+    package static func load(
         path: String, configuration override: String? = nil
     ) throws(ConfigurationErrors) -> RackPlan {
         let bytes = try read(path, named: "rack file")
@@ -106,7 +106,9 @@ enum RackFile {
         return (PerNode(low: low, high: high), rehearsed)
     }
 
-    static func read(_ path: String, named what: String) throws(ConfigurationErrors) -> [UInt8] {
+    package static func read(_ path: String, named what: String) throws(ConfigurationErrors)
+        -> [UInt8]
+    {
         do { return Array(try Data(contentsOf: URL(fileURLWithPath: path))) } catch {
             throw ConfigurationErrors([
                 ConfigurationError(
@@ -117,7 +119,7 @@ enum RackFile {
     }
 
     /// A path of a file is relative to that file.
-    static func beside(_ file: String, _ path: String) -> String {
+    package static func beside(_ file: String, _ path: String) -> String {
         if path.hasPrefix("/") { return path }
         return URL(fileURLWithPath: file).deletingLastPathComponent().appendingPathComponent(path)
             .path
@@ -215,69 +217,5 @@ private struct NodeReader {
             }
         }
         return supplies
-    }
-}
-
-/// The board files that are found: beside the files that are read, in the source tree, and where
-/// picket was installed.
-struct BoardFiles {
-    let library: BoardLibrary
-
-    init(near files: [String]) {
-        self.init(
-            in: files.map { RackFile.beside($0, "boards") }
-                + Shipped.directories.map { $0 + "/boards" })
-    }
-
-    /// Of two with one name, the first.
-    init(in directories: [String]) {
-        var found: [BoardFile] = []
-        for directory in directories {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-            for name in names.sorted() where name.hasSuffix(".yaml") {
-                let board = String(name.dropLast(5))
-                let path = directory + "/" + name
-                guard !found.contains(where: { $0.name == board }),
-                    let data = FileManager.default.contents(atPath: path)
-                else { continue }
-                found.append(BoardFile(name: board, path: path, bytes: Array(data)))
-            }
-        }
-        library = BoardLibrary(found)
-    }
-
-    func has(_ name: String) -> Bool { library.files.contains { $0.name == name } }
-
-    var known: String {
-        library.files.isEmpty
-            ? "none" : library.files.map(\.name).sorted().joined(separator: ", ")
-    }
-}
-
-/// Where the files that come with picket are.
-enum Shipped {
-    /// The source tree in which this program was built, then where it was installed.
-    static var directories: [String] {
-        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        var directories: [String] = []
-        var place = program.deletingLastPathComponent()
-        directories.append(place.appendingPathComponent("../share/picket").standardized.path)
-        for _ in 0..<5 {
-            place.deleteLastPathComponent()
-            directories.append(place.path)
-        }
-        return directories
-    }
-
-    static func names(in directory: String) -> [String] {
-        let files = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        return files.filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
-            .filter { $0 != "rack" && !$0.hasPrefix("pair") }.sorted()
-    }
-
-    static var scenarios: String? {
-        directories.map { $0 + "/scenarios" }.first {
-            FileManager.default.fileExists(atPath: $0 + "/rack.yaml")
-        }
     }
 }

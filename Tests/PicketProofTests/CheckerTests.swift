@@ -1,7 +1,7 @@
 import PicketCore
 import Testing
 
-@testable import PicketSimulation
+@testable import PicketProof
 
 /// That the exhaustive checker may take a state's image for the state.
 struct CheckerTests {

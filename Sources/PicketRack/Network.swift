@@ -5,7 +5,7 @@
 import CPicket
 import PicketConfig
 import PicketCore
-import PicketSimulation
+import PicketRackClient
 
 /// What happens to datagrams in one direction of one link.
 struct Disturbance: Equatable {

@@ -3,7 +3,7 @@ import PicketConfig
 import PicketControl
 import PicketCore
 
-struct Summary {
+package struct Summary {
     var scenario: String
     var fences: Int
     var attempts: Int
@@ -68,7 +68,7 @@ struct Summary {
         }
     }
 
-    var passed: Bool { failures.isEmpty }
+    package var passed: Bool { failures.isEmpty }
 
     /// By the name that scenarios and JSON use; milliseconds for durations.
     func measure(_ name: String) -> Double? {
@@ -105,7 +105,7 @@ struct Summary {
     }
 
     /// One line.
-    var json: [UInt8] {
+    package var json: [UInt8] {
         JSONWriter.line { json in
             json.field("type", "summary")
             json.field("scenario", scenario)
@@ -124,7 +124,7 @@ struct Summary {
     }
 
     /// For people: a line that says it all, and one for each failure.
-    var text: String {
+    package var text: String {
         var parts = [
             "\(fences) fence\(fences == 1 ? "" : "s")",
             "\(takeovers) takeover\(takeovers == 1 ? "" : "s")",

@@ -2,7 +2,7 @@ import PicketCore
 import PicketHardware
 import Testing
 
-@testable import picket
+@testable import PicketRack
 
 /// The simulated chips' registers, read back by the drivers' own conversions.
 struct SimulatedDeviceTests {

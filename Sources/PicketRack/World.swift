@@ -6,10 +6,10 @@ import CPicket
 import Foundation
 import PicketConfig
 import PicketCore
-import PicketSimulation
+import PicketRackClient
 
-final class World {
-    let loop = EventLoop()
+package final class World {
+    package let loop = EventLoop()
     let plan: RackPlan
     let programs: RackPrograms
     let directory: String
@@ -39,7 +39,7 @@ final class World {
     let statusEvery: Int
 
     /// - Parameter directory: the rack's own, empty and with a short path, for it holds sockets.
-    init(
+    package init(
         plan: RackPlan, programs: RackPrograms, directory: String, smallDisks: Bool = false,
         lab: LabKit? = nil, statusEvery: Int = 100
     ) throws(RackFailure) {
@@ -283,7 +283,7 @@ final class World {
     func injected(_ node: NodeID) { tally.died(node, at: loop.now) }
 
     /// Ends every process and takes the directory away.
-    func remove(keepDirectory: Bool) {
+    package func remove(keepDirectory: Bool) {
         for node in nodes { node.remove() }
         if !keepDirectory {
             try? FileManager.default.removeItem(atPath: directory)

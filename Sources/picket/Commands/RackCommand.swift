@@ -4,6 +4,7 @@ import Foundation
 import PicketConfig
 import PicketControl
 import PicketLinux
+import PicketRack
 
 /// `picket rack`: a rehearsal of a pair on hardware that is not there.
 struct RackCommand: ParsableCommand {
@@ -106,11 +107,9 @@ struct RackCommand: ParsableCommand {
 
     /// Says why nothing was played.
     func refuse(_ text: String) {
-        if json { Terminal.write(Reply.failure("usage", text)) } else { complain(text) }
+        if json { Terminal.write(Reply.failure("usage", text)) } else { Terminal.complain(text) }
     }
 }
-
-func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
 /// One run of the command: finds the files, builds the world, lets it go, takes it away.
 struct RackRun {
@@ -156,7 +155,7 @@ struct RackRun {
         }
         defer {
             world.remove(keepDirectory: command.keep)
-            if command.keep { complain("kept \(directory)") }
+            if command.keep { Terminal.complain("kept \(directory)") }
         }
         // The world goes before what lives in it: agents that have real-time priority must not
         // see the hardware stand still. Where it is refused, the summary says how late it was. On the

@@ -7,7 +7,7 @@ import PicketConfig
 import PicketControl
 import PicketCore
 
-final class Timeline {
+package final class Timeline {
     private let began: Instant
     private let json: Bool
     private let colour: Bool
@@ -16,7 +16,7 @@ final class Timeline {
     private var waiting: [RackEvent] = []
 
     /// Colour only on a terminal, and not against NO_COLOR (no-color.org).
-    init(world: World, json: Bool, verbose: Bool) {
+    package init(world: World, json: Bool, verbose: Bool) {
         began = world.began
         self.json = json
         self.verbose = verbose
@@ -32,7 +32,7 @@ final class Timeline {
     }
 
     /// Prints what still waits.
-    func finish() { print(until: .distantFuture) }
+    package func finish() { print(until: .distantFuture) }
 
     private func print(until limit: Instant) {
         while let event = waiting.first, event.at <= limit {
@@ -95,7 +95,7 @@ final class Timeline {
         return String(repeating: " ", count: max(0, 8 - text.count)) + text
     }
 
-    static func write(_ bytes: [UInt8]) {
+    package static func write(_ bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes {

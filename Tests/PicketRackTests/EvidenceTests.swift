@@ -1,7 +1,7 @@
 import PicketCore
 import Testing
 
-@testable import picket
+@testable import PicketRack
 
 /// The rack's judgement of who was active when.
 struct EvidenceTests {

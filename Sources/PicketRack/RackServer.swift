@@ -1,7 +1,7 @@
-/// The socket by which a node's agent reaches its devices: see PicketSimulation's RackProtocol.
+/// The socket by which a node's agent reaches its devices: see PicketRackClient's RackProtocol.
 import CPicket
 import PicketCore
-import PicketSimulation
+import PicketRackClient
 
 final class RackServer {
     private unowned let world: World
@@ -82,7 +82,7 @@ final class RackServer {
 }
 
 /// Why the rack cannot be built or go on.
-struct RackFailure: Error {
-    var text: String
-    init(_ text: String) { self.text = text }
+package struct RackFailure: Error {
+    package var text: String
+    package init(_ text: String) { self.text = text }
 }

@@ -7,7 +7,7 @@ import Foundation
 import PicketConfig
 import PicketCore
 import PicketHardware
-import PicketSimulation
+import PicketRackClient
 
 /// What runs on a node while it has power: a session of processes, or a virtual machine.
 protocol NodeBody: AnyObject {

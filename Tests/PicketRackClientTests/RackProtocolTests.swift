@@ -1,4 +1,4 @@
-import PicketSimulation
+import PicketRackClient
 import Testing
 
 struct RackProtocolTests {

@@ -3,10 +3,10 @@ import CPicket
 import Foundation
 import PicketCore
 import PicketHardware
-import PicketSimulation
+import PicketRackClient
 import Testing
 
-@testable import picket
+@testable import PicketRack
 
 /// Two pages of a guest's memory at physical 0x1000, and at 0x7000_0000 in QEMU.
 @safe private final class Guest {

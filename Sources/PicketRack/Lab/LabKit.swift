@@ -3,18 +3,18 @@ import CPicket
 import Foundation
 import PicketCore
 
-struct LabKit {
+package struct LabKit {
     let directory: String
     /// `kvm` or `tcg`.
     let acceleration: String
     /// How much longer than on the process rack a scenario may take.
-    let patience: Int
+    package let patience: Int
 
     /// Debian with systemd and the installed package, in place of an initramfs with the programs.
     let installed: Bool
 
     /// - Parameter directory: `nil`: where `make lab` builds it.
-    init(directory: String?, installed: Bool = false) throws(RackFailure) {
+    package init(directory: String?, installed: Bool = false) throws(RackFailure) {
         self.installed = installed
         let needed =
             ["vmlinux", "state.img", "accel", "tools"]

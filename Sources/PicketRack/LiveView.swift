@@ -8,7 +8,7 @@ import PicketControl
 import PicketCore
 import PicketHardware
 
-final class LiveView {
+package final class LiveView {
     private unowned let world: World
     private let player: ScenarioPlayer?
     private var selected = NodeID.low
@@ -18,7 +18,7 @@ final class LiveView {
     private var summary: String?
     private let colour = Timeline.wantsColour
 
-    init(world: World, player: ScenarioPlayer?) {
+    package init(world: World, player: ScenarioPlayer?) {
         self.world = world
         self.player = player
         world.listen { [unowned self] event in
@@ -31,7 +31,7 @@ final class LiveView {
     }
 
     /// - Returns: the exit status: that of the story, if one was played to its end.
-    func run() -> Int32 {
+    package func run() -> Int32 {
         guard picket_terminal_raw() == 0 else { return 2 }
         // Alternate screen, no cursor.
         Timeline.write(Array("\u{1B}[?1049h\u{1B}[?25l".utf8))

@@ -4,7 +4,7 @@ import PicketConfig
 import PicketCore
 import PicketHardware
 
-struct RackPlan {
+package struct RackPlan {
     var name: String
     /// The user's configuration as each node reads it.
     var configurations: PerNode<Configuration>
@@ -59,12 +59,17 @@ struct SupplyPlan {
 }
 
 /// Where the rack finds its programs.
-struct RackPrograms {
-    var picketd: String
-    var workload: String
+package struct RackPrograms {
+    package var picketd: String
+    package var workload: String
+
+    package init(picketd: String, workload: String) {
+        self.picketd = picketd
+        self.workload = workload
+    }
 
     /// As they are installed on a lab machine.
-    static let onMachine = RackPrograms(
+    package static let onMachine = RackPrograms(
         picketd: "/usr/sbin/picketd", workload: "/usr/bin/picket-workload")
 }
 

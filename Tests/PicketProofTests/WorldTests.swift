@@ -1,6 +1,6 @@
 import Foundation
 import PicketCore
-import PicketSimulation
+import PicketProof
 import Testing
 
 struct WorldTests {

@@ -21,11 +21,11 @@
 ///
 /// The phrases are those of Phrases.swift.
 
-import PicketConfig
+package import PicketConfig
 import PicketControl
 import PicketCore
 
-struct Scenario {
+package struct Scenario {
     var name: String
     var description: String
     /// In place of the rack's, for scenarios that need another policy.
@@ -86,7 +86,7 @@ struct Scenario {
     static let outcomes = ["takeover", "handover", "unchanged", "down", "dual-active"]
 
     /// It fills a disk.
-    var needsSmallDisks: Bool {
+    package var needsSmallDisks: Bool {
         (before + steps.flatMap(\.actions)).contains {
             if case .disk = $0.action { true } else { false }
         }
@@ -95,7 +95,8 @@ struct Scenario {
 
 extension Scenario {
     /// What must be known before the rest can be read: the configuration that it asks for.
-    static func configuration(_ bytes: [UInt8], file: String) throws(ConfigurationErrors) -> String?
+    package static func configuration(_ bytes: [UInt8], file: String) throws(ConfigurationErrors)
+        -> String?
     {
         let problems = Problems(file: file)
         let root = Found(try YamlNode.parse(bytes, file: file), problems)
@@ -108,7 +109,7 @@ extension Scenario {
     ]
 
     /// - Throws: every mistake of the file at once.
-    static func load(
+    package static func load(
         _ bytes: [UInt8], file: String, name: String, plan: RackPlan
     ) throws(ConfigurationErrors) -> Scenario {
         let problems = Problems(file: file)

@@ -6,7 +6,7 @@
 import CPicket
 import PicketCore
 
-final class EventLoop {
+package final class EventLoop {
     typealias TimerID = UInt64
 
     private struct Timer {
@@ -29,7 +29,7 @@ final class EventLoop {
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    func watch(_ descriptor: Int32, _ handler: @escaping () -> Void) {
+    package func watch(_ descriptor: Int32, _ handler: @escaping () -> Void) {
         handlers[descriptor] = handler
         descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
     }
@@ -65,7 +65,7 @@ final class EventLoop {
         after(interval) { self.every(interval, body) }
     }
 
-    func stop() { stopped = true }
+    package func stop() { stopped = true }
 
     func run() {
         stopped = false

@@ -3,7 +3,7 @@ import PicketConfig
 import PicketControl
 import PicketCore
 
-final class ScenarioPlayer {
+package final class ScenarioPlayer {
     private let scenario: Scenario
     private let repetitions: Int
     private var played = 0
@@ -18,7 +18,9 @@ final class ScenarioPlayer {
     private var ended: (() -> Void)?
 
     /// - Parameter repetitions: in place of the scenario's own.
-    init(_ scenario: Scenario, on world: World, patience: Int = 1, repetitions: Int? = nil) {
+    package init(
+        _ scenario: Scenario, on world: World, patience: Int = 1, repetitions: Int? = nil
+    ) {
         self.repetitions = repetitions ?? scenario.repetitions
         self.patience = patience
         self.scenario = scenario
@@ -33,7 +35,7 @@ final class ScenarioPlayer {
     }
 
     /// Plays to the end; the loop has stopped when it returns.
-    func play() {
+    package func play() {
         begin { [unowned self] in world.loop.stop() }
         world.loop.run()
     }
@@ -113,7 +115,7 @@ final class ScenarioPlayer {
 
     // MARK: - Judgement
 
-    func judge() -> Summary {
+    package func judge() -> Summary {
         var summary = Summary(
             world: world, scenario: scenario.name, repetitions: repetitions, cause: causes.last)
         if let reason = world.failure { failures.append(reason) }

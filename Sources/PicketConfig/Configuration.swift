@@ -60,6 +60,7 @@ public final class Configuration: @unchecked Sendable {
         self.paths = paths
         warnings = []
         self.policy.digest = digest
+        self.policy.groupsDigest = groupsDigest
     }
 
     public var peerName: String { names[me.peer] }

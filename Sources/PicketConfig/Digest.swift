@@ -76,6 +76,14 @@ extension Configuration {
         return digest.value
     }
 
+    /// Over the groups' names in their order: what the nodes say of a group they say by its place.
+    /// Never 0, which stands for a peer that does not say.
+    var groupsDigest: UInt64 {
+        var digest = Digest()
+        digest.add(groups.map { $0.name })
+        return max(1, digest.value)
+    }
+
     /// What an agent binds to sockets, threads and files when it starts.
     public enum Section: CaseIterable, Sendable {
         case names, links, watchdog, sensors, fence, groups

@@ -139,6 +139,7 @@ extension Refusal {
         case .peerLeft: "peer_left"
         case .notPersisted: "not_persisted"
         case .selfIneligible: "self_ineligible"
+        case .groupsDiffer: "groups_differ"
         }
     }
 }

@@ -333,6 +333,8 @@ public struct Narrator: Equatable, Sendable {
         case .peerLeft: return "{peer} left by a planned stop and holds nothing"
         case .notPersisted: return "the state file on {me} cannot be written"
         case .selfIneligible: return "{me} failed to start the group"
+        case .groupsDiffer:
+            return "the files of {me} and {peer} list different groups, or in another order"
         }
     }
 
@@ -386,6 +388,9 @@ public struct Narrator: Equatable, Sendable {
         case .notPersisted: return "Free space on its disk or mend it; it is tried again by itself."
         case .selfIneligible:
             return "Find out why with \"picket history\", mend it, and run \"picket clear\"."
+        case .groupsDiffer:
+            return "Give both nodes the same \"groups:\", then restart the agent of the node that "
+                + "changed; until then no group moves or newly starts."
         }
     }
 

@@ -139,4 +139,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     /// The disk does not take what must be remembered first.
     case notPersisted = 21
     case selfIneligible = 22
+    /// The nodes' files list other groups, or in another order.
+    case groupsDiffer = 23
 }

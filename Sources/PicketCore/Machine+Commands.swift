@@ -75,6 +75,7 @@ extension Machine {
 
     private mutating func wish(_ group: GroupIndex, at now: Instant) -> Refusal? {
         if !inContact { return .notInContact }
+        if !groupsAgree { return .groupsDiffer }
         if !isEligible(group) { return .selfIneligible }
         if health.score == 0 { return .selfUnfit }
         groups[group].wish = GroupState.Wish(failback: false, until: now + .seconds(10))

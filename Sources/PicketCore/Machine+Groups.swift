@@ -48,6 +48,17 @@ extension Machine {
         }
     }
 
+    /// Both nodes list the same groups in the same order, so that what the peer says of a place in
+    /// the list is said of the same group. Where they do not, nothing is claimed, granted, yielded or
+    /// taken: the peer would start another group than the one that was meant, and both could run
+    /// one (S1). A peer that does not say agrees if its whole file does.
+    @inline(__always)
+    var groupsAgree: Bool {
+        guard let theirs = peer?.groupsDigest else { return true }
+        return theirs == 0
+            ? peer?.configurationDigest == policy.digest : theirs == policy.groupsDigest
+    }
+
     // MARK: Vacant
 
     private mutating func stepVacant<Sink: EffectSink>(
@@ -55,16 +66,16 @@ extension Machine {
     ) {
         if let report = report(of: group), inContact, phase != .waiting {
             switch report.role {
-            case .granting where report.term > groups[group].term:
+            case .granting where groupsAgree && report.term > groups[group].term:
                 take(report, group, at: now, into: &out)
                 return
-            case .claiming where report.term > groups[group].term:
+            case .claiming where groupsAgree && report.term > groups[group].term:
                 grant(report.term, group, resumed: false, into: &out)
                 return
             case .resuming:
                 grant(report.term, group, resumed: true, into: &out)
                 return
-            case .vacant where receipt == nil && isMine(group, report):
+            case .vacant where groupsAgree && receipt == nil && isMine(group, report):
                 claim(group, after: report.term, into: &out)
                 return
             case .vacant, .claiming, .holding, .releasing, .granting: break
@@ -176,7 +187,7 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         _ claim: Claiming, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isEligible(group) else {
+        guard isEligible(group), groupsAgree else {
             groups[group].role = .vacant
             return
         }
@@ -297,7 +308,9 @@ extension Machine {
     }
 
     func moveRefusal(_ group: GroupIndex, automatic: Bool, at now: Instant) -> Refusal? {
-        guard inContact, let peer, let report = report(of: group) else { return .notInContact }
+        guard inContact, let peer else { return .notInContact }
+        if !groupsAgree { return .groupsDiffer }
+        guard let report = report(of: group) else { return .notInContact }
         if phase != .paired || peer.phase != .paired { return .busy }
         if automatic, maintenance || peerMaintenance { return .maintenance }
         if !report.flags.contains(.eligible) { return .peerIneligible }
@@ -434,7 +447,7 @@ extension Machine {
         out.emit(
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
-        guard releasing.yields, inContact, let report = report(of: group),
+        guard releasing.yields, groupsAgree, inContact, let report = report(of: group),
             report.flags.contains(.eligible), report.role == .vacant
         else { return }
         let term = takeoverTerm(of: group)

@@ -62,7 +62,7 @@ extension Machine {
                     echo: echo, flags: flags.union(extra), phase: phase, health: health.score,
                     watchdogMilliseconds: UInt32(clamping: watchdog.milliseconds),
                     relayTest: relayTest, configurationDigest: policy.digest,
-                    generation: generation, seenGeneration: seen,
+                    groupsDigest: policy.groupsDigest, generation: generation, seenGeneration: seen,
                     pause: pausing?.length ?? .zero, groups: reports),
                 on: .first(policy.linkCount)))
     }

@@ -25,6 +25,9 @@ public struct Message: Equatable, Sendable {
     public var relayTest: RelayTest
     /// Digest of all settings that must agree between the nodes.
     public var configurationDigest: UInt64
+    /// Digest of the groups' names in their order, since reports go by place; 0 where the sender is
+    /// too old to say.
+    public var groupsDigest: UInt64
     /// Counts the changes of roles in `groups`; and the peer's newest count that the sender has acted on.
     public var generation: UInt32
     public var seenGeneration: UInt32
@@ -82,8 +85,8 @@ public struct Message: Equatable, Sendable {
         sentAt: Instant = Instant(nanoseconds: 0), echo: Instant = Instant(nanoseconds: 0),
         flags: Flags = [], phase: Phase = .waiting, health: UInt8 = 100,
         watchdogMilliseconds: UInt32 = 0, relayTest: RelayTest = .unknown,
-        configurationDigest: UInt64 = 0, generation: UInt32 = 0, seenGeneration: UInt32 = 0,
-        pause: Duration = .zero, groups: [GroupReport] = []
+        configurationDigest: UInt64 = 0, groupsDigest: UInt64 = 0, generation: UInt32 = 0,
+        seenGeneration: UInt32 = 0, pause: Duration = .zero, groups: [GroupReport] = []
     ) {
         self.sequence = sequence
         self.acknowledged = acknowledged
@@ -96,6 +99,7 @@ public struct Message: Equatable, Sendable {
         self.watchdogMilliseconds = watchdogMilliseconds
         self.relayTest = relayTest
         self.configurationDigest = configurationDigest
+        self.groupsDigest = groupsDigest
         self.generation = generation
         self.seenGeneration = seenGeneration
         self.pause = pause

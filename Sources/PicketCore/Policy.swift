@@ -14,6 +14,8 @@ public struct Policy: Equatable, Sendable {
     public var groups: [GroupPolicy]
     /// Digest of all settings that must agree between the nodes.
     public var digest: UInt64
+    /// Digest of the groups' names in their order; never 0.
+    public var groupsDigest: UInt64
     /// The hardware is simulated, wholly or in part.
     public var simulated: Bool
 
@@ -21,7 +23,7 @@ public struct Policy: Equatable, Sendable {
         me: NodeID, linkCount: Int, timing: Timing, startup: Startup = .wait,
         fenceLevels: [FenceLevel], fenceBudget: Budget = .perHour(3),
         moveBudget: Budget = .perHour(3), groups: [GroupPolicy], digest: UInt64,
-        simulated: Bool = false
+        groupsDigest: UInt64 = 1, simulated: Bool = false
     ) {
         self.me = me
         self.linkCount = linkCount
@@ -32,6 +34,7 @@ public struct Policy: Equatable, Sendable {
         self.moveBudget = moveBudget
         self.groups = groups
         self.digest = digest
+        self.groupsDigest = groupsDigest
         self.simulated = simulated
     }
 }

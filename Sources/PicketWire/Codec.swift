@@ -8,7 +8,7 @@
 ///
 ///     1  state   acknowledged u64, heard on u8, sent at i64, echo i64, flags u16, phase u8,
 ///                health u8, watchdog u32, relay test u8, configuration digest u64,
-///                generation u32, seen generation u32, pause i64
+///                generation u32, seen generation u32, pause i64, groups digest u64 (absent: 0)
 ///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
 ///                flags u8, sync u8
 ///     3  keys    number u8, ids u32: the pair's keys that the sender accepts
@@ -33,7 +33,7 @@ enum Codec {
         static let groups: UInt8 = 2
         static let keys: UInt8 = 3
     }
-    private static let stateLength = 58
+    private static let stateLength = 66
     private static let entryLength = 11
     private static let knownFlags: Message.Flags = [
         .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .realTime,
@@ -94,6 +94,7 @@ enum Codec {
         bytes.write(message.generation)
         bytes.write(message.seenGeneration)
         bytes.write(message.pause.nanoseconds)
+        bytes.write(message.groupsDigest)
     }
 
     private static func isEncodable(_ message: Message) -> Bool {
@@ -164,6 +165,8 @@ enum Codec {
         message.generation = try reader.take()
         message.seenGeneration = try reader.take()
         message.pause = Duration(nanoseconds: try time(&reader))
+        // What 0.1.0 sends ends here.
+        if reader.remaining > 0 { message.groupsDigest = try reader.take() }
         return message
     }
 

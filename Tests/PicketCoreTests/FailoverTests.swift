@@ -148,6 +148,78 @@ struct FailoverTests {
         #expect(world.violations.isEmpty)
     }
 
+    /// A group was taken out of one node's file: what each says by place is said of another group.
+    @Test(arguments: [
+        Command.handover(0), .handover(1), .handover(nil), .failback(nil), .leave,
+    ])
+    func `nothing moves between files that list other groups`(_ command: Command) {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+        }
+        world.bootBoth()
+        _ = world.command(.leave, on: world.high)
+        world.run(for: .seconds(1))
+        var shorter = world.high.policy
+        shorter.groups = [GroupPolicy(prefer: .high, failback: .auto(stableFor: .seconds(1)))]
+        shorter.digest += 1
+        shorter.groupsDigest += 1
+        world.high.configure(shorter, names: ["group 1"])
+        world.startAgent(world.high)
+        world.run(for: .seconds(5))
+        #expect(world.low.runs("group 0") && world.low.runs("group 1"))
+        let answer = world.command(command, on: world.low)
+        world.run(for: .seconds(5))
+        #expect(world.violations.isEmpty, "\(world.violations)")
+        if command == .leave {
+            // Nobody is left to be asked: what has left holds nothing, whatever its file.
+            #expect(world.high.runs("group 1"))
+        } else {
+            if command != .failback(nil) { #expect(answer == .refused(.groupsDiffer)) }
+            #expect(world.low.runs("group 0") && world.low.runs("group 1"))
+            #expect(!world.high.runs("group 1"))
+        }
+    }
+
+    /// With nobody holding anything, each would form what the other's place stands for.
+    @Test func `nothing forms between files that list other groups, and all does once they agree`()
+    {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+        }
+        let listed = world.high.policy
+        var reversed = listed
+        reversed.groups = [GroupPolicy(prefer: .high), GroupPolicy(prefer: .high)]
+        reversed.groupsDigest += 1
+        world.high.configure(reversed, names: ["group 1", "group 0"])
+        world.bootBoth()
+        world.run(for: .seconds(5))
+        #expect(world.violations.isEmpty, "\(world.violations)")
+        #expect(world.holder() == nil && world.holder(of: 1) == nil)
+        _ = world.command(.leave, on: world.high)
+        world.run(for: .seconds(1))
+        world.high.configure(listed, names: ["group 0", "group 1"])
+        world.startAgent(world.high)
+        world.run(for: .seconds(2))
+        #expect(world.violations.isEmpty, "\(world.violations)")
+        #expect(world.holder() == .low && world.holder(of: 1) == .low)
+    }
+
+    @Test func `an agent goes on with what runs whatever the other file lists`() {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+        }
+        world.bootBoth()
+        let term = world.low.running[0]
+        world.low.policy.groupsDigest += 1
+        world.killAgent(world.low)
+        world.startAgent(world.low)
+        world.run(for: .seconds(2))
+        #expect(world.low.running[0] == term && term != nil)
+        #expect(world.low.machine?.groups[0].isHeld == true)
+        #expect(world.low.has(.adopted))
+        #expect(world.violations.isEmpty)
+    }
+
     @Test func `the operator's word is refused in contact`() {
         let world = SmallWorld()
         world.bootBoth()

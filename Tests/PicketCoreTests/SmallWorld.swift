@@ -38,6 +38,8 @@ final class TestNode {
     var inbox: [() -> Void] = []
     /// Term at which each group's resources run on this node, whatever the agent thinks.
     var running: [Term?]
+    /// By group: its name, by which the watch knows it on either node.
+    var names: [String]
     var failStart = false
     var failStop = false
     var traces: [(at: Instant, trace: Trace)] = []
@@ -53,6 +55,20 @@ final class TestNode {
         self.clockOffset = clockOffset
         disk = .blank(groups: policy.groups.count)
         running = Array(repeating: nil, count: policy.groups.count)
+        names = policy.groups.indices.map { "group \($0)" }
+    }
+
+    /// Another file while the agent is stopped and nothing runs here.
+    func configure(_ policy: Policy, names: [String]) {
+        precondition(machine == nil && policy.groups.count == names.count)
+        self.policy = policy
+        self.names = names
+        disk = .blank(groups: names.count)
+        running = Array(repeating: nil, count: names.count)
+    }
+
+    func runs(_ name: String) -> Bool {
+        names.indices.contains { names[$0] == name && running[$0] != nil }
     }
 
     func has(_ kind: Trace.Kind) -> Bool { traces.contains { $0.trace.kind == kind } }
@@ -184,9 +200,8 @@ final class SmallWorld {
 
     /// S1, and that nothing runs on a node without power.
     private func check() {
-        for group in low.running.indices
-        where low.running[group] != nil && high.running[group] != nil {
-            violations.append("S1: group \(group) active on both at \(now.nanoseconds)")
+        for name in low.names where low.runs(name) && high.runs(name) {
+            violations.append("S1: \(name) active on both at \(now.nanoseconds)")
         }
     }
 

@@ -140,6 +140,7 @@ extension Refusal {
         case .notPersisted: "not_persisted"
         case .selfIneligible: "self_ineligible"
         case .groupsDiffer: "groups_differ"
+        case .peerHeard: "peer_heard"
         }
     }
 }

@@ -335,6 +335,7 @@ public struct Narrator: Equatable, Sendable {
         case .selfIneligible: return "{me} failed to start the group"
         case .groupsDiffer:
             return "the files of {me} and {peer} list different groups, or in another order"
+        case .peerHeard: return "{peer} was heard only a moment ago"
         }
     }
 
@@ -391,6 +392,10 @@ public struct Narrator: Equatable, Sendable {
         case .groupsDiffer:
             return "Give both nodes the same \"groups:\", then restart the agent of the node that "
                 + "changed; until then no group moves or newly starts."
+        case .peerHeard:
+            return "A node that speaks is not off. Make certain that it has no power, wait until it "
+                + "has been silent for 10 s (or for three times detect_within, where that is "
+                + "longer), and say it again."
         }
     }
 

@@ -141,4 +141,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case selfIneligible = 22
     /// The nodes' files list other groups, or in another order.
     case groupsDiffer = 23
+    /// The peer's present session was heard a moment ago.
+    case peerHeard = 24
 }

@@ -8,7 +8,7 @@ extension Machine {
         case .handover(let group): refusal = handover(group, at: now, into: &out)
         case .failback(let group): refusal = failback(group, at: now, into: &out)
         case .fence: refusal = orderFence(cause: .command)
-        case .confirmFence: refusal = confirmByWord(into: &out)
+        case .confirmFence: refusal = confirmByWord(at: now, into: &out)
         case .maintenance(let on):
             memory.maintenance = on
             if !on, !inContact { peerMaintenance = false }
@@ -115,8 +115,11 @@ extension Machine {
     }
 
     /// The operator's word that the peer is off: a receipt, where nothing contradicts it.
-    private mutating func confirmByWord<Sink: EffectSink>(into out: inout Sink) -> Refusal? {
+    private mutating func confirmByWord<Sink: EffectSink>(
+        at now: Instant, into out: inout Sink
+    ) -> Refusal? {
         if inContact { return .inContact }
+        if wasJustHeard(at: now) { return .peerHeard }
         if leaving != nil { return .leaving }
         if receipt != nil, phase == .alone { return .alreadyThere }
         if isFencing { return .busy }
@@ -132,6 +135,14 @@ extension Machine {
         out.emit(.trace(Trace(.fenceConfirmed, cause: .operatorConfirmed)))
         goOn(cause: .operatorConfirmed, into: &out)
         return nil
+    }
+
+    /// The peer's present session spoke so lately that it cannot be off by the operator's doing,
+    /// though it may hear nothing: where only one direction of the links is dead, there is no contact
+    /// and the peer works on (S1).
+    private func wasJustHeard(at now: Instant) -> Bool {
+        guard peerSession != nil, let heard = contact.heard else { return false }
+        return now - heard <= max(.seconds(10), policy.timing.detectWithin * 3)
     }
 
     private func pauseRefusal(_ length: Duration) -> Refusal? {

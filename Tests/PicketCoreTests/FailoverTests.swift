@@ -220,6 +220,29 @@ struct FailoverTests {
         #expect(world.violations.isEmpty)
     }
 
+    /// The peer hears nothing and says so, but it works.
+    @Test func `the operator's word is refused while the peer is heard`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.relays[1] = .unreachable
+        world.relays[0] = .unreachable
+        world.links[1][0].cut = true
+        world.run(for: .seconds(3))
+        #expect(world.high.machine?.inContact == false)
+        #expect(world.command(.confirmFence, on: world.high) == .refused(.peerHeard))
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .low)
+        #expect(world.violations.isEmpty, "\(world.violations)")
+        world.cutPower(world.low)
+        world.run(for: .seconds(9))
+        #expect(world.command(.confirmFence, on: world.high) == .refused(.peerHeard))
+        world.run(for: .seconds(2))
+        #expect(world.command(.confirmFence, on: world.high) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        #expect(world.violations.isEmpty, "\(world.violations)")
+    }
+
     @Test func `the operator's word is refused in contact`() {
         let world = SmallWorld()
         world.bootBoth()

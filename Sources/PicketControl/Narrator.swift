@@ -71,29 +71,8 @@ public struct Narrator: Equatable, Sendable {
 
     // MARK: - What happened
 
+    /// One sentence for each kind; a new kind does not compile without its own.
     private func head(_ trace: Trace) -> String {
-        switch trace.kind {
-        case .contact, .suspicion, .contactLost, .peerSession, .armed,
-            .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused, .peerPauseEnded,
-            .stalled, .linkUp, .linkDown:
-            return life(trace)
-        case .fencePlanned, .fenceRefused, .fenceOrdered, .fenceCancelled, .fenceVoided,
-            .fenceVerified, .fenceFailed, .fenceRestored, .fenceNotRestored, .fenceExhausted,
-            .fenceConfirmed, .fenceDisproved, .askedToBeFenced:
-            return fencing(trace)
-        case .claimed, .granted, .activating, .active, .releasing, .released, .yielded, .taken,
-            .adopted, .startFailed, .stopFailed, .monitorFailed, .restarted, .moveRefused,
-            .conflict, .orphaned, .syncChanged:
-            return groups(trace)
-        case .healthChanged, .peerHealthChanged, .unfitBoth, .maintenance, .peerMaintenance,
-            .relayTestFailed, .relayTestPassed, .watchdogUnarmed, .watchdogArmed,
-            .configurationDiffers, .configurationAgrees, .persistFailed, .persistRecovered,
-            .drillBegan, .drillEnded, .drillPlan, .commandRefused:
-            return state(trace)
-        }
-    }
-
-    private func life(_ trace: Trace) -> String {
         switch trace.kind {
         case .contact:
             return "{me} and {peer} are in contact{+, round trip }"
@@ -122,12 +101,7 @@ public struct Narrator: Equatable, Sendable {
             return "The agent on {me} did not run{+ for }; that time does "
                 + "not count against {peer}"
         case .linkUp: return "{Link} carries both ways"
-        default: return "{Link} no longer carries both ways"
-        }
-    }
-
-    private func fencing(_ trace: Trace) -> String {
-        switch trace.kind {
+        case .linkDown: return "{Link} no longer carries both ways"
         case .fencePlanned: return "{me} will fence {peer}{+ in }"
         case .fenceRefused: return "{me} does not fence {peer}"
         case .fenceOrdered: return "{me} fences {peer} by {level}"
@@ -148,14 +122,9 @@ public struct Narrator: Equatable, Sendable {
         case .fenceDisproved:
             return "{peer} answered after it had been verified off: its relay or the feedback "
                 + "does not tell the truth"
-        default:
+        case .askedToBeFenced:
             return "{me} could not release what it agreed to hand over and asks {peer} to "
                 + "fence it"
-        }
-    }
-
-    private func groups(_ trace: Trace) -> String {
-        switch trace.kind {
         case .claimed: return "{me} asks {peer} for {group}{term}"
         case .granted: return "{me} grants {group} to {peer}{term}"
         case .activating: return "{me} starts {group}{term}"
@@ -180,13 +149,8 @@ public struct Narrator: Equatable, Sendable {
         case .moveRefused: return "{group} does not move"
         case .conflict: return "{me} and {peer} disagree on who holds {group}{term}"
         case .syncChanged: return "The copy of {group} on {me} {sync}"
-        default:
+        case .orphaned:
             return "{group} has no holder{term}"
-        }
-    }
-
-    private func state(_ trace: Trace) -> String {
-        switch trace.kind {
         case .healthChanged: return "The health of {me} is {score}"
         case .peerHealthChanged: return "The health of {peer} is {score}"
         case .unfitBoth:
@@ -217,7 +181,7 @@ public struct Narrator: Equatable, Sendable {
         case .drillBegan: return "A drill has begun on {me}"
         case .drillEnded: return "The drill on {me} has ended"
         case .drillPlan: return plan(trace)
-        default: return "The operator's command is refused"
+        case .commandRefused: return "The operator's command is refused"
         }
     }
 

@@ -76,3 +76,85 @@ extension Trace.Kind {
         }
     }
 }
+
+extension Trace.Kind {
+    /// As JSON has it: part of the format, so it is never changed and never given to another kind.
+    public var label: String {
+        switch self {
+        case .contact: "contact"
+        case .suspicion: "suspicion"
+        case .contactLost: "contact_lost"
+        case .peerSession: "peer_session"
+        case .armed: "armed"
+        case .peerLeft: "peer_left"
+        case .leaving: "leaving"
+        case .left: "left"
+        case .pausing: "pausing"
+        case .paused: "paused"
+        case .peerPaused: "peer_paused"
+        case .peerPauseEnded: "peer_pause_ended"
+        case .stalled: "stalled"
+        case .linkUp: "link_up"
+        case .linkDown: "link_down"
+        case .fencePlanned: "fence_planned"
+        case .fenceRefused: "fence_refused"
+        case .fenceOrdered: "fence_ordered"
+        case .fenceCancelled: "fence_cancelled"
+        case .fenceVoided: "fence_voided"
+        case .fenceVerified: "fence_verified"
+        case .fenceFailed: "fence_failed"
+        case .fenceRestored: "fence_restored"
+        case .fenceNotRestored: "fence_not_restored"
+        case .fenceExhausted: "fence_exhausted"
+        case .fenceConfirmed: "fence_confirmed"
+        case .fenceDisproved: "fence_disproved"
+        case .claimed: "claimed"
+        case .granted: "granted"
+        case .activating: "activating"
+        case .active: "active"
+        case .releasing: "releasing"
+        case .released: "released"
+        case .yielded: "yielded"
+        case .taken: "taken"
+        case .adopted: "adopted"
+        case .startFailed: "start_failed"
+        case .stopFailed: "stop_failed"
+        case .monitorFailed: "monitor_failed"
+        case .restarted: "restarted"
+        case .moveRefused: "move_refused"
+        case .conflict: "conflict"
+        case .orphaned: "orphaned"
+        case .healthChanged: "health_changed"
+        case .peerHealthChanged: "peer_health_changed"
+        case .unfitBoth: "unfit_both"
+        case .maintenance: "maintenance"
+        case .peerMaintenance: "peer_maintenance"
+        case .relayTestFailed: "relay_test_failed"
+        case .relayTestPassed: "relay_test_passed"
+        case .watchdogUnarmed: "watchdog_unarmed"
+        case .watchdogArmed: "watchdog_armed"
+        case .configurationDiffers: "configuration_differs"
+        case .configurationAgrees: "configuration_agrees"
+        case .persistFailed: "persist_failed"
+        case .persistRecovered: "persist_recovered"
+        case .drillBegan: "drill_began"
+        case .drillEnded: "drill_ended"
+        case .drillPlan: "drill_plan"
+        case .commandRefused: "command_refused"
+        case .syncChanged: "sync_changed"
+        case .askedToBeFenced: "asked_to_be_fenced"
+        }
+    }
+}
+
+extension Trace.Kind.Severity {
+    public var label: String {
+        switch self {
+        case .debug: "debug"
+        case .info: "info"
+        case .notice: "notice"
+        case .warning: "warning"
+        case .alarm: "alarm"
+        }
+    }
+}

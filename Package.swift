@@ -71,22 +71,26 @@ var targets: [Target] = [
     .target(name: "PicketCore", exclude: embedded ? ["Proof"] : [], swiftSettings: agent),
     .target(
         name: "PicketWire", dependencies: ["PicketCore", "CSodium"], swiftSettings: agent),
+    .target(name: "PicketText", dependencies: ["PicketCore"], swiftSettings: agent),
     .target(
-        name: "PicketConfig", dependencies: ["PicketCore", "PicketHardware", "CYaml"],
+        name: "PicketConfig",
+        dependencies: ["PicketCore", "PicketHardware", "PicketText", "CYaml"],
         swiftSettings: agent),
     .target(name: "PicketHardware", dependencies: ["PicketCore"], swiftSettings: agent),
     .target(
-        name: "PicketLinux", dependencies: ["PicketCore", "PicketHardware", "CPicket"],
+        name: "PicketLinux",
+        dependencies: ["PicketCore", "PicketHardware", "PicketText", "CPicket"],
         swiftSettings: agent),
     .target(
         name: "PicketRackClient", dependencies: ["PicketCore", "PicketHardware", "CPicket"],
         swiftSettings: agent),
-    .target(name: "PicketControl", dependencies: ["PicketCore"], swiftSettings: agent),
+    .target(
+        name: "PicketControl", dependencies: ["PicketCore", "PicketText"], swiftSettings: agent),
     .executableTarget(
         name: "picketd",
         dependencies: [
             "PicketCore", "PicketWire", "PicketConfig", "PicketHardware", "PicketLinux",
-            "PicketRackClient", "PicketControl", "CPicket",
+            "PicketRackClient", "PicketControl", "PicketText", "CPicket",
         ],
         swiftSettings: agent, linkerSettings: agentLinker),
     .executableTarget(
@@ -102,21 +106,21 @@ if !embedded {
             name: "PicketProof",
             dependencies: [
                 "PicketCore", "PicketWire", "PicketHardware", "PicketConfig", "PicketControl",
-                "PicketLinux",
+                "PicketLinux", "PicketText",
             ],
             swiftSettings: strict),
         .target(
             name: "PicketRack",
             dependencies: [
                 "PicketCore", "PicketHardware", "PicketConfig", "PicketControl", "PicketRackClient",
-                "CPicket",
+                "PicketText", "CPicket",
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "picket",
             dependencies: [
                 "PicketCore", "PicketHardware", "PicketConfig", "PicketControl", "PicketLinux",
-                "PicketRack", "CPicket", argumentParser,
+                "PicketRack", "PicketText", "CPicket", argumentParser,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -125,7 +129,9 @@ if !embedded {
             swiftSettings: strict),
         tests("PicketCoreTests", ["PicketCore"]),
         tests("PicketWireTests", ["PicketWire", "PicketCore"]),
-        tests("PicketConfigTests", ["PicketConfig", "PicketCore", "PicketHardware"]),
+        tests("PicketTextTests", ["PicketText", "PicketCore"]),
+        tests(
+            "PicketConfigTests", ["PicketConfig", "PicketCore", "PicketHardware", "PicketText"]),
         tests("PicketHardwareTests", ["PicketHardware", "PicketCore"]),
         tests("PicketLinuxTests", ["PicketLinux", "PicketCore", "CPicket"]),
         tests("PicketRackClientTests", ["PicketRackClient"]),

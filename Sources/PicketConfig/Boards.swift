@@ -1,5 +1,6 @@
 import PicketCore
 import PicketHardware
+import PicketText
 
 /// Board files: what a board's hardware is called and what it can do, so that a configuration
 /// speaks of lines by name and is refused where the board cannot do what it asks for.
@@ -50,9 +51,9 @@ extension Found {
             var known: [String] = []
             for file in library.files { known.append(file.name) }
             known.sortShort { $0 < $1 }
-            let suggestion = nearest(name, known).map { "; did you mean \($0)?" } ?? ""
             fail(
-                "found \(description), expected a known board: \(joined(known, "or"))\(suggestion)")
+                "found \(description), expected a known board: \(Text.list(known, "or"))"
+                    + Text.suggestion(name, known))
             return nil
         }
         do throws(ConfigurationErrors) {

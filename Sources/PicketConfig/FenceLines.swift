@@ -1,4 +1,5 @@
 import PicketHardware
+import PicketText
 
 /// The lines of all relay levels, each of which has one user.
 ///
@@ -52,7 +53,7 @@ struct FenceLines {
         guard let pin = one.line.pin, let beside = other.line.pin, pin.bus == beside.bus,
             pin.address == beside.address
         else { return nil }
-        let chip = "the expander at 0x\(String(pin.address, radix: 16)) on /dev/i2c-\(pin.bus)"
+        let chip = "the expander at \(Text.address(pin.address)) on /dev/i2c-\(pin.bus)"
         if pin.kind != beside.kind { return "\(chip) is called a chip of two kinds" }
         guard one.driven, other.driven, one.level != other.level else { return nil }
         return "\(chip) drives relays of two levels, and a level drives all outputs of its chip;"

@@ -1,5 +1,6 @@
 import PicketCore
 import PicketHardware
+import PicketText
 
 /// The file's schema, section by section, and what the sections owe each other.
 ///
@@ -78,9 +79,9 @@ extension Configuration {
         guard let names else { return nil }
         let known = "\(names.low) or \(names.high)"
         if let text, text != names.low, text != names.high {
-            let suggestion = nearest(text, [names.low, names.high]).map { "; did you mean \($0)?" }
             stated?.fail(
-                "found \(quoted(text)), expected a node of pair.nodes: \(known)\(suggestion ?? "")")
+                "found \(Text.quoted(text)), expected a node of pair.nodes: \(known)"
+                    + Text.suggestion(text, [names.low, names.high]))
             return nil
         }
         if let nodeOverride {
@@ -88,7 +89,7 @@ extension Configuration {
             if nodeOverride == names.high { return .high }
             root.fail(
                 "node",
-                "the name given in its place is \(quoted(nodeOverride)), expected \(known)")
+                "the name given in its place is \(Text.quoted(nodeOverride)), expected \(known)")
             return nil
         }
         if text == nil && stated == nil {
@@ -189,7 +190,7 @@ extension Configuration {
         if paths.controlSocket.utf8.count > 107 {
             root.fail(
                 "directories",
-                "the control socket \(quoted(paths.controlSocket)) is longer than the 107 bytes that "
+                "the control socket \(Text.quoted(paths.controlSocket)) is longer than the 107 bytes that "
                     + "a socket's path may have; set control.socket")
         }
         return paths

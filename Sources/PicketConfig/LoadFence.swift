@@ -1,5 +1,6 @@
 import PicketCore
 import PicketHardware
+import PicketText
 
 /// `fence:`, how each node is cut.
 ///
@@ -205,9 +206,10 @@ private struct FenceContext {
         let on = mapping.required("on", "a threshold such as \">4.5V\"")?.threshold(.voltage)
         guard let name, let off, let on else { return nil }
         guard let sensor = sensors.first(where: { $0.name == name }) else {
-            let suggestion =
-                nearest(name, sensors.map { $0.name }).map { "; did you mean \($0)?" } ?? ""
-            mapping.fail("sensor", "no sensor is called \(quoted(name))\(suggestion)")
+            mapping.fail(
+                "sensor",
+                "no sensor is called \(Text.quoted(name))"
+                    + Text.suggestion(name, sensors.map { $0.name }))
             return nil
         }
         guard sensor.driver.unit == .volts else {

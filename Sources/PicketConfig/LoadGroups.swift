@@ -1,4 +1,5 @@
 import PicketCore
+import PicketText
 
 /// `groups:`, and what two groups may not share.
 
@@ -124,7 +125,7 @@ extension Found {
             }
             if !plain || setting.name.hasPrefix("PICKET_") {
                 fail(
-                    "found the name \(quoted(setting.name)), expected one of letters, digits and '_' "
+                    "found the name \(Text.quoted(setting.name)), expected one of letters, digits and '_' "
                         + "that does not begin with PICKET_")
             }
         }
@@ -199,7 +200,7 @@ private struct ResourceReader {
         let kinds = mapping.present.filter { ["ip", "unit", "command"].contains($0) }
         guard kinds.count == 1 else {
             if kinds.count > 1 {
-                found.fail("\(joined(kinds, "and")) in one resource; write each with its own \"-\"")
+                found.fail("\(Text.list(kinds)) in one resource; write each with its own \"-\"")
             } else if !found.problems.noted(at: found) {
                 found.expected(what)
             }

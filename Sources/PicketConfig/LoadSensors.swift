@@ -1,5 +1,6 @@
 import PicketCore
 import PicketHardware
+import PicketText
 
 /// `sensors:`, and what they are held to: values that can be reached, a way back from every
 /// level, one kind of chip at one address.
@@ -42,7 +43,7 @@ func readSensors(_ found: Found, board: Board?) -> [SensorDescription] {
                 && driverName($0.driver) != driverName(sensor.driver)
         }) {
             value.fail(
-                "bus \(sensor.bus), address 0x\(hex(sensor.address)) is a "
+                "bus \(sensor.bus), address \(Text.address(sensor.address)) is a "
                     + "\(driverName(other.driver)) already (sensors.\(other.name))")
         }
         all.append(sensor)
@@ -77,7 +78,7 @@ private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> Sens
     guard let word = found.peek("driver") else {
         found.problems.add(
             found.position, path: found.below("driver"),
-            "missing; expected \(joined(drivers.map { $0.0 }, "or"))")
+            "missing; expected \(Text.list(drivers.map { $0.0 }, "or"))")
         return nil
     }
     guard let kind = word.word(drivers) else { return nil }
@@ -96,7 +97,7 @@ private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> Sens
     if let bus, let board, !board.buses.isEmpty, !board.buses.contains(bus) {
         mapping.fail(
             "bus",
-            "board \(board.name) has no bus \(bus); it has \(joined(board.buses.map { "\($0)" }, "and"))"
+            "board \(board.name) has no bus \(bus); it has \(Text.list(board.buses.map { "\($0)" }))"
         )
     }
     let address = mapping.required("address", "an I2C address such as 0x48")?.i2cAddress()
@@ -341,7 +342,7 @@ private func checkTimes(_ watch: SensorWatch, _ mapping: FoundMapping) {
 }
 
 private func checkLevels(_ watch: SensorWatch, _ mapping: FoundMapping, _ unit: Dimension) {
-    func shown(_ value: Double) -> String { decimalText(value) + unit.base }
+    func shown(_ value: Double) -> String { Text.number(value, places: 3) + unit.base }
     for threshold in watch.critical {
         switch threshold {
         case .above(let limit):

@@ -20,6 +20,7 @@
 /// The readers of scalars with units are in Scalars.swift, those of addresses in Addresses.swift.
 
 import PicketCore
+import PicketText
 
 /// What is wrong with one file, collected.
 public final class Problems {
@@ -87,7 +88,7 @@ public final class Found {
     /// This value as a message shows it.
     public var description: String {
         switch node.content {
-        case .scalar(let scalar): scalar.isNothing ? "nothing" : quoted(scalar.text)
+        case .scalar(let scalar): scalar.isNothing ? "nothing" : Text.quoted(scalar.text)
         case .sequence: "a list"
         case .mapping: "a mapping"
         }
@@ -146,13 +147,13 @@ public final class Found {
     @inline(never)
     public func mapping(_ keys: [String], _ what: String = "a mapping") -> FoundMapping {
         guard case .mapping(let entries) = node.content else {
-            expected("\(what) with \(joined(keys, "and"))")
+            expected("\(what) with \(Text.list(keys))")
             return FoundMapping(found: self, keys: keys, entries: [], broken: true)
         }
         for entry in entries where !keys.contains(entry.key) {
             let advice =
-                nearest(entry.key, keys).map { "did you mean \($0)?" }
-                ?? "known here: \(joined(keys, "and"))"
+                Text.nearest(entry.key, keys).map { "did you mean \($0)?" }
+                ?? "known here: \(Text.list(keys))"
             problems.add(entry.keyPosition, path: below(entry.key), "unknown key; \(advice)")
         }
         return FoundMapping(found: self, keys: keys, entries: entries, broken: false)
@@ -195,7 +196,7 @@ public final class Found {
 
     @inline(never)
     func below(_ key: String) -> String {
-        let shown = nameFault(key) == nil ? key : quoted(key)
+        let shown = nameFault(key) == nil ? key : Text.quoted(key)
         return path.isEmpty ? shown : path + "." + shown
     }
 }

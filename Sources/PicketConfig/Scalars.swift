@@ -1,74 +1,11 @@
 public import PicketCore
 public import PicketHardware
+import PicketText
 
 /// Scalars, read by the type of their field.
 ///
 /// A number that has a unit is written with it, always: a bare `500` where a duration belongs is
 /// refused with what it might have meant, since half of those who write it mean seconds.
-/// Numbers are decimal, without exponents, at most 15 digits, so that each is exactly what its
-/// text says before it is rounded once to a Double.
-
-/// A decimal number as it is written: digits × 10^exponent.
-struct Decimal: Equatable {
-    var digits: Int64
-    var exponent: Int
-
-    /// Splits `text` into a number and what follows it; `nil` if it does not begin with a number.
-    @inline(never)
-    static func prefix(of text: String) -> (number: Decimal, rest: String)? {
-        let bytes = Array(text.utf8)
-        var index = 0
-        var negative = false
-        if index < bytes.count,
-            bytes[index] == UInt8(ascii: "-") || bytes[index] == UInt8(ascii: "+")
-        {
-            negative = bytes[index] == UInt8(ascii: "-")
-            index += 1
-        }
-        var digits: Int64 = 0
-        var count = 0
-        var exponent = 0
-        var point = false
-        while index < bytes.count {
-            let byte = bytes[index]
-            if (0x30...0x39).contains(byte) {
-                digits = digits * 10 + Int64(byte - 0x30)
-                count += 1
-                if point { exponent -= 1 }
-                if count > 15 { return nil }
-            } else if byte == UInt8(ascii: "."), !point, count > 0, index + 1 < bytes.count,
-                (0x30...0x39).contains(bytes[index + 1])
-            {
-                point = true
-            } else {
-                break
-            }
-            index += 1
-        }
-        if count == 0 { return nil }
-        return (
-            Decimal(digits: negative ? -digits : digits, exponent: exponent),
-            String(decoding: bytes[index...], as: UTF8.self)
-        )
-    }
-
-    func double(times power: Int = 0) -> Double {
-        var value = Double(digits)
-        var left = exponent + power
-        var factor = 1.0
-        while left > 0 {
-            factor *= 10
-            left -= 1
-        }
-        value *= factor
-        factor = 1.0
-        while left < 0 {
-            factor *= 10
-            left += 1
-        }
-        return value / factor
-    }
-}
 
 /// What a quantity is of: the units that may stand behind its number, as powers of ten of the base
 /// unit.
@@ -133,7 +70,7 @@ public struct Dimension: Equatable, Sendable {
     @inline(never)
     func value(of text: String) -> Double? {
         guard let (number, rest) = Decimal.prefix(of: text) else { return nil }
-        let suffix = withGreekOmega(trimmed(rest))
+        let suffix = withGreekOmega(Text.trimmed(rest))
         for unit in accepted where unit.text == suffix { return number.double(times: unit.power) }
         return nil
     }
@@ -147,7 +84,7 @@ public struct Dimension: Equatable, Sendable {
         var units: [String] = []
         for unit in accepted where !unit.text.isEmpty { units.append(unit.text) }
         return units.count > 1
-            ? "\(name) such as \(example) (in \(joined(units, "or")))"
+            ? "\(name) such as \(example) (in \(Text.list(units, "or")))"
             : "\(name) such as \(example)"
     }
 }
@@ -161,72 +98,7 @@ private func withGreekOmega(_ unit: String) -> String {
     }
 }
 
-func trimmed(_ text: String) -> String {
-    var bytes = Array(text.utf8)
-    while bytes.last == 0x20 { bytes.removeLast() }
-    var start = 0
-    while start < bytes.count && bytes[start] == 0x20 { start += 1 }
-    return String(decoding: bytes[start...], as: UTF8.self)
-}
-
-// MARK: - Durations
-
-private func unitNanoseconds(_ unit: String) -> Int64? {
-    switch unit {
-    case "us", "µs", "μs": 1_000
-    case "ms": 1_000_000
-    case "s": 1_000_000_000
-    case "m", "min": 60_000_000_000
-    case "h": 3_600_000_000_000
-    case "d": 86_400_000_000_000
-    default: nil
-    }
-}
-
-extension Duration {
-    /// Reads `250us`, `500ms`, `1.5s`, `2m`, `1h`, `7d`; `nil` for anything else, also for what is
-    /// no whole number of nanoseconds.
-    public init?(written text: String) {
-        guard let (number, rest) = Decimal.prefix(of: text),
-            let unit = unitNanoseconds(trimmed(rest)), number.exponent >= -12
-        else { return nil }
-        let (product, overflow) = number.digits.multipliedReportingOverflow(by: unit)
-        if overflow { return nil }
-        var divisor: Int64 = 1
-        for _ in 0..<(-number.exponent) { divisor *= 10 }
-        if product % divisor != 0 { return nil }
-        self.init(nanoseconds: product / divisor)
-    }
-
-    /// As one would write it in a file: `250us`, `91.5ms`, `1.5s`, `2m`. Below a microsecond it is
-    /// cut off.
-    public var asWritten: String {
-        if nanoseconds < 0 { return "-" + Duration(nanoseconds: -nanoseconds).asWritten }
-        let second: Int64 = 1_000_000_000
-        if nanoseconds == 0 { return "0s" }
-        if nanoseconds % (3600 * second) == 0 { return "\(nanoseconds / (3600 * second))h" }
-        if nanoseconds % (60 * second) == 0 { return "\(nanoseconds / (60 * second))m" }
-        if nanoseconds >= second { return thousandths(nanoseconds, of: second) + "s" }
-        if nanoseconds >= 1_000_000 { return thousandths(nanoseconds, of: 1_000_000) + "ms" }
-        return "\(nanoseconds / 1_000)us"
-    }
-}
-
-/// `n / unit` with at most three decimals, cut off.
-private func thousandths(_ n: Int64, of unit: Int64) -> String {
-    var fraction = n % unit / (unit / 1000)
-    var text = "\(n / unit)"
-    if fraction == 0 { return text }
-    var digits = 3
-    while fraction % 10 == 0 {
-        fraction /= 10
-        digits -= 1
-    }
-    var decimals = "\(fraction)"
-    while decimals.utf8.count < digits { decimals = "0" + decimals }
-    text += "." + decimals
-    return text
-}
+// MARK: - Readers
 
 extension Found {
     /// A duration with its unit.
@@ -255,7 +127,7 @@ extension Found {
             return nil
         }
         guard let range else { return value }
-        return inRange(value, range) { decimalText($0) + unit.base }
+        return inRange(value, range) { Text.number($0, places: 3) + unit.base }
     }
 
     /// A number without a unit.
@@ -296,7 +168,7 @@ extension Found {
             expected(known ? "a threshold: \">\(text)\" or \"<\(text)\"" : example)
             return nil
         }
-        let amount = trimmed(text.dropping(first: 1))
+        let amount = Text.trimmed(text.dropping(first: 1))
         guard let value = unit.value(of: amount) else {
             fail(
                 "found \(description); behind \(above ? ">" : "<") expected \(unit.advice(amount))")
@@ -340,10 +212,11 @@ extension Found {
     /// Not generic, so that it is in the program once.
     @inline(never)
     private func wordIndex(_ known: [String]) -> Int? {
-        guard let text = text(joined(known, "or")) else { return nil }
+        guard let text = text(Text.list(known, "or")) else { return nil }
         if let index = known.firstIndex(of: text) { return index }
-        let suggestion = nearest(text, known).map { "; did you mean \($0)?" } ?? ""
-        fail("found \(description), expected \(joined(known, "or"))\(suggestion)")
+        fail(
+            "found \(description), expected \(Text.list(known, "or"))"
+                + Text.suggestion(text, known))
         return nil
     }
 
@@ -361,14 +234,6 @@ extension Found {
         expected(bound)
         return nil
     }
-}
-
-/// A number of at most three decimals, for messages.
-func decimalText(_ value: Double) -> String {
-    if value < 0 { return "-" + decimalText(-value) }
-    if value >= 1e12 { return "\(value)" }
-    let scaled = Int64(value * 1000 + 0.5)
-    return thousandths(scaled, of: 1000)
 }
 
 func wholeNumber(_ text: String) -> Int? {

@@ -1,6 +1,7 @@
 /// Scalars that are text: names, paths, argument vectors.
 
 import PicketCore
+import PicketText
 
 /// Why `text` is no name; `nil` if it is one. Names appear in paths, in messages, in environment
 /// variables and on terminals.
@@ -15,7 +16,8 @@ func nameFault(_ text: String) -> String? {
         let joint =
             byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
         if !alphanumeric && !(joint && index > 0) {
-            return "found \(quoted(text)), expected a name of letters, digits, '-', '_' and '.', "
+            return
+                "found \(Text.quoted(text)), expected a name of letters, digits, '-', '_' and '.', "
                 + "with a letter or digit first"
         }
     }
@@ -86,12 +88,10 @@ extension Found {
                     parts.append("...")
                     break
                 }
-                parts.append(quoted(part))
+                parts.append(Text.quoted(part))
             }
-            var shown = ""
-            for part in parts { shown += shown.isEmpty ? part : ", " + part }
             fail(
-                "found \(description), expected a list of arguments: [\(shown)]; "
+                "found \(description), expected a list of arguments: [\(Text.joined(parts))]; "
                     + "no shell runs it, so nothing would split or expand a string")
             return nil
         }

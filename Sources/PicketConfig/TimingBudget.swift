@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketText
 
 /// One time budget: from what the operator wants to every duration of the protocol.
 ///

@@ -1,5 +1,6 @@
 import CYaml
 import PicketCore
+import PicketText
 
 /// libyaml's events, put together to a tree of `YamlNode`s.
 ///
@@ -43,12 +44,18 @@ private func checkText(_ bytes: [UInt8], _ problems: Problems) -> Bool {
     while index < bytes.count {
         let length = utf8Length(bytes, at: index)
         if length == 0 {
-            problems.add(place, "byte 0x\(hex(bytes[index])) is not UTF-8; save the file as UTF-8")
+            problems.add(
+                place,
+                "byte 0x\(Text.hex(UInt64(bytes[index]), digits: 2, capital: true)) is not UTF-8; save the file as UTF-8"
+            )
             return false
         }
         let byte = bytes[index]
         if byte < 0x20 && byte != 0x09 && byte != 0x0A && byte != 0x0D || byte == 0x7F {
-            problems.add(place, "control character 0x\(hex(byte)) in the text")
+            problems.add(
+                place,
+                "control character 0x\(Text.hex(UInt64(byte), digits: 2, capital: true)) in the text"
+            )
             return false
         }
         if byte == 0x0A {
@@ -197,7 +204,7 @@ private func utf8Length(_ bytes: [UInt8], at index: Int) -> Int {
             if let first = entries.first(where: { $0.key == scalar.text }) {
                 problems.add(
                     key.position,
-                    "key \(quoted(scalar.text)) again; it stands already in line "
+                    "key \(Text.quoted(scalar.text)) again; it stands already in line "
                         + "\(first.keyPosition.line)")
                 continue
             }
@@ -242,7 +249,8 @@ private func utf8Length(_ bytes: [UInt8], at index: Int) -> Int {
         {
             problems.add(
                 place,
-                "a value that begins with \(quoted(String(UnicodeScalar(byte)))) must be quoted")
+                "a value that begins with \(Text.quoted(String(UnicodeScalar(byte)))) must be quoted"
+            )
         } else {
             problems.add(place, "not YAML: \(problem ?? "unreadable")")
         }

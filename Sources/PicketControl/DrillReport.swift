@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketText
 
 /// What a drill leaves behind: what was injected, what happened when, and the verdict.
 public struct DrillReport: Equatable, Sendable {
@@ -89,11 +90,7 @@ public struct DrillReport: Equatable, Sendable {
         text += "Began \(Text.timestamp(beganMilliseconds)), lasted \(Text.span(lasted))\n"
         text += "Verdict: \(verdict.label). \(conclusion)\n\n"
         for moment in timeline {
-            let thousandths = String(moment.offset.milliseconds % 1_000 + 1_000)
-                .dropping(first: 1)
-            var offset = "\(moment.offset.milliseconds / 1_000).\(thousandths)"
-            while offset.utf8.count < 8 { offset = " " + offset }
-            text += "\(offset) s  \(moment.text)\n"
+            text += "\(Text.offset(moment.offset)) s  \(moment.text)\n"
         }
         return text
     }

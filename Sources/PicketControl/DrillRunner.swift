@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketText
 
 /// Runs one drill at a time, from the request to the report.
 ///

@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketText
 
 /// One line of the history: what happened, when, and in one sentence.
 ///

@@ -1,3 +1,5 @@
+import PicketText
+
 /// Writes JSON (RFC 8259) into bytes: compact, one line, nothing to configure.
 ///
 /// Whoever calls it opens and closes by closures, so that what is written is always well formed.
@@ -120,16 +122,10 @@ public struct JSONWriter: Sendable {
             case UInt8(ascii: "\r"): bytes.append(contentsOf: "\\r".utf8)
             case UInt8(ascii: "\t"): bytes.append(contentsOf: "\\t".utf8)
             case 0..<0x20:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(hexDigit(byte >> 4))
-                bytes.append(hexDigit(byte & 15))
+                bytes.append(contentsOf: "\\u\(Text.hex(UInt64(byte), digits: 4))".utf8)
             default: bytes.append(byte)
             }
         }
         bytes.append(UInt8(ascii: "\""))
-    }
-
-    private func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }

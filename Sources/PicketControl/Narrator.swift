@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketText
 
 /// Says in one plain sentence what a trace entry means, with the operator's own names.
 ///

@@ -1,4 +1,5 @@
 import PicketCore
+import PicketText
 
 /// Would the pair survive a failure now?
 ///

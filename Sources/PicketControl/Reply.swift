@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketText
 
 /// What the agent answers: lines of JSON, each an object with a `type`.
 ///

@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketText
 
 /// What a client asks of the agent: one line of text, words separated by blanks.
 ///

@@ -3,6 +3,7 @@
 
 import CPicket
 public import PicketHardware
+import PicketText
 
 public enum Hwmon {
     /// The number in the file, unscaled.
@@ -48,9 +49,8 @@ public enum Hwmon {
     }
 
     private static func at(bus: Int, address: UInt8) -> String? {
-        let digits = String(address, radix: 16)
         let device =
-            "/sys/bus/i2c/devices/\(bus)-00\(digits.utf8.count == 1 ? "0" : "")\(digits)/hwmon"
+            "/sys/bus/i2c/devices/\(bus)-\(Text.hex(UInt64(address), digits: 4))/hwmon"
         for name in Directory.names(device) where name.hasPrefix("hwmon") {
             return "\(device)/\(name)"
         }

@@ -14,6 +14,7 @@
 ///     checksum 8d3f…
 
 public import PicketCore
+import PicketText
 
 public struct MemoryFile: Sendable {
     public let path: String
@@ -55,7 +56,7 @@ public struct MemoryFile: Sendable {
         others = []
         for line in lines {
             guard take(line, into: &memory, now: now, wall: wall) else {
-                throw damaged("it holds a line that is not understood: \(joined(line))")
+                throw damaged("it holds a line that is not understood: \(Text.joined(line, " "))")
             }
         }
         memory.fences.sortShort { $0 < $1 }

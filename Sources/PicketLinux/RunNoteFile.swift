@@ -13,6 +13,7 @@
 
 import CPicket
 public import PicketCore
+import PicketText
 
 public struct RunNoteFile: Sendable {
     public let path: String
@@ -58,7 +59,7 @@ public struct RunNoteFile: Sendable {
         loaded.note.terms = groups.map { _ in .never }
         for line in lines {
             guard take(line, into: &loaded) else {
-                throw damaged("it holds a line that is not understood: \(joined(line))")
+                throw damaged("it holds a line that is not understood: \(Text.joined(line, " "))")
             }
         }
         return loaded
@@ -121,13 +122,6 @@ public struct RunNoteFile: Sendable {
             path: path,
             reason: "\(reason). It says which groups run here: stop them by hand, then remove it")
     }
-}
-
-/// A line of a file, as it stood there.
-func joined(_ words: [String]) -> String {
-    var text = ""
-    for word in words { text += text.isEmpty ? word : " " + word }
-    return text
 }
 
 public enum BootID {

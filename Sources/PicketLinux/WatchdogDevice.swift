@@ -7,6 +7,7 @@
 import CPicket
 public import PicketCore
 public import PicketHardware
+import PicketText
 
 public struct WatchdogDevice: ~Copyable, HardwareWatchdog {
     private let descriptor: Descriptor
@@ -142,7 +143,7 @@ public struct WatchdogDevice: ~Copyable, HardwareWatchdog {
         }
         if let word {
             throw DeviceError(
-                "no watchdog calls itself \"\(word)\"; there is \(Text.join(known)); its driver may"
+                "no watchdog calls itself \"\(word)\"; there is \(known.isEmpty ? "none" : Text.joined(known)); its driver may"
                     + " have to be loaded")
         }
         for path in paths where attribute("identity", of: path) != "Software Watchdog" {
@@ -182,13 +183,5 @@ public struct WatchdogDevice: ~Copyable, HardwareWatchdog {
             return DeviceError("\(path): there is no such watchdog; its driver may not be loaded")
         default: return DeviceError("\(path): \(SystemError.text(of: errno))")
         }
-    }
-}
-
-private enum Text {
-    static func join(_ words: [String]) -> String {
-        var all = ""
-        for word in words { all += all.isEmpty ? word : ", \(word)" }
-        return all.isEmpty ? "none" : all
     }
 }

@@ -7,6 +7,7 @@ import PicketConfig
 import PicketControl
 import PicketCore
 import PicketHardware
+import PicketText
 
 package final class LiveView {
     private unowned let world: World
@@ -256,7 +257,7 @@ package final class LiveView {
 
     private func header(_ width: Int) -> [Line] {
         let name = world.plan.configurations.low.pair
-        let time = Timeline.seconds(world.loop.now - world.began)
+        let time = Text.offset(world.loop.now - world.began)
         let tally = world.tally
         let counts =
             "fences \(tally.fenceCount)  takeovers \(tally.takeovers)  handovers \(tally.handovers)  "
@@ -407,7 +408,7 @@ package final class LiveView {
     private func line(of event: RackEvent) -> Line {
         let node = (event.node ?? "").padding(to: 8)
         let text =
-            "\(Timeline.seconds(event.at - world.began))  \(node) "
+            "\(Text.offset(event.at - world.began))  \(node) "
             + "\(event.source.rawValue.padding(to: 9))\(event.text)"
         return Line(text, Timeline.code(event.severity, event.source))
     }

@@ -43,6 +43,7 @@ import PicketConfig
 import PicketControl
 import PicketCore
 import PicketHardware
+import PicketText
 
 enum Action: Equatable {
     case crash(NodeID)
@@ -302,12 +303,10 @@ struct PhraseReader {
         try expect("of")
         let node = try node()
         let word = try next("a step, as in +1d or -1h")
-        let sign: Int64 = word.hasPrefix("-") ? -1 : 1
-        let digits = word.dropFirst(word.hasPrefix("-") || word.hasPrefix("+") ? 1 : 0)
-        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
-        guard let unit = digits.last.flatMap({ units[$0] }), let count = Int64(digits.dropLast())
-        else { throw PhraseError("expected a step, as in +1d or -1h, not \"\(word)\"") }
-        return .clock(node, seconds: sign * count * unit)
+        guard let step = Duration(written: word) else {
+            throw PhraseError("expected a step, as in +1d or -1h, not \"\(word)\"")
+        }
+        return .clock(node, seconds: step.milliseconds / 1_000)
     }
 
     // MARK: - Conditions
@@ -373,8 +372,9 @@ struct PhraseReader {
     private mutating func historyKind() throws(PhraseError) -> String {
         let kind = try next("the kind of a history entry")
         guard HistoryEntry.kinds.contains(kind) else {
-            let hint = nearest(kind, HistoryEntry.kinds).map { "; did you mean \($0)?" } ?? ""
-            throw PhraseError("\"\(kind)\" is no kind of history entry\(hint)")
+            throw PhraseError(
+                "\"\(kind)\" is no kind of history entry"
+                    + Text.suggestion(kind, HistoryEntry.kinds))
         }
         return kind
     }
@@ -452,7 +452,7 @@ struct PhraseReader {
 
     private mutating func fraction() throws(PhraseError) -> Double {
         let word = try next("a percentage, as in 30%")
-        guard word.hasSuffix("%"), let value = Double(word.dropLast()), (0...100).contains(value)
+        guard let (value, unit) = Text.quantity(word), unit == "%", (0...100).contains(value)
         else { throw PhraseError("expected a percentage, as in 30%, not \"\(word)\"") }
         return value / 100
     }

@@ -24,6 +24,7 @@
 package import PicketConfig
 import PicketControl
 import PicketCore
+import PicketText
 
 package struct Scenario {
     var name: String

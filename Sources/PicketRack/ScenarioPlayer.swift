@@ -2,6 +2,7 @@
 import PicketConfig
 import PicketControl
 import PicketCore
+import PicketText
 
 package final class ScenarioPlayer {
     private let scenario: Scenario

@@ -6,6 +6,7 @@ import CPicket
 import PicketConfig
 import PicketControl
 import PicketCore
+import PicketText
 
 package final class Timeline {
     private let began: Instant
@@ -72,7 +73,7 @@ package final class Timeline {
         let node = event.node ?? ""
         let who = event.source.rawValue
         let line =
-            "\(Timeline.seconds(event.at - began))  "
+            "\(Text.offset(event.at - began))  "
             + node.padding(to: width) + "  " + who.padding(to: 8) + "  " + event.text
         guard colour, let code = Timeline.code(event.severity, event.source) else { return line }
         return "\u{1B}[\(code)m\(line)\u{1B}[0m"
@@ -86,13 +87,6 @@ package final class Timeline {
         case .quiet: "2"
         case .normal: nil
         }
-    }
-
-    static func seconds(_ duration: Duration) -> String {
-        let milliseconds = max(0, duration.milliseconds)
-        let fraction = String(1000 + milliseconds % 1000).dropFirst()
-        let text = "\(milliseconds / 1000).\(fraction)"
-        return String(repeating: " ", count: max(0, 8 - text.count)) + text
     }
 
     package static func write(_ bytes: [UInt8]) {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import PicketControl
+import PicketText
 
 @main
 struct Main {
@@ -30,7 +31,7 @@ struct Main {
         let verbs = Picket.configuration.groupedSubcommands.flatMap { $0.subcommands }
             .map { $0._commandName }
         guard !verbs.contains(verb), verb != "help" else { return nil }
-        return "there is no verb \"\(verb)\". Known are \(PicketControl.Text.list(verbs)); "
+        return "there is no verb \"\(verb)\". Known are \(Text.list(verbs)); "
             + "\"picket --help\" says more."
     }
 }

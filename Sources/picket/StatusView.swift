@@ -1,6 +1,7 @@
 import Foundation
 import PicketControl
 import PicketCore
+import PicketText
 
 /// The status for a person: first the answer (would the pair survive a failure now?), then what it
 /// rests on.
@@ -157,7 +158,7 @@ struct StatusView {
         var table = Table()
         for sensor in status.sensors {
             let value =
-                sensor.value.map { "\(PicketControl.Text.number($0)) \(sensor.unit)" } ?? "no value"
+                sensor.value.map { "\(Text.number($0)) \(sensor.unit)" } ?? "no value"
             let colour: Terminal.Colour =
                 switch sensor.state {
                 case "normal": .green
@@ -184,7 +185,7 @@ struct StatusView {
     }
 
     private func span(_ milliseconds: Double) -> String {
-        PicketControl.Text.span(
+        Text.span(
             PicketCore.Duration(nanoseconds: Int64(min(milliseconds, 1e12) * 1e6)))
     }
 }

@@ -4,6 +4,7 @@ import PicketCore
 import PicketHardware
 import PicketLinux
 import PicketWire
+import PicketText
 
 extension Agent {
     private static let mostCallers = 32

@@ -2,6 +2,7 @@ import PicketControl
 import PicketCore
 import PicketLinux
 import PicketWire
+import PicketText
 
 /// One link of the pair.
 final class Link {

@@ -3,6 +3,7 @@ import PicketControl
 import PicketCore
 import PicketLinux
 import PicketWire
+import PicketText
 
 extension Agent {
     /// SIGHUP: the changed configuration as a whole, or nothing of it. Roles are untouched.

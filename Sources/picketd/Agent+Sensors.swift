@@ -3,6 +3,7 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
+import PicketText
 
 extension Agent {
     func drainSensing() {

@@ -8,6 +8,7 @@ import PicketHardware
 import PicketLinux
 import PicketRackClient
 import PicketWire
+import PicketText
 
 /// Collects the effects of one event; emptied by doing them. Its storage is kept.
 struct Effects: EffectSink {

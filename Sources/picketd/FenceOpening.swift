@@ -9,6 +9,7 @@ import PicketCore
 import PicketHardware
 import PicketLinux
 import PicketRackClient
+import PicketText
 
 struct FenceOpening: Sendable {
     typealias Supply = FenceWorker<Wire, Wire, FenceMailbox>.Supply
@@ -161,7 +162,7 @@ struct FenceOpening: Sendable {
             case .other(let errno): SystemError.text(of: errno)
             }
         return DeviceError(
-            "line \(line.name) (pin \(pin.number) of 0x\(String(pin.address, radix: 16)) on"
+            "line \(line.name) (pin \(pin.number) of \(Text.address(pin.address)) on"
                 + " /dev/i2c-\(pin.bus)): \(why)")
     }
 

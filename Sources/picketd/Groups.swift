@@ -5,6 +5,7 @@ import PicketConfig
 import PicketControl
 import PicketCore
 import PicketLinux
+import PicketText
 
 struct Groups {
     var runners: [GroupRunner] = []

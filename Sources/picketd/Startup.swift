@@ -8,6 +8,7 @@ import PicketHardware
 import PicketLinux
 import PicketRackClient
 import PicketWire
+import PicketText
 
 /// Why the agent does not start.
 struct StartupError: Error {

@@ -51,17 +51,6 @@ struct ReaderTests {
         #expect(errors == message)
     }
 
-    @Test(
-        arguments: [
-            (250_000, "250us"), (91_500_000, "91.5ms"), (1_005_000_000, "1.005s"),
-            (60_000_000_000, "1m"),
-            (90_000_000_000, "90s"), (0, "0s"), (7_200_000_000_000, "2h"), (-5_000_000, "-5ms"),
-            (1_234_567, "1.234ms"),
-        ] as [(Int64, String)])
-    func `a duration is shown as one writes it`(nanoseconds: Int64, text: String) {
-        #expect(Duration.nanoseconds(nanoseconds).asWritten == text)
-    }
-
     @Test(arguments: [
         ("75C", Dimension.temperature, 75.0), ("-4.5 °C", .temperature, -4.5),
         ("4.65V", .voltage, 4.65),

@@ -1,5 +1,6 @@
 import PicketConfig
 import PicketCore
+import PicketText
 import Testing
 
 func derive(_ intent: TimingIntent) -> Result<TimingBudget, TimingRefusal> {

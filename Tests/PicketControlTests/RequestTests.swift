@@ -1,4 +1,3 @@
-import Foundation
 import PicketControl
 import PicketCore
 import Testing
@@ -91,77 +90,6 @@ struct RequestTests {
             #expect(throws: RequestError.self) {
                 try Request.confirmFence(node: node).command(in: names)
             }
-        }
-    }
-}
-
-struct TextTests {
-    @Test(
-        arguments: [
-            (0, "0 s"), (999, "999 ns"), (850_000, "850 µs"), (512_000_000, "512 ms"),
-            (1_000_000_000, "1 s"), (1_250_000_000, "1.25 s"), (1_200_000_000, "1.2 s"),
-            (1_050_000_000, "1.05 s"), (200_000_000_000, "3 min 20 s"),
-            (7_500_000_000_000, "2 h 5 min"),
-            (90_000_000_000_000, "1 d 1 h"), (-1_000_000_000, "-1 s"),
-        ] as [(Int64, String)])
-    func `a span reads as a person says it`(nanoseconds: Int64, text: String) {
-        #expect(Text.span(Duration(nanoseconds: nanoseconds)) == text)
-    }
-
-    @Test(
-        arguments: [
-            ("30s", 30_000_000_000), ("1.5s", 1_500_000_000), ("500ms", 500_000_000),
-            ("2m", 120_000_000_000), ("2min", 120_000_000_000), ("1h", 3_600_000_000_000),
-            ("10us", 10_000), ("0s", 0),
-        ] as [(String, Int64)])
-    func `a span is read with its unit`(text: String, nanoseconds: Int64) {
-        #expect(Text.duration(text)?.nanoseconds == nanoseconds)
-        #expect(
-            Text.duration(Text.exact(Duration(nanoseconds: nanoseconds)))?.nanoseconds
-                == nanoseconds)
-    }
-
-    @Test(arguments: [
-        "", "s", "30", "30 s", "-1s", "1..5s", "1e9s", "999999999999s", "0x1s", "30sec",
-    ])
-    func `what is no span is not read`(text: String) {
-        #expect(Text.duration(text) == nil)
-    }
-
-    @Test(
-        arguments: [
-            (0, "1970-01-01T00:00:00.000Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-            (1_795_420_159_123, "2026-11-23T07:49:19.123Z"), (-1, "1969-12-31T23:59:59.999Z"),
-            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
-        ] as [(Int64, String)])
-    func `an instant of the wall clock reads as RFC 3339`(milliseconds: Int64, text: String) {
-        #expect(Text.timestamp(milliseconds) == text)
-    }
-
-    @Test(arguments: [
-        (41.5, "41.5"), (-4.65, "-4.65"), (100, "100"), (0, "0"), (-0.001, "0"), (99.999, "100"),
-        (.nan, "?"), (.infinity, "?"), (1e300, "?"),
-    ])
-    func `a number has no needless digits`(value: Double, text: String) {
-        #expect(Text.number(value) == text)
-    }
-
-    @Test(arguments: 0...6)
-    func `every Double is shown, and read back for what it was`(places: Int) throws {
-        var random = SystemRandomNumberGenerator()
-        var values: [Double] = [.nan, .infinity, .greatestFiniteMagnitude, 99_999_999_999_999]
-        for _ in 0..<2000 {
-            values.append(Double(bitPattern: random.next()))
-            values.append(Double.random(in: 0...1) * pow(10, Double.random(in: -9...19)))
-        }
-        for value in values.flatMap({ [$0, -$0] }) {
-            let text = Text.number(value, places: places)
-            guard abs(value) < 1e15 else {
-                #expect(text == "?")
-                continue
-            }
-            let read = try #require(Double(text), "\(value)")
-            #expect(abs(read - value) <= 0.5 * pow(10, -Double(places)) + abs(value) * 1e-15)
         }
     }
 }

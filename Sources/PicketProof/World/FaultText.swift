@@ -4,6 +4,7 @@
 ///     at 4s relay low stuck-on
 ///     at 5s command high handover 0
 internal import PicketCore
+import PicketText
 
 public struct ScriptError: Error, Equatable, Sendable {
     /// From 1.
@@ -77,25 +78,9 @@ public enum FaultText {
     static func text(_ node: NodeID) -> String { node == .low ? "low" : "high" }
     private static func text(_ link: Int?) -> [String] { link.map { ["link", "\($0)"] } ?? [] }
 
-    static func text(_ duration: Duration) -> String {
-        let n = duration.nanoseconds
-        if n % 1_000_000_000 == 0 { return "\(n / 1_000_000_000)s" }
-        if n % 1_000_000 == 0 { return "\(n / 1_000_000)ms" }
-        if n % 1_000 == 0 { return "\(n / 1_000)us" }
-        return "\(n)ns"
-    }
+    static func text(_ duration: Duration) -> String { Text.exact(duration, inSeconds: true) }
 
     // MARK: Reading
-
-    static func duration(_ text: String) -> Duration? {
-        for (unit, scale) in [
-            ("ns", Int64(1)), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000),
-        ] where text.hasSuffix(unit) {
-            guard let n = Int64(text.dropLast(unit.count)), abs(n) < .max / scale else { continue }
-            return Duration(nanoseconds: n * scale)
-        }
-        return nil
-    }
 
     static func entry(_ words: [String], line: Int) throws(ScriptError) -> FaultEntry {
         var words = Words(words.dropFirst(), line: line)
@@ -218,7 +203,7 @@ struct Words {
     }
     mutating func duration() throws(ScriptError) -> Duration {
         let what = "a time such as 250ms or 3s"
-        guard let duration = FaultText.duration(try word(what)) else { throw expected(what) }
+        guard let duration = Duration(written: try word(what)) else { throw expected(what) }
         return duration
     }
     mutating func number(_ range: ClosedRange<Int>) throws(ScriptError) -> Int {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import PicketControl
 import PicketCore
+import PicketText
 
 /// Commands that begin something: they show what comes of it, until it is over.
 struct WaitOptions: ParsableArguments {
@@ -19,10 +20,10 @@ struct SpanArgument: ExpressibleByArgument {
     var duration: PicketCore.Duration
     init(_ duration: PicketCore.Duration) { self.duration = duration }
     init?(argument: String) {
-        guard let duration = PicketControl.Text.duration(argument) else { return nil }
+        guard let duration = Text.duration(argument) else { return nil }
         self.init(duration)
     }
-    var defaultValueDescription: String { PicketControl.Text.exact(duration) }
+    var defaultValueDescription: String { Text.exact(duration) }
 }
 
 struct HandoverCommand: PicketCommand {
@@ -111,7 +112,7 @@ struct FenceNowCommand: PicketCommand {
             node,
             before: "This cuts the power of \(node)\(real), by \(way), "
                 + (status.contact == "established" ? "although it is in contact. " : "")
-                + "It holds \(held.isEmpty ? "no group" : PicketControl.Text.list(held)).", yes: yes
+                + "It holds \(held.isEmpty ? "no group" : Text.list(held)).", yes: yes
         )
         try Watching(agent, wait, json).run(
             .fence(node: node), failing: ["fence_exhausted", "fence_refused"]
@@ -232,7 +233,7 @@ extension StatusModel {
             throw Failure(
                 .usage, "unknown_name",
                 "there is no group \(name) in \(pair); it has "
-                    + "\(PicketControl.Text.list(groups.map { $0.name })).")
+                    + "\(Text.list(groups.map { $0.name })).")
         }
         return [group]
     }
@@ -293,7 +294,7 @@ struct Watching {
         }
         throw Failure(
             .refused, "timeout",
-            "not over after \(PicketControl.Text.span(options.timeout.duration)); it goes on, and "
+            "not over after \(Text.span(options.timeout.duration)); it goes on, and "
                 + "\"picket history --follow\" shows how.")
     }
 }

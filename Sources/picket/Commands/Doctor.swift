@@ -6,6 +6,7 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
+import PicketText
 
 struct DoctorCommand: PicketCommand {
     static let configuration = CommandConfiguration(
@@ -131,7 +132,7 @@ struct DoctorCommand: PicketCommand {
                 "units", .bad, "polkit has no rule by which the agent may start units",
                 "install -m 644 polkit/60-picket.rules /etc/polkit-1/rules.d")
         } else {
-            findings.add("units", .ok, "polkit is there, for \(PicketControl.Text.list(units))")
+            findings.add("units", .ok, "polkit is there, for \(Text.list(units))")
         }
     }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import PicketControl
 import PicketCore
+import PicketText
 
 struct DrillCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -58,7 +59,7 @@ struct DrillSensorCommand: PicketCommand {
         guard (value != nil ? 1 : 0) + (fail ? 1 : 0) + (stuck ? 1 : 0) == 1 else {
             throw ValidationError("Give one of --value, --fail and --stuck.")
         }
-        if let value, PicketControl.Text.quantity(value) == nil {
+        if let value, Text.quantity(value) == nil {
             throw ValidationError("\"\(value)\" is no number with a unit, as in 95C.")
         }
     }
@@ -66,7 +67,7 @@ struct DrillSensorCommand: PicketCommand {
     func act() throws {
         var fault = PicketControl.Drill.SensorFault.fail
         if stuck { fault = .stuck }
-        if let value, let quantity = PicketControl.Text.quantity(value) {
+        if let value, let quantity = Text.quantity(value) {
             fault = .value(quantity.value, unit: quantity.unit)
         }
         try options.run(.sensor(name: name, fault, for: span.duration))
@@ -191,7 +192,8 @@ extension DrillOptions {
     }
 
     private func show(_ progress: ProgressModel) {
-        let offset = String(format: "%8.3f s  ", progress.offsetMs / 1e3)
+        let offset =
+            Text.offset(Duration(nanoseconds: Int64(progress.offsetMs * 1e6))) + " s  "
         let text =
             switch progress.severity {
             case "alarm": Terminal.paint(progress.text, .red)

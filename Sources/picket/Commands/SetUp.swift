@@ -4,6 +4,7 @@ import Foundation
 import PicketConfig
 import PicketControl
 import PicketCore
+import PicketText
 
 struct ConfigurationOptions: ParsableArguments {
     @Argument(help: "The configuration file.") var file: String = ConfigurationFile.usual
@@ -48,7 +49,7 @@ struct CheckCommand: PicketCommand {
     private func show(_ configuration: Configuration) {
         if json { return write(valid: true, errors: [], warnings: configuration.warnings) }
         for warning in configuration.warnings { Terminal.say("warning: " + warning.text) }
-        let groups = PicketControl.Text.list(configuration.groups.map { $0.name })
+        let groups = Text.list(configuration.groups.map { $0.name })
         Terminal.say(
             "\(options.file) is valid: pair \(configuration.pair), this node "
                 + "\(configuration.node), peer \(configuration.peerName); "
@@ -118,8 +119,6 @@ struct TimingCommand: PicketCommand {
         for (name, duration) in derived(budget.timing) { table.row([name, Text.span(duration)]) }
         Terminal.say((lines + table.lines()).joined(separator: "\n"))
     }
-
-    private typealias Text = PicketControl.Text
 
     private func sum(_ terms: [TimingBudget.Term]) -> [String] {
         var table = Table()

@@ -144,7 +144,7 @@ if !embedded {
             "picketdTests",
             [
                 "picketd", "PicketConfig", "PicketControl", "PicketCore", "PicketHardware",
-                "PicketLinux",
+                "PicketLinux", "PicketWire",
             ]),
         tests(
             "EndToEndTests",

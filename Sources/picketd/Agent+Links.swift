@@ -55,6 +55,10 @@ extension Agent {
         case .oversize:
             if !link.blocked { oversize &+= 1 }
         case .datagram(let count):
+            // It may have come after this turn looked at the clock. Nothing is heard before it came:
+            // so the clock is read after the receive. The last look at a socket found it empty, and
+            // is later than any of these: no silence is counted that a datagram has ended.
+            now = clock.now()
             if !link.blocked { take(count, from: index) }
         }
         return true

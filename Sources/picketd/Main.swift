@@ -8,7 +8,8 @@
 ///     brought ─▶ callers of the control socket ─▶ tick ─▶ turn completed ─▶ wait
 ///
 /// Sockets come before timers: an agent that was held up must hear what its peer said meanwhile
-/// before it holds the silence against it. The effects of each event are done in order before the
+/// before it holds the silence against it. The clock is read again after each datagram, and time
+/// goes on from there within the turn: what is heard is never heard before it came. The effects of each event are done in order before the
 /// next event is given. A turn ends with `completeTurn`, by which alone the machine feeds the
 /// hardware watchdog (S8).
 ///
@@ -56,7 +57,9 @@ struct Main {
         }
         for warning in settings.warnings { logger.log(.warning, warning.text) }
         if options.checkOnly {
-            do throws(StartupError) { try Startup.verify(settings) } catch { Startup.end(error) }
+            do throws(StartupError) { _ = try Startup.verify(settings, options) } catch {
+                Startup.end(error)
+            }
             say("\(options.configuration): correct", on: 1)
             return ExitCode.planned
         }

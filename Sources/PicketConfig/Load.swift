@@ -16,14 +16,15 @@ extension Configuration {
     ///   - node: this node's name, in place of the file's `node:`.
     ///   - boards: the board files that `board:` may name.
     ///   - simulated: the hardware is a rack's, whatever the board says.
+    ///   - running: groups that run on this node, which a file for it must have.
     /// - Throws: every mistake of the file at once.
     public static func load(
         _ bytes: [UInt8], file: String, node: String? = nil, boards: BoardLibrary = BoardLibrary(),
-        simulated: Bool = false
+        simulated: Bool = false, running: [String] = []
     ) throws(ConfigurationErrors) -> Configuration {
         let problems = Problems(file: file)
         let root = Found(try YamlNode.parse(bytes, file: file), problems)
-        let configuration = read(root, node, boards, simulated)
+        let configuration = read(root, node, boards, simulated, running)
         try problems.throwIfAny()
         guard let configuration else { preconditionFailure("no configuration and no problem") }
         return configuration
@@ -32,7 +33,7 @@ extension Configuration {
     /// `nil` only with a problem noted.
     private static func read(
         _ found: Found, _ nodeOverride: String?, _ boards: BoardLibrary,
-        _ simulated: Bool
+        _ simulated: Bool, _ running: [String]
     ) -> Configuration? {
         let root = found.mapping([
             "node", "pair", "board", "watchdog", "sensors", "fence", "groups", "startup", "budgets",
@@ -45,7 +46,7 @@ extension Configuration {
         let watchdog = readWatchdog(root, board)
         let sensors = root["sensors"].map { readSensors($0, board: board) } ?? []
         let cuts = readFence(root, pair.names, board, sensors)
-        let groups = readGroups(root, pair)
+        let groups = readGroups(root, pair, running)
         let budgets = readBudgets(root)
         let startup = readStartup(root, pair.detectWithin)
         let paths = readPaths(root)

@@ -4,9 +4,10 @@ import PicketText
 /// `groups:`, and what two groups may not share.
 
 func readGroups(
-    _ root: FoundMapping, _ pair: PairSection
+    _ root: FoundMapping, _ pair: PairSection, _ running: [String]
 ) -> [(policy: GroupPolicy, settings: GroupSettings)] {
     guard let found = root["groups"] else {
+        demand(running, of: [], at: root)
         root.found.warn("no groups: the pair watches, and has nothing to take over")
         return []
     }
@@ -23,7 +24,18 @@ func readGroups(
     for (name, value) in entries {
         all.append(readGroup(name, value, pair.names, &taken))
     }
+    demand(running, of: all.map { $0.settings.name }, at: root)
     return all
+}
+
+/// An agent does not start where it finds a group running that its file does not have.
+private func demand(_ running: [String], of names: [String], at root: FoundMapping) {
+    for name in running where !names.contains(name) {
+        root.fail(
+            "groups",
+            "found \(names.isEmpty ? "none" : joined(names, "and")), expected \(name) as well: it runs"
+                + " on this node, and must be handed over before it is removed or renamed")
+    }
 }
 
 private func readGroup(

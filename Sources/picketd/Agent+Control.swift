@@ -62,10 +62,6 @@ extension Agent {
     private func obey(_ line: [UInt8], _ caller: Caller) {
         do throws(RequestError) {
             let request = try Request.parse(line)
-            if let command = try request.command(in: narrator.names) {
-                give(command, request, caller)
-                return
-            }
             switch request {
             case .status: caller.finish(Reply.status(statusReport()))
             case .watch(let every):
@@ -81,8 +77,18 @@ extension Agent {
                 restorePower()
                 caller.finish(Reply.result(request, .accepted, narrator: narrator))
                 drainFollowUps()
-            case .handover, .failback, .fence, .confirmFence, .maintenance, .pause, .clear:
-                caller.finish(Reply.failure("unknown", "Nothing was done."))
+            case .pause: pause(request, caller)
+            case .handover, .failback, .fence, .confirmFence, .maintenance, .clear:
+                give(request, caller)
+            }
+        } catch { caller.finish(Reply.error(error)) }
+    }
+
+    /// The machine's to answer.
+    func give(_ request: Request, _ caller: Caller) {
+        do throws(RequestError) {
+            if let command = try request.command(in: narrator.names) {
+                give(command, request, caller)
             }
         } catch { caller.finish(Reply.error(error)) }
     }

@@ -24,7 +24,9 @@ extension Agent {
             if !storage.ask(.memory(memory, ticket: ticket)) {
                 followUps.append(.persistFailed(ticket: ticket))
             }
-        case .note(let note): store(note)
+        case .note(let note):
+            noted = note
+            store(note)
         case .fence(let order): fence(order)
         case .cancelFence(let id): cancelFence(id)
         case .start(let activation): start(activation)

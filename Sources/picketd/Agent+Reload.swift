@@ -8,23 +8,42 @@ import PicketText
 extension Agent {
     /// SIGHUP: the changed configuration as a whole, or nothing of it. Roles are untouched.
     func reload() {
-        if !reader.isUnderWay { serviceManager?.reloading() }
+        if !reader.isReloading { serviceManager?.reloading() }
         log(.notice, "reading \(options.configuration) again")
-        let options = options
-        do throws(SystemError) { try reader.begin { Startup.read(options) } } catch {
-            refuse([error.description])
-            serviceManager?.ready(status: statusText)
-        }
+        reader.ask(.reload)
+    }
+
+    /// The agent that follows will read the file from its beginning: a file that it would refuse
+    /// ends no agent.
+    func pause(_ request: Request, _ caller: Caller) {
+        caller.interest = .waiting
+        let running = noted.holdings.map { narrator.names.group($0.group) }
+        reader.ask(.pause(caller: caller.id, request, running: running))
     }
 
     func drainReading() {
-        guard ready.contains(Token.reading), let (found, again) = reader.take() else { return }
-        switch found {
-        case .read(let new, let keys): takeUp(new, keys)
-        case .refused(let lines): refuse(lines)
+        guard ready.contains(Token.reading), let (wish, found) = reader.take() else { return }
+        switch wish {
+        case .reload:
+            switch found {
+            case .read(let new, let keys): takeUp(new, keys)
+            case .refused(let lines): refuse(lines)
+            }
+            if !reader.isReloading { serviceManager?.ready(status: statusText) }
+        case .pause(let id, let request, _):
+            guard let caller = callers.first(where: { $0.id == id }) else { return }
+            switch found {
+            case .read: give(request, caller)
+            case .refused(let lines): refuse(lines, caller)
+            }
         }
-        serviceManager?.ready(status: statusText)
-        if again { reload() }
+    }
+
+    private func refuse(_ lines: [String], _ caller: Caller) {
+        var text =
+            "The agent goes on: the one that follows would not start with \(options.configuration)."
+        for line in lines { text += "\n" + line }
+        caller.finish(Reply.error(RequestError(.refused, text)))
     }
 
     private func takeUp(_ new: Configuration, _ keys: [Key]) {

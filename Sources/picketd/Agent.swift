@@ -75,6 +75,8 @@ final class Agent {
     let storage: Storage
     let reader: ConfigurationReader
     let noteFile: RunNoteFile
+    /// What runs here, as it was noted last.
+    var noted: RunNote
     var wallOffset: Int64
     var stateWritten = true
 
@@ -153,6 +155,7 @@ final class Agent {
         storage = parts.storage
         reader = parts.reader
         noteFile = parts.noteFile
+        noted = parts.note
         wallOffset = parts.ground.wallOffset
         children = parts.children
         groups = Groups(parts.settings, held: parts.note.holdings)

@@ -25,7 +25,11 @@ struct StartupError: Error {
 
 enum Startup {
     /// Reads and checks the configuration: all that is wrong with it, at once.
-    static func load(_ options: Options) throws(StartupError) -> Configuration {
+    ///
+    /// - Parameter running: groups that run here, which it must have.
+    static func load(
+        _ options: Options, running: [String] = []
+    ) throws(StartupError) -> Configuration {
         let path = options.configuration
         let found: [UInt8]?
         do throws(SystemError) { found = try DurableFile.read(path) } catch {
@@ -36,7 +40,7 @@ enum Startup {
         do throws(ConfigurationErrors) {
             settings = try Configuration.load(
                 bytes, file: path, node: options.node, boards: boards(options),
-                simulated: options.rack != nil)
+                simulated: options.rack != nil, running: running)
         } catch {
             var lines: [String] = []
             for one in error.list { lines.append(one.text) }
@@ -84,9 +88,11 @@ enum Startup {
     }
 
     /// What of this machine would keep an agent with these settings from starting. Drives nothing.
-    static func verify(_ settings: Configuration) throws(StartupError) {
-        try compare(settings)
-        _ = try keys(settings.keys)
+    static func verify(
+        _ settings: Configuration, _ options: Options
+    ) throws(StartupError) -> [Key] {
+        if options.rack == nil { try compare(settings) }
+        return try keys(settings.keys)
     }
 
     static func names(_ settings: Configuration) -> Names {
@@ -198,7 +204,7 @@ enum Startup {
                     stateDirectory: ground.paths.stateDirectory, rack: options.rack)),
             sensing: system(try Sensing(settings.sensors, rack: options.rack, at: now)),
             channel: Channel(keys: secrets, me: settings.me, session: session, at: now),
-            reader: system(try ConfigurationReader()))
+            reader: system(try ConfigurationReader { Startup.read(options, for: $0) }))
         let machine = Machine(
             policy: settings.policy, memory: memory ?? .blank(groups: groups.count),
             session: session, note: loaded.note, at: now)

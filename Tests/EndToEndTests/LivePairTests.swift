@@ -137,6 +137,40 @@ extension EndToEnd {
             #expect(try phase() == "paired")
         }
 
+        @Test func `an agent is not ended for one that would not start`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let path = pair.file("east", "picket.yaml")
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            func pid() throws -> Int? {
+                (try pair.status(of: "east")["process"] as? [String: Any])?["pid"] as? Int
+            }
+            func pause() throws -> Program.Result {
+                try Program.run(
+                    "picket", ["pause", "--for", "30s", "--socket", pair.socket("east")])
+            }
+            let before = try pid()
+            // A word that no schema knows; what runs here under another name.
+            for (word, other, place, reason) in [
+                ("\"detect_within\"", "detect_wihtin", "detect_wihtin", "unknown key"),
+                ("\"gateway\":", "gw:", "groups", "found gw, expected gateway as well"),
+            ] {
+                let wrong = text.replacingOccurrences(of: word, with: other)
+                try wrong.write(toFile: path, atomically: true, encoding: .utf8)
+                let lines = wrong.split(separator: "\n", omittingEmptySubsequences: false)
+                let number = try #require(lines.firstIndex { $0.contains(place) }) + 1
+                let refused = try pause()
+                #expect(refused.status == 1, "\(refused)")
+                #expect(refused.complaints.contains("picket.yaml:\(number):"), "\(refused)")
+                #expect(refused.complaints.contains(reason), "\(refused)")
+                Thread.sleep(forTimeInterval: 1)
+                #expect(try pid() == before)
+                #expect(try pair.role("gateway", on: "east") == "holding")
+            }
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            #expect(try pause().status == 0)
+        }
+
         @Test(arguments: [(0o644, 32, "mode 644"), (0o600, 31, "32")])
         func `a key that others can read or that is none is refused`(
             _ mode: Int, _ size: Int, _ reason: String

@@ -6,39 +6,34 @@ import Testing
 @testable import picketd
 
 struct ConfigurationReaderTests {
-    private func found(_ reading: ConfigurationReader) throws -> (lines: [String], again: Bool) {
-        var taken = reading.take()
+    private func found(_ reader: ConfigurationReader) throws -> String {
+        var taken = reader.take()
         for _ in 0..<2000 where taken == nil {
             Worker.sleep(.milliseconds(5))
-            taken = reading.take()
+            taken = reader.take()
         }
-        let (found, again) = try #require(taken)
-        guard case .refused(let lines) = found else {
-            Issue.record("read")
-            return ([], again)
-        }
-        return (lines, again)
+        guard case .refused(let lines) = try #require(taken).found else { return "read" }
+        return lines[0]
     }
 
     @Test func `nobody waits for a slow disk, and a wish meanwhile is taken up after it`() throws {
-        let reading = try ConfigurationReader()
-        let disk = try BoundedQueue<String>(capacity: 1)
-        try reading.begin { .refused([disk.wait() ?? ""]) }
-        #expect(reading.isUnderWay && reading.take() == nil)
-        try reading.begin { .refused(["never"]) }
-        #expect(disk.push("first"))
-        var first = try found(reading)
-        #expect(first.lines == ["first"] && first.again && !reading.isUnderWay)
-        try reading.begin { .refused(["second"]) }
-        first = try found(reading)
-        #expect(first.lines == ["second"] && !first.again)
+        let disk = try BoundedQueue<String>(capacity: 2)
+        let reader = try ConfigurationReader { _ in .refused([disk.wait() ?? ""]) }
+        reader.ask(.reload)
+        #expect(reader.isReloading && reader.take() == nil)
+        for _ in 0..<3 { reader.ask(.reload) }
+        #expect(disk.push("first") && disk.push("second"))
+        #expect(try found(reader) == "first")
+        #expect(reader.isReloading)
+        #expect(try found(reader) == "second")
+        #expect(!reader.isReloading && reader.take() == nil)
     }
 
     @Test(arguments: ["/dev/zero", "/proc", "/no/such/file"])
     func `what is no file is no configuration`(path: String) {
         var options = Options()
         options.configuration = path
-        guard case .refused(let lines) = Startup.read(options) else {
+        guard case .refused(let lines) = Startup.read(options, for: .reload) else {
             Issue.record("read")
             return
         }

@@ -184,6 +184,8 @@ struct PauseCommand: PicketCommand {
             starts the agent that is installed by then at once, and that one adopts the groups. If it \
             does not come back in time, the peer takes over.
 
+            The agent reads its configuration first, and goes on if the next one would not start with it.
+
             The Debian package pauses by itself when it is upgraded. By hand: first install, then pause.
 
             EXAMPLE

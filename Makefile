@@ -172,6 +172,8 @@ install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenario
 	install -Dm644 -t $(DESTDIR)$(TMPFILES) tmpfiles.d/picket.conf
 	install -Dm644 -t $(DESTDIR)$(UDEV_RULES) udev/60-picket.rules
 	install -Dm644 -t $(DESTDIR)$(POLKIT_RULES) polkit/60-picket.rules
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/picket polkit/write-units
+	sed -i 's|/usr/local/|$(PREFIX)/|g' $(DESTDIR)$(PREFIX)/libexec/picket/write-units
 	install -d $(DESTDIR)$(SYSTEMD_UNITS)
 	sed 's|/usr/local/|$(PREFIX)/|g' systemd/picketd.service > $(DESTDIR)$(SYSTEMD_UNITS)/picketd.service
 	@echo "Installed. Next, as root: systemd-sysusers; systemd-tmpfiles --create; udevadm control --reload;"
@@ -195,6 +197,7 @@ deps: ## Install the Debian packages that are missing; does nothing if none is
 	pkg-config --exists yaml-0.1 2>/dev/null || missing="$$missing libyaml-dev"; \
 	pkg-config --exists libgpiod 2>/dev/null || missing="$$missing libgpiod-dev"; \
 	[ -e /usr/include/i2c/smbus.h ] || missing="$$missing libi2c-dev"; \
+	command -v duk >/dev/null || missing="$$missing duktape"; \
 	$(install-missing)
 
 lab-deps: ## The same for the lab, the package and their checks; fetches apt's lists if they are old

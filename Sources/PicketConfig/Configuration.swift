@@ -204,6 +204,17 @@ public struct GroupSettings: Equatable, Sendable {
     public enum Standby: UInt8, Equatable, Sendable { case cold, warm, hot }
 }
 
+extension Configuration {
+    /// The systemd units of all groups.
+    public var units: [String] {
+        var units: [String] = []
+        for group in groups {
+            for case .unit(let unit) in group.resources.map({ $0.kind }) { units.append(unit) }
+        }
+        return units
+    }
+}
+
 public struct ResourceSettings: Equatable, Sendable {
     /// Unique in its group; by default from what it is: `ip-10.0.0.100`, `gateway.service`,
     /// `command-3`.

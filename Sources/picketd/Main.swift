@@ -55,6 +55,10 @@ struct Main {
         do throws(StartupError) { settings = try Startup.load(options) } catch {
             Startup.end(error)
         }
+        if options.unitsOnly {
+            for unit in settings.units { say(unit, on: 1) }
+            return ExitCode.planned
+        }
         for warning in settings.warnings { logger.log(.warning, warning.text) }
         if options.checkOnly {
             do throws(StartupError) { _ = try Startup.verify(settings, options) } catch {

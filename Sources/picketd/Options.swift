@@ -11,6 +11,7 @@ struct Options {
     var rack: String?
     var boards = Directory.boards
     var checkOnly = false
+    var unitsOnly = false
     var debug = false
 
     enum Parsed {
@@ -32,6 +33,7 @@ struct Options {
                           with picketd; may be given several times
           --rack SOCKET   run on a simulated rack: all hardware and links are simulated
           --check         check configuration, board and key as a start would, say what is wrong, and end
+          --units         print the systemd units of the configuration's groups, and end
           --debug         log everything
           --version
           --help
@@ -53,6 +55,7 @@ struct Options {
             case "--help", "-h": return .help
             case "--version": return .version
             case "--check": options.checkOnly = true
+            case "--units": options.unitsOnly = true
             case "--debug": options.debug = true
             case "--config", "--node", "--rack", "--boards":
                 guard index < arguments.count else { return .wrong("\(name) wants a value") }

@@ -113,9 +113,7 @@ struct DoctorCommand: PicketCommand {
 
     /// Where the agent has a user of its own, it is polkit that lets it start units.
     private func lookAtUnits(_ settings: Configuration, _ findings: inout Findings) {
-        let units = settings.groups.flatMap(\.resources).compactMap { resource -> String? in
-            if case .unit(let name) = resource.kind { name } else { nil }
-        }
+        let units = settings.units
         guard !units.isEmpty, unsafe picket_group_id("picket") >= 0 else { return }
         let files = FileManager.default
         let rules = ["/usr/share", "/etc"].map { "\($0)/polkit-1/rules.d" }
@@ -131,9 +129,25 @@ struct DoctorCommand: PicketCommand {
             findings.add(
                 "units", .bad, "polkit has no rule by which the agent may start units",
                 "install -m 644 polkit/60-picket.rules /etc/polkit-1/rules.d")
+        } else if let refused = unlisted(units) {
+            findings.add(
+                "units", .bad,
+                "the agent may not start \(PicketControl.Text.list(refused)): when the agent was "
+                    + "started, there was no unit file",
+                "install it, then: picket pause")
         } else {
             findings.add("units", .ok, "polkit is there, for \(Text.list(units))")
         }
+    }
+
+    /// Units that are not in the list that goes with polkit's rule; `nil` where there are none.
+    private func unlisted(_ units: [String]) -> [String]? {
+        guard let list = try? String(contentsOfFile: "/run/picket-units", encoding: .utf8) else {
+            return nil
+        }
+        let listed = list.split(separator: "\n").map(String.init)
+        let missing = units.filter { !listed.contains($0) }
+        return missing.isEmpty ? nil : missing
     }
 
     private func lookAtLines(_ settings: Configuration, _ findings: inout Findings) {

@@ -33,7 +33,7 @@ private func demand(_ running: [String], of names: [String], at root: FoundMappi
     for name in running where !names.contains(name) {
         root.fail(
             "groups",
-            "found \(names.isEmpty ? "none" : joined(names, "and")), expected \(name) as well: it runs"
+            "found \(names.isEmpty ? "none" : Text.list(names)), expected \(name) as well: it runs"
                 + " on this node, and must be handed over before it is removed or renamed")
     }
 }

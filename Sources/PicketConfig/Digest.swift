@@ -58,6 +58,8 @@ struct Digest {
     }
 }
 
+extension Digest: SettingsDigest {}
+
 extension Configuration {
     /// Over all that must agree between the nodes.
     var digest: UInt64 {
@@ -133,7 +135,7 @@ extension Configuration {
 extension Digest {
     mutating func add(_ sensor: SensorDescription) {
         add(sensor.name)
-        add(sensor.driver)
+        sensor.driver.add(to: &self)
         add(sensor.bus)
         add(byte: sensor.address)
         let watch = sensor.watch
@@ -162,49 +164,6 @@ extension Digest {
         }
         add(above)
         add(below)
-    }
-
-    mutating func add(_ driver: DriverDescription) {
-        add(driver.unit.symbol)
-        switch driver {
-        case .tmp102: add(byte: 1)
-        case .lm75(let bits):
-            add(byte: 2)
-            add(bits)
-        case .ina219(let measure, let shunt):
-            add(byte: 3)
-            add(byte: measure.rawValue)
-            add(shunt)
-        case .ads1115(let input, let range, let scale, _):
-            add(byte: 4)
-            add(Int(input.rawValue))
-            add(Int(range.rawValue))
-            add(scale)
-        case .register(let register):
-            add(byte: 5)
-            add(byte: register.register)
-            add(register.width.rawValue)
-            add(byte: register.order.rawValue)
-            add(register.signed)
-            add(Int(register.mask))
-            add(register.shift)
-            add(register.scale)
-            add(register.offset)
-            if register.checked { add(true) }
-        case .mcp9808: add(byte: 6)
-        case .sht3x(let measure):
-            add(byte: 7)
-            add(byte: measure.rawValue)
-        case .ina226(let measure, let shunt):
-            add(byte: 8)
-            add(byte: measure.rawValue)
-            add(shunt)
-        case .ds3231: add(byte: 9)
-        case .hwmon(let hwmon):
-            add(byte: 10)
-            add(hwmon.chip ?? "")
-            add(hwmon.input)
-        }
     }
 }
 

@@ -1,5 +1,5 @@
 import PicketCore
-import PicketHardware
+public import PicketHardware
 import PicketText
 
 /// `sensors:`, and what they are held to: values that can be reached, a way back from every
@@ -9,25 +9,6 @@ private let commonKeys = [
     "driver", "bus", "address", "interval", "warn", "critical", "hysteresis", "debounce",
     "plausible", "stuck_after", "stale_after", "rate_limit", "on_fail",
 ]
-
-private enum DriverName: Int, CaseIterable {
-    case tmp102, lm75, mcp9808, sht3x, ina219, ina226, ads1115, ds3231, register, hwmon
-
-    var text: String {
-        switch self {
-        case .tmp102: "tmp102"
-        case .lm75: "lm75"
-        case .mcp9808: "mcp9808"
-        case .sht3x: "sht3x"
-        case .ina219: "ina219"
-        case .ina226: "ina226"
-        case .ads1115: "ads1115"
-        case .ds3231: "ds3231"
-        case .register: "register"
-        case .hwmon: "hwmon"
-        }
-    }
-}
 
 func readSensors(_ found: Found, board: Board?) -> [SensorDescription] {
     var all: [SensorDescription] = []
@@ -40,32 +21,15 @@ func readSensors(_ found: Found, board: Board?) -> [SensorDescription] {
         }
         if let other = all.first(where: {
             $0.bus == sensor.bus && $0.address == sensor.address
-                && driverName($0.driver) != driverName(sensor.driver)
+                && $0.driver.word != sensor.driver.word
         }) {
             value.fail(
                 "bus \(sensor.bus), address \(Text.address(sensor.address)) is a "
-                    + "\(driverName(other.driver)) already (sensors.\(other.name))")
+                    + "\(other.driver.word) already (sensors.\(other.name))")
         }
         all.append(sensor)
     }
     return all
-}
-
-private func driverName(_ driver: DriverDescription) -> String {
-    let kind: DriverName =
-        switch driver {
-        case .tmp102: .tmp102
-        case .lm75: .lm75
-        case .mcp9808: .mcp9808
-        case .sht3x: .sht3x
-        case .ina219: .ina219
-        case .ina226: .ina226
-        case .ads1115: .ads1115
-        case .ds3231: .ds3231
-        case .register: .register
-        case .hwmon: .hwmon
-        }
-    return kind.text
 }
 
 private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> SensorDescription? {
@@ -74,23 +38,25 @@ private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> Sens
         return nil
     }
     // The driver says which keys there may be; without it nothing else can be judged.
-    let drivers = DriverName.allCases.map { ($0.text, $0) }
+    let kinds = DriverDescription.kinds
+    let words = kinds.map { $0.word }
     guard let word = found.peek("driver") else {
         found.problems.add(
             found.position, path: found.below("driver"),
-            "missing; expected \(Text.list(drivers.map { $0.0 }, "or"))")
+            "missing; expected \(Text.list(words, "or"))")
         return nil
     }
-    guard let kind = word.word(drivers) else { return nil }
-    let mapping = found.mapping(commonKeys + ownKeys(kind))
-    let (driver, unit) = readDriver(kind, mapping)
-    if case .hwmon(let hwmon) = driver, hwmon.chip != nil {
+    guard let index = word.wordIndex(words) else { return nil }
+    let mapping = found.mapping(commonKeys + kinds[index].keys)
+    let (driver, measured) = DriverDescription.configured(words[index], by: mapping)
+    let unit = Dimension.named(measured.symbol)
+    if let driver, !driver.isOnBus {
         for key in ["bus", "address"] where mapping[key] != nil {
             mapping.fail(key, "stands beside chip; the device is one or the other")
         }
         guard let watch = readWatch(mapping, unit) else { return nil }
         return SensorDescription(
-            name: name, driver: .hwmon(hwmon), bus: HwmonDescription.noBus, address: 0x08,
+            name: name, driver: driver, bus: HwmonDescription.noBus, address: 0x08,
             watch: watch)
     }
     let bus = mapping.required("bus", "the N of /dev/i2c-N")?.integer(in: 0...255)
@@ -104,185 +70,6 @@ private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> Sens
     let watch = readWatch(mapping, unit)
     guard let bus, let address, let driver, let watch else { return nil }
     return SensorDescription(name: name, driver: driver, bus: bus, address: address, watch: watch)
-}
-
-private func ownKeys(_ kind: DriverName) -> [String] {
-    switch kind {
-    case .tmp102, .mcp9808, .ds3231: []
-    case .lm75: ["bits"]
-    case .sht3x: ["measure"]
-    case .ina219, .ina226: ["measure", "shunt"]
-    case .ads1115: ["input", "range", "scale", "unit"]
-    case .register:
-        [
-            "register", "width", "byte_order", "signed", "mask", "shift", "scale", "offset", "unit",
-            "pec",
-        ]
-    case .hwmon: ["chip", "input"]
-    }
-}
-
-// MARK: - Drivers
-
-/// The driver, and what its values are of; the latter also where the driver has mistakes.
-private func readDriver(
-    _ kind: DriverName, _ mapping: FoundMapping
-) -> (DriverDescription?, Dimension) {
-    switch kind {
-    case .tmp102: return (.tmp102, .temperature)
-    case .lm75: return (.lm75(bits: mapping["bits"]?.integer(in: 9...16) ?? 9), .temperature)
-    case .mcp9808: return (.mcp9808, .temperature)
-    case .ds3231: return (.ds3231, .temperature)
-    case .sht3x:
-        let measure = mapping.required("measure", "temperature or humidity")?.word([
-            ("temperature", SHT3x.Measure.temperature), ("humidity", .humidity),
-        ])
-        return (
-            measure.map { .sht3x($0) }, measure == .humidity ? .named("%") : .temperature
-        )
-    case .ina219, .ina226: return readINA(kind, mapping)
-    case .hwmon: return readHwmon(mapping)
-    case .ads1115:
-        let (unit, dimension) = readUnit(mapping, otherwise: .volts)
-        return (readADS1115(mapping, unit), dimension)
-    case .register:
-        let (unit, dimension) = readUnit(mapping, otherwise: .raw)
-        return (readRegister(mapping, unit), dimension)
-    }
-}
-
-private func readHwmon(_ mapping: FoundMapping) -> (DriverDescription?, Dimension) {
-    let chip = mapping["chip"].map { $0.line("what /sys/class/hwmon/hwmonN/name says") }
-    let found = mapping.required("input", "temp1, in1, curr1, power1, fan1 or humidity1")
-    guard let found, let input = found.name() else { return (nil, .none) }
-    guard let (_, unit) = HwmonDescription.scale(of: input) else {
-        found.expected("temp1, in1, curr1, power1, fan1 or humidity1")
-        return (nil, .none)
-    }
-    if case .some(.none) = chip { return (nil, .none) }
-    let description = HwmonDescription(chip: chip ?? nil, input: input)
-    return (.hwmon(description), Dimension.named(unit.symbol))
-}
-
-private func readINA(
-    _ kind: DriverName, _ mapping: FoundMapping
-) -> (DriverDescription?, Dimension) {
-    let measure = mapping.required("measure", "voltage, current, power or shunt_voltage")?.word([
-        ("voltage", INA219.Measure.busVoltage), ("current", .current), ("power", .power),
-        ("shunt_voltage", .shuntVoltage),
-    ])
-    guard let measure else { return (nil, .voltage) }
-    let needsShunt: Bool
-    let dimension: Dimension
-    switch measure {
-    case .busVoltage, .shuntVoltage: (needsShunt, dimension) = (false, .voltage)
-    case .current: (needsShunt, dimension) = (true, .current)
-    case .power: (needsShunt, dimension) = (true, .power)
-    }
-    let found =
-        needsShunt
-        ? mapping.required("shunt", "the shunt's resistance, such as 100mOhm") : mapping["shunt"]
-    // Without a shunt to compute with, its value plays no part; the usual one stands in.
-    var shunt = 0.1
-    if let found {
-        guard let given = found.quantity(.resistance, in: 1e-6...1000) else {
-            return (nil, dimension)
-        }
-        shunt = given
-    } else if needsShunt {
-        return (nil, dimension)
-    }
-    return (
-        kind == .ina219
-            ? .ina219(measure: measure, shunt: shunt) : .ina226(measure: measure, shunt: shunt),
-        dimension
-    )
-}
-
-private func readADS1115(_ mapping: FoundMapping, _ unit: PicketHardware.Unit) -> DriverDescription?
-{
-    let input = mapping.required("input", "a0, a1, a2, a3, or a difference such as a0-a1")?.word([
-        ("a0", ADS1115.Input.input0), ("a1", .input1), ("a2", .input2), ("a3", .input3),
-        ("a0-a1", .between0and1), ("a0-a3", .between0and3), ("a1-a3", .between1and3),
-        ("a2-a3", .between2and3),
-    ])
-    let range =
-        mapping["range"].map {
-            $0.word([
-                ("6.144V", ADS1115.Range.volts6_144), ("4.096V", .volts4_096),
-                ("2.048V", .volts2_048), ("1.024V", .volts1_024), ("0.512V", .volts0_512),
-                ("0.256V", .volts0_256),
-            ])
-        } ?? .volts4_096
-    let scale = readScale(mapping)
-    guard let input, let range, let scale else { return nil }
-    return .ads1115(input: input, range: range, scale: scale, unit: unit)
-}
-
-private func readRegister(
-    _ mapping: FoundMapping, _ unit: PicketHardware.Unit
-) -> DriverDescription? {
-    let register = mapping.required("register", "the register's number, such as 0x05")?
-        .integer(in: 0...255)
-    let width = mapping.required("width", "8, 16, 24 or 32 (bits)")?.word([
-        ("8", RegisterDescription.Width.bits8), ("16", .bits16), ("24", .bits24), ("32", .bits32),
-    ])
-    let order =
-        mapping["byte_order"].map {
-            $0.word([("big", RegisterDescription.ByteOrder.big), ("little", .little)])
-        } ?? .big
-    let signed = mapping["signed"].map { $0.bool() } ?? false
-    let scale = readScale(mapping)
-    let offset = mapping["offset"].map { $0.number() } ?? 0
-    let bits = (width ?? .bits32).rawValue
-    let widest = Int(UInt32.max >> UInt32(32 - bits))
-    let mask = mapping["mask"].map { $0.integer(in: 1...widest) } ?? widest
-    let shift = mapping["shift"].map { $0.integer(in: 0...(bits - 1)) } ?? 0
-    guard let register, let width, let order, let signed, let scale, let offset, let mask, let shift
-    else { return nil }
-    if mask >> shift == 0 {
-        mapping.fail("shift", "shifts every bit of the mask out")
-        return nil
-    }
-    var description = RegisterDescription(
-        register: UInt8(register), width: width, order: order, signed: signed,
-        mask: UInt32(mask), shift: shift, scale: scale, offset: offset, unit: unit)
-    description.checked = mapping["pec"]?.bool() ?? false
-    return .register(description)
-}
-
-private func readScale(_ mapping: FoundMapping) -> Double? {
-    guard let found = mapping["scale"] else { return 1 }
-    guard let scale = found.number() else { return nil }
-    if scale == 0 {
-        found.expected("a number other than 0")
-        return nil
-    }
-    return scale
-}
-
-private func readUnit(
-    _ mapping: FoundMapping, otherwise: PicketHardware.Unit
-) -> (PicketHardware.Unit, Dimension) {
-    guard let found = mapping["unit"] else {
-        return (otherwise, otherwise == .raw ? .none : .named(otherwise.symbol))
-    }
-    guard let text = found.text("a unit such as C, V, A, W, % or rpm") else { return (.raw, .none) }
-    let letters = text.utf8.allSatisfy { byte in
-        !(0x30...0x39).contains(byte) && byte > 0x20 && byte != 0x7F && byte != UInt8(ascii: ".")
-    }
-    guard letters, (1...12).contains(text.utf8.count) else {
-        found.expected("a unit such as C, V, A, W, % or rpm")
-        return (.raw, .none)
-    }
-    let dimension = Dimension.named(text)
-    switch dimension.base {
-    case "C": return (.celsius, dimension)
-    case "V": return (.volts, dimension)
-    case "A": return (.amperes, dimension)
-    case "W": return (.watts, dimension)
-    default: return (.named(dimension.base), dimension)
-    }
 }
 
 // MARK: - Judgement
@@ -396,5 +183,35 @@ extension Found {
             return nil
         }
         return value
+    }
+}
+
+// MARK: - What a driver reads its own keys by
+
+extension FoundMapping: DriverSettings {}
+
+extension Found: DriverSetting {
+    public func number() -> Double? { number(in: nil) }
+
+    public func quantity(
+        _ unit: PicketHardware.Unit, in range: ClosedRange<Double>
+    ) -> Double? {
+        quantity(Dimension.named(unit.symbol), in: range)
+    }
+
+    public func line(_ what: String) -> String? { line(what, atMost: 1000) }
+
+    public func measuredUnit() -> PicketHardware.Unit? {
+        let what = "a unit such as C, V, A, W, % or rpm"
+        guard let text = text(what) else { return nil }
+        let letters = text.utf8.allSatisfy { byte in
+            !(0x30...0x39).contains(byte) && byte > 0x20 && byte != 0x7F
+                && byte != UInt8(ascii: ".")
+        }
+        guard letters, (1...12).contains(text.utf8.count) else {
+            expected(what)
+            return nil
+        }
+        return PicketHardware.Unit(symbol: Dimension.named(text).base)
     }
 }

@@ -211,7 +211,7 @@ extension Found {
 
     /// Not generic, so that it is in the program once.
     @inline(never)
-    private func wordIndex(_ known: [String]) -> Int? {
+    func wordIndex(_ known: [String]) -> Int? {
         guard let text = text(Text.list(known, "or")) else { return nil }
         if let index = known.firstIndex(of: text) { return index }
         fail(

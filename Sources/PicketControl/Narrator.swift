@@ -358,7 +358,8 @@ public struct Narrator: Equatable, Sendable {
             return "Give both nodes the same \"groups:\", then restart the agent of the node that "
                 + "changed; until then no group moves or newly starts."
         case .peerHeard:
-            return "A node that speaks is not off. Make certain that it has no power, wait until it "
+            return
+                "A node that speaks is not off. Make certain that it has no power, wait until it "
                 + "has been silent for 10 s (or for three times detect_within, where that is "
                 + "longer), and say it again."
         }

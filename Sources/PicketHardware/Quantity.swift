@@ -14,10 +14,23 @@ public enum Unit: Equatable, Sendable {
     case volts
     case amperes
     case watts
+    case ohms
     /// The register's number itself.
     case raw
     /// The configuration's own word, such as `rpm` or `%`.
     case named(String)
+
+    public init(symbol: String) {
+        switch symbol {
+        case "C": self = .celsius
+        case "V": self = .volts
+        case "A": self = .amperes
+        case "W": self = .watts
+        case "Ohm": self = .ohms
+        case "": self = .raw
+        default: self = .named(symbol)
+        }
+    }
 
     /// As it is written after the number.
     public var symbol: String {
@@ -26,6 +39,7 @@ public enum Unit: Equatable, Sendable {
         case .volts: "V"
         case .amperes: "A"
         case .watts: "W"
+        case .ohms: "Ohm"
         case .raw: ""
         case .named(let name): name
         }

@@ -22,39 +22,6 @@ public struct SensorDescription: Equatable, Sendable {
     }
 }
 
-public enum DriverDescription: Equatable, Sendable {
-    case tmp102
-    /// `bits`: 9 (LM75, LM75A) or 11 (LM75B).
-    case lm75(bits: Int)
-    /// `shunt` in ohms, above 0.
-    case ina219(measure: INA219.Measure, shunt: Double)
-    /// `scale`: what one volt at the input means, in `unit`.
-    case ads1115(input: ADS1115.Input, range: ADS1115.Range, scale: Double, unit: Unit)
-    case mcp9808
-    case sht3x(SHT3x.Measure)
-    case ina226(measure: INA219.Measure, shunt: Double)
-    case ds3231
-    case register(RegisterDescription)
-    case hwmon(HwmonDescription)
-
-    /// The unit in which limits are given.
-    public var unit: Unit {
-        switch self {
-        case .tmp102, .lm75, .mcp9808, .ds3231, .sht3x(.temperature): .celsius
-        case .sht3x(.humidity): .named("%")
-        case .ina219(let measure, _), .ina226(let measure, _):
-            switch measure {
-            case .busVoltage, .shuntVoltage: .volts
-            case .current: .amperes
-            case .power: .watts
-            }
-        case .ads1115(_, _, _, let unit): unit
-        case .register(let register): register.unit
-        case .hwmon(let hwmon): HwmonDescription.scale(of: hwmon.input)?.unit ?? .raw
-        }
-    }
-}
-
 /// How the values of one sensor are judged. Numbers are in the sensor's own unit.
 public struct SensorWatch: Equatable, Sendable {
     /// Any of them makes the level.

@@ -53,4 +53,25 @@ struct DigestTests {
     func `what must agree changes it`(old: String, new: String) throws {
         #expect(try digest(changed(old, new)) != digest(example))
     }
+
+    /// Two releases must agree of every driver, as of the example above.
+    @Test func `the digest of the drivers does not depend on the day`() throws {
+        let sensors = """
+              a: { driver: tmp102, bus: 1, address: 0x48 }
+              b: { driver: lm75, bits: 11, bus: 1, address: 0x49 }
+              c: { driver: mcp9808, bus: 1, address: 0x18 }
+              d: { driver: sht3x, measure: humidity, bus: 1, address: 0x44 }
+              e: { driver: ina219, measure: current, shunt: 10mOhm, bus: 1, address: 0x40 }
+              f: { driver: ina226, measure: power, shunt: 20mOhm, bus: 1, address: 0x41 }
+              g: { driver: ads1115, input: a1, range: 2.048V, scale: 11, unit: V, bus: 1, address: 0x4a }
+              h: { driver: ds3231, bus: 1, address: 0x68 }
+              i: { driver: register, register: 5, width: 16, byte_order: little, signed: true, mask: 0xFFF0, shift: 4, scale: 0.5, offset: -3, unit: rpm, pec: true, bus: 1, address: 0x50 }
+              j: { driver: hwmon, chip: cpu_thermal, input: temp1 }
+
+            """
+        let start = try #require(example.firstRange(of: "sensors:\n")).upperBound
+        let end = try #require(example.firstRange(of: "\nfence:")).lowerBound
+        let text = example[..<start] + sensors + example[end...]
+        #expect(try load(String(text)).get().digest(of: .sensors) == 3_733_711_342_591_438_780)
+    }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import PicketConfig
 import PicketCore
+import PicketHardware
 import Testing
 
 /// What the documentation shows must be what the reader takes.
@@ -50,6 +51,13 @@ struct DocumentationTests {
                 #expect(reference.contains(name), "\(name) of \(file).swift")
             }
         }
+    }
+
+    @Test(arguments: DriverDescription.kinds)
+    func `the reference has a row for every driver, with its keys`(kind: DriverKind) throws {
+        let rows = try text("docs/CONFIGURATION.md").split(separator: "\n")
+        let row = try #require(rows.first { $0.hasPrefix("| `\(kind.word)` |") })
+        for key in kind.keys { #expect(row.contains("`\(key)`"), "\(key)") }
     }
 
     @Test func `the shipped board file says what the library knows without it`() throws {

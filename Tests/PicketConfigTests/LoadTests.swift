@@ -19,7 +19,7 @@ struct LoadTests {
         #expect(it.sensors.map(\.name) == ["inlet", "rail5v"])
         #expect(it.sensors[0].watch.critical == [.above(75)])
         #expect(it.sensors[0].watch.plausible == -40...125)
-        #expect(it.sensors[1].driver == .ina219(measure: .busVoltage, shunt: 0.1))
+        #expect(it.sensors[1].driver == .ina219(INA219(measure: .busVoltage, shunt: 0.1)))
         #expect(it.policy.fenceLevels == [.relay(verified: true), .agent])
         guard case .relay(let relay) = it.fence[0] else { return #expect(Bool(false)) }
         #expect(relay.supplies[0].line == LineDescription(name: "RELAY_PEER", active: .low))

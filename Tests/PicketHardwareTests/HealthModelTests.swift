@@ -32,7 +32,8 @@ struct HealthModelTests {
     func sensor(_ value: Double) -> SensorMonitor {
         let watch = SensorWatch(warn: [.above(60)], critical: [.above(75)], debounce: 1)
         var monitor = SensorMonitor(
-            SensorDescription(name: "inlet", driver: .tmp102, bus: 1, address: 0x48, watch: watch),
+            SensorDescription(
+                name: "inlet", driver: .tmp102(TMP102()), bus: 1, address: 0x48, watch: watch),
             at: .at(0))
         _ = monitor.take(Sample(bits: 0, quantity: Quantity(value, .celsius)), at: .at(0))
         return monitor

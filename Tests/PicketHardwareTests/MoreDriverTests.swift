@@ -66,11 +66,11 @@ struct MoreReadingTests {
 
     @Test func `an MCP9808 is known by its maker and woken`() throws {
         var bus = FakeBus(registers: [1: [0x01, 0x00], 5: [0xC1, 0x94], 6: [0x00, 0x54]])
-        #expect(try value(.mcp9808, &bus) == Quantity(25.25, .celsius))
+        #expect(try value(.mcp9808(MCP9808()), &bus) == Quantity(25.25, .celsius))
         #expect(bus.written == [[0x01, 0x00, 0x00]])
         bus.registers[6] = [0, 0]
         #expect(throws: SensorError("MCP9808 manufacturer", .wrongDevice)) {
-            try value(.mcp9808, &bus)
+            try value(.mcp9808(MCP9808()), &bus)
         }
     }
 
@@ -78,18 +78,18 @@ struct MoreReadingTests {
         var bus = FakeBus(registers: [
             0: [0x41, 0x27], 1: [0x1F, 0x40], 2: [0x25, 0x70], 0xFE: [0x54, 0x49],
         ])
-        let power = try value(.ina226(measure: .power, shunt: 0.002), &bus)
+        let power = try value(.ina226(INA226(measure: .power, shunt: 0.002)), &bus)
         #expect(abs(power.value - 119.8) < 1e-6)
         #expect(power.unit == .watts)
         bus.registers[0xFE] = [0, 0]
         #expect(throws: SensorError("INA226 manufacturer", .wrongDevice)) {
-            try value(.ina226(measure: .power, shunt: 0.002), &bus)
+            try value(.ina226(INA226(measure: .power, shunt: 0.002)), &bus)
         }
     }
 
     @Test func `a DS3231 is never written to`() throws {
         var bus = FakeBus(registers: [0x11: [0x19, 0x40]])
-        #expect(try value(.ds3231, &bus) == Quantity(25.25, .celsius))
+        #expect(try value(.ds3231(DS3231()), &bus) == Quantity(25.25, .celsius))
         #expect(bus.written.isEmpty)
     }
 
@@ -110,7 +110,7 @@ struct MoreReadingTests {
         var delay = CountingDelay()
         var sensor = Sensor(
             SensorDescription(
-                name: "air", driver: .sht3x(.humidity), bus: 1, address: 0x44))
+                name: "air", driver: .sht3x(SHT3x(.humidity)), bus: 1, address: 0x44))
         let percent = try sensor.read(from: &bus, delay: &delay).quantity
         #expect(abs(percent.value - 74.584_573) < 1e-5)
         #expect(bus.commands == [[0x24, 0x00]])

@@ -12,7 +12,8 @@ struct RailSenseTests {
                 0: [0x39, 0x9F], 2: [UInt8(bits >> 8), UInt8(truncatingIfNeeded: bits)],
             ], faults: [nil, fault])
         let rail = SensorDescription(
-            name: "rail", driver: .ina219(measure: .busVoltage, shunt: 0.1), bus: 1, address: 0x40)
+            name: "rail", driver: .ina219(INA219(measure: .busVoltage, shunt: 0.1)), bus: 1,
+            address: 0x40)
         var sense = RailSense(
             rail, bus: bus, delay: CountingDelay(), offBelow: 0.8, onAbove: 4.5)
         return try sense.read()

@@ -143,7 +143,7 @@ struct SensorReadingTests {
     static let ina219: [UInt8: [UInt8]] = [0: [0x39, 0x9F], 1: [0x07, 0xD0], 2: [0x5D, 0x9A]]
 
     @Test func `a TMP102 is read in celsius`() throws {
-        #expect(try value(.tmp102, Self.tmp102) == Quantity(25, .celsius))
+        #expect(try value(.tmp102(TMP102()), Self.tmp102) == Quantity(25, .celsius))
     }
 
     @Test(arguments: [
@@ -155,7 +155,7 @@ struct SensorReadingTests {
     func `an INA219 measures its datasheet's example`(measure: INA219.Measure, expected: Quantity)
         throws
     {
-        let found = try value(.ina219(measure: measure, shunt: 0.002), Self.ina219)
+        let found = try value(.ina219(INA219(measure: measure, shunt: 0.002)), Self.ina219)
         #expect(abs(found.value - expected.value) < 1e-9)
         #expect(found.unit == expected.unit)
     }
@@ -171,7 +171,7 @@ struct SensorReadingTests {
         var registers = Self.ina219
         registers[2] = bytes
         #expect(
-            failure(.ina219(measure: .busVoltage, shunt: 0.1), registers)
+            failure(.ina219(INA219(measure: .busVoltage, shunt: 0.1)), registers)
                 == SensorError(register, problem))
     }
 
@@ -180,7 +180,7 @@ struct SensorReadingTests {
         var registers = Self.ina219
         registers[1] = bytes
         #expect(
-            failure(.ina219(measure: .current, shunt: 0.1), registers)
+            failure(.ina219(INA219(measure: .current, shunt: 0.1)), registers)
                 == SensorError("INA219 shunt voltage", .overflow))
     }
 
@@ -189,7 +189,7 @@ struct SensorReadingTests {
         registers[0] = [0x01, 0x9F]
         var bus = FakeBus(registers: registers)
         var delay = CountingDelay()
-        var sensor = sensor(.ina219(measure: .busVoltage, shunt: 0.1))
+        var sensor = sensor(.ina219(INA219(measure: .busVoltage, shunt: 0.1)))
         _ = try sensor.read(from: &bus, delay: &delay)
         #expect(bus.written == [[0x00, 0x39, 0x9F]])
         #expect(delay.total >= .microseconds(1_172))
@@ -197,14 +197,14 @@ struct SensorReadingTests {
 
     @Test func `another chip at a TMP102's address is not believed`() {
         #expect(
-            failure(.tmp102, [0: [0x19, 0x00], 1: [0x00, 0x00]])
+            failure(.tmp102(TMP102()), [0: [0x19, 0x00], 1: [0x00, 0x00]])
                 == SensorError("TMP102 configuration", .wrongDevice))
     }
 
     @Test func `a TMP102 in shutdown is woken`() throws {
         var bus = FakeBus(registers: [0: [0x19, 0x00], 1: [0x61, 0xA0]])
         var delay = CountingDelay()
-        var sensor = sensor(.tmp102)
+        var sensor = sensor(.tmp102(TMP102()))
         _ = try sensor.read(from: &bus, delay: &delay)
         #expect(bus.written == [[0x01, 0x60, 0xA0]])
     }
@@ -212,7 +212,7 @@ struct SensorReadingTests {
     @Test func `a TMP102 is prepared once, and again after a failure`() throws {
         var bus = FakeBus(registers: Self.tmp102)
         var delay = CountingDelay()
-        var sensor = sensor(.tmp102)
+        var sensor = sensor(.tmp102(TMP102()))
         _ = try sensor.read(from: &bus, delay: &delay)
         _ = try sensor.read(from: &bus, delay: &delay)
         #expect(delay.total == .milliseconds(35))
@@ -229,7 +229,7 @@ struct SensorReadingTests {
         var bus = FakeBus(registers: [0: [0x10, 0x00]])
         var delay = CountingDelay()
         var sensor = sensor(
-            .ads1115(input: .input2, range: .volts4_096, scale: 11, unit: .volts))
+            .ads1115(ADS1115(input: .input2, range: .volts4_096, scale: 11, unit: .volts)))
         let sample = try sensor.read(from: &bus, delay: &delay)
         #expect(bus.written == [[0x01, 0xE3, 0xE3]])
         #expect(abs(sample.quantity.value - 0.512 * 11) < 1e-9)
@@ -239,7 +239,8 @@ struct SensorReadingTests {
     func `an ADS1115 that clips is an overflow`(bytes: [UInt8]) {
         #expect(
             failure(
-                .ads1115(input: .input0, range: .volts2_048, scale: 1, unit: .volts), [0: bytes])
+                .ads1115(ADS1115(input: .input0, range: .volts2_048, scale: 1, unit: .volts)),
+                [0: bytes])
                 == SensorError("ADS1115 conversion", .overflow))
     }
 
@@ -251,7 +252,8 @@ struct SensorReadingTests {
         }
         var bus = Deaf()
         var delay = CountingDelay()
-        var sensor = sensor(.ads1115(input: .input0, range: .volts2_048, scale: 1, unit: .volts))
+        var sensor = sensor(
+            .ads1115(ADS1115(input: .input0, range: .volts2_048, scale: 1, unit: .volts)))
         #expect(throws: SensorError("ADS1115 configuration", .notReady)) {
             try sensor.read(from: &bus, delay: &delay)
         }
@@ -263,20 +265,20 @@ struct SensorReadingTests {
     ])
     func `a bus error is an error that names its register, never a value`(fault: BusError) {
         #expect(
-            failure(.lm75(bits: 9), [0: [0, 0]], faults: [fault])
+            failure(.lm75(LM75(bits: 9)), [0: [0, 0]], faults: [fault])
                 == SensorError("LM75 temperature", .bus(fault)))
         let register = RegisterDescription(register: 7, width: .bits16)
         #expect(
             failure(.register(register), [7: [0, 0]], faults: [fault])
                 == SensorError("register 7", .bus(fault)))
         #expect(
-            failure(.tmp102, Self.tmp102, faults: [nil, fault])
+            failure(.tmp102(TMP102()), Self.tmp102, faults: [nil, fault])
                 == SensorError("TMP102 temperature", .bus(fault)))
     }
 
     @Test func `too few bytes are no value`() {
         #expect(
-            failure(.lm75(bits: 9), [0: [0x19, 0]], short: true)
+            failure(.lm75(LM75(bits: 9)), [0: [0x19, 0]], short: true)
                 == SensorError("LM75 temperature", .shortAnswer))
     }
 }

@@ -25,7 +25,8 @@ struct SensorMonitorTests {
     func monitor(_ watch: SensorWatch = watch) -> SensorMonitor {
         SensorMonitor(
             SensorDescription(
-                name: "inlet", driver: .tmp102, bus: 1, address: 0x48, watch: watch), at: .at(0))
+                name: "inlet", driver: .tmp102(TMP102()), bus: 1, address: 0x48, watch: watch),
+            at: .at(0))
     }
 
     func sample(_ value: Double) -> Sample {

@@ -204,7 +204,8 @@ struct VirtualI2CTests {
 
     private func adapter() -> VirtualI2C {
         let sensor = SimulatedSensor(
-            settings: SensorDescription(name: "inlet", driver: .tmp102, bus: 1, address: 0x48),
+            settings: SensorDescription(
+                name: "inlet", driver: .tmp102(TMP102()), bus: 1, address: 0x48),
             value: 25)
         sensor.set(.stuck, at: Instant(nanoseconds: 0))
         bus.device(at: 0x48).sensors.append(sensor)

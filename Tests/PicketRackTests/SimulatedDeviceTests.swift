@@ -22,24 +22,24 @@ struct SimulatedDeviceTests {
 
     @Test(arguments: [-40.0, -0.5, 0, 25, 41.3, 95])
     func `a temperature comes back`(_ celsius: Double) throws {
-        let tmp102 = TMP102.convert(try word(device(.tmp102, celsius), 0))
+        let tmp102 = TMP102.convert(try word(device(.tmp102(TMP102()), celsius), 0))
         #expect(abs(tmp102 - celsius) < 0.2)
-        let lm75 = LM75.convert(try word(device(.lm75(bits: 9), celsius), 0), bits: 9)
+        let lm75 = LM75.convert(try word(device(.lm75(LM75(bits: 9)), celsius), 0), bits: 9)
         #expect(abs(lm75 - celsius) < 1.2)
-        let lm75b = LM75.convert(try word(device(.lm75(bits: 11), celsius), 0), bits: 11)
+        let lm75b = LM75.convert(try word(device(.lm75(LM75(bits: 11)), celsius), 0), bits: 11)
         #expect(abs(lm75b - celsius) < 0.3)
     }
 
     @Test(arguments: [0.0, 3.3, 5.08, 26])
     func `a rail's voltage comes back`(_ volts: Double) throws {
-        let rail = device(.ina219(measure: .busVoltage, shunt: 0.1), volts)
+        let rail = device(.ina219(INA219(measure: .busVoltage, shunt: 0.1)), volts)
         let found = INA219.convertBusVoltage(try word(rail, 2))
         #expect(abs(found - volts) < 0.02)
     }
 
     @Test(arguments: [-1.5, 0.25, 2])
     func `a current comes back through the shunt`(_ amperes: Double) throws {
-        let shunt = device(.ina219(measure: .current, shunt: 0.1), amperes)
+        let shunt = device(.ina219(INA219(measure: .current, shunt: 0.1)), amperes)
         let found = INA219.convertShuntVoltage(try word(shunt, 1)) / 0.1
         #expect(abs(found - amperes) < 0.05)
     }
@@ -48,7 +48,7 @@ struct SimulatedDeviceTests {
     func `an input of the converter comes back, and no other`(_ input: ADS1115.Input) throws {
         let range = ADS1115.Range.volts4_096
         let converter = device(
-            .ads1115(input: input, range: range, scale: 10, unit: .volts), 12)
+            .ads1115(ADS1115(input: input, range: range, scale: 10, unit: .volts)), 12)
         func read(_ input: ADS1115.Input) throws -> Double {
             let start = 0x8000 | input.rawValue << 12 | range.rawValue << 9 | 0x01E3
             let write = [UInt8(1), UInt8(start >> 8), UInt8(start & 0xFF)]
@@ -75,7 +75,7 @@ struct SimulatedDeviceTests {
     }
 
     @Test func `faults are those of the chip`() throws {
-        let chip = device(.tmp102, 40)
+        let chip = device(.tmp102(TMP102()), 40)
         chip.sensors[0].set(.nak, at: now)
         #expect(chip.transaction(write: [0], read: 2, at: now) == nil)
         chip.sensors[0].set(.stuck, at: now)

@@ -1,5 +1,7 @@
+internal import PicketCore
+
 /// A sensor that a driver of the kernel reads (Linux Documentation/hwmon/sysfs-interface.rst).
-public struct HwmonDescription: Equatable, Sendable {
+public struct HwmonDescription: SensorDriver {
     /// The device's name as /sys/class/hwmon/hwmonN/name has it; `nil`: the device at the sensor's
     /// bus and address.
     public var chip: String?
@@ -9,6 +11,35 @@ public struct HwmonDescription: Equatable, Sendable {
     public init(chip: String?, input: String) {
         self.chip = chip
         self.input = input
+    }
+
+    public static var word: String { "hwmon" }
+    public static var keys: [String] { ["chip", "input"] }
+    public static var number: UInt8 { 10 }
+    public var unit: Unit { Self.scale(of: input)?.unit ?? .raw }
+    /// With a chip, it is one of the kernel's, wherever that is.
+    public var isOnBus: Bool { chip == nil }
+    public var hwmonInput: String? { input }
+    public var grain: Double { 0.01 }
+
+    public static func configured<S: DriverSettings>(by settings: S) -> (driver: Self?, unit: Unit)
+    {
+        let inputs = "temp1, in1, curr1, power1, fan1 or humidity1"
+        let chip = settings["chip"].map { $0.line("what /sys/class/hwmon/hwmonN/name says") }
+        let found = settings.required("input", inputs)
+        guard let found, let input = found.name() else { return (nil, .raw) }
+        guard scale(of: input) != nil else {
+            found.expected(inputs)
+            return (nil, .raw)
+        }
+        if case .some(.none) = chip { return (nil, .raw) }
+        let description = Self(chip: chip ?? nil, input: input)
+        return (description, description.unit)
+    }
+
+    public func add<D: SettingsDigest>(to digest: inout D) {
+        digest.add(chip ?? "")
+        digest.add(input)
     }
 
     /// What the number in the file is to be divided by, and what it then is.
@@ -33,30 +64,20 @@ public struct HwmonDescription: Equatable, Sendable {
     public static let noBus = 256
 
     /// On a simulated rack: four bytes of register 0.
-    func read<B: Bus & ~Copyable>(_ bus: inout B, _ address: UInt8) throws(SensorError) -> Sample {
+    public func read<B: Bus & ~Copyable, D: Delay & ~Copyable>(
+        _ bus: inout B, _ address: UInt8, _ delay: inout D
+    ) throws(SensorError) -> Sample {
         let register = Register(0, input)
         let bytes = try register.read(&bus, address, 4)
         var number: UInt32 = 0
         for byte in bytes { number = number << 8 | UInt32(byte) }
         return sample(Int64(Int32(bitPattern: number)))
     }
-}
 
-extension DriverDescription {
-    /// Where the kernel's driver shows what this one would read; `nil`: nowhere.
-    public var hwmonInput: String? {
-        switch self {
-        case .tmp102, .lm75, .mcp9808, .ds3231, .sht3x(.temperature): "temp1"
-        case .sht3x(.humidity): "humidity1"
-        case .ina219(let measure, _), .ina226(let measure, _):
-            switch measure {
-            case .shuntVoltage: "in0"
-            case .busVoltage: "in1"
-            case .current: "curr1"
-            case .power: "power1"
-            }
-        case .hwmon(let hwmon): hwmon.input
-        case .ads1115, .register: nil
-        }
+    public static func content(of register: UInt8, _ chip: SimulatedChip) -> [UInt8] {
+        guard case .hwmon(let sensor) = chip.measured.first?.driver else { return [] }
+        let number = (chip.value * (scale(of: sensor.input)?.divisor ?? 1)).rounded()
+        let clipped = Int32(max(-2e9, min(2e9, number)))
+        return SimulatedChip.bytes(UInt32(bitPattern: clipped), count: 4)
     }
 }

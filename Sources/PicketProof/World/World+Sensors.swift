@@ -49,13 +49,14 @@ extension Chip {
     static let interval: Int64 = 500_000_000
     static let descriptions = [
         SensorDescription(
-            name: "inlet", driver: .tmp102, bus: 0, address: 0x48,
+            name: "inlet", driver: .tmp102(TMP102()), bus: 0, address: 0x48,
             watch: SensorWatch(
                 warn: [.above(60)], critical: [.above(75)], hysteresis: 3, debounce: 3,
                 interval: Duration(nanoseconds: interval), staleAfter: .seconds(2),
                 plausible: -20...110, stuckAfter: .seconds(5))),
         SensorDescription(
-            name: "rail", driver: .ina219(measure: .busVoltage, shunt: 0.1), bus: 1, address: 0x40,
+            name: "rail", driver: .ina219(INA219(measure: .busVoltage, shunt: 0.1)), bus: 1,
+            address: 0x40,
             watch: SensorWatch(
                 warn: [.below(4.8)], critical: [.below(4.6)], hysteresis: 0.08, debounce: 3,
                 interval: Duration(nanoseconds: interval), staleAfter: .seconds(2),
@@ -97,7 +98,7 @@ extension Chip {
         let value: Double
         switch fault {
         case .nak, .hang, .wild: return
-        case .stuck: value = index == 0 ? Double(bits >> 4) / 16 : Double(bits >> 3) * 0.004
+        case .stuck: value = index == 0 ? TMP102.convert(bits) : INA219.convertBusVoltage(bits)
         case nil, .critical, .warn, .flutter, .glitch: value = self.value(index, at: now)
         }
         guard watch.plausible!.contains(value) else { return }
@@ -133,26 +134,22 @@ private struct ChipBus: Bus {
         if chip.fault == .nak { throw .nak(address: address) }
         let register = write.first ?? 0
         guard count == 2 else { return [UInt8](repeating: 0, count: count) }
-        let bits: UInt16
-        switch (index, register) {
-        case (0, 0): bits = measured()
-        case (0, _): bits = 0x60A0
-        case (_, 2): bits = measured()
-        default: bits = 0x399F
-        }
-        return [UInt8(bits >> 8), UInt8(bits & 0xFF)]
+        if register == (index == 0 ? 0 : 2) { return measured(register) }
+        return content(of: register)
     }
 
-    /// TMP102: 0.0625 °C in the upper twelve bits. INA219: 4 mV in the upper thirteen, and the flag
-    /// of a complete conversion.
-    private mutating func measured() -> UInt16 {
-        if chip.fault == .stuck, chip.bits != 0 { return chip.bits }
-        let value = chip.value(index, at: now)
-        chip.bits =
-            index == 0
-            ? UInt16(bitPattern: Int16((value * 16).rounded())) << 4
-            : UInt16((value / 0.004).rounded()) << 3 | 0b10
-        return chip.bits
+    private mutating func measured(_ register: UInt8) -> [UInt8] {
+        if chip.fault != .stuck || chip.bits == 0 {
+            let bytes = content(of: register)
+            chip.bits = UInt16(bytes[0]) << 8 | UInt16(bytes[1])
+        }
+        return [UInt8(chip.bits >> 8), UInt8(chip.bits & 0xFF)]
+    }
+
+    private func content(of register: UInt8) -> [UInt8] {
+        let driver = Chip.descriptions[index].driver
+        let simulated = SimulatedChip([(driver, chip.value(index, at: now))])
+        return driver.content(of: register, simulated)
     }
 }
 

@@ -4,6 +4,7 @@ import Foundation
 import PicketConfig
 import PicketHardware
 import PicketLinux
+import PicketText
 
 struct InitCommand: PicketCommand {
     static let configuration = CommandConfiguration(
@@ -155,12 +156,12 @@ struct MachineDraft {
         for address in UInt8(0x08)...0x77 {
             do throws(BusError) {
                 _ = try bus.transaction(address: address, write: [], read: 1)
-                lines.append("#   0x\(String(address, radix: 16)): \(identify(address, &bus))")
+                lines.append("#   \(Text.address(address)): \(identify(address, &bus))")
             } catch {
                 switch error {
                 case .claimed:
                     lines.append(
-                        "#   0x\(String(address, radix: 16)): a driver of the kernel has it")
+                        "#   \(Text.address(address)): a driver of the kernel has it")
                 case .timeout, .vanished: return lines + ["#   the bus does not answer"]
                 case .nak, .arbitrationLost, .other: continue
                 }
@@ -172,22 +173,18 @@ struct MachineDraft {
     /// By the registers that hold an identity, where no other kind of chip takes a register's
     /// number for something to be done.
     private func identify(_ address: UInt8, _ bus: inout I2CBus) -> String {
-        func word(_ register: UInt8) -> UInt16? {
-            guard let bytes = try? bus.transaction(address: address, write: [register], read: 2)
-            else { return nil }
-            return UInt16(bytes[0]) << 8 | UInt16(bytes[1])
+        let known = DriverDescription.recognised(at: address) { register in
+            let bytes = try? bus.transaction(address: address, write: [register], read: 2)
+            return bytes.map { UInt16($0[0]) << 8 | UInt16($0[1]) }
         }
-        switch address {
-        case 0x18...0x1F where word(0x06) == 0x0054: return "mcp9808"
-        case 0x40...0x4F where word(0xFE) == 0x5449: return "ina226"
-        case 0x40...0x4F where word(0x00) == 0x399F: return "ina219, as after power-on"
-        case 0x48...0x4B where (word(0x01) ?? 0) & 0x6000 == 0x6000: return "tmp102, most likely"
-        case 0x44, 0x45: return "answers; sht3x has this address"
-        case 0x48...0x4F: return "answers; lm75, ads1115 have this address"
-        case 0x68: return "answers; ds3231 has this address"
-        case 0x20...0x27: return "answers; pcf8574, mcp23017 have this address"
-        default: return "answers"
-        }
+        if let known { return known.word + (known.identity?.doubt.map { ", \($0)" } ?? "") }
+        // These cannot be told from others.
+        var possible = DriverDescription.kinds
+            .filter { $0.identity == nil && $0.canBe(at: address) }.map { $0.word }
+        if (0x20...0x27).contains(address) { possible += ["pcf8574", "mcp23017"] }
+        if possible.isEmpty { return "answers" }
+        return
+            "answers; \(Text.joined(possible)) \(possible.count == 1 ? "has" : "have") this address"
     }
 
     // MARK: Relays

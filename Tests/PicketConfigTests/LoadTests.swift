@@ -96,7 +96,7 @@ struct LoadTests {
                 p.yaml:8:13: pair.nodes.west.linsk: unknown key; did you mean links?
                 p.yaml:9:11: watchdog: found "10s", expected a timeout, as { timeout: 10s }, or none
                 p.yaml:10:1: sensor: unknown key; did you mean sensors?
-                p.yaml:12:20: sensors.inlet.driver: found "tmp101", expected tmp102, lm75, mcp9808, sht3x, ina219, ina226, ads1115, ds3231, register or hwmon; did you mean tmp102?
+                p.yaml:12:20: sensors.inlet.driver: found "tmp101", expected tmp102, tmp117, lm75, mcp9808, sht3x, ina219, ina226, ads1115, ds3231, register or hwmon; did you mean tmp102?
                 p.yaml:13:11: sensors.outlet.bus: missing; expected the N of /dev/i2c-N
                 p.yaml:13:38: sensors.outlet.address: found "48", expected an I2C address in hexadecimal, 0x08 to 0x77
                 p.yaml:13:48: sensors.outlet.warn: found "60C", expected a threshold: ">60C" or "<60C"

@@ -15,6 +15,17 @@ struct MoreConversionTests {
         #expect(MCP9808.convert(code) == celsius)
     }
 
+    /// SNOSD82, table "16-Bit Temperature Data Format": 7.8125 m°C a step.
+    @Test(
+        arguments: [
+            (0x8000, -256), (0xF380, -25), (0xFFF0, -0.125), (0xFFFF, -0.007_812_5), (0x0000, 0),
+            (0x0001, 0.007_812_5), (0x0010, 0.125), (0x0080, 1), (0x0C80, 25), (0x3200, 100),
+            (0x7FFF, 255.992_187_5),
+        ] as [(UInt16, Double)])
+    func `a TMP117 code is its datasheet's temperature`(code: UInt16, celsius: Double) {
+        #expect(TMP117.convert(code) == celsius)
+    }
+
     /// DS3231, 19-5170 Rev. 10, p. 15: "00011001 01b = +25.25 °C"; ten bits, left-aligned.
     @Test(
         arguments: [
@@ -72,6 +83,24 @@ struct MoreReadingTests {
         #expect(throws: SensorError("MCP9808 manufacturer", .wrongDevice)) {
             try value(.mcp9808(MCP9808()), &bus)
         }
+    }
+
+    @Test func `a TMP117 is known by its identification, of any revision, and woken`() throws {
+        var bus = FakeBus(registers: [0: [0x0C, 0x80], 1: [0x06, 0x20], 0x0F: [0x11, 0x17]])
+        #expect(try value(.tmp117(TMP117()), &bus) == Quantity(25, .celsius))
+        #expect(bus.written == [[0x01, 0x02, 0x20]])
+        bus.registers[0x0F] = [0x07, 0x54]
+        #expect(throws: SensorError("TMP117 identification", .wrongDevice)) {
+            try value(.tmp117(TMP117()), &bus)
+        }
+    }
+
+    @Test func `a TMP117 that has converted nothing since power-on gives no number`() {
+        var bus = FakeBus(registers: [0: [0x80, 0x00], 1: [0x02, 0x20], 0x0F: [0x01, 0x17]])
+        #expect(throws: SensorError("TMP117 temperature", .notReady)) {
+            try value(.tmp117(TMP117()), &bus)
+        }
+        #expect(bus.written.isEmpty)
     }
 
     @Test func `an INA226 is known by its maker, and multiplies its datasheet's example`() throws {

@@ -24,6 +24,8 @@ struct SimulatedDeviceTests {
     func `a temperature comes back`(_ celsius: Double) throws {
         let tmp102 = TMP102.convert(try word(device(.tmp102(TMP102()), celsius), 0))
         #expect(abs(tmp102 - celsius) < 0.2)
+        let tmp117 = TMP117.convert(try word(device(.tmp117(TMP117()), celsius), 0))
+        #expect(abs(tmp117 - celsius) < 0.02)
         let lm75 = LM75.convert(try word(device(.lm75(LM75(bits: 9)), celsius), 0), bits: 9)
         #expect(abs(lm75 - celsius) < 1.2)
         let lm75b = LM75.convert(try word(device(.lm75(LM75(bits: 11)), celsius), 0), bits: 11)

@@ -4,6 +4,7 @@ internal import PicketCore
 
 public enum DriverDescription: Equatable, Sendable {
     case tmp102(TMP102)
+    case tmp117(TMP117)
     case lm75(LM75)
     case mcp9808(MCP9808)
     case sht3x(SHT3x)
@@ -17,6 +18,7 @@ public enum DriverDescription: Equatable, Sendable {
     /// In the order in which people are shown them.
     static func each<V: DriverKindVisitor>(_ visitor: inout V) {
         visitor.visit(TMP102.self, DriverDescription.tmp102)
+        visitor.visit(TMP117.self, DriverDescription.tmp117)
         visitor.visit(LM75.self, DriverDescription.lm75)
         visitor.visit(MCP9808.self, DriverDescription.mcp9808)
         visitor.visit(SHT3x.self, DriverDescription.sht3x)
@@ -31,6 +33,7 @@ public enum DriverDescription: Equatable, Sendable {
     func visit<V: DriverVisitor>(_ visitor: inout V) -> V.Answer {
         switch self {
         case .tmp102(let driver): visitor.visit(driver)
+        case .tmp117(let driver): visitor.visit(driver)
         case .lm75(let driver): visitor.visit(driver)
         case .mcp9808(let driver): visitor.visit(driver)
         case .sht3x(let driver): visitor.visit(driver)
@@ -49,6 +52,7 @@ public enum DriverDescription: Equatable, Sendable {
     ) throws(SensorError) -> Sample {
         switch self {
         case .tmp102(let driver): try driver.sample(&bus, address, &delay, preparing)
+        case .tmp117(let driver): try driver.sample(&bus, address, &delay, preparing)
         case .lm75(let driver): try driver.sample(&bus, address, &delay, preparing)
         case .mcp9808(let driver): try driver.sample(&bus, address, &delay, preparing)
         case .sht3x(let driver): try driver.sample(&bus, address, &delay, preparing)

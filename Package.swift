@@ -127,7 +127,7 @@ if !embedded {
             name: "picket-sim",
             dependencies: ["PicketCore", "PicketProof", argumentParser],
             swiftSettings: strict),
-        tests("PicketCoreTests", ["PicketCore"]),
+        tests("PicketCoreTests", ["PicketCore", "PicketWire"]),
         tests("PicketWireTests", ["PicketWire", "PicketCore"]),
         tests("PicketTextTests", ["PicketText", "PicketCore"]),
         tests(

@@ -50,11 +50,15 @@ public struct Message: Equatable, Sendable {
         public static let fenceMe = Flags(rawValue: 1 << 4)
         /// The sender agrees to the pause that the peer asked for.
         public static let pauseAgreed = Flags(rawValue: 1 << 5)
-        /// The sender has real-time priority and locked memory.
-        public static let realTime = Flags(rawValue: 1 << 6)
+        // Bit 6 stays free: agents of 0.1.0 know it as a flag that nobody ever set or read.
         /// The life before this session of the receiver's ended by the sender's fence. Said for
         /// people: no rule of the pair looks at it.
         public static let fencedYou = Flags(rawValue: 1 << 7)
+
+        /// Every flag there is. One that is missing here is refused by the codec when it is sent.
+        public static let all: Flags = [
+            .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou,
+        ]
     }
 
     /// Where the sender is in its life (ARCHITECTURE, "Coming and going").
@@ -144,6 +148,9 @@ public struct GroupReport: Equatable, Sendable {
         public static let running = Flags(rawValue: 1 << 3)
         /// With `granting`: the move was not the operator's word, and counts against the budget.
         public static let automatic = Flags(rawValue: 1 << 4)
+
+        /// Every flag there is. One that is missing here is refused by the codec when it is sent.
+        public static let all: Flags = [.eligible, .wanted, .failback, .running, .automatic]
     }
 
     /// The state of the standby's copy, as the sender's own probe tells it.

@@ -12,18 +12,23 @@
 ///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
 ///                flags u8, sync u8
 ///     3  keys    number u8, ids u32: the pair's keys that the sender accepts
-internal import PicketCore
+package import PicketCore
 
 /// The ids of the one or two keys that a node accepts, in the order of its configuration, the
 /// newest first; 0 for none.
-struct KeyIDs: Equatable {
-    var first: UInt32 = 0
-    var second: UInt32 = 0
+package struct KeyIDs: Equatable {
+    package var first: UInt32
+    package var second: UInt32
+
+    package init(first: UInt32 = 0, second: UInt32 = 0) {
+        self.first = first
+        self.second = second
+    }
 
     func contains(_ id: UInt32) -> Bool { id != 0 && (id == first || id == second) }
 }
 
-enum Codec {
+package enum Codec {
     /// Times, durations and sequence numbers beyond this are damage. It leaves the core room to
     /// add two of them.
     static let greatest: UInt64 = 1 << 62 - 1
@@ -35,23 +40,18 @@ enum Codec {
     }
     private static let stateLength = 66
     private static let entryLength = 11
-    private static let knownFlags: Message.Flags = [
-        .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .realTime,
-        .fencedYou,
-    ]
-    private static let knownGroupFlags: GroupReport.Flags = [
-        .eligible, .wanted, .failback, .running,
-    ]
 
-    struct Body: Equatable {
-        var message: Message
-        var keys: KeyIDs
+    package struct Body: Equatable {
+        package var message: Message
+        package var keys: KeyIDs
     }
 
     // MARK: Encoding
 
     /// Writes the body, which replaces what was in `bytes`. False if a peer would refuse it.
-    static func encode(_ message: Message, keys: KeyIDs, into bytes: inout [UInt8]) -> Bool {
+    package static func encode(
+        _ message: Message, keys: KeyIDs, into bytes: inout [UInt8]
+    ) -> Bool {
         guard isEncodable(message) else { return false }
         bytes.removeAll(keepingCapacity: true)
         bytes.write(Tag.state)
@@ -97,12 +97,13 @@ enum Codec {
         bytes.write(message.groupsDigest)
     }
 
-    private static func isEncodable(_ message: Message) -> Bool {
+    /// Whether a peer of this version reads the message as it is.
+    package static func isEncodable(_ message: Message) -> Bool {
         message.sequence > 0 && message.sequence <= greatest && message.acknowledged <= greatest
             && isSound(message.sentAt.nanoseconds) && isSound(message.echo.nanoseconds)
             && isSound(message.pause.nanoseconds) && message.health <= 100
-            && message.groups.count <= Limits.groups
-            && message.groups.allSatisfy { $0.term <= Term.highest }
+            && message.flags.isSubset(of: .all) && message.groups.count <= Limits.groups
+            && message.groups.allSatisfy { $0.term <= Term.highest && $0.flags.isSubset(of: .all) }
     }
 
     private static func isSound(_ nanoseconds: Int64) -> Bool {
@@ -112,7 +113,7 @@ enum Codec {
     // MARK: Decoding
 
     /// Reads the body in `bytes[range]` of the message with this sequence number.
-    static func decode(
+    package static func decode(
         _ bytes: [UInt8], _ range: Range<Int>, sequence: UInt64
     ) throws(Drop) -> Body {
         var reader = ByteReader(bytes, range)
@@ -151,7 +152,7 @@ enum Codec {
         message.sentAt = Instant(nanoseconds: try time(&reader))
         message.echo = Instant(nanoseconds: try time(&reader))
         let flags = Message.Flags(rawValue: try reader.take())
-        message.flags = flags.intersection(knownFlags)
+        message.flags = flags.intersection(.all)
         guard let phase = Message.Phase(rawValue: try reader.take()) else { throw .unknownPhase }
         message.phase = phase
         message.health = try reader.take()
@@ -200,7 +201,7 @@ enum Codec {
             throw .unknownSync
         }
         return GroupReport(
-            role: role, term: term, flags: flags.intersection(knownGroupFlags), sync: sync)
+            role: role, term: term, flags: flags.intersection(.all), sync: sync)
     }
 
     static func decodeKeys(_ reader: inout ByteReader) throws(Drop) -> KeyIDs {

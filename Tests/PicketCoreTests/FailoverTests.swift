@@ -315,6 +315,20 @@ struct FailoverTests {
         #expect(world.fences.isEmpty)
     }
 
+    @Test func `both nodes count an automatic move`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        for (unfit, fit) in [(world.low, world.high), (world.high, world.low)] {
+            world.handle(.health(Health(score: 0)), on: unfit)
+            world.run(for: .seconds(1))
+            #expect(world.holder() == fit.id)
+            world.handle(.health(Health(score: 100)), on: unfit)
+            world.run(for: .seconds(1))
+        }
+        for node in world.nodes { #expect(node.machine?.memory.moves.count == 2) }
+        #expect(world.violations.isEmpty)
+    }
+
     @Test func `a restarted agent keeps its group after an agreed pause`() {
         let world = SmallWorld()
         world.low.supervised = true

@@ -1,6 +1,8 @@
 /// Two machines, their clocks, disks, relays, resources and the network between them: enough of a
 /// world to tell stories in. Everything is drawn from one seed.
 
+import PicketWire
+
 @testable import PicketCore
 
 struct Random {
@@ -392,6 +394,10 @@ final class SmallWorld {
         let target = other(node)
         let from = node.session
         let seal = node.knownPeer
+        guard let message = carried(message) else {
+            violations.append("\(node.id) sends what no peer reads")
+            return
+        }
         for index in links[0].indices where set.contains(index) {
             let link = links[Int(node.id.rawValue)][index]
             if link.cut || random.chance(link.lossPercent) { continue }
@@ -405,6 +411,13 @@ final class SmallWorld {
                 }
             }
         }
+    }
+
+    /// The message as the codec writes it and reads it again: what it loses, every story loses.
+    private func carried(_ message: Message) -> Message? {
+        var bytes: [UInt8] = []
+        guard Codec.encode(message, keys: KeyIDs(first: 1), into: &bytes) else { return nil }
+        return try? Codec.decode(bytes, 0..<bytes.count, sequence: message.sequence).message
     }
 
     private func deliver(

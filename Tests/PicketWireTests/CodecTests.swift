@@ -88,6 +88,8 @@ struct CodecTests {
             Message(sequence: 1, echo: .distantFuture), Message(sequence: 1, groups: [group]),
             Message(sequence: 1, pause: .nanoseconds(-1)),
             Message(sequence: 1, groups: Array(repeating: GroupReport(), count: 17)),
+            Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 6)),
+            Message(sequence: 1, groups: [GroupReport(flags: GroupReport.Flags(rawValue: 1 << 7))]),
         ]
         for message in refused {
             #expect(!Codec.encode(message, keys: KeyIDs(first: 1), into: &bytes))

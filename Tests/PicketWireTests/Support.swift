@@ -37,7 +37,8 @@ extension Message {
         message.heardOn = LinkSet(bits: UInt8.random(in: 0...255, using: &random))
         message.sentAt = Instant(nanoseconds: Int64(random.next() & Codec.greatest))
         message.echo = Instant(nanoseconds: Int64(random.next() & Codec.greatest))
-        message.flags = Flags(rawValue: UInt16.random(in: 0..<128, using: &random))
+        message.flags = Flags(rawValue: UInt16.random(in: 0...(.max), using: &random))
+            .intersection(.all)
         message.phase = Phase.allCases.randomElement(using: &random)!
         message.health = UInt8.random(in: 0...100, using: &random)
         message.watchdogMilliseconds = UInt32.random(in: 0...(.max), using: &random)
@@ -50,7 +51,8 @@ extension Message {
             GroupReport(
                 role: GroupReport.Role.allCases.randomElement(using: &random)!,
                 term: Term(random.next() >> 1),
-                flags: GroupReport.Flags(rawValue: UInt8.random(in: 0..<16, using: &random)),
+                flags: GroupReport.Flags(rawValue: UInt8.random(in: 0...(.max), using: &random))
+                    .intersection(.all),
                 sync: GroupReport.SyncState.allCases.randomElement(using: &random)!)
         }
         return message

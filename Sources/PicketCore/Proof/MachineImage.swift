@@ -62,7 +62,7 @@ extension Machine {
         image.put(age: late)
         write(contact, late: late, to: &image, mine: mine, live: live)
         image.put(contactState.rawValue)
-        image.put(UInt8(truncatingIfNeeded: peerSession?.value ?? 0))
+        image.put(UInt8(peerSession?.value ?? 0))
         // Asked only whether it is longer ago than `deadAfter`.
         let patience = policy.timing.deadAfter + .nanoseconds(image.step + 1)
         image.put(past: max(metAt, Instant(nanoseconds: image.now) - patience))
@@ -74,7 +74,7 @@ extension Machine {
                 isPresent: isPresent, hasSeen: peer.seenGeneration == generation)
         }
         image.put(UInt8(banned.count))
-        for session in banned { image.put(UInt8(truncatingIfNeeded: session.value)) }
+        for session in banned { image.put(UInt8(session.value)) }
         image.put(
             sequenceAtVerification == .max
                 ? 255 : UInt8(mine.rank(sequenceAtVerification)))
@@ -161,7 +161,7 @@ extension Machine {
         if let saveRetryAt { image.put(until: saveRetryAt) }
         image.put(health.score)
         image.put(receipt.map { $0.proof.rawValue } ?? 0)
-        if let receipt { image.put(UInt8(truncatingIfNeeded: receipt.session?.value ?? 0)) }
+        if let receipt { image.put(UInt8(receipt.session?.value ?? 0)) }
         image.put(pausing != nil)
         if let pausing {
             image.put(until: pausing.until)
@@ -296,14 +296,20 @@ extension Message {
         to image: inout ImageWriter, sequence: UInt64, acknowledged: UInt64, isPresent: Bool,
         hasSeen: Bool
     ) {
+        precondition(
+            flags.rawValue < 1 << 8 && phase.rawValue < 1 << 4,
+            "a flag or a phase that the image has no bit for")
         image.put(UInt8(sequence))
         image.put(UInt8(acknowledged))
-        image.put(UInt8(truncatingIfNeeded: flags.rawValue))
+        image.put(UInt8(flags.rawValue))
         image.put(phase.rawValue | (isPresent ? 16 : 0) | (hasSeen ? 32 : 0))
         image.put(health)
         if pause != .zero || phase == .pausing { image.put(age: pause.nanoseconds) }
         image.put(UInt8(groups.count))
         for group in groups {
+            precondition(
+                group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 5,
+                "a role or a flag that the image has no bit for")
             image.put(group.role.rawValue | group.flags.rawValue << 3)
             image.put(group.term)
         }
@@ -361,7 +367,7 @@ extension FenceState {
         case .idle: image.put(0)
         case .ordered(let order):
             image.put(1)
-            image.put(UInt8(truncatingIfNeeded: order.session?.value ?? 0))
+            image.put(UInt8(order.session?.value ?? 0))
             image.put(order.cause.rawValue)
             image.put(UInt8(order.level))
             image.put(past: order.at + order.stood)

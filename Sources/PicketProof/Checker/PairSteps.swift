@@ -1,6 +1,7 @@
 /// What can happen next, and what comes of it.
 
 import PicketCore
+internal import PicketWire
 
 /// One thing that happens at one instant: kind, node, and which one of several.
 struct Step: Equatable {
@@ -427,6 +428,7 @@ extension PairState {
         message.sentAt = Instant(nanoseconds: 0)
         message.echo = Instant(nanoseconds: 0)
         message.heardOn = .none
+        if !Codec.isEncodable(message) { self.report("S6", "\(id) sends what no peer reads") }
         if !self[id].knownToCore {
             message.acknowledged = 0
             message.seenGeneration = 0

@@ -36,6 +36,11 @@ extension World {
                 || agent.heardSession == theirs && isMutual(node, agent, theirs))
         let packet: Packet
         if plain {
+            // As the channel does, which reads every sound message as it was written.
+            guard Codec.isEncodable(message) else {
+                violate("S6", "a message could not be encoded")
+                return
+            }
             packet = self.packet(
                 to: 1 - node.index, from: agent.session, sealedFor: theirs, plain: message)
         } else {

@@ -6,6 +6,9 @@
 /// wall clock; where that clock fell meanwhile, they count as now, which errs towards a budget
 /// spent.
 ///
+/// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): what it lacks has the
+/// value of a node that never wrote anything, and a line of an unknown kind is skipped.
+///
 ///     picket-memory 1
 ///     alone 0
 ///     maintenance 0
@@ -32,8 +35,7 @@ public struct MemoryFile: Sendable {
 
     /// What the last life of the agent remembered; `nil` where there was none.
     ///
-    /// - Throws: `FileError.refused` if the file is damaged, of another version, or holds what
-    ///   this version does not know.
+    /// - Throws: `FileError.refused` if the file is damaged or has another title.
     public mutating func load(now: Instant, wall: Int64) throws(FileError) -> Memory? {
         let bytes: [UInt8]?
         do throws(SystemError) { bytes = try DurableFile.read(path) } catch {
@@ -64,31 +66,32 @@ public struct MemoryFile: Sendable {
         return memory
     }
 
+    /// False for a line of a known kind that does not say what such a line says.
     private mutating func take(
         _ line: [String], into memory: inout Memory, now: Instant, wall: Int64
     ) -> Bool {
-        if line.count == 2, line[0] == "alone" || line[0] == "maintenance" {
-            guard line[1] == "0" || line[1] == "1" else { return false }
+        switch line.first {
+        case "alone", "maintenance":
+            guard line.count == 2, line[1] == "0" || line[1] == "1" else { return false }
             if line[0] == "alone" { memory.alone = line[1] == "1" }
             if line[0] == "maintenance" { memory.maintenance = line[1] == "1" }
-            return true
-        }
-        if line.count == 2, line[0] == "fence" || line[0] == "move" {
-            guard let at = Int64(line[1]) else { return false }
+        case "fence", "move":
+            guard line.count == 2, let at = Int64(line[1]) else { return false }
             let (age, overflow) = wall.subtractingReportingOverflow(at)
             let instant = now - Duration(nanoseconds: overflow ? 0 : max(0, age))
             if line[0] == "fence" { memory.fences.append(instant) }
             if line[0] == "move" { memory.moves.append(instant) }
-            return true
-        }
-        guard line.count == 4, line[0] == "group", let term = UInt64(line[2]),
-            Term(term) <= .highest, let holder = MemoryFile.holder(line[3])
-        else { return false }
-        let stored = GroupMemory(term: Term(term), holder: holder)
-        if let index = groups.firstIndex(of: line[1]) {
-            memory.groups[index] = stored
-        } else {
-            others.append((line[1], stored))
+        case "group":
+            guard line.count == 4, let term = UInt64(line[2]), Term(term) <= .highest,
+                let holder = MemoryFile.holder(line[3])
+            else { return false }
+            let stored = GroupMemory(term: Term(term), holder: holder)
+            if let index = groups.firstIndex(of: line[1]) {
+                memory.groups[index] = stored
+            } else {
+                others.append((line[1], stored))
+            }
+        default: break
         }
         return true
     }

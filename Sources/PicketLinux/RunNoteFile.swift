@@ -1,6 +1,8 @@
 /// The core's `RunNote` under /run: what this agent runs and knows, for an agent that is
 /// restarted on a node that did not reboot. It lies on tmpfs and is written at once, by the loop.
 ///
+/// The next agent may be an older or a newer one, as for the state file (MemoryFile.swift).
+///
 ///     picket-run 1
 ///     boot 6f1c…
 ///     contact 1
@@ -65,36 +67,29 @@ public struct RunNoteFile: Sendable {
         return loaded
     }
 
+    /// False for a line of a known kind that does not say what such a line says.
     private func take(_ line: [String], into loaded: inout Loaded) -> Bool {
-        if line.count == 2, line[0] == "boot" { return true }
-        if line.count == 2, line[0] == "contact" {
-            loaded.note.contact = line[1] == "1"
-            return true
-        }
-        if line == ["word", "1"] {
-            loaded.note.word = true
-            return true
-        }
-        if line == ["maintenance", "0"] || line == ["maintenance", "1"] {
-            loaded.note.maintenance = line[1] == "1"
-            return true
-        }
-        if line.count == 2, line[0] == "offset", let offset = Int64(line[1]) {
+        switch line.first {
+        case "contact", "word", "maintenance":
+            guard line.count == 2, line[1] == "0" || line[1] == "1" else { return false }
+            if line[0] == "contact" { loaded.note.contact = line[1] == "1" }
+            if line[0] == "word" { loaded.note.word = line[1] == "1" }
+            if line[0] == "maintenance" { loaded.note.maintenance = line[1] == "1" }
+        case "offset":
+            guard line.count == 2, let offset = Int64(line[1]) else { return false }
             loaded.note.clockOffset = Duration(nanoseconds: offset)
-            return true
-        }
-        guard line.count == 3, let term = UInt64(line[2]) else { return false }
-        let index = groups.firstIndex(of: line[1])
-        switch line[0] {
-        case "holding":
-            if let index {
-                loaded.note.holdings.append(Holding(group: index, term: Term(term)))
+        case "holding", "term":
+            guard line.count == 3, let value = UInt64(line[2]) else { return false }
+            let term = Term(value)
+            let index = groups.firstIndex(of: line[1])
+            if line[0] == "term" {
+                if let index { loaded.note.terms[index] = term }
+            } else if let index {
+                loaded.note.holdings.append(Holding(group: index, term: term))
             } else {
                 loaded.unknown.append(line[1])
             }
-        case "term":
-            if let index { loaded.note.terms[index] = Term(term) }
-        default: return false
+        default: break
         }
         return true
     }

@@ -66,7 +66,7 @@ struct MemoryFileTests {
     }
 
     @Test(arguments: [
-        "picket-memory 2\n", "picket-memory 1\nunheard of\n", "picket-memory 1\nalone 2\n",
+        "picket-memory 2\n", "picket-memory 1\nalone 2\n", "picket-memory 1\nfence\n",
         "picket-memory 1\ngroup a -1 me\n", "picket-memory 1\ngroup a 1 them\n",
         "picket-memory 1\ngroup a 9223372036854775809 me\n",
     ])
@@ -75,6 +75,31 @@ struct MemoryFileTests {
         #expect(throws: FileError.self) {
             try file.decode(SealedText.seal(text), now: now, wall: wall)
         }
+    }
+
+    /// As 0.1.0 wrote it. What an agent writes today, that release must read: it refuses a file with a
+    /// line that it does not know.
+    @Test func `the file is as 0.1.0 had it`() throws {
+        let text = """
+            picket-memory 1
+            alone 1
+            maintenance 1
+            group a 7 me
+            group b 9 peer
+            fence 1763999000000000000
+            move 1763999500000000000
+
+            """
+        var file = MemoryFile(path: "", groups: ["a", "b"])
+        #expect(try file.decode(SealedText.seal(text), now: now, wall: wall) == memory)
+        #expect(file.encode(memory, now: now, wall: wall) == SealedText.seal(text))
+    }
+
+    @Test func `a newer agent may have added lines, and an older one lacked some`() throws {
+        var file = MemoryFile(path: "", groups: ["a", "b"])
+        let text = "picket-memory 1\n \nlease a 5\ngroup b 9 peer\nlatest\n"
+        let loaded = try file.decode(SealedText.seal(text), now: now, wall: wall)
+        #expect(loaded == Memory(groups: [GroupMemory(), memory.groups[1]]))
     }
 
     @Test func `a failed write leaves the old file`() throws {
@@ -107,6 +132,40 @@ struct RunNoteFileTests {
         let file = RunNoteFile(path: "", boot: "B", groups: ["a", "b"])
         let other = RunNoteFile(path: "", boot: "C", groups: ["a", "b"])
         #expect(try other.decode(file.encode(note)) == .init(note: .blank, unknown: []))
+    }
+
+    /// As 0.1.0 wrote it, and must read it: it refuses a note with a line that it does not know.
+    @Test func `the note is as 0.1.0 had it`() throws {
+        let text = """
+            picket-run 1
+            boot B
+            contact 1
+            offset -5
+            word 1
+            maintenance 1
+            holding b 4
+            term a 0
+            term b 5
+
+            """
+        let file = RunNoteFile(path: "", boot: "B", groups: ["a", "b"])
+        #expect(try file.decode(SealedText.seal(text)) == .init(note: note, unknown: []))
+        #expect(file.encode(note) == SealedText.seal(text))
+    }
+
+    @Test func `a newer agent may have added lines to the note`() throws {
+        let file = RunNoteFile(path: "", boot: "B", groups: ["a"])
+        let text = "picket-run 1\nboot B\n \nlease a 5\nholding a 4\nlatest\n"
+        let loaded = try file.decode(SealedText.seal(text))
+        #expect(loaded.note.holdings == [Holding(group: 0, term: Term(4))])
+    }
+
+    @Test(arguments: ["contact 2", "offset", "holding a", "term a -1"])
+    func `a line that does not say what it should is refused`(line: String) {
+        let file = RunNoteFile(path: "", boot: "B", groups: ["a"])
+        #expect(throws: FileError.self) {
+            try file.decode(SealedText.seal("picket-run 1\nboot B\n\(line)\n"))
+        }
     }
 
     @Test func `a damaged note is refused`() {

@@ -127,19 +127,20 @@ if !embedded {
             name: "picket-sim",
             dependencies: ["PicketCore", "PicketProof", argumentParser],
             swiftSettings: strict),
-        tests("PicketCoreTests", ["PicketCore", "PicketWire"]),
-        tests("PicketWireTests", ["PicketWire", "PicketCore"]),
-        tests("PicketTextTests", ["PicketText", "PicketCore"]),
+        tests("PicketCoreTests", ["PicketCore", "PicketWire", "PicketProof"]),
+        tests("PicketWireTests", ["PicketWire", "PicketCore", "PicketProof"]),
+        tests("PicketTextTests", ["PicketText", "PicketCore", "PicketProof"]),
         tests(
-            "PicketConfigTests", ["PicketConfig", "PicketCore", "PicketHardware", "PicketText"]),
-        tests("PicketHardwareTests", ["PicketHardware", "PicketCore"]),
+            "PicketConfigTests",
+            ["PicketConfig", "PicketCore", "PicketHardware", "PicketText", "PicketProof"]),
+        tests("PicketHardwareTests", ["PicketHardware", "PicketCore", "PicketProof"]),
         tests("PicketLinuxTests", ["PicketLinux", "PicketCore", "CPicket"]),
         tests("PicketRackClientTests", ["PicketRackClient"]),
         tests("PicketProofTests", ["PicketProof", "PicketCore"]),
         tests(
             "PicketRackTests",
             ["PicketRack", "PicketRackClient", "PicketCore", "PicketHardware", "CPicket"]),
-        tests("PicketControlTests", ["PicketControl", "PicketCore"]),
+        tests("PicketControlTests", ["PicketControl", "PicketCore", "PicketProof"]),
         tests(
             "picketdTests",
             [

@@ -1,18 +1,7 @@
 import PicketConfig
 import PicketCore
+import PicketProof
 import Testing
-
-/// SplitMix64 (Steele, Lea, Flood 2014), so that a failure can be run again by its seed.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 struct FuzzTests {
     static let pieces: [[UInt8]] =
@@ -24,7 +13,7 @@ struct FuzzTests {
             "🛑", "\0", "lines: []", "relay: {}", "sensor: rail5v",
         ].map { Array($0.utf8) } + [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80]]
 
-    private func mutate(_ bytes: inout [UInt8], _ random: inout SeededGenerator) {
+    private func mutate(_ bytes: inout [UInt8], _ random: inout Chance) {
         let from = Int.random(in: 0...bytes.count, using: &random)
         let to = min(bytes.count, from + Int.random(in: 0...12, using: &random))
         switch Int.random(in: 0..<5, using: &random) {
@@ -46,7 +35,7 @@ struct FuzzTests {
     @Test func `no mutation of a file makes the reader trap, or say nothing`() {
         var valid = 0
         for seed in UInt64(0)..<10_000 {
-            var random = SeededGenerator(state: seed)
+            var random = Chance(seed: seed)
             var bytes = Array(example.utf8)
             for _ in 0..<Int.random(in: 1...6, using: &random) { mutate(&bytes, &random) }
             switch load(bytes) {
@@ -69,7 +58,7 @@ struct FuzzTests {
 
     @Test func `no random bytes make the reader trap`() {
         for seed in UInt64(0)..<2_000 {
-            var random = SeededGenerator(state: seed)
+            var random = Chance(seed: seed)
             var bytes: [UInt8] = []
             for _ in 0..<Int.random(in: 0...80, using: &random) {
                 bytes += Self.pieces.randomElement(using: &random)!

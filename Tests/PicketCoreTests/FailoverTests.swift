@@ -1,3 +1,4 @@
+import PicketProof
 import Testing
 
 @testable import PicketCore
@@ -475,11 +476,11 @@ struct FailoverTests {
         var last: [Term?] = [nil, nil]
         world.bootBoth()
         for _ in 0..<40 {
-            let node = world.nodes[Int(world.random.below(2))]
+            let node = world.nodes[Int(world.chance.below(2))]
             world.cutPower(node)
-            world.run(for: .milliseconds(world.random.below(20)))
+            world.run(for: .milliseconds(world.chance.below(20)))
             world.boot(node)
-            world.run(for: .milliseconds(200 + world.random.below(4000)))
+            world.run(for: .milliseconds(200 + world.chance.below(4000)))
             for node in world.nodes {
                 let index = Int(node.id.rawValue)
                 if let term = node.running[0], term != last[index] {
@@ -504,7 +505,7 @@ struct FailoverTests {
         world.bootBoth()
         for _ in 0..<25 {
             disturb(world)
-            world.run(for: .milliseconds(world.random.below(1500)))
+            world.run(for: .milliseconds(world.chance.below(1500)))
         }
         #expect(world.violations.isEmpty, "seed \(seed)\n\(world.timeline())")
         // Faults stop: the pair must come back to work by itself.
@@ -529,25 +530,25 @@ struct FailoverTests {
     }
 
     private func disturb(_ world: SmallWorld) {
-        let node = world.nodes[Int(world.random.below(2))]
-        switch world.random.below(13) {
+        let node = world.nodes[Int(world.chance.below(2))]
+        switch world.chance.below(13) {
         case 0: world.cutAll()
         case 1, 2: world.cutAll(false)
-        case 3: world.links[Int(world.random.below(2))][0].cut = true
-        case 4: world.pause(node, for: .milliseconds(world.random.below(2500)))
-        case 5: world.links[Int(world.random.below(2))][0].lossPercent = Int(world.random.below(60))
+        case 3: world.links[Int(world.chance.below(2))][0].cut = true
+        case 4: world.pause(node, for: .milliseconds(world.chance.below(2500)))
+        case 5: world.links[Int(world.chance.below(2))][0].lossPercent = Int(world.chance.below(60))
         case 6:
             world.killAgent(node)
-            world.after(.milliseconds(world.random.below(900))) {
+            world.after(.milliseconds(world.chance.below(900))) {
                 if node.machine == nil { world.startAgent(node) }
             }
         case 7:
             world.cutPower(node)
             world.after(.seconds(3)) { if !node.powered { world.boot(node) } }
         case 8: _ = world.command(.handover(nil), on: node)
-        case 9: world.handle(.health(Health(score: world.random.chance(50) ? 0 : 100)), on: node)
+        case 9: world.handle(.health(Health(score: world.chance.percent(50) ? 0 : 100)), on: node)
         case 10:
-            world.relays[Int(world.random.below(2))] = world.random.chance(70) ? .works : .stuckOn
+            world.relays[Int(world.chance.below(2))] = world.chance.percent(70) ? .works : .stuckOn
         case 11: _ = world.command(.pause(.seconds(2)), on: node)
         default: _ = world.command(.failback(nil), on: node)
         }

@@ -1,3 +1,4 @@
+import PicketProof
 import Testing
 
 @testable import PicketCore
@@ -202,16 +203,16 @@ struct GroupRunnerTests {
 
     @Test func `a stop that ends well only after it was killed has not succeeded`() {
         var runner = GroupRunner(group: 3, plan: .quiet(1))
-        var list = EffectList()
+        var list = ResourceRecorder()
         runner.stop(cause: .command, at: Instant(nanoseconds: 0), into: &list)
         let late = Instant(nanoseconds: 0) + .milliseconds(100)
         runner.tick(at: late, into: &list)
-        guard case .run(let run) = list.effects[0], list.effects.last == .kill(run.id) else {
+        guard case .run(let run) = list.items[0], list.items.last == .kill(run.id) else {
             Issue.record("the stop was not killed")
             return
         }
         runner.exited(run.id, succeeded: true, at: late, into: &list)
-        guard case .run(let again) = list.effects.last else {
+        guard case .run(let again) = list.items.last else {
             Issue.record("the stop was not tried again")
             return
         }
@@ -418,52 +419,47 @@ struct GroupRunnerTests {
 
     @Test func `an end that is handed in late but before the tick is in time`() {
         var runner = GroupRunner(group: 3, plan: .quiet(1))
-        var list = EffectList()
+        var list = ResourceRecorder()
         runner.start(Stage.activation(), at: Instant(nanoseconds: 0), into: &list)
-        guard case .run(let run) = list.effects[0] else {
+        guard case .run(let run) = list.items[0] else {
             Issue.record("nothing was run")
             return
         }
         let late = Instant(nanoseconds: 0) + .seconds(30)
         runner.exited(run.id, succeeded: true, at: late, into: &list)
         runner.tick(at: late, into: &list)
-        #expect(list.effects.dropFirst() == [.outcome(.started)])
+        #expect(list.items.dropFirst() == [.outcome(.started)])
     }
 
     @Test func `ends of unknown processes are ignored`() {
         var stage = GroupRunner(group: 3, plan: .quiet(1))
-        var list = EffectList()
+        var list = ResourceRecorder()
         stage.exited(RunID(77), succeeded: false, at: Instant(nanoseconds: 0), into: &list)
-        #expect(list.effects.isEmpty && stage.state == .stopped)
+        #expect(list.items.isEmpty && stage.state == .stopped)
     }
 
     // MARK: Anything
 
-    struct EffectList: ResourceSink {
-        var effects: [ResourceEffect] = []
-        mutating func emit(_ effect: ResourceEffect) { effects.append(effect) }
-    }
-
     /// Random behaviour of everything, random commands, and every rule that Stage knows.
     @Test(arguments: 1...300) func `whatever happens, stopped means stopped`(seed: UInt64) {
-        var random = RunnerRandom(state: seed)
-        let count = Int(random.below(4))
+        var chance = Chance(seed: seed)
+        let count = Int(chance.below(4))
         let plan = GroupPlan.simple(
-            count, restarts: Int(random.below(4)), promotes: random.below(2) == 0)
-        let source = RunnerRandomBox(random)
-        let badness = random.below(60)
+            count, restarts: Int(chance.below(4)), promotes: chance.below(2) == 0)
+        var fate = chance.fork()
+        let badness = chance.below(60)
         var stage = Stage(plan) { _, _ in
-            let after = Int64(source.random.below(150))
-            guard source.random.below(100) < badness else { return .succeeds(after: after) }
-            switch source.random.below(3) {
+            let after = fate.below(150)
+            guard fate.below(100) < badness else { return .succeeds(after: after) }
+            switch fate.below(3) {
             case 0: return .fails(after: after)
             case 1: return .hangs
             default: return .unkillable(after * 40)
             }
         }
         for _ in 0..<60 {
-            stage.pass(Int64(random.below(1500)))
-            switch (stage.runner.state, random.below(3)) {
+            stage.pass(chance.below(1500))
+            switch (stage.runner.state, chance.below(3)) {
             case (.stopped, 0): stage.start()
             case (.stopped, _): break
             case (.failed, _), (_, 0): stage.stop()
@@ -480,17 +476,4 @@ struct GroupRunnerTests {
         #expect(stage.runner.state == .stopped && stage.outcomes.last == .stopped)
         #expect(stage.up.isEmpty && stage.violations == [])
     }
-}
-
-struct RunnerRandom {
-    var state: UInt64
-    mutating func below(_ bound: UInt64) -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return (state >> 33) % bound
-    }
-}
-
-final class RunnerRandomBox {
-    var random: RunnerRandom
-    init(_ random: RunnerRandom) { self.random = random }
 }

@@ -1,27 +1,10 @@
 /// Two machines, their clocks, disks, relays, resources and the network between them: enough of a
 /// world to tell stories in. Everything is drawn from one seed.
 
+import PicketProof
 import PicketWire
 
 @testable import PicketCore
-
-struct Random {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-    mutating func below(_ bound: Int64) -> Int64 { Int64(next() % UInt64(bound)) }
-    mutating func chance(_ percent: Int) -> Bool { below(100) < Int64(percent) }
-}
-
-struct Recorder: EffectSink {
-    var effects: [Effect] = []
-    mutating func emit(_ effect: Effect) { effects.append(effect) }
-}
 
 /// One node: power, agent, disk, resources.
 final class TestNode {
@@ -88,7 +71,7 @@ final class SmallWorld {
     }
 
     var now = Instant(nanoseconds: 1_000_000_000_000)
-    var random: Random
+    var chance: Chance
     let nodes: [TestNode]
     /// By sender and link.
     var links: [[Link]]
@@ -105,7 +88,7 @@ final class SmallWorld {
     private var order: UInt64 = 0
 
     init(seed: UInt64 = 1, configure: (inout Policy) -> Void = { _ in }) {
-        random = Random(state: seed)
+        chance = Chance(seed: seed)
         var made: [TestNode] = []
         for id in [NodeID.low, .high] {
             var policy = SmallWorld.policy(me: id)
@@ -218,7 +201,7 @@ final class SmallWorld {
 
     func startAgent(_ node: TestNode) {
         guard node.powered else { return }
-        node.session = SessionID(random.next() | 1)
+        node.session = SessionID(chance.next() | 1)
         node.knownPeer = nil
         node.pausedUntil = nil
         node.inbox = []
@@ -247,7 +230,7 @@ final class SmallWorld {
     // MARK: Events and effects
 
     func command(_ command: Command, on node: TestNode) -> CommandResult? {
-        let id = UInt32(truncatingIfNeeded: random.next())
+        let id = UInt32(truncatingIfNeeded: chance.next())
         handle(.command(command, id: id), on: node)
         return node.answers[id]
     }
@@ -265,7 +248,7 @@ final class SmallWorld {
         node.machine?.handle(event, at: clock(node), into: &recorder)
         node.machine?.completeTurn(at: clock(node), into: &recorder)
         if let deadline = node.machine?.nextDeadline { node.tickAt = deadline - node.clockOffset }
-        for effect in recorder.effects { perform(effect, of: node) }
+        for effect in recorder.items { perform(effect, of: node) }
     }
 
     private func later(_ delay: Duration, _ node: TestNode, _ event: Event) {
@@ -344,7 +327,7 @@ final class SmallWorld {
         let victim = other(node)
         let session = node.session
         let relay = relays[Int(node.id.rawValue)]
-        let wake = Duration.microseconds(50 + random.below(500))
+        let wake = Duration.microseconds(50 + chance.below(500))
         after(wake) { [unowned self] in
             guard node.powered, node.session == session else { return }
             if node.pausedUntil != nil {
@@ -400,12 +383,12 @@ final class SmallWorld {
         }
         for index in links[0].indices where set.contains(index) {
             let link = links[Int(node.id.rawValue)][index]
-            if link.cut || random.chance(link.lossPercent) { continue }
-            let copies = random.chance(link.duplicatePercent) ? 2 : 1
+            if link.cut || chance.percent(link.lossPercent) { continue }
+            let copies = chance.percent(link.duplicatePercent) ? 2 : 1
             for _ in 0..<copies {
                 let delay =
                     Duration.microseconds(100)
-                    + .nanoseconds(random.below(max(1, link.jitter.nanoseconds)))
+                    + .nanoseconds(chance.below(max(1, link.jitter.nanoseconds)))
                 after(delay) { [unowned self] in
                     self.deliver(message, from: from, sealedFor: seal, to: target, on: index)
                 }
@@ -435,7 +418,7 @@ final class SmallWorld {
     /// What hellos come to: the sender learns the session of whom it talks to.
     private func greet(_ node: TestNode, link: Int) {
         let back = links[Int(node.id.rawValue)][link]
-        guard !back.cut, !random.chance(back.lossPercent) else { return }
+        guard !back.cut, !chance.percent(back.lossPercent) else { return }
         let session = node.session
         let target = other(node)
         after(.microseconds(200)) { target.knownPeer = session }

@@ -11,7 +11,7 @@ struct TurnTests {
         var recorder = Recorder()
         machine.handle(event, at: now, into: &recorder)
         machine.handle(.tick, at: max(now, machine.nextDeadline), into: &recorder)
-        return recorder.effects.compactMap { effect in
+        return recorder.items.compactMap { effect in
             if case .send(let message, _) = effect { message } else { nil }
         }
     }

@@ -1,21 +1,10 @@
 import PicketCore
 import PicketHardware
+import PicketProof
 import Testing
 
 /// Random stories: faults that come and go, orders, cancellations and requests at any moment.
 struct RelayFenceRandomTests {
-    /// SplitMix64 (Steele, Lea, Flood 2014), so that a seed is a story.
-    struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
     /// With feedback that is honest whenever it answers, whatever the relay does:
     /// *off* is only ever said of a peer without power; every order has an outcome; and in the end
     /// every line is on, unless policy `off` holds it off.
@@ -24,7 +13,7 @@ struct RelayFenceRandomTests {
         policy: RelayDescription.AfterFence
     ) {
         for seed in 0..<3_000 as Range<UInt64> {
-            var random = Random(state: seed)
+            var random = Chance(seed: seed)
             let bench = Bench(supplies: Int.random(in: 1...3, using: &random), end: 40)
             var falseReceipt = false
             bench.onReport = { bench, report in
@@ -50,7 +39,7 @@ struct RelayFenceRandomTests {
         }
     }
 
-    private func addEvent(_ bench: Bench, _ random: inout Random) {
+    private func addEvent(_ bench: Bench, _ random: inout Chance) {
         let supply = bench.supplies.randomElement(using: &random)!
         let when = Double.random(in: 0...20, using: &random)
         let id = UInt32.random(in: 1...4, using: &random)

@@ -1,4 +1,5 @@
 import PicketCore
+import PicketProof
 import Testing
 
 @testable import PicketWire
@@ -6,9 +7,9 @@ import Testing
 struct SealingTests {
     @Test func `messages pass both ways`() {
         let (a, b) = establishedPair()
-        var random = Seeded(3)
+        var chance = Chance(seed: 3)
         for sequence in 1...500 {
-            let message = Message.any(UInt64(sequence), using: &random)
+            let message = Message.any(UInt64(sequence), using: &chance)
             #expect(a.channel.seal(message) == .sealed)
             #expect(a.channel.datagram.count <= Wire.longest)
             let opened = b.open(a.channel.datagram)
@@ -84,12 +85,12 @@ struct SealingTests {
 
     @Test func `random datagrams change nothing but counters`() {
         let (a, b) = establishedPair()
-        var random = Seeded(4)
-        let noise = (0..<100_000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        var chance = Chance(seed: 4)
+        let noise = (0..<100_000).map { _ in UInt8(truncatingIfNeeded: chance.next()) }
         let sound = a.message()!
         for round in 0..<100_000 {
-            let length = Int.random(in: 0...1300, using: &random)
-            let place = Int.random(in: 0..<(noise.count - length), using: &random)
+            let length = Int.random(in: 0...1300, using: &chance)
+            let place = Int.random(in: 0..<(noise.count - length), using: &chance)
             var bytes = Array(noise[place..<(place + length)])
             // The header is likelier to be right than by chance.
             for index in 0..<min(round % 30, length) { bytes[index] = sound[index] }
@@ -106,7 +107,7 @@ struct SealingTests {
 
     @Test func `authentic content of any kind never traps`() {
         let (_, b) = establishedPair()
-        var random = Seeded(5)
+        var chance = Chance(seed: 5)
         let secret = key(1).sessionSecret(from: .low, low: 100, high: 200)
         for sequence in 1...20_000 as ClosedRange<UInt64> {
             var datagram: [UInt8] = []
@@ -114,9 +115,9 @@ struct SealingTests {
                 .write(to: &datagram)
             var nonce = [UInt8](repeating: 0, count: Wire.nonceLength)
             nonce.put(sequence, at: 0)
-            let length = Int.random(in: 0...200, using: &random)
+            let length = Int.random(in: 0...200, using: &chance)
             let content = (0..<length).map { index in
-                index == 0 ? UInt8(1 + sequence % 3) : UInt8(truncatingIfNeeded: random.next())
+                index == 0 ? UInt8(1 + sequence % 3) : UInt8(truncatingIfNeeded: chance.next())
             }
             secret.seal(content, nonce: nonce, into: &datagram)
             guard case .dropped(let reason) = b.open(datagram) else {

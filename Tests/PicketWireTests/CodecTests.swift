@@ -1,4 +1,5 @@
 import PicketCore
+import PicketProof
 import Testing
 
 @testable import PicketWire
@@ -20,9 +21,9 @@ struct CodecTests {
     }
 
     @Test func `any message comes out as it went in`() throws {
-        var random = Seeded(1)
+        var chance = Chance(seed: 1)
         for sequence in 1...5000 {
-            let message = Message.any(UInt64(sequence), using: &random)
+            let message = Message.any(UInt64(sequence), using: &chance)
             let bytes = encoded(message)
             let body = try Codec.decode(bytes, 0..<bytes.count, sequence: UInt64(sequence))
             #expect(body == Codec.Body(message: message, keys: KeyIDs(first: 7)))
@@ -44,13 +45,13 @@ struct CodecTests {
     }
 
     @Test func `random bodies never trap`() {
-        var random = Seeded(2)
+        var chance = Chance(seed: 2)
         let sound = encoded(Message(sequence: 1, groups: [GroupReport()]))
         for _ in 0..<100_000 {
             var bytes = sound
-            for _ in 0..<Int.random(in: 1...8, using: &random) {
-                let place = Int.random(in: 0..<bytes.count, using: &random)
-                bytes[place] = UInt8.random(in: 0...255, using: &random)
+            for _ in 0..<Int.random(in: 1...8, using: &chance) {
+                let place = Int.random(in: 0..<bytes.count, using: &chance)
+                bytes[place] = UInt8.random(in: 0...255, using: &chance)
             }
             _ = reason(bytes)
         }
@@ -156,14 +157,14 @@ struct ReplayWindowTests {
 
     /// Against a model that remembers everything.
     @Test(arguments: 1...8) func `it agrees with a set of all numbers`(seed: UInt64) {
-        var random = Seeded(seed)
+        var chance = Chance(seed: seed)
         var window = ReplayWindow()
         var all: Set<UInt64> = []
         var newest: UInt64 = 0
         for _ in 0..<20_000 {
-            let behind = UInt64.random(in: 0..<(ReplayWindow.reach + 100), using: &random)
-            let jump = UInt64.random(in: 0..<(seed * 40), using: &random)
-            let number = Bool.random(using: &random) ? newest + jump : newest - min(newest, behind)
+            let behind = UInt64.random(in: 0..<(ReplayWindow.reach + 100), using: &chance)
+            let jump = UInt64.random(in: 0..<(seed * 40), using: &chance)
+            let number = Bool.random(using: &chance) ? newest + jump : newest - min(newest, behind)
             guard number > 0 else { continue }
             let expected: ReplayWindow.Standing =
                 all.contains(number) && newest - number < ReplayWindow.reach

@@ -1,4 +1,5 @@
 import PicketCore
+import PicketProof
 import Testing
 
 @testable import PicketWire
@@ -35,7 +36,7 @@ struct HelloTests {
 
     /// Every interleaving that two queues can give, drawn at random, with loss and duplication.
     @Test(arguments: 1...200) func `hellos converge and end, however they are mixed`(seed: UInt64) {
-        var random = Seeded(seed)
+        var chance = Chance(seed: seed)
         var nodes = [Node(.low, session: 1), Node(.high, session: 2)]
         var underWay: [(to: Int, datagram: [UInt8])] = []
         var sent = 0
@@ -50,10 +51,10 @@ struct HelloTests {
                 nodes[Int(seed % 2)] = Node(seed % 2 == 0 ? .low : .high, session: 3)
             }
             for _ in 0..<4 where !underWay.isEmpty {
-                let place = Int.random(in: 0..<underWay.count, using: &random)
+                let place = Int.random(in: 0..<underWay.count, using: &chance)
                 let (to, datagram) = underWay[place]
-                if Int.random(in: 0..<10, using: &random) > 0 { underWay.remove(at: place) }
-                if Int.random(in: 0..<10, using: &random) < 3 { continue }
+                if Int.random(in: 0..<10, using: &chance) > 0 { underWay.remove(at: place) }
+                if Int.random(in: 0..<10, using: &chance) < 3 { continue }
                 sent += 1
                 guard let answer = nodes[to].answer(datagram, at: now) else { continue }
                 underWay.append((1 - to, answer))

@@ -1,20 +1,7 @@
 import PicketCore
+import PicketProof
 
 @testable import PicketWire
-
-/// A seed makes every test the same each time (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 let sodium: Bool = Sodium.initialise()
 
@@ -31,29 +18,29 @@ extension Instant {
 
 extension Message {
     /// Any message that may be sent.
-    static func any(_ sequence: UInt64, using random: inout Seeded) -> Message {
+    static func any(_ sequence: UInt64, using chance: inout Chance) -> Message {
         var message = Message(sequence: sequence)
-        message.acknowledged = random.next() & Codec.greatest
-        message.heardOn = LinkSet(bits: UInt8.random(in: 0...255, using: &random))
-        message.sentAt = Instant(nanoseconds: Int64(random.next() & Codec.greatest))
-        message.echo = Instant(nanoseconds: Int64(random.next() & Codec.greatest))
-        message.flags = Flags(rawValue: UInt16.random(in: 0...(.max), using: &random))
+        message.acknowledged = chance.next() & Codec.greatest
+        message.heardOn = LinkSet(bits: UInt8.random(in: 0...255, using: &chance))
+        message.sentAt = Instant(nanoseconds: Int64(chance.next() & Codec.greatest))
+        message.echo = Instant(nanoseconds: Int64(chance.next() & Codec.greatest))
+        message.flags = Flags(rawValue: UInt16.random(in: 0...(.max), using: &chance))
             .intersection(.all)
-        message.phase = Phase.allCases.randomElement(using: &random)!
-        message.health = UInt8.random(in: 0...100, using: &random)
-        message.watchdogMilliseconds = UInt32.random(in: 0...(.max), using: &random)
-        message.relayTest = RelayTest.allCases.randomElement(using: &random)!
-        message.configurationDigest = random.next()
-        message.generation = UInt32.random(in: 0...(.max), using: &random)
-        message.seenGeneration = UInt32.random(in: 0...(.max), using: &random)
-        message.pause = Duration(nanoseconds: Int64(random.next() & Codec.greatest))
-        message.groups = (0..<Int.random(in: 0...Limits.groups, using: &random)).map { _ in
+        message.phase = Phase.allCases.randomElement(using: &chance)!
+        message.health = UInt8.random(in: 0...100, using: &chance)
+        message.watchdogMilliseconds = UInt32.random(in: 0...(.max), using: &chance)
+        message.relayTest = RelayTest.allCases.randomElement(using: &chance)!
+        message.configurationDigest = chance.next()
+        message.generation = UInt32.random(in: 0...(.max), using: &chance)
+        message.seenGeneration = UInt32.random(in: 0...(.max), using: &chance)
+        message.pause = Duration(nanoseconds: Int64(chance.next() & Codec.greatest))
+        message.groups = (0..<Int.random(in: 0...Limits.groups, using: &chance)).map { _ in
             GroupReport(
-                role: GroupReport.Role.allCases.randomElement(using: &random)!,
-                term: Term(random.next() >> 1),
-                flags: GroupReport.Flags(rawValue: UInt8.random(in: 0...(.max), using: &random))
+                role: GroupReport.Role.allCases.randomElement(using: &chance)!,
+                term: Term(chance.next() >> 1),
+                flags: GroupReport.Flags(rawValue: UInt8.random(in: 0...(.max), using: &chance))
                     .intersection(.all),
-                sync: GroupReport.SyncState.allCases.randomElement(using: &random)!)
+                sync: GroupReport.SyncState.allCases.randomElement(using: &chance)!)
         }
         return message
     }
@@ -71,15 +58,9 @@ final class Node {
         at now: Instant = .at(milliseconds: 0)
     ) {
         self.me = me
-        let box = Box(Seeded(session &* 31 &+ UInt64(me.rawValue)))
+        var chance = Chance(seed: session &* 31 &+ UInt64(me.rawValue))
         channel = Channel(
-            keys: keys, me: me, session: SessionID(session), at: now, random: { box.next() })
-    }
-
-    final class Box {
-        var random: Seeded
-        init(_ random: Seeded) { self.random = random }
-        func next() -> UInt64 { random.next() }
+            keys: keys, me: me, session: SessionID(session), at: now, random: { chance.next() })
     }
 
     func message(_ change: (inout Message) -> Void = { _ in }) -> [UInt8]? {

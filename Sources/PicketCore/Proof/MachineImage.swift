@@ -1,15 +1,9 @@
 /// The machine's part of an image (Image.swift): each stored property is either written here or
 /// named in the comment that says why it need not be.
 
-package struct TakenEffects: EffectSink {
-    package var effects: [Effect] = []
-    package init() { effects.reserveCapacity(16) }
-    package mutating func emit(_ effect: Effect) { effects.append(effect) }
-}
-
 extension Machine {
     /// `handle`, compiled for one sink.
-    package mutating func take(_ event: Event, at now: Instant, into out: inout TakenEffects) {
+    package mutating func take(_ event: Event, at now: Instant, into out: inout Recorder) {
         handle(event, at: now, into: &out)
     }
 

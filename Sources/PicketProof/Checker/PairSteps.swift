@@ -385,10 +385,10 @@ extension PairState {
     }
 
     private mutating func give(_ event: Event, to id: NodeID) {
-        var effects = TakenEffects()
+        var effects = Recorder(capacity: 16)
         self[id].machine.take(event, at: now, into: &effects)
-        for effect in effects.effects { perform(effect, of: id) }
-        if keepsEffects { for effect in effects.effects { out.append((id, effect)) } }
+        for effect in effects.items { perform(effect, of: id) }
+        if keepsEffects { for effect in effects.items { out.append((id, effect)) } }
     }
 
     private mutating func perform(_ effect: Effect, of id: NodeID) {

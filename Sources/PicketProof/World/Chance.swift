@@ -1,5 +1,6 @@
-/// The world's only source of randomness: SplitMix64 over one seed.
-public struct Chance: Sendable {
+/// The only source of randomness of the proof and of the tests: SplitMix64 (Steele, Lea, Flood 2014)
+/// over one seed, so that what failed is played again by its seed.
+public struct Chance: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     public init(seed: UInt64) { state = seed }

@@ -142,8 +142,8 @@ final class Agent {
     var runners: [GroupRunner]
     /// The first of their deadlines.
     private(set) var runnersAt = Instant.distantFuture
-    var effects = EffectList()
-    var resourceEffects = ResourceEffectList()
+    var effects = Recorder()
+    var resourceEffects = ResourceRecorder()
     var followUps: [Event] = []
     /// The next deadline on the node's clock, and on the world's.
     var awaited = (local: Instant.distantFuture, world: Int64.max)
@@ -196,18 +196,11 @@ final class Agent {
     }
 }
 
-struct EffectList: EffectSink {
-    var items: [Effect] = []
-    mutating func emit(_ effect: Effect) { items.append(effect) }
+extension Recorder {
     /// There is seldom more than one: it is moved, not copied.
     mutating func takeFirst() -> Effect? {
         items.count > 1 ? items.removeFirst() : items.popLast()
     }
-}
-
-struct ResourceEffectList: ResourceSink {
-    var items: [ResourceEffect] = []
-    mutating func emit(_ effect: ResourceEffect) { items.append(effect) }
 }
 
 /// When each message was sent, and for how long the node had stood still by then. What is older than

@@ -16,7 +16,7 @@ extension World {
     }
 
     func perform(
-        _ list: ResourceEffectList, of group: GroupIndex, _ node: Node, _ agent: Agent
+        _ list: ResourceRecorder, of group: GroupIndex, _ node: Node, _ agent: Agent
     ) {
         agent.resourceEffects.items.removeAll(keepingCapacity: true)
         agent.noteRunners()

@@ -127,8 +127,11 @@ if !embedded {
             name: "picket-sim",
             dependencies: ["PicketCore", "PicketProof", argumentParser],
             swiftSettings: strict),
-        tests("PicketCoreTests", ["PicketCore", "PicketWire", "PicketProof"]),
-        tests("PicketWireTests", ["PicketWire", "PicketCore", "PicketProof"]),
+        .target(
+            name: "TestSupport", dependencies: ["PicketCore"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        tests("PicketCoreTests", ["PicketCore", "PicketWire", "PicketProof", "TestSupport"]),
+        tests("PicketWireTests", ["PicketWire", "PicketCore", "PicketProof", "TestSupport"]),
         tests("PicketTextTests", ["PicketText", "PicketCore", "PicketProof"]),
         tests(
             "PicketConfigTests",

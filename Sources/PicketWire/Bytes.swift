@@ -16,6 +16,18 @@ extension [UInt8] {
     }
 }
 
+extension [UInt8] {
+    /// Writes a section's tag and leaves room for its length. The content follows, then `endSection`
+    /// with what this returned.
+    mutating func beginSection(_ tag: UInt8) -> Int {
+        write(tag)
+        write(UInt16(0))
+        return count
+    }
+
+    mutating func endSection(_ start: Int) { put(UInt16(count - start), at: start - 2) }
+}
+
 /// Takes numbers off the front of a part of a buffer.
 struct ByteReader {
     private let bytes: [UInt8]
@@ -42,6 +54,13 @@ struct ByteReader {
         }
         offset += size
         return Number(littleEndian: number)
+    }
+
+    /// The next number, or `absent` where the part has ended: an older agent does not write it.
+    mutating func take<Number: FixedWidthInteger & BitwiseCopyable>(
+        absent: Number
+    ) throws(Drop) -> Number {
+        remaining == 0 ? absent : try take()
     }
 
     /// A reader of the next `count` bytes, which this one then skips.

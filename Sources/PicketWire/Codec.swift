@@ -1,10 +1,15 @@
 /// A message's body: what is inside the seal.
 ///
-/// A body is a row of sections: tag (1 byte), length (2 bytes), content. A newer agent of the same
-/// version may append fields to a section, append sections, or lengthen the entries of a table;
-/// an older one skips what it does not know. What it cannot skip safely (a phase or a role that
-/// it has never heard of) it refuses, with a reason. Unknown flags are ignored: each must be
-/// defined so that ignoring it is safe.
+/// A body is a row of sections: tag (1 byte), length (2 bytes), content. It grows at its ends only:
+/// a newer agent may append fields to a section, append fields to the entries of a table, or append
+/// sections (ARCHITECTURE, "Versions").
+///
+/// - What is longer comes from a newer agent: the rest is skipped.
+/// - What is shorter comes from an older agent: an absent field has the value that is written here.
+///   The fields that 0.1.0 wrote are always there.
+/// - An unknown section is skipped. An unknown flag is ignored, so each flag must be safe to ignore.
+/// - An unknown phase, role, sync state or relay test is refused with its reason: no rule of the pair
+///   could be trusted with it.
 ///
 ///     1  state   acknowledged u64, heard on u8, sent at i64, echo i64, flags u16, phase u8,
 ///                health u8, watchdog u32, relay test u8, configuration digest u64,
@@ -38,8 +43,6 @@ package enum Codec {
         static let groups: UInt8 = 2
         static let keys: UInt8 = 3
     }
-    private static let stateLength = 66
-    private static let entryLength = 11
 
     package struct Body: Equatable {
         package var message: Message
@@ -54,22 +57,15 @@ package enum Codec {
     ) -> Bool {
         guard isEncodable(message) else { return false }
         bytes.removeAll(keepingCapacity: true)
-        bytes.write(Tag.state)
-        bytes.write(UInt16(stateLength))
+        let state = bytes.beginSection(Tag.state)
         encodeState(message, into: &bytes)
-        bytes.write(Tag.groups)
-        bytes.write(UInt16(2 + entryLength * message.groups.count))
-        bytes.write(UInt8(entryLength))
-        bytes.write(UInt8(message.groups.count))
-        for group in message.groups {
-            bytes.write(group.role.rawValue)
-            bytes.write(group.term.value)
-            bytes.write(group.flags.rawValue)
-            bytes.write(group.sync.rawValue)
-        }
-        bytes.write(Tag.keys)
-        bytes.write(UInt16(9))
+        bytes.endSection(state)
+        let groups = bytes.beginSection(Tag.groups)
+        encodeGroups(message.groups, into: &bytes)
+        bytes.endSection(groups)
+        let accepted = bytes.beginSection(Tag.keys)
         encode(keys, into: &bytes)
+        bytes.endSection(accepted)
         return true
     }
 
@@ -95,6 +91,19 @@ package enum Codec {
         bytes.write(message.seenGeneration)
         bytes.write(message.pause.nanoseconds)
         bytes.write(message.groupsDigest)
+    }
+
+    private static func encodeGroups(_ groups: [GroupReport], into bytes: inout [UInt8]) {
+        let start = bytes.count
+        bytes.write(UInt8(0))
+        bytes.write(UInt8(groups.count))
+        for (index, group) in groups.enumerated() {
+            bytes.write(group.role.rawValue)
+            bytes.write(group.term.value)
+            bytes.write(group.flags.rawValue)
+            bytes.write(group.sync.rawValue)
+            if index == 0 { bytes.put(UInt8(bytes.count - start - 2), at: start) }
+        }
     }
 
     /// Whether a peer of this version reads the message as it is.
@@ -166,8 +175,8 @@ package enum Codec {
         message.generation = try reader.take()
         message.seenGeneration = try reader.take()
         message.pause = Duration(nanoseconds: try time(&reader))
-        // What 0.1.0 sends ends here.
-        if reader.remaining > 0 { message.groupsDigest = try reader.take() }
+        // Here ends what 0.1.0 writes.
+        message.groupsDigest = try reader.take(absent: 0)
         return message
     }
 
@@ -184,6 +193,7 @@ package enum Codec {
         var groups: [GroupReport] = []
         groups.reserveCapacity(count)
         for _ in 0..<count {
+            // Here too, a field that 0.1.0 does not write is taken with `absent`.
             var entry = try reader.section(length)
             groups.append(try decodeGroup(&entry))
         }

@@ -31,6 +31,7 @@ extension Message {
         message.watchdogMilliseconds = UInt32.random(in: 0...(.max), using: &chance)
         message.relayTest = RelayTest.allCases.randomElement(using: &chance)!
         message.configurationDigest = chance.next()
+        message.groupsDigest = chance.next()
         message.generation = UInt32.random(in: 0...(.max), using: &chance)
         message.seenGeneration = UInt32.random(in: 0...(.max), using: &chance)
         message.pause = Duration(nanoseconds: Int64(chance.next() & Codec.greatest))

@@ -1,0 +1,57 @@
+import PicketCore
+import Testing
+
+/// A pair whose nodes run different versions: what they say passes through the codec of each.
+struct VersionTests {
+    private func upgrade(_ node: TestNode, to release: Release, in world: SmallWorld) {
+        node.installed = release
+        _ = world.command(.pause(.seconds(10)), on: node)
+        world.run(for: .seconds(3))
+        #expect(node.has(.paused))
+        #expect(node.release == release)
+        #expect(node.machine?.phase == .paired)
+    }
+
+    private func pair(_ low: Release, _ high: Release) -> SmallWorld {
+        let world = SmallWorld()
+        for (node, release) in [(world.low, low), (world.high, high)] {
+            node.supervised = true
+            node.installed = release
+        }
+        world.bootBoth()
+        #expect(world.holder() == .low)
+        return world
+    }
+
+    /// Either node first; and back again, for a version that does not please.
+    @Test(arguments: [true, false], [Release.of010, .present])
+    func `a pair changes its version one node at a time`(holderFirst: Bool, from: Release) {
+        let to: Release = from == .present ? .of010 : .present
+        let world = pair(from, from)
+        let term = world.low.running[0]
+        for node in holderFirst ? [world.low, world.high] : [world.high, world.low] {
+            upgrade(node, to: to, in: world)
+            #expect(world.low.running[0] == term)
+        }
+        #expect(world.fences.isEmpty)
+        #expect(world.violations.isEmpty, "\(world.violations)")
+    }
+
+    @Test(arguments: [(Release.of010, .present), (.present, .of010)] as [(Release, Release)])
+    func `a mixed pair moves its group and fails over`(low: Release, high: Release) {
+        let world = pair(low, high)
+        #expect(world.command(.handover(0), on: world.low) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        #expect(world.command(.failback(0), on: world.low) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .low)
+        #expect(world.fences.isEmpty)
+        world.cutPower(world.low)
+        #expect(world.run(until: { world.holder() == .high }, within: .seconds(2)))
+        world.run(for: .seconds(10))
+        #expect(world.fences == [.low])
+        #expect(world.low.machine?.phase == .paired)
+        #expect(world.violations.isEmpty, "\(world.violations)")
+    }
+}

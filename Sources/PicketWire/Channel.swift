@@ -26,7 +26,7 @@ public struct Channel {
     public struct Pace: Equatable, Sendable {
         /// Between hellos while no session is established. Must be positive.
         public var hello: Duration
-        /// An established peer that is silent for so long is sent hellos as well.
+        /// An established peer gets hellos too once it has been silent for so long.
         public var silence: Duration
         public init(hello: Duration = .milliseconds(100), silence: Duration = .seconds(1)) {
             precondition(hello > .zero && silence > .zero)
@@ -77,7 +77,7 @@ public struct Channel {
     private var answers: [TokenBucket]
     private var lastSealed: UInt64 = 0
 
-    /// Keys of the last session that sent authentic messages without being established.
+    /// The last session that sent an authentic message without being established, and its keys.
     private var stranger: (session: UInt64, keys: [SessionKeys])?
     private var lastHello: Instant?
     private var strangerWaits = false
@@ -148,7 +148,8 @@ public struct Channel {
         }
     }
 
-    /// As if a message of the peer's had been opened; for a world that does not seal each of them.
+    /// Notes that the peer was heard, as `open` does. For the proof's world, which does not seal every
+    /// message.
     package mutating func noteHeard(at now: Instant) { peer?.lastHeard = now }
 
     /// Nothing of this session is accepted any more.
@@ -168,7 +169,7 @@ public struct Channel {
         KeyIDs(first: keys[0].id, second: keys.count > 1 ? keys[1].id : 0)
     }
 
-    /// For a new challenge, what was recorded before is worth nothing.
+    /// A new challenge makes every hello that was recorded before worthless.
     private mutating func drawChallenge() {
         repeat { challenge = random() } while challenge == 0
     }
@@ -180,8 +181,8 @@ extension Channel {
     /// Seals a message for the peer's present session into `datagram`. Once for all links: a
     /// sequence number is sealed once and no more.
     ///
-    /// Until a message of that session has come out of `open`, its acknowledgements are left out:
-    /// they would speak of packets of another session's.
+    /// Until `open` has given out a message of that session, the acknowledgement is left out: the
+    /// core still speaks of another session's messages.
     public mutating func seal(_ message: Message) -> Sealing {
         guard let peer else { return .noSession }
         guard message.sequence > lastSealed else { return .sequenceReused }
@@ -288,8 +289,8 @@ extension Channel {
         return .message(body.message, session: session)
     }
 
-    /// A session that knows mine, as only one of the peer's can, but has not proved that it is the
-    /// present one: it needs a hello of mine, with my challenge.
+    /// A message of a session that is not established. Its sender knows my session, so it is one of
+    /// the peer's sessions, but it may be a former one. A hello of mine, with my challenge, tells.
     private mutating func openStranger(
         _ buffer: [UInt8], _ count: Int, _ header: Header
     ) throws(Drop) -> Opened {
@@ -306,7 +307,7 @@ extension Channel {
         throw .unknownSession
     }
 
-    /// The length of what was sealed, which is in `plain` then.
+    /// Opens the sealed part into `plain`, and returns its length.
     private mutating func unseal(
         _ buffer: [UInt8], _ count: Int, _ header: Header, with keys: [SessionKeys]
     ) throws(Drop) -> Int {
@@ -368,8 +369,8 @@ extension Channel {
         drawChallenge()
     }
 
-    /// Whether a hello is worth an answer: while one of the two sides lacks something. Proof of
-    /// being the present session is answered at any rate, since it comes once.
+    /// Whether a hello is answered: only while one of the two sides lacks something, and at a limited
+    /// rate. The proof that a session is the present one comes once and is always answered.
     private mutating func answers(
         _ hello: Hello, _ header: Header, isNew: Bool, link: Int, at now: Instant
     ) -> Bool {

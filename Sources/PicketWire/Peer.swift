@@ -1,4 +1,5 @@
-/// What a node keeps for one session of its peer: the keys of the pair of sessions, and what came.
+/// What a node keeps for one session of its peer: the keys of the two sessions, and which packets
+/// came.
 internal import PicketCore
 
 /// The keys of one pair of sessions under one of the pair's keys.
@@ -30,7 +31,7 @@ struct Established {
     private var lastUsed: UInt32
     private var window = ReplayWindow()
     private var windows = [ReplayWindow](repeating: ReplayWindow(), count: Limits.links)
-    /// Something of this session's was handed up, so that what the core acknowledges is its.
+    /// A message of this session went to the core, so the core's acknowledgements are of this session.
     private(set) var isKnownToCore = false
     var lastHeard: Instant
 

@@ -1,4 +1,4 @@
-/// The loop, and all that it holds. See Main.swift for the turn's theory.
+/// The loop, the machine, and the list of the agent's parts. See Main.swift for the turn's theory.
 
 import CPicket
 import PicketConfig
@@ -6,203 +6,143 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketRackClient
-import PicketWire
 import PicketText
+import PicketWire
 
 /// Collects the effects of one event; emptied by doing them. Its storage is kept.
-struct Effects: EffectSink {
+private struct Effects: EffectSink {
     var items: [Effect] = []
     @inline(never)
     mutating func emit(_ effect: Effect) { items.append(effect) }
 }
 
 final class Agent {
-    struct Parts: ~Copyable {
+    /// What an agent begins with: read, checked, and opened where it must be the first to have it.
+    struct Start: ~Copyable {
         var options: Options
         var settings: Configuration
-        var ground: Startup.Ground
-        var names: Names
-        var session: SessionID
-        var now: Instant
+        var hardware: Hardware
+        var ground: Hardware.Ground
+        var keys: [Key]
+        var signals: SignalDesk
+        var control: Control
+        var links: [Link]
+        var memoryFile: MemoryFile
+        var memory: Memory?
         var noteFile: RunNoteFile
         var note: RunNote
-        var links: [Link]
-        var storage: Storage
-        var children: Children
-        var fencing: Fencing
-        var sensing: Sensing
-        var channel: Channel
-        var reader: ConfigurationReader
+        /// Where processes that must not outlive the agent are noted.
+        var actions: String
     }
 
     let options: Options
-    var settings: Configuration
-    let ground: Startup.Ground
+    let hardware: Hardware
     let narrator: Narrator
     let session: SessionID
-    let startedAt: Instant
-    let firstInThisBoot: Bool
+    private let startedAt: Instant
+    private(set) var settings: Configuration
 
     // What decides
-    var machine: Machine
-    var effects = Effects()
+    private var machine: Machine
+    private var effects = Effects()
     /// Not yet given to the machine.
-    var followUps: [Event] = []
-    var handling = false
-    var now: Instant
-    var exit: Exit?
+    private var followUps: [Event] = []
+    private var isHandling = false
+    private var lastCommand: UInt32 = 0
+
+    // Time
+    private var clock = Clock()
+    private(set) var now: Instant
+    /// This turn begins later than something was due.
+    private(set) var heldUp = false
+    private var worstDelay = Duration.zero
+    private var turns: UInt64 = 0
+    private(set) var realTimeRefused: String?
+    private(set) var lockedMemoryRefused: String?
+
+    // The end
+    private var isReleased: Bool?
+    /// A planned stop was asked for.
+    private var isLeaving = false
+
+    // Words
+    private var logger: Logger
+    /// Something that a status shows has changed in this turn.
+    private(set) var changed = true
 
     // What waits
-    var poller: Poller
-    var ready: [UInt64] = []
-    let signals: Signals
-    let serviceManager: ServiceManager?
-    var clock: Clock
-    var worstDelay = Duration.zero
-    /// This turn begins later than something was due.
-    var heldUp = false
-    var turns: UInt64 = 0
-    var messagesSent: UInt64 = 0
+    private var poller: Poller
+    private var woken: [UInt64] = []
 
-    // Links
-    var links: [Link]
-    var channel: Channel
-    var datagram = [UInt8](repeating: 0, count: 1500)
-    var oversize: UInt64 = 0
-
-    // Files
+    let links: Links
     let storage: Storage
+    let fences: FenceDesk
+    let sensors: Sensors
+    let signals: SignalDesk
     let reader: ConfigurationReader
-    let noteFile: RunNoteFile
-    /// What runs here, as it was noted last.
-    var noted: RunNote
-    var wallOffset: Int64
-    var stateWritten = true
+    let processes: Processes
+    let service: Service
+    let control: Control
+    let groups: Groups
+    let health: HealthKeeper
+    let watchdogs: Watchdogs
+    let resets: Resets
+    let drills: Drills
+    /// In the order of a turn, which is contract: links, storage, fences, sensors, signals, what was
+    /// read, processes, callers.
+    let parts: [Part]
 
-    // Processes
-    let children: Children
-    var processes = Processes()
-    /// To be started when the effects at hand are done: what runs here is noted before it runs.
-    var launches: [(id: UInt32, launch: Launch)] = []
-    var groups: Groups
-
-    // Fencing
-    let fencing: Fencing
-    /// One for each level.
-    var relayTests: [RelaySelfTest]
-    var relayTestAt: Instant
-    var agentTestAt: Instant
-    /// Why a level's lines are not open.
-    var relayTroubles: [String?]
-
-    // Health
-    var contactAt: Instant?
-    let sensing: Sensing
-    var healthModel = HealthModel()
-    /// One for each that the configuration names; `nil` while it is not open.
-    var watchdogs: [Watchdog?]
-    var watchdogReport = WatchdogReport()
-    var watchdogRetryAt: Instant
-    /// What ended the life before this boot: `watchdog`, `power`, `fence` (the peer's) or `operator`.
-    var lastReset: String?
-    /// When a fence last became a receipt.
-    var fenceProvedAt = Instant(nanoseconds: 0)
-    /// The peer was fenced by this agent; and the session in which it came back.
-    var fencedPeer: (lately: Bool, session: SessionID?) = (false, nil)
-    var realTimeRefused: String?
-    var lockedMemoryRefused: String?
-
-    // People
-    var logger: Logger
-    let listener: ControlListener
-    var callers: [Caller] = []
-    var nextCaller: UInt32 = 1
-    /// Commands that the machine has not answered yet, and who gave them.
-    var commands: [(id: UInt32, caller: UInt32, request: Request)] = []
-    var nextCommand: UInt32 = 1
-    /// Something that a status shows has changed in this turn.
-    var changed = true
-    var statusLine = ""
-    var nextServiceSign: Instant
-    var drills: DrillShell
-
-    /// A planned stop was asked for.
-    var leaving = false
-
-    struct Exit { var released: Bool }
-
-    init(
-        _ parts: consuming Parts, machine: consuming Machine, poller: consuming Poller,
-        signals: consuming Signals,
-        listener: consuming ControlListener
-    ) {
-        options = parts.options
-        settings = parts.settings
-        ground = parts.ground
-        narrator = Narrator(names: parts.names)
-        session = parts.session
-        startedAt = parts.now
-        firstInThisBoot = parts.note == .blank
-        self.machine = machine
-        now = parts.now
-        clock = Clock()
-        self.poller = poller
-        self.signals = signals
-        serviceManager = ServiceManager()
-        links = parts.links
-        channel = parts.channel
-        storage = parts.storage
-        reader = parts.reader
-        noteFile = parts.noteFile
-        noted = parts.note
-        wallOffset = parts.ground.wallOffset
-        children = parts.children
-        groups = Groups(parts.settings, held: parts.note.holdings)
-        fencing = parts.fencing
-        relayTests = parts.fencing.levels.map { _ in RelaySelfTest(configured: true) }
-        relayTroubles = parts.fencing.levels.map { _ in nil }
-        relayTestAt = parts.now
-        agentTestAt = parts.now
-        sensing = parts.sensing
-        watchdogRetryAt = parts.now
-        watchdogs = Array(
-            repeating: nil, count: parts.settings.watchdog.map { max($0.devices.count, 1) } ?? 0)
-        logger = Logger(threshold: parts.options.debug ? .debug : .info)
-        self.listener = listener
-        nextServiceSign = parts.now
-        drills = DrillShell(narrator: Narrator(names: parts.names))
+    init(_ start: consuming Start) throws(SystemError) {
+        options = start.options
+        settings = start.settings
+        hardware = start.hardware
+        let (settings, ground, hardware) = (start.settings, start.ground, start.hardware)
+        let options = start.options
+        narrator = Narrator(names: Startup.names(settings))
+        session = Channel.randomSession()
+        now = clock.now()
+        startedAt = now
+        logger = Logger(threshold: options.debug ? .debug : .info)
+        poller = try Poller()
+        let state = ground.paths.stateDirectory
+        machine = Machine(
+            policy: settings.policy,
+            memory: start.memory ?? .blank(groups: settings.groups.count), session: session,
+            note: start.note, at: now)
+        links = Links(
+            start.links,
+            Channel(keys: start.keys, me: settings.me, session: session, at: now))
+        storage = try Storage(
+            start.memoryFile, history: state + "/history.jsonl", start.noteFile, start.note,
+            hardware, wallOffset: ground.wallOffset)
+        fences = try FenceDesk(
+            settings.fence, sensors: settings.sensors, stateDirectory: state, hardware, at: now)
+        sensors = try Sensors(settings.sensors, hardware, at: now)
+        signals = start.signals
+        reader = try ConfigurationReader { Startup.read(options, hardware, for: $0) }
+        processes = Processes(try Children(notedIn: start.actions, session: session))
+        service = Service(at: now)
+        control = start.control
+        groups = Groups(settings.groups, held: start.note.holdings)
+        health = HealthKeeper()
+        watchdogs = Watchdogs(settings, at: now)
+        resets = Resets(ground, isFirst: start.note == .blank)
+        drills = Drills(narrator, ground)
+        parts = [
+            links, storage, fences, sensors, signals, reader, processes, service, control, groups,
+            health, watchdogs, resets, drills,
+        ]
     }
 
-    /// What the poller's tokens stand for.
-    enum Token {
-        static let signals: UInt64 = 1
-        static let storage: UInt64 = 2
-        static let children: UInt64 = 3
-        static let fencing: UInt64 = 4
-        static let sensing: UInt64 = 5
-        static let listener: UInt64 = 6
-        /// The output of a process: which one does not matter.
-        static let output: UInt64 = 7
-        static let reading: UInt64 = 8
-        static let link: UInt64 = 0x100
-        static let caller: UInt64 = 0x1_0000_0000
-    }
+    // MARK: The loop
 
     /// Runs until the machine asks for the end. The process's exit code.
     func run() -> Int32 {
         do throws(SystemError) {
-            try prepare()
-            while exit == nil {
-                ready.removeAll(keepingCapacity: true)
-                let deadline = nextDeadline
-                let slept = now
-                try poller.wait(until: deadline, now: now, into: &ready)
-                now = clock.now()
-                if deadline != .distantFuture, ready.isEmpty {
-                    worstDelay = max(worstDelay, now - max(deadline, slept))
-                }
-                heldUp = deadline != .distantFuture && now - deadline > Agent.punctual
+            try open()
+            begin()
+            while isReleased == nil {
+                try wait()
                 turn()
             }
         } catch {
@@ -212,17 +152,11 @@ final class Agent {
         return end()
     }
 
-    private func prepare() throws(SystemError) {
-        try poller.add(signals.raw, token: Token.signals)
-        try poller.add(storage.raw, token: Token.storage)
-        try poller.add(reader.raw, token: Token.reading)
-        try poller.add(children.raw, token: Token.children)
-        try poller.add(fencing.raw, token: Token.fencing)
-        try poller.add(sensing.raw, token: Token.sensing)
-        try poller.add(listener.raw, token: Token.listener)
-        for (index, link) in links.enumerated() {
-            try poller.add(link.socket.raw, token: Token.link + UInt64(index))
-        }
+    func open() throws(SystemError) {
+        for part in parts { try part.open(self) }
+    }
+
+    private func begin() {
         introduce()
         lockedMemoryRefused = RealTime.lockMemory()
         realTimeRefused = RealTime.raisePriority()
@@ -230,85 +164,121 @@ final class Agent {
             if let refused { log(.warning, refused) }
         }
         now = clock.now()
-        openWatchdogs()
-        noteReset()
-        updateHealth()
+        watchdogs.pass(self)
+        resets.find(self)
+        health.update(self)
         handle(.tick)
-        statusLine = statusText
-        serviceManager?.ready(status: statusLine)
+        service.ready(self)
     }
 
     private func introduce() {
-        let names = narrator.names
         log(
             .notice,
             "picketd \(Options.version): \(names.node) of pair \(names.pair), peer \(names.peer),"
-                + " session \(Text.hex(session.value)), control socket \(listener.path)")
-        if options.rack != nil {
-            log(.warning, "SIMULATED: hardware and links are those of a rack, nothing is real")
-        }
+                + " session \(Text.hex(session.value)), control socket \(control.path)")
+        if let warning = hardware.warning { log(.warning, warning) }
         if settings.fence.isEmpty {
             log(
                 .warning,
                 "no way to fence \(names.peer) is configured: its groups are never taken over"
                     + " without an operator's word")
         }
-        reportDrillLeftBehind()
+        drills.reportLeftBehind(self)
     }
 
-    /// The earliest instant at which something is due.
-    private var nextDeadline: Instant {
-        var next = min(machine.nextDeadline, channel.nextHello)
-        next = min(next, processes.nextDeadline, groups.nextDeadline)
-        next = min(next, children.nextDeadline)
-        next = min(next, healthModel.nextDeadline, drills.nextDeadline)
-        if !sensing.monitors.isEmpty { next = min(next, sensing.passedAt + Agent.pass) }
-        if fencing.levels.isEmpty == false { next = min(next, relayTestAt) }
-        next = min(next, fencing.agentsDue)
-        if lacksWatchdog { next = min(next, watchdogRetryAt) }
-        if serviceManager?.watchdog != nil { next = min(next, nextServiceSign) }
-        for caller in callers {
-            if let at = caller.watchDue { next = min(next, at) }
+    /// Until something comes, or is due. Then the clock is looked at.
+    func wait() throws(SystemError) {
+        var deadline = machine.nextDeadline
+        for part in parts { deadline = min(deadline, part.due) }
+        let slept = now
+        try wait(until: deadline)
+        if deadline != .distantFuture, woken.isEmpty {
+            worstDelay = max(worstDelay, now - max(deadline, slept))
         }
-        return next
+        heldUp = deadline != .distantFuture && now - deadline > Agent.punctual
     }
 
     /// Later than this, something may have come since the poller looked.
     private static let punctual = Duration.milliseconds(1)
 
-    /// How often time alone is looked at: stale sensors.
-    static let pass = Duration.milliseconds(250)
+    private func wait(until deadline: Instant) throws(SystemError) {
+        for part in parts { part.quiet() }
+        woken.removeAll(keepingCapacity: true)
+        try poller.wait(until: deadline, now: now, into: &woken)
+        for token in woken {
+            parts[Int(token >> 32)].wake(UInt32(truncatingIfNeeded: token))
+        }
+        now = clock.now()
+    }
 
-    private func turn() {
+    func turn() {
         turns &+= 1
-        drainLinks()
-        drainStorage()
-        drainFencing()
-        drainSensing()
-        drainSignals()
-        drainReading()
-        drainChildren()
-        serveCallers()
-        passTime()
-        if exit == nil {
+        for part in parts { part.drain(self) }
+        for part in parts where now >= part.due { part.pass(self) }
+        if isReleased == nil {
             handle(.tick)
             completeTurn()
         }
-        afterTurn()
+        for part in parts { part.settle(self) }
+        changed = false
     }
 
-    private func passTime() {
-        sendHello()
-        for id in processes.overdue(at: now) { kill(id) }
-        groupsDue()
-        if now - sensing.passedAt >= Agent.pass { passSensors() }
-        if now >= healthModel.nextDeadline { updateHealth() }
-        if now >= relayTestAt { testRelays() }
-        settleRelayTests()
-        fenceAgentsDue()
-        if lacksWatchdog, now >= watchdogRetryAt { openWatchdogs() }
-        drillsDue()
+    private func completeTurn() {
+        isHandling = true
+        machine.completeTurn(at: now, into: &effects)
+        perform()
+        isHandling = false
+        drainFollowUps()
     }
+
+    /// The planned end, or the end before a planned restart.
+    private func end() -> Int32 {
+        service.stopping()
+        let released = isReleased ?? false
+        if released { watchdogs.disarm(self) }
+        drills.stop(self)
+        followUps = []
+        control.flush()
+        if isLeaving { endFences() }
+        if released {
+            resets.noteEnd(self)
+            log(.notice, "ended: nothing is held here")
+        } else if isLeaving {
+            log(.error, "ended in time, and not all groups could be given up: they may still run")
+        } else {
+            log(.notice, "ended: the groups go on, for the agent that follows")
+        }
+        storage.finish(within: .seconds(1))
+        control.withdraw()
+        if released { return ExitCode.planned }
+        return isLeaving ? ExitCode.failed : ExitCode.restart
+    }
+
+    /// What is under way comes to its end first.
+    private func endFences() {
+        now = clock.now()
+        let deadline = now + fences.stop() + .seconds(1)
+        let parts = [storage, fences, signals, processes] as [Part]
+        while fences.isBusy, now < deadline {
+            var next = min(deadline, now + .seconds(1))
+            for part in parts { next = min(next, part.due) }
+            do throws(SystemError) { try wait(until: next) } catch { return }
+            for part in parts { part.drain(self) }
+            for part in parts where now >= part.due { part.pass(self) }
+            service.alive()
+        }
+        if fences.isBusy {
+            tell(
+                "power", .alarm,
+                "\(names.peer) may be left without power: its fence did not come to an end in time.",
+                simulated: false)
+        }
+    }
+
+    // MARK: The machine
+
+    var status: Status { machine.status(at: now) }
+    var policy: Policy { machine.policy }
 
     /// Gives the machine an event, and does what it asks for, in order, before the next event.
     func handle(_ event: Event) {
@@ -316,80 +286,114 @@ final class Agent {
         drainFollowUps()
     }
 
-    private func completeTurn() {
-        handling = true
-        machine.completeTurn(at: now, into: &effects)
-        perform()
-        handling = false
-        drainFollowUps()
-    }
+    /// For after the effects that are being done.
+    func follow(_ event: Event) { followUps.append(event) }
 
     /// Events that came of what was done, after the effects before them are done.
     func drainFollowUps() {
-        guard !handling else { return }
-        handling = true
+        guard !isHandling else { return }
+        isHandling = true
         while !followUps.isEmpty {
             machine.handle(followUps.removeFirst(), at: now, into: &effects)
             perform()
         }
-        handling = false
-        launchAll()
+        isHandling = false
+        processes.launchAll()
     }
 
-    private func afterTurn() {
-        if let manager = serviceManager {
-            if let interval = manager.watchdog, now >= nextServiceSign {
-                nextServiceSign = now + interval / 4
-                manager.alive()
-            }
-            if changed {
-                let text = statusText
-                if text != statusLine {
-                    statusLine = text
-                    manager.status(text)
-                }
-            }
-        }
-        serveWatchers()
-        changed = false
+    func newCommandID() -> UInt32 {
+        lastCommand &+= 1
+        return lastCommand
     }
 
-    /// The planned end, or the end before a planned restart.
-    private func end() -> Int32 {
-        serviceManager?.stopping()
-        let released = exit?.released ?? false
-        if released { disarmWatchdogs() }
-        endDrills()
-        for caller in callers { _ = caller.connection.flush() }
-        if leaving { endFencing() }
-        if released {
-            noteEnd()
-            log(.notice, "ended: nothing is held here")
-        } else if leaving {
-            log(.error, "ended in time, and not all groups could be given up: they may still run")
-        } else {
-            log(.notice, "ended: the groups go on, for the agent that follows")
-        }
-        storage.settle(within: .seconds(1))
-        listener.withdraw()
-        if released { return ExitCode.planned }
-        return leaving ? ExitCode.failed : ExitCode.restart
+    /// The configuration was changed. False where it is for another pair.
+    func takeUp(_ new: Configuration) -> Bool {
+        guard machine.reload(new.policy) else { return false }
+        settings = new
+        return true
     }
+
+    /// A planned stop.
+    func leave() {
+        log(.notice, "asked to stop")
+        service.stopping()
+        isLeaving = true
+        handle(.command(.leave, id: 0))
+    }
+
+    /// Does what the machine asked for, in the order in which it asked.
+    private func perform() {
+        var index = 0
+        while index < effects.items.count {
+            perform(effects.items[index])
+            index += 1
+        }
+        effects.items.removeAll(keepingCapacity: true)
+    }
+
+    private func perform(_ effect: Effect) {
+        switch effect {
+        case .send(let message, let set): links.send(resets.marked(message), on: set, self)
+        case .persist(let memory, let ticket): storage.persist(memory, ticket: ticket, self)
+        case .note(let note): storage.note(note, self)
+        case .fence(let order): fences.order(order, self)
+        case .cancelFence(let id): fences.cancel(id, self)
+        case .start(let activation): groups.start(activation, self)
+        case .adopt(let activation): groups.adopt(activation, self)
+        case .stop(let group, let cause): groups.stop(group, cause: cause, self)
+        case .feedWatchdog: watchdogs.feed(self)
+        case .ban(let session): links.ban(session)
+        case .answer(let id, let result):
+            if !drills.answered(id, result, self) { control.answer(id, result, self) }
+        case .trace(let trace): tell(trace)
+        case .exit(let released): isReleased = released
+        }
+    }
+
+    // MARK: What parts wait for
+
+    /// Waits for a descriptor of a part's, which is told of it by this key.
+    func wait(on raw: Int32, _ key: UInt32 = 0, of part: Part) throws(SystemError) {
+        try poller.add(raw, token: token(key, part))
+    }
+
+    func wait(
+        on raw: Int32, _ key: UInt32, of part: Part, changingTo interest: Poller.Interest
+    ) throws(SystemError) {
+        try poller.change(raw, token: token(key, part), to: interest)
+    }
+
+    func forget(_ raw: Int32) { poller.remove(raw) }
+
+    private func token(_ key: UInt32, _ part: Part) -> UInt64 {
+        guard let index = parts.firstIndex(where: { $0 === part }) else {
+            preconditionFailure("a part that is not in the list")
+        }
+        return UInt64(index) << 32 | UInt64(key)
+    }
+
+    /// Time goes on within a turn.
+    func readClock() { now = clock.now() }
 
     // MARK: Words
 
-    var wallMilliseconds: Int64 { (WallClock.now() + wallOffset) / 1_000_000 }
+    var names: Names { narrator.names }
 
     @inline(never)
     func log(_ level: Logger.Level, _ text: String) { logger.log(level, text) }
 
-    /// Into the history, and to those who follow it.
-    func record(_ entry: HistoryEntry) {
-        let line = entry.json
-        if !storage.ask(.history(line)) {
-            log(.warning, "the disk is too slow: an entry of the history is lost")
+    func noteChange() { changed = true }
+
+    private func tell(_ trace: Trace) {
+        changed = true
+        log(trace.kind.severity.level, narrator.sentence(trace))
+        if trace.kind.severity != .debug {
+            record(
+                HistoryEntry(
+                    trace, narrator: narrator, milliseconds: storage.wallMilliseconds,
+                    simulated: hardware.isSimulated || status.drill))
         }
-        for caller in callers where caller.follows { caller.follow(line) }
+        for part in parts { part.observe(trace, self) }
     }
 
     /// What the shell itself has to say, to log and history.
@@ -399,16 +403,70 @@ final class Agent {
     ) {
         log(severity.level, text)
         var entry = HistoryEntry(
-            kind, severity, text, node: narrator.names.node, milliseconds: wallMilliseconds,
-            simulated: simulated || options.rack != nil)
+            kind, severity, text, node: names.node, milliseconds: storage.wallMilliseconds,
+            simulated: simulated || hardware.isSimulated)
         entry.figures = figures
         record(entry)
         changed = true
     }
+
+    /// Into the history, and to those who follow it.
+    private func record(_ entry: HistoryEntry) {
+        let line = entry.json
+        if !storage.ask(.history(line)) {
+            log(.warning, "the disk is too slow: an entry of the history is lost")
+        }
+        control.follow(line)
+    }
+
+    // MARK: The status
+
+    func statusReport() -> StatusReport {
+        let status = status
+        let report = StatusReport(
+            version: Options.version, names: names, policy: policy, status: status,
+            session: session, uptime: now - startedAt)
+        report.sensors = sensors.reports(simulated: hardware.isSimulated, at: now)
+        report.links = links.reports(status.linksUp, at: now)
+        report.watchdog = watchdogs.report
+        report.watchdog.lastReset = resets.lastReset
+        report.process = ProcessReport(
+            identifier: getpid(), realTimeRefused: realTimeRefused,
+            lockedMemoryRefused: lockedMemoryRefused, worstDelay: worstDelay)
+        report.counters = counters()
+        if let name = hardware.simulatedAs { report.simulated.append(name) }
+        for monitor in sensors.monitors where monitor.isSimulated {
+            report.simulated.append("sensor \(monitor.name)")
+        }
+        report.drill = drills.line
+        return report
+    }
+
+    private func counters() -> [Counter] {
+        var counters = [
+            Counter("turns", turns), Counter("messages_sent", links.messagesSent),
+            Counter("heap_bytes", picket_heap_bytes()),
+            Counter("log_lines_dropped", logger.dropped),
+            Counter("dropped_oversize", links.oversize),
+        ]
+        for reason in Drop.allCases {
+            counters.append(Counter("dropped_" + Agent.snake(reason.text), links.drops[reason]))
+        }
+        return counters
+    }
+
+    /// `not picket's` → `not_pickets`
+    private static func snake(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        for byte in text.utf8 where byte != UInt8(ascii: "'") {
+            bytes.append(byte == UInt8(ascii: " ") ? UInt8(ascii: "_") : byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }
 
 extension Trace.Kind.Severity {
-    var level: Logger.Level {
+    fileprivate var level: Logger.Level {
         switch self {
         case .debug: .debug
         case .info: .info

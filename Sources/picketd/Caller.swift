@@ -5,7 +5,7 @@ import PicketCore
 import PicketLinux
 
 final class Caller {
-    enum Interest {
+    private enum Interest {
         /// Has not asked yet.
         case asking
         /// Waits for the answer to a command.
@@ -21,12 +21,12 @@ final class Caller {
 
     let id: UInt32
     let connection: ControlConnection
-    let since: Instant
-    var lines = LineBuffer()
-    var interest = Interest.asking
-    var gone = false
+    private let since: Instant
+    private var lines = LineBuffer()
+    private var interest = Interest.asking
+    private(set) var isGone = false
     /// The poller waits until the caller takes more.
-    var polledForWriting = false
+    private var isPolledForWriting = false
 
     init(id: UInt32, connection: ControlConnection, since: Instant) {
         self.id = id
@@ -34,8 +34,38 @@ final class Caller {
         self.since = since
     }
 
+    // MARK: What it says
+
+    enum Heard {
+        /// Nothing more waits.
+        case nothing
+        case more
+        case line([UInt8])
+    }
+
+    func hear(_ buffer: inout [UInt8]) -> Heard {
+        switch connection.receive(into: &buffer) {
+        case .nothing: return .nothing
+        case .ended:
+            if lines.holdsHalfALine { say(Reply.error(.incomplete)) }
+            isGone = true
+        case .bytes(let count):
+            // After its request a caller has nothing to say.
+            guard case .asking = interest else { return .more }
+            lines.append(buffer[..<count])
+            switch lines.next() {
+            case .more: break
+            case .tooLong: finish(Reply.error(.tooLong))
+            case .line(let line): return .line(line)
+            }
+        }
+        return .more
+    }
+
+    // MARK: What it is told
+
     func say(_ bytes: [UInt8]) {
-        if !connection.send(bytes) { gone = true }
+        if !connection.send(bytes) { isGone = true }
     }
 
     /// The last word.
@@ -44,23 +74,41 @@ final class Caller {
         interest = .done
     }
 
-    var watchDue: Instant? {
-        if case .watching(_, let next) = interest { next } else { nil }
+    func flush() {
+        if connection.hasOutput, !connection.flush() { isGone = true }
     }
 
-    var follows: Bool {
-        switch interest {
-        case .following, .reading(follow: true, _): true
-        case .asking, .waiting, .watching, .reading, .drilling, .done: false
-        }
+    // MARK: What it waits for
+
+    func wait() { interest = .waiting }
+    func drill() { interest = .drilling }
+    func watch(every: Duration, from now: Instant) { interest = .watching(every: every, next: now) }
+    func read(follow: Bool) { interest = .reading(follow: follow, kept: []) }
+
+    var isDrilling: Bool { if case .drilling = interest { true } else { false } }
+
+    var watchDue: Instant {
+        if case .watching(_, let next) = interest { next } else { .distantFuture }
     }
 
-    /// Has not asked, or not taken its answer, and takes the place of another.
-    func idles(at now: Instant) -> Bool {
-        switch interest {
-        case .asking, .done: now - since > .seconds(10)
-        case .waiting, .watching, .reading, .following, .drilling: false
-        }
+    func wantsStatus(changed: Bool, at now: Instant) -> Bool {
+        guard case .watching(_, let next) = interest else { return false }
+        return changed || now >= next
+    }
+
+    /// A status, to one that watches. One who does not take the last one gets no other.
+    func show(_ status: [UInt8], at now: Instant) {
+        guard case .watching(let every, _) = interest else { return }
+        if !connection.hasOutput { say(status) }
+        interest = .watching(every: every, next: now + every)
+    }
+
+    /// The history that it asked for.
+    func deliver(_ lines: [[UInt8]]) {
+        guard case .reading(let follow, let kept) = interest else { return }
+        for line in lines { say(line) }
+        for line in kept { say(line) }
+        if follow { interest = .following } else { finish(Reply.end()) }
     }
 
     /// A new entry of the history.
@@ -72,5 +120,26 @@ final class Caller {
             interest = .reading(follow: true, kept: kept)
         case .asking, .waiting, .watching, .reading, .drilling, .done: break
         }
+    }
+
+    // MARK: Its end
+
+    func end() { isGone = true }
+
+    /// Ends with whoever has been told everything, or has not asked, or not taken its answer, and
+    /// takes the place of another.
+    func endIfIdle(at now: Instant) {
+        switch interest {
+        case .asking: if now - since > .seconds(10) { isGone = true }
+        case .done: if !connection.hasOutput || now - since > .seconds(10) { isGone = true }
+        case .waiting, .watching, .reading, .following, .drilling: break
+        }
+    }
+
+    /// Whether to wait until it takes more, where that has changed.
+    func takePollChange() -> Bool? {
+        guard connection.hasOutput != isPolledForWriting else { return nil }
+        isPolledForWriting.toggle()
+        return isPolledForWriting
     }
 }

@@ -3,10 +3,12 @@
 
 import PicketConfig
 import PicketControl
+import PicketCore
 import PicketLinux
+import PicketText
 import PicketWire
 
-final class ConfigurationReader {
+final class ConfigurationReader: Part {
     /// What is to be done with what is read.
     enum Wish: Sendable {
         case reload
@@ -32,8 +34,9 @@ final class ConfigurationReader {
         self.read = read
     }
 
-    /// Readable when something was found.
-    var raw: Int32 { results.raw }
+    override func open(_ agent: Agent) throws(SystemError) {
+        try agent.wait(on: results.raw, of: self)
+    }
 
     var isReloading: Bool { wishes.contains { $0.isReload } }
 
@@ -60,20 +63,91 @@ final class ConfigurationReader {
             }
         } catch { _ = results.push(.refused([error.description])) }
     }
+
+    // MARK: What was found
+
+    /// SIGHUP: the changed configuration as a whole, or nothing of it. Roles are untouched.
+    func reload(_ agent: Agent) {
+        if !isReloading { agent.service.reloading() }
+        agent.log(.notice, "reading \(agent.options.configuration) again")
+        ask(.reload)
+    }
+
+    override func drain(_ agent: Agent) {
+        guard !ready.isEmpty, let (wish, found) = take() else { return }
+        switch (wish, found) {
+        case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
+        case (.reload, .refused(let lines)): refuse(lines, agent)
+        case (.pause(let caller, let request, _), .read):
+            agent.control.pause(request, for: caller, refused: nil, agent)
+        case (.pause(let caller, let request, _), .refused(let lines)):
+            agent.control.pause(request, for: caller, refused: lines, agent)
+        }
+        if wish.isReload, !isReloading { agent.service.ready(agent) }
+    }
+
+    private func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) {
+        let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
+        guard unable.isEmpty else {
+            agent.tell(
+                "reload", .warning,
+                "The changed configuration is not taken up: \(Text.list(unable)) can change"
+                    + " only with a restart (\"picket pause\", then restart the agent).",
+                simulated: false)
+            return
+        }
+        guard agent.takeUp(new) else {
+            agent.tell(
+                "reload", .warning, "The changed configuration is for another pair.",
+                simulated: false)
+            return
+        }
+        agent.links.replace(keys: keys)
+        for warning in new.warnings { agent.log(.warning, warning.text) }
+        agent.tell("reload", .notice, "The changed configuration is taken up.", simulated: false)
+    }
+
+    private func refuse(_ lines: [String], _ agent: Agent) {
+        for line in lines { agent.log(.error, line) }
+        agent.tell(
+            "reload", .warning,
+            "The changed configuration is refused as a whole: it has"
+                + " \(lines.count == 1 ? "an error" : "\(lines.count) errors")."
+                + " The agent goes on with the one it has.", simulated: false)
+    }
+
+    /// What is bound to sockets, threads and files from the start.
+    private static func needsRestart(from old: Configuration, to new: Configuration) -> [String] {
+        var all: [String] = []
+        if old.me != new.me { all.append("this node's name") }
+        for section in Configuration.Section.allCases
+        where old.digest(of: section) != new.digest(of: section) {
+            switch section {
+            case .names: all.append("the names of pair and nodes")
+            case .links: all.append("the links")
+            case .watchdog: all.append("the watchdog")
+            case .sensors: all.append("the sensors")
+            case .fence: all.append("how the nodes are fenced")
+            case .groups: all.append("the groups and their resources")
+            }
+        }
+        if old.paths != new.paths { all.append("the paths") }
+        return all
+    }
 }
 
 extension Startup {
     static func read(
-        _ options: Options, for wish: ConfigurationReader.Wish
+        _ options: Options, _ hardware: Hardware, for wish: ConfigurationReader.Wish
     ) -> ConfigurationReader.Found {
         do throws(StartupError) {
             switch wish {
             case .reload:
-                let settings = try load(options)
+                let settings = try load(options, hardware)
                 return .read(settings, try keys(settings.keys))
             case .pause(_, _, let running):
-                let settings = try load(options, running: running)
-                return .read(settings, try verify(settings, options))
+                let settings = try load(options, hardware, running: running)
+                return .read(settings, try verify(settings, hardware))
             }
         } catch { return .refused(error.lines) }
     }

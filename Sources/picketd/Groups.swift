@@ -1,5 +1,5 @@
-/// The groups' runners, and what their actions are on this system: `ip`, `systemctl`, commands.
-/// Everything is an argument vector; there is no shell.
+/// Hosts the groups: their runners, which say what is to be run and when, and the probes of the
+/// standby's copies.
 
 import PicketConfig
 import PicketControl
@@ -7,31 +7,22 @@ import PicketCore
 import PicketLinux
 import PicketText
 
-struct Groups {
-    var runners: [GroupRunner] = []
+final class Groups: Part {
+    private var runners: [GroupRunner] = []
+    private var actions: ResourceActions
     private let settings: [GroupSettings]
-    /// What runs of an address.
-    private var addressRuns: [(run: RunID, action: ResourceAction, address: VirtualAddress)] = []
-    /// Addresses to be announced, once or again.
-    var announcements: [Announcement] = []
     /// By group: when its copy is probed next, and whether a probe runs.
-    var probes: [Probe] = []
+    private var probes: [Probe] = []
 
-    struct Announcement {
-        var address: VirtualAddress
-        /// What brings it up; until that has ended well, nothing is announced.
-        var run: RunID
-        var at = Instant.distantFuture
-        var left = 3
-    }
-    struct Probe {
+    private struct Probe {
         var due: Instant
         var running = false
     }
 
     /// - Parameter held: what the agent before this one ran in this boot.
-    init(_ configuration: Configuration, held: [Holding]) {
-        settings = configuration.groups
+    init(_ settings: [GroupSettings], held: [Holding]) {
+        self.settings = settings
+        actions = ResourceActions(settings)
         for (index, group) in settings.enumerated() {
             runners.append(
                 GroupRunner(
@@ -41,16 +32,6 @@ struct Groups {
                 Probe(due: group.sync == nil ? .distantFuture : Instant(nanoseconds: 0)))
         }
     }
-
-    var nextDeadline: Instant {
-        var next = Instant.distantFuture
-        for runner in runners { next = min(next, runner.nextDeadline) }
-        for announcement in announcements { next = min(next, announcement.at) }
-        for probe in probes where !probe.running { next = min(next, probe.due) }
-        return next
-    }
-
-    func sync(_ group: GroupIndex) -> SyncSettings? { settings[group].sync }
 
     private static func plan(_ group: GroupSettings) -> GroupPlan {
         GroupPlan(
@@ -67,88 +48,141 @@ struct Groups {
             }, restarts: group.restarts)
     }
 
-    // MARK: Actions
+    // MARK: What the machine asks for
 
-    func resource(_ run: ResourceRun) -> ResourceSettings {
-        settings[run.group].resources[run.resource]
+    func start(_ activation: Activation, _ agent: Agent) {
+        var effects = ResourceEffects()
+        runners[activation.group].start(activation, at: agent.now, into: &effects)
+        perform(effects, of: activation.group, agent)
     }
 
-    func environment(of group: GroupIndex) -> [String] {
-        settings[group].environment.map { "\($0.name)=\($0.value)" }
+    func adopt(_ activation: Activation, _ agent: Agent) {
+        var effects = ResourceEffects()
+        runners[activation.group].adopt(activation, at: agent.now, into: &effects)
+        perform(effects, of: activation.group, agent)
     }
 
-    /// `nil` for an action that the resource lacks: it succeeds.
-    mutating func arguments(for run: ResourceRun) -> [String]? {
-        switch resource(run).kind {
-        case .ip(let address):
-            note(run, of: address)
-            return Groups.arguments(run.action, address)
-        case .unit(let unit):
-            switch run.action {
-            case .start: return ["systemctl", "--no-ask-password", "start", unit]
-            case .stop: return ["systemctl", "--no-ask-password", "stop", unit]
-            case .monitor: return ["systemctl", "is-active", "--quiet", unit]
-            case .promote, .demote: return nil
-            }
-        case .command(let command):
-            switch run.action {
-            case .start: return command.start
-            case .stop: return command.stop
-            case .monitor: return command.monitor
-            case .promote: return command.promote
-            case .demote: return command.demote
+    func stop(_ group: GroupIndex, cause: Cause, _ agent: Agent) {
+        var effects = ResourceEffects()
+        runners[group].stop(cause: cause, at: agent.now, into: &effects)
+        perform(effects, of: group, agent)
+    }
+
+    private func perform(_ effects: ResourceEffects, of group: GroupIndex, _ agent: Agent) {
+        for effect in effects.items {
+            switch effect {
+            case .run(let run): begin(run, agent)
+            case .kill(let run): agent.processes.kill(run)
+            case .outcome(let outcome): agent.follow(.resources(group, outcome))
+            case .failure(let failure): note(failure, of: group, agent)
             }
         }
     }
 
-    /// `replace` and `flush … to` succeed as well where the address is there, or gone, already.
-    private static func arguments(
-        _ action: ResourceAction, _ address: VirtualAddress
-    ) -> [String]? {
-        let family = address.isIPv6 ? "-6" : "-4"
-        let host = "\(address.address)/\(address.isIPv6 ? 128 : 32)"
-        switch action {
-        case .start:
-            let arguments = [
-                "ip", family, "address", "replace", "\(address.address)/\(address.prefix)", "dev",
-                address.device,
+    private func begin(_ run: ResourceRun, _ agent: Agent) {
+        guard let arguments = actions.arguments(for: run) else {
+            exited(run.id, succeeded: true, agent)
+            return
+        }
+        let names = agent.names
+        let resource = settings[run.group].resources[run.resource].name
+        let environment =
+            environment(of: run.group, agent) + [
+                "PICKET_RESOURCE=\(resource)", "PICKET_ACTION=\(run.action.text)",
+                "PICKET_TERM=\(run.term.value)", "PICKET_CAUSE=\(run.cause.label)",
+                "PICKET_DRILL=\(agent.drills.isUnderWay ? 1 : 0)",
             ]
-            return address.isIPv6 ? arguments + ["nodad"] : arguments
-        case .stop: return ["ip", family, "address", "flush", "dev", address.device, "to", host]
-        case .monitor:
-            return [
-                "ip", family, "-oneline", "address", "show", "dev", address.device, "to", host,
-            ]
-        case .promote, .demote: return nil
-        }
+        agent.log(
+            .debug, "\(names.group(run.group)) \(resource) \(run.action.text): \(arguments)")
+        let bringsUp = run.action == .start || run.action == .promote
+        agent.processes.begin(
+            Launch(arguments: arguments, environment: environment, endsWithAgent: bringsUp),
+            of: run.id)
     }
 
-    private mutating func note(_ run: ResourceRun, of address: VirtualAddress) {
-        addressRuns.append((run.id, run.action, address))
-        guard run.action == .start || run.action == .stop else { return }
-        announcements.removeAll { $0.address == address }
-        if run.action == .start {
-            announcements.append(Announcement(address: address, run: run.id))
+    private func environment(of group: GroupIndex, _ agent: Agent) -> [String] {
+        var all = agent.processes.environment
+        for setting in settings[group].environment {
+            all.append("\(setting.name)=\(setting.value)")
         }
+        all.append("PICKET_NODE=\(agent.names.node)")
+        all.append("PICKET_GROUP=\(agent.names.group(group))")
+        return all
     }
 
-    /// Whether a run's end is a success: a monitor of an address must show it as well, and where
-    /// an interface is gone its addresses went with it.
-    mutating func succeeded(_ run: RunID, _ end: ChildEnd, spoke: Bool, at now: Instant) -> Bool {
-        let good = end == .exited(0)
-        guard let index = addressRuns.firstIndex(where: { $0.run == run }) else { return good }
-        let (_, action, address) = addressRuns.remove(at: index)
-        switch action {
-        case .monitor: return good && spoke
-        case .stop: return good || NetworkInterface.isGone(address.device)
-        case .start:
-            announcements.removeAll { $0.run == run && !good }
-            for index in announcements.indices where announcements[index].run == run {
-                announcements[index].at = now
+    // MARK: What processes bring
+
+    func ended(_ run: RunID, _ end: ChildEnd, spoke: Bool, _ agent: Agent) {
+        let good = actions.succeeded(run, end, spoke: spoke, at: agent.now)
+        if !good {
+            agent.log(.debug, "\(agent.names.group(run.group)): \(Processes.text(end))")
+        }
+        exited(run, succeeded: good, agent)
+    }
+
+    private func exited(_ run: RunID, succeeded: Bool, _ agent: Agent) {
+        var effects = ResourceEffects()
+        runners[run.group].exited(run, succeeded: succeeded, at: agent.now, into: &effects)
+        perform(effects, of: run.group, agent)
+    }
+
+    private func note(_ failure: ResourceFailure, of group: GroupIndex, _ agent: Agent) {
+        let resource = settings[group].resources[failure.resource].name
+        let how =
+            switch failure.kind {
+            case .failed: "failed"
+            case .timedOut: "did not end in its time and was killed"
+            case .unkillable: "was killed and does not end: it hangs in the kernel"
             }
-            return good
-        case .promote, .demote: return good
+        agent.tell(
+            "resource", failure.kind == .unkillable ? .alarm : .warning,
+            "\(agent.names.group(group)): \(failure.action.text) of \(resource) \(how).",
+            simulated: false)
+    }
+
+    // MARK: What is due
+
+    override var due: Instant {
+        var next = actions.nextAnnouncement
+        for runner in runners { next = min(next, runner.nextDeadline) }
+        for probe in probes where !probe.running { next = min(next, probe.due) }
+        return next
+    }
+
+    override func pass(_ agent: Agent) {
+        for group in runners.indices where agent.now >= runners[group].nextDeadline {
+            var effects = ResourceEffects()
+            runners[group].tick(at: agent.now, into: &effects)
+            perform(effects, of: group, agent)
         }
+        for address in actions.takeAnnouncements(at: agent.now) {
+            if let refused = AddressAnnouncement.send(address.address, device: address.device) {
+                agent.log(.warning, "\(address.text) is not announced: \(refused)")
+            }
+        }
+        for group in probes.indices where agent.now >= probes[group].due { probe(group, agent) }
+        agent.drainFollowUps()
+    }
+
+    // MARK: The standby's copy
+
+    private func probe(_ group: GroupIndex, _ agent: Agent) {
+        guard let sync = settings[group].sync, !probes[group].running else { return }
+        probes[group].due = agent.now + sync.interval
+        probes[group].running = true
+        agent.processes.run(
+            Launch(arguments: sync.probe, environment: environment(of: group, agent)),
+            as: .sync(group), until: agent.now + sync.timeout)
+    }
+
+    func probed(_ group: GroupIndex, _ end: ChildEnd, _ line: String?, _ agent: Agent) {
+        probes[group].running = false
+        guard let sync = settings[group].sync else { return }
+        var state = GroupReport.SyncState.failed
+        if end == .exited(0), let lag = line.flatMap({ Groups.lag($0) }) {
+            state = lag <= sync.maxLag ? .current : .stale
+        }
+        agent.handle(.sync(group, state))
     }
 
     /// How far a copy lags, as its probe's first line tells in seconds; a negative lag is none.

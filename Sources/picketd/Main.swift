@@ -14,13 +14,20 @@
 /// hardware watchdog (S8).
 ///
 /// Whatever may wait has a thread of its own and talks to the loop by bounded queues: the state
-/// file (`Storage`), each sensor bus (`Sensing`), each relay (`Fencing`), the call that starts a
-/// process (`Children`), the configuration that is read again (`ConfigurationReader`).
+/// file (`Storage`), each sensor bus (`Sensors`), each level of relays (`RelayLevel`), the call that
+/// starts a process (`Processes`), the configuration that is read again (`ConfigurationReader`).
+///
+/// The agent is the loop, the machine and a list of parts (`Part`): a part owns the state of one
+/// concern, and the turn's order, the next deadline and what is waited for follow from the list.
 ///
 ///     Main, Options   command line, exit codes
-///     Startup         configuration, devices, files; refuses what it cannot run with
-///     Agent           the loop and the state
-///     Agent+…         effects, links, groups, fencing, sensors, control socket, reload
+///     Startup         from a command line to an agent, or to a reason why not
+///     Hardware        this machine's devices, or a simulated rack's
+///     Agent, Part     the loop, the machine and the list of parts
+///     Links, Storage, FenceDesk, Sensors, SignalDesk, ConfigurationReader, Processes, Service,
+///     Control, Groups, HealthKeeper, Watchdogs, Resets, Drills
+///                     the parts
+///     FenceLevel      a way to fence: RelayLevel, FenceAgentLevel
 
 import CPicket
 import PicketConfig
@@ -51,8 +58,9 @@ struct Main {
 
     private static func run(_ options: Options) -> Int32 {
         var logger = Logger(threshold: options.debug ? .debug : .info)
+        let hardware = Hardware(rack: options.rack)
         let settings: Configuration
-        do throws(StartupError) { settings = try Startup.load(options) } catch {
+        do throws(StartupError) { settings = try Startup.load(options, hardware) } catch {
             Startup.end(error)
         }
         if options.unitsOnly {
@@ -61,13 +69,13 @@ struct Main {
         }
         for warning in settings.warnings { logger.log(.warning, warning.text) }
         if options.checkOnly {
-            do throws(StartupError) { _ = try Startup.verify(settings, options) } catch {
+            do throws(StartupError) { _ = try Startup.verify(settings, hardware) } catch {
                 Startup.end(error)
             }
             say("\(options.configuration): correct", on: 1)
             return ExitCode.planned
         }
-        return Startup.assemble(options, settings).run()
+        return Startup.assemble(options, hardware, settings).run()
     }
 
     private static func say(_ text: String, on output: Int32) {

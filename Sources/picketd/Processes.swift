@@ -1,9 +1,123 @@
-/// What each process that runs is for, and when it is overdue.
+/// The processes that the agent has started: what each is for, when it is overdue, and whose its end
+/// is.
 
+import PicketControl
 import PicketCore
 import PicketLinux
 
-struct Processes {
+final class Processes: Part {
+    private let children: Children
+    private var table = ProcessTable()
+    /// To be started when the effects at hand are done: what runs here is noted before it runs.
+    private var launches: [(id: UInt32, launch: Launch)] = []
+    /// A child may have ended.
+    private var toldOfEnd = false
+
+    init(_ children: Children) { self.children = children }
+
+    /// Keys of what is waited for; which output it is does not matter.
+    private enum Key {
+        static let started: UInt32 = 0
+        static let output: UInt32 = 1
+    }
+
+    override func open(_ agent: Agent) throws(SystemError) {
+        try agent.wait(on: children.raw, Key.started, of: self)
+    }
+
+    /// SIGCHLD came.
+    func noteEnd() { toldOfEnd = true }
+
+    /// Starts a process when the effects at hand are done.
+    func begin(_ launch: Launch, of run: RunID) {
+        // The runner sees to its time.
+        launches.append((table.begin(.resource(run), deadline: .distantFuture), launch))
+    }
+
+    /// Starts a process of the shell's own.
+    func run(_ launch: Launch, as purpose: ProcessTable.Purpose, until deadline: Instant) {
+        children.launch(table.begin(purpose, deadline: deadline), launch)
+    }
+
+    func launchAll() {
+        for next in launches { children.launch(next.id, next.launch) }
+        launches.removeAll(keepingCapacity: true)
+    }
+
+    func kill(_ run: RunID) { kill(run.value) }
+
+    func kill(all purpose: ProcessTable.Purpose) {
+        for id in table.running(purpose) { kill(id) }
+    }
+
+    private func kill(_ id: UInt32) {
+        launchAll()
+        children.kill(id)
+    }
+
+    /// What every process is given.
+    var environment: [String] { table.environment }
+
+    override var due: Instant { min(table.nextDeadline, children.nextDeadline) }
+
+    override func pass(_ agent: Agent) {
+        for id in table.overdue(at: agent.now) { kill(id) }
+    }
+
+    override func drain(_ agent: Agent) {
+        guard toldOfEnd || !ready.isEmpty || agent.now >= children.nextDeadline else { return }
+        toldOfEnd = false
+        var events: [Children.Event] = []
+        children.turn(
+            watch: { fd in
+                do throws(SystemError) {
+                    try agent.wait(on: fd, Key.output, of: self)
+                } catch { agent.log(.warning, error.description) }
+            }, { events.append($0) })
+        for event in events {
+            switch event {
+            case .line(let id, let line):
+                let purpose = table.spoke(id, line)
+                agent.log(
+                    .info,
+                    "\(purpose.map { Processes.title($0, agent.names) } ?? "process"): \(line)")
+            case .ended(let id, let end):
+                if let ended = table.end(id) { tell(ended, end, agent) }
+            }
+        }
+        agent.drainFollowUps()
+    }
+
+    /// Whose it was is told of its end.
+    private func tell(_ ended: ProcessTable.Ended, _ end: ChildEnd, _ agent: Agent) {
+        switch ended.purpose {
+        case .resource(let run):
+            agent.groups.ended(run, end, spoke: ended.firstLine != nil, agent)
+        case .fenceAgent(let level):
+            agent.fences.ended(level, end, timedOut: ended.timedOut, agent)
+        case .sync(let group): agent.groups.probed(group, end, ended.firstLine, agent)
+        }
+    }
+
+    static func title(_ purpose: ProcessTable.Purpose, _ names: Names) -> String {
+        switch purpose {
+        case .resource(let run): names.group(run.group)
+        case .fenceAgent(let level): names.fenceLevel(level)
+        case .sync(let group): "\(names.group(group)) sync probe"
+        }
+    }
+
+    static func text(_ end: ChildEnd) -> String {
+        switch end {
+        case .exited(let code): "ended with exit code \(code)"
+        case .signalled(let signal): "was killed by signal \(signal)"
+        case .notStarted(let reason): "could not be started: \(reason)"
+        case .late: "was not started any more: its time had passed"
+        }
+    }
+}
+
+struct ProcessTable {
     enum Purpose: Equatable {
         /// Of a group runner, which watches its time itself.
         case resource(RunID)

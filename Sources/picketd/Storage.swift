@@ -1,11 +1,12 @@
 /// What goes to disk, by a worker: a disk may take its time, and the loop must not.
 ///
 /// It takes requests in order. The state file's bytes are made here too, for they need the wall
-/// clock, and on a rack that is the rack's to tell.
+/// clock, and where that is simulated somebody else has to be asked. The run note lies in memory,
+/// and is written at once.
 
+import PicketControl
 import PicketCore
 import PicketLinux
-import PicketRackClient
 
 enum StorageRequest: Sendable {
     case memory(Memory, ticket: UInt32)
@@ -17,8 +18,6 @@ enum StorageRequest: Sendable {
     case file(path: String, [UInt8]?)
     /// The mark of a fence agent's level, at this path: that the peer's power is to be given back.
     case mark(path: String, level: Int)
-    /// Only look at the wall clock.
-    case clock
 }
 
 enum StorageAnswer: Sendable {
@@ -32,41 +31,113 @@ enum StorageAnswer: Sendable {
     case wallOffset(Int64)
 }
 
-final class Storage {
+final class Storage: Part {
     private let requests: BoundedQueue<StorageRequest>
     private let answers: BoundedQueue<StorageAnswer>
+    private let noteFile: RunNoteFile
+    /// What runs here, as it was noted last.
+    private(set) var noted: RunNote
+    private var wallOffset: Int64
+    /// The state file takes what it is given.
+    private(set) var isStateWritten = true
 
-    init(_ memory: MemoryFile, history: String, rack: String?) throws(SystemError) {
+    init(
+        _ memory: MemoryFile, history: String, _ noteFile: RunNoteFile, _ noted: RunNote,
+        _ hardware: Hardware, wallOffset: Int64
+    ) throws(SystemError) {
         let requests = try BoundedQueue<StorageRequest>(capacity: 512)
         let answers = try BoundedQueue<StorageAnswer>(capacity: 1024)
         self.requests = requests
         self.answers = answers
+        self.noteFile = noteFile
+        self.noted = noted
+        self.wallOffset = wallOffset
         try Worker.start("storage") {
             var worker = StorageWorker(
-                memory: memory, history: HistoryFile(path: history), rack: rack, answers: answers)
+                memory: memory, history: HistoryFile(path: history),
+                wallClock: hardware.wallClock(), answers: answers)
             while true {
                 if let request = requests.wait() { worker.serve(request) }
             }
         }
     }
 
-    /// Readable when an answer is there.
-    var raw: Int32 { answers.raw }
+    /// By the node's wall clock.
+    var wallMilliseconds: Int64 { (WallClock.now() + wallOffset) / 1_000_000 }
 
     /// False where too much is waiting for the disk already.
     func ask(_ request: StorageRequest) -> Bool { requests.push(request) }
 
-    func clear() { answers.clear() }
-    func next() -> StorageAnswer? { answers.pop() }
+    /// A file of its own; `nil` removes it. One that cannot be asked for is lost.
+    func write(_ path: String, _ text: String?) {
+        _ = ask(.file(path: path, text.map { Array($0.utf8) }))
+    }
+
+    func persist(_ memory: Memory, ticket: UInt32, _ agent: Agent) {
+        if !ask(.memory(memory, ticket: ticket)) { agent.follow(.persistFailed(ticket: ticket)) }
+    }
+
+    func note(_ note: RunNote, _ agent: Agent) {
+        noted = note
+        do throws(SystemError) { try noteFile.store(note) } catch {
+            agent.tell(
+                "note", .alarm,
+                "What runs here cannot be noted (\(error.description)): an agent that is restarted"
+                    + " will not know it.", simulated: false)
+        }
+    }
+
+    override func open(_ agent: Agent) throws(SystemError) {
+        try agent.wait(on: answers.raw, of: self)
+    }
+
+    override func drain(_ agent: Agent) {
+        guard !ready.isEmpty else { return }
+        answers.clear()
+        while let answer = answers.pop() {
+            switch answer {
+            case .persisted(let ticket): agent.handle(.persisted(ticket: ticket))
+            case .notPersisted(let ticket, let reason):
+                if isStateWritten { agent.log(.error, reason) }
+                agent.handle(.persistFailed(ticket: ticket))
+            case .notWritten(let reason): agent.log(.warning, "not written: \(reason)")
+            case .marked(let level, let trouble):
+                if let trouble { agent.log(.error, trouble) }
+                agent.fences.marked(level, agent)
+            case .tail(let caller, let lines): agent.control.deliver(lines, to: caller)
+            case .wallOffset(let offset): wallOffset = offset
+            }
+        }
+    }
+
+    override func observe(_ trace: Trace, _ agent: Agent) {
+        switch trace.kind {
+        case .persistFailed: isStateWritten = false
+        case .persistRecovered: isStateWritten = true
+        default: break
+        }
+    }
+
+    /// Waits for what was asked to be on disk, at most so long: at the end.
+    func finish(within limit: Duration) {
+        var clock = Clock()
+        let deadline = clock.now() + limit
+        _ = ask(.tail(count: 0, caller: 0))
+        while clock.now() < deadline {
+            while let answer = answers.pop() {
+                if case .tail(caller: 0, _) = answer { return }
+            }
+            Worker.sleep(.milliseconds(1))
+        }
+    }
 }
 
 private struct StorageWorker {
     let memory: MemoryFile
     let history: HistoryFile
-    let rack: String?
+    var wallClock: SimulatedWallClock
     let answers: BoundedQueue<StorageAnswer>
     var clock = Clock()
-    var client: RackClient?
     var offset: Int64 = 0
     var historyFails = false
 
@@ -93,7 +164,6 @@ private struct StorageWorker {
                 try DurableFile.replace(path, with: Array(FenceMark.text.utf8))
             } catch { trouble = error.description }
             _ = answers.push(.marked(level: level, trouble))
-        case .clock: look()
         }
     }
 
@@ -120,12 +190,8 @@ private struct StorageWorker {
     }
 
     private mutating func look() {
-        guard let rack else { return }
-        do throws(RackError) {
-            if client == nil { client = try RackClient(path: rack) }
-            guard let client else { return }
-            offset = try client.wallClockOffset() * 1_000_000_000
-            _ = answers.push(.wallOffset(offset))
-        } catch { client = nil }
+        guard let now = wallClock.offset() else { return }
+        offset = now
+        _ = answers.push(.wallOffset(now))
     }
 }

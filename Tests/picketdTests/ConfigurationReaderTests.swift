@@ -33,7 +33,7 @@ struct ConfigurationReaderTests {
     func `what is no file is no configuration`(path: String) {
         var options = Options()
         options.configuration = path
-        guard case .refused(let lines) = Startup.read(options, for: .reload) else {
+        guard case .refused(let lines) = Startup.read(options, Hardware(), for: .reload) else {
             Issue.record("read")
             return
         }

@@ -9,7 +9,7 @@ import Testing
 /// What the groups' actions are on this system, and what their ends mean.
 struct GroupsTests {
     /// A group of two addresses, the one of an interface that is not there, and a command.
-    static func groups() throws -> Groups {
+    static func groups() throws -> ResourceActions {
         let text = """
             node: east
             pair:
@@ -33,7 +33,7 @@ struct GroupsTests {
         let settings = try Configuration.load(
             Array(text.utf8), file: "picket.yaml", node: nil, boards: BoardLibrary([]),
             simulated: true)
-        return Groups(settings, held: [])
+        return ResourceActions(settings.groups)
     }
 
     static func run(_ number: UInt32, _ action: ResourceAction, _ resource: Int) -> ResourceRun {
@@ -45,7 +45,7 @@ struct GroupsTests {
     private let now = Instant(nanoseconds: 5)
 
     private func succeeded(
-        _ groups: inout Groups, _ run: ResourceRun, _ end: ChildEnd, spoke: Bool = false
+        _ groups: inout ResourceActions, _ run: ResourceRun, _ end: ChildEnd, spoke: Bool = false
     ) -> Bool {
         groups.succeeded(run.id, end, spoke: spoke, at: now)
     }

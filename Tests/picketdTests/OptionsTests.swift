@@ -39,7 +39,7 @@ struct HistoryKindTests {
         var told: Set<String> = []
         for file in try FileManager.default.contentsOfDirectory(atPath: sources.path) {
             let text = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8)
-            for match in text.matches(of: /\btell\(\s*"([a-z_]+)"/) { told.insert(String(match.1)) }
+            for match in text.matches(of: /tell\(\s*"([a-z_]+)"/) { told.insert(String(match.1)) }
         }
         #expect(told.sorted() == HistoryEntry.shellKinds)
     }
@@ -47,7 +47,7 @@ struct HistoryKindTests {
 
 struct ProcessesTests {
     @Test func `a process is overdue once, and its end says what it was for`() {
-        var processes = Processes()
+        var processes = ProcessTable()
         let early = Instant(nanoseconds: 10)
         let id = processes.begin(.fenceAgent(level: 2), deadline: early)
         let other = processes.begin(.sync(1), deadline: .distantFuture)
@@ -64,6 +64,6 @@ struct ProcessesTests {
     }
 
     @Test func `resources are given nothing that is meant for the agent`() {
-        #expect(!Processes().environment.contains { $0.hasPrefix("NOTIFY_SOCKET") })
+        #expect(!ProcessTable().environment.contains { $0.hasPrefix("NOTIFY_SOCKET") })
     }
 }

@@ -132,7 +132,7 @@ struct DoctorCommand: PicketCommand {
         } else if let refused = unlisted(units) {
             findings.add(
                 "units", .bad,
-                "the agent may not start \(PicketText.Text.list(refused)): when the agent was "
+                "the agent may not start \(Text.list(refused)): when the agent was "
                     + "started, there was no unit file",
                 "install it, then: picket pause")
         } else {

@@ -8,15 +8,14 @@
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketRackClient
 import PicketText
 
-struct FenceOpening: Sendable {
-    typealias Supply = FenceWorker<Wire, Wire, FenceMailbox>.Supply
+struct RelayOpening: Sendable {
+    typealias Supply = FenceWorker<Wire, Wire, RelayMailbox>.Supply
 
     let relay: RelayDescription
     private let sensors: [SensorDescription]
-    private let rack: String?
+    private let hardware: Hardware
     /// For each supply the descriptor that holds its line, if there is one yet.
     private var kept: [Kept?] = []
 
@@ -28,15 +27,15 @@ struct FenceOpening: Sendable {
     }
 
     init(
-        relay: RelayDescription, sensors: [SensorDescription], rack: String?,
+        _ relay: RelayDescription, sensors: [SensorDescription], _ hardware: Hardware,
         kept lines: inout KeptLines
     ) {
         self.relay = relay
         self.sensors = sensors
-        self.rack = rack
+        self.hardware = hardware
         for supply in relay.supplies {
             kept.append(
-                lines.take(FenceOpening.keptName(supply)).map { Kept(raw: $0, inherited: true) })
+                lines.take(RelayOpening.keptName(supply)).map { Kept(raw: $0, inherited: true) })
         }
     }
 
@@ -45,10 +44,10 @@ struct FenceOpening: Sendable {
     }
 
     mutating func open(_ notes: inout [String]) throws(DeviceError) -> [Supply] {
-        if let rack { return try simulated(rack) }
+        if let supplies = try simulated() { return supplies }
         for (index, supply) in relay.supplies.enumerated() {
             guard let one = kept[index], !GPIOLine.isAlive(one.raw) else { continue }
-            KeptLines.letGo(one.raw, FenceOpening.keptName(supply))
+            KeptLines.letGo(one.raw, RelayOpening.keptName(supply))
             kept[index] = nil
         }
         for (index, supply) in relay.supplies.enumerated() {
@@ -85,7 +84,7 @@ struct FenceOpening: Sendable {
             let chip = expander(pin, &expanders)
             let wire = Wire(chip, pin: pin.number, onIsHigh: onIsHigh)
             do throws(LineError) { try chip.drive() } catch {
-                throw FenceOpening.unreachable(supply.line, pin, error)
+                throw RelayOpening.unreachable(supply.line, pin, error)
             }
             return wire
         }
@@ -97,7 +96,7 @@ struct FenceOpening: Sendable {
             return wire
         }
         let line = try GPIOLine(supply.line, .drive(high: onIsHigh))
-        kept[index] = KeptLines.keep(line, as: FenceOpening.keptName(supply))
+        kept[index] = KeptLines.keep(line, as: RelayOpening.keptName(supply))
             .map { Kept(raw: $0, inherited: false) }
         return Wire(line, onIsHigh: onIsHigh)
     }
@@ -127,7 +126,7 @@ struct FenceOpening: Sendable {
         }
         return Wire(
             RailSense(
-                sensor, bus: DeviceBus(number: sensor.bus, rack: rack), delay: WorkerDelay(),
+                sensor, bus: hardware.bus(sensor.bus), delay: WorkerDelay(),
                 offBelow: offBelow, onAbove: onAbove))
     }
 
@@ -143,7 +142,7 @@ struct FenceOpening: Sendable {
             if supply.isHigh(on: true) { levels |= 1 << UInt16(other.number) }
         }
         let chip = Expander(
-            pin.kind, address: pin.address, bus: DeviceBus(number: pin.bus, rack: nil),
+            pin.kind, address: pin.address, bus: hardware.bus(pin.bus),
             outputs: outputs, levels: levels)
         known.append((pin, chip))
         return chip
@@ -166,24 +165,13 @@ struct FenceOpening: Sendable {
                 + " /dev/i2c-\(pin.bus)): \(why)")
     }
 
-    // MARK: On a rack
+    // MARK: Simulated
 
-    private func simulated(_ rack: String) throws(DeviceError) -> [Supply] {
+    private func simulated() throws(DeviceError) -> [Supply]? {
         var supplies: [Supply] = []
         for supply in relay.supplies {
-            do throws(RackError) {
-                // The rack's lines fall to rest with their node: one that rests *on* and is *off*
-                // was left so by an agent.
-                let line = Wire(
-                    try RackRelay(
-                        path: rack, line: supply.line.name,
-                        kept: supply.wiring == .normallyClosed))
-                var sense: Wire?
-                if case .line(let feedback) = supply.feedback {
-                    sense = Wire(try RackSense(path: rack, line: feedback.name))
-                }
-                supplies.append(Supply(line: line, sense: sense))
-            } catch { throw DeviceError("rack: \(error.text)") }
+            guard let (line, sense) = try hardware.simulatedWires(supply) else { return nil }
+            supplies.append(Supply(line: line, sense: sense))
             if case .sensor(let name, let offBelow, let onAbove) = supply.feedback {
                 supplies[supplies.count - 1].sense = try rail(name, offBelow, onAbove)
             }

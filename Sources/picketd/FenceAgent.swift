@@ -19,7 +19,7 @@ import PicketCore
 import PicketHardware
 import PicketLinux
 
-struct AgentFence {
+struct FenceAgent {
     let settings: AgentSettings
     private(set) var phase = Phase.idle
     private var orders: [FenceOrder] = []
@@ -63,7 +63,7 @@ struct AgentFence {
         self.settings = settings
         self.owes = owes
         guard owes else { return }
-        orders = [AgentFence.switchingOn]
+        orders = [FenceAgent.switchingOn]
         phase = .unrestored(again: Instant(nanoseconds: 0))
     }
 
@@ -95,7 +95,7 @@ struct AgentFence {
     private mutating func begin(_ orders: [FenceOrder], at now: Instant) -> [Step] {
         self.orders = orders
         toldUnrestored = false
-        phase = .marking(by: now + AgentFence.longestMarking)
+        phase = .marking(by: now + FenceAgent.longestMarking)
         return [.mark]
     }
 
@@ -124,7 +124,7 @@ struct AgentFence {
     /// The operator's word, or the time to try again. What is under way sees to the power itself.
     mutating func switchOn() -> [Step] {
         switch phase {
-        case .idle: orders = [AgentFence.switchingOn]
+        case .idle: orders = [FenceAgent.switchingOn]
         case .unrestored: break
         case .testing:
             wantedOn = true
@@ -194,17 +194,17 @@ struct AgentFence {
     /// Not restored is said once; `restored` follows when a later attempt brings the power back.
     private mutating func switchedOn(_ done: Bool, at now: Instant) -> [Step] {
         if done { return reports(.restored) + settle(at: now) }
-        if orders.isEmpty { orders = [AgentFence.switchingOn] }
+        if orders.isEmpty { orders = [FenceAgent.switchingOn] }
         let steps = toldUnrestored ? [] : reports(.notRestored)
         toldUnrestored = true
-        phase = .unrestored(again: now + AgentFence.retryOn)
+        phase = .unrestored(again: now + FenceAgent.retryOn)
         return steps + next(at: now)
     }
 
     /// Nothing was switched off for these orders.
     private mutating func void(at now: Instant) -> [Step] {
         guard owes else { return settle(at: now) }
-        orders = [AgentFence.switchingOn]
+        orders = [FenceAgent.switchingOn]
         phase = .unrestored(again: now)
         return next(at: now)
     }

@@ -1,5 +1,6 @@
 import Foundation
 import PicketConfig
+import PicketControl
 import PicketCore
 import PicketLinux
 import PicketWire
@@ -8,7 +9,7 @@ import Testing
 @testable import picketd
 
 /// A whole agent in this process, and its peer played by the test.
-struct LinkTests {
+struct AgentTests {
     @Test func `what comes between the look at the clock and the read is not heard before it came`()
         throws
     {
@@ -17,16 +18,28 @@ struct LinkTests {
         let agent = peer.agent
         try peer.establish()
 
-        agent.now = peer.clock.now()
+        try peer.say(Message(sequence: 1))
+        try agent.wait()
         Worker.sleep(.milliseconds(2))
         let sentAt = peer.clock.now()
-        try peer.say(Message(sequence: 1))
-        agent.drainLinks()
+        #expect(agent.now < sentAt)
+        try peer.say(Message(sequence: 2))
+        agent.turn()
 
-        let heard = try #require(agent.links[0].lastHeard)
-        #expect(heard >= sentAt)
-        // It is the machine's time too: nothing that follows in this turn is earlier.
-        #expect(agent.now == heard)
+        let silence = try #require(agent.statusReport().links[0].silence)
+        #expect(agent.now - silence >= sentAt)
+    }
+
+    /// The list is what turns, deadlines and descriptors follow from.
+    @Test func `every part of an agent is in its list, once`() throws {
+        let peer = try Peer()
+        defer { peer.end() }
+        let owned = Mirror(reflecting: peer.agent).children.compactMap { $0.value as? Part }
+        #expect(owned.count > 10)
+        #expect(
+            Set(owned.map(ObjectIdentifier.init))
+                == Set(peer.agent.parts.map(ObjectIdentifier.init)))
+        #expect(owned.count == peer.agent.parts.count)
     }
 }
 
@@ -71,24 +84,26 @@ private final class Peer {
         """.write(toFile: options.configuration, atomically: true, encoding: .utf8)
         // The agent blocks signals for all threads that follow; here they are others'.
         unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
-        agent = Startup.assemble(options, try Startup.load(options))
+        let hardware = Hardware()
+        let settings = try Startup.load(options, hardware)
+        agent = Startup.assemble(options, hardware, settings)
+        try agent.open()
         unsafe pthread_sigmask(SIG_SETMASK, &mask, nil)
         let addresses = ports.map { SocketAddress(host: "127.0.0.1", port: $0)! }
         socket = try LinkSocket(binding: addresses[1], to: addresses[0], named: "peer")
         channel = Channel(
             keys: try Startup.keys([key]), me: agent.settings.me.peer, session: SessionID(99),
             at: clock.now())
-        agent.heldUp = true
     }
 
     func end() { try? FileManager.default.removeItem(atPath: directory) }
 
     func establish() throws {
-        agent.now = clock.now()
         _ = channel.hello(at: clock.now())
         send()
-        for _ in 0..<10 where channel.peerSession == nil || agent.channel.peerSession == nil {
-            agent.drainLinks()
+        for _ in 0..<100 where channel.peerSession == nil {
+            try agent.wait()
+            agent.turn()
             answer()
         }
         try #require(channel.peerSession == agent.session)

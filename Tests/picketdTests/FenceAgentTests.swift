@@ -7,9 +7,9 @@ import Testing
 @testable import picketd
 
 /// Fencing by a fence agent: what is run, what is believed, what is reported.
-struct AgentFenceTests {
-    static func level(_ policy: RelayDescription.AfterFence = .reboot) -> AgentFence {
-        AgentFence(
+struct FenceAgentTests {
+    static func level(_ policy: RelayDescription.AfterFence = .reboot) -> FenceAgent {
+        FenceAgent(
             AgentSettings(
                 path: "/usr/sbin/fence_test", options: [Setting(name: "ip", value: "10.0.9.2")],
                 policy: policy, offWithin: .seconds(3), timeout: .seconds(20)))
@@ -21,7 +21,7 @@ struct AgentFenceTests {
     }
 
     /// Short words for what a level asks for.
-    static func words(_ steps: [AgentFence.Step]) -> [String] {
+    static func words(_ steps: [FenceAgent.Step]) -> [String] {
         steps.map { step in
             switch step {
             case .mark: "mark"
@@ -36,24 +36,24 @@ struct AgentFenceTests {
 
     let start = Instant(nanoseconds: 0)
 
-    func begin(_ level: inout AgentFence) {
-        _ = level.order(AgentFenceTests.order(1), at: start)
+    func begin(_ level: inout FenceAgent) {
+        _ = level.order(FenceAgentTests.order(1), at: start)
         _ = level.marked()
     }
 
     @Test func `off counts only when the status says so, and the power comes back`() {
-        var level = AgentFenceTests.level()
-        #expect(AgentFenceTests.words(level.order(AgentFenceTests.order(1), at: start)) == ["mark"])
-        #expect(AgentFenceTests.words(level.marked()) == ["run off"])
+        var level = FenceAgentTests.level()
+        #expect(FenceAgentTests.words(level.order(FenceAgentTests.order(1), at: start)) == ["mark"])
+        #expect(FenceAgentTests.words(level.marked()) == ["run off"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
                 "run status"
             ])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(2), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
                 == ["1 off", "run on"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
                 "1 restored", "unmark",
             ])
         #expect(level.phase == .idle)
@@ -65,28 +65,28 @@ struct AgentFenceTests {
         (.signalled(9), "1 failed(PicketCore.FenceFailure.agent)"),
     ])
     func `a status other than off is a failed fence`(end: ChildEnd, outcome: String) {
-        var level = AgentFenceTests.level()
+        var level = FenceAgentTests.level()
         begin(&level)
         _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
-            AgentFenceTests.words(level.ended(end, timedOut: false, at: start)) == [
+            FenceAgentTests.words(level.ended(end, timedOut: false, at: start)) == [
                 outcome, "run on",
             ])
     }
 
     @Test func `an agent that fails or takes too long has fenced nobody`() {
         for (timedOut, failure) in [(false, FenceFailure.agent), (true, .timeout)] {
-            var level = AgentFenceTests.level()
+            var level = FenceAgentTests.level()
             begin(&level)
             #expect(
-                AgentFenceTests.words(level.ended(.signalled(9), timedOut: timedOut, at: start))
+                FenceAgentTests.words(level.ended(.signalled(9), timedOut: timedOut, at: start))
                     == ["1 failed(PicketCore.FenceFailure.\(failure))", "run on"])
         }
     }
 
     @Test func `an order whose time has passed drives nothing`() {
-        var level = AgentFenceTests.level()
-        let order = AgentFenceTests.order(1, voidAfter: Instant(nanoseconds: 7))
+        var level = FenceAgentTests.level()
+        let order = FenceAgentTests.order(1, voidAfter: Instant(nanoseconds: 7))
         _ = level.order(order, at: start)
         guard case .run(.off, let notAfter) = level.marked().first else {
             Issue.record("nothing is run")
@@ -94,145 +94,145 @@ struct AgentFenceTests {
         }
         #expect(notAfter == Instant(nanoseconds: 7))
         #expect(
-            AgentFenceTests.words(level.ended(.late, timedOut: false, at: start)) == [
+            FenceAgentTests.words(level.ended(.late, timedOut: false, at: start)) == [
                 "1 voided", "unmark",
             ])
     }
 
     @Test func `two orders share one fence, a third one waits for the power to be back`() {
-        var level = AgentFenceTests.level()
+        var level = FenceAgentTests.level()
         begin(&level)
-        #expect(level.order(AgentFenceTests.order(2), at: start).isEmpty)
+        #expect(level.order(FenceAgentTests.order(2), at: start).isEmpty)
         _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(2), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
                 == ["1 off", "2 off", "run on"])
-        #expect(level.order(AgentFenceTests.order(3), at: start).isEmpty)
+        #expect(level.order(FenceAgentTests.order(3), at: start).isEmpty)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
                 == ["1 restored", "2 restored", "unmark", "mark"])
     }
 
     @Test func `what waits can be called off, what runs cannot`() {
-        var level = AgentFenceTests.level()
+        var level = FenceAgentTests.level()
         begin(&level)
         #expect(level.cancel(1, at: start).isEmpty)
         _ = level.ended(.exited(0), timedOut: false, at: start)
         _ = level.ended(.exited(2), timedOut: false, at: start)
-        _ = level.order(AgentFenceTests.order(2), at: start)
-        #expect(AgentFenceTests.words(level.cancel(2, at: start)) == ["2 voided"])
+        _ = level.order(FenceAgentTests.order(2), at: start)
+        #expect(FenceAgentTests.words(level.cancel(2, at: start)) == ["2 voided"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
                 "1 restored", "unmark",
             ])
     }
 
     @Test func `the policy off leaves the power off`() {
-        var level = AgentFenceTests.level(.off)
+        var level = FenceAgentTests.level(.off)
         begin(&level)
         _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(2), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
                 == ["1 off", "unmark"])
         #expect(level.phase == .idle)
     }
 
     @Test(arguments: [(ChildEnd.exited(0), "tested passed"), (.exited(2), "tested failed")])
     func `the self-test asks whether the power is on`(end: ChildEnd, word: String) {
-        var level = AgentFenceTests.level()
-        #expect(AgentFenceTests.words(level.test()) == ["run status"])
-        #expect(AgentFenceTests.words(level.ended(end, timedOut: false, at: start)) == [word])
+        var level = FenceAgentTests.level()
+        #expect(FenceAgentTests.words(level.test()) == ["run status"])
+        #expect(FenceAgentTests.words(level.ended(end, timedOut: false, at: start)) == [word])
     }
 
     @Test func `a fence does not wait for a self-test`() {
-        var level = AgentFenceTests.level()
+        var level = FenceAgentTests.level()
         _ = level.test()
         #expect(
-            AgentFenceTests.words(level.order(AgentFenceTests.order(1), at: start)) == ["abort"])
+            FenceAgentTests.words(level.order(FenceAgentTests.order(1), at: start)) == ["abort"])
         #expect(
-            AgentFenceTests.words(level.ended(.signalled(9), timedOut: false, at: start)) == [
+            FenceAgentTests.words(level.ended(.signalled(9), timedOut: false, at: start)) == [
                 "mark"
             ])
     }
 
     @Test func `nothing is switched off before the mark of it is on disk, or the disk is too slow`()
     {
-        var level = AgentFenceTests.level()
-        #expect(AgentFenceTests.words(level.order(AgentFenceTests.order(1), at: start)) == ["mark"])
+        var level = FenceAgentTests.level()
+        #expect(FenceAgentTests.words(level.order(FenceAgentTests.order(1), at: start)) == ["mark"])
         #expect(level.tick(at: start + .milliseconds(999)).isEmpty)
-        #expect(AgentFenceTests.words(level.tick(at: start + .seconds(1))) == ["run off"])
+        #expect(FenceAgentTests.words(level.tick(at: start + .seconds(1))) == ["run off"])
         #expect(level.marked().isEmpty)
     }
 
     @Test func `an order can be called off until the mark is on disk`() {
-        var level = AgentFenceTests.level()
-        _ = level.order(AgentFenceTests.order(1), at: start)
-        #expect(AgentFenceTests.words(level.cancel(1, at: start)) == ["1 voided", "unmark"])
+        var level = FenceAgentTests.level()
+        _ = level.order(FenceAgentTests.order(1), at: start)
+        #expect(FenceAgentTests.words(level.cancel(1, at: start)) == ["1 voided", "unmark"])
         #expect(level.phase == .idle)
     }
 
     @Test func `power that cannot be switched on is alarmed once and tried again`() {
-        var level = AgentFenceTests.level()
+        var level = FenceAgentTests.level()
         begin(&level)
         _ = level.ended(.exited(0), timedOut: false, at: start)
         _ = level.ended(.exited(2), timedOut: false, at: start)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(1), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(1), timedOut: false, at: start))
                 == ["1 notRestored"])
         #expect(level.due == start + .seconds(5))
-        #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
+        #expect(FenceAgentTests.words(level.tick(at: level.due)) == ["run on"])
         #expect(level.ended(.exited(1), timedOut: false, at: start).isEmpty)
-        #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
+        #expect(FenceAgentTests.words(level.tick(at: level.due)) == ["run on"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
                 == ["1 restored", "unmark"])
     }
 
     @Test func `after a failed fence power that cannot be switched on is alarmed too`() {
-        var level = AgentFenceTests.level()
+        var level = FenceAgentTests.level()
         begin(&level)
         _ = level.ended(.exited(1), timedOut: false, at: start)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(1), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(1), timedOut: false, at: start))
                 == ["0 notRestored"])
         _ = level.tick(at: level.due)
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
                 == ["0 restored", "unmark"])
     }
 
     @Test func `an agent that finds the mark switches on`() {
-        var level = AgentFence(AgentFenceTests.level().settings, owes: true)
+        var level = FenceAgent(FenceAgentTests.level().settings, owes: true)
         #expect(level.due <= start)
-        #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
+        #expect(FenceAgentTests.words(level.tick(at: level.due)) == ["run on"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
                 == ["0 restored", "unmark"])
         #expect(level.phase == .idle)
     }
 
     @Test func `an order that comes too late leaves the power owed`() {
-        var level = AgentFence(AgentFenceTests.level().settings, owes: true)
+        var level = FenceAgent(FenceAgentTests.level().settings, owes: true)
         begin(&level)
         #expect(
-            AgentFenceTests.words(level.ended(.late, timedOut: false, at: start)) == ["1 voided"])
-        #expect(AgentFenceTests.words(level.tick(at: level.due)) == ["run on"])
+            FenceAgentTests.words(level.ended(.late, timedOut: false, at: start)) == ["1 voided"])
+        #expect(FenceAgentTests.words(level.tick(at: level.due)) == ["run on"])
     }
 
     @Test func `the operator's word switches on what the policy left off`() {
-        var level = AgentFenceTests.level(.off)
+        var level = FenceAgentTests.level(.off)
         begin(&level)
         #expect(level.switchOn().isEmpty)
         _ = level.ended(.exited(0), timedOut: false, at: start)
         _ = level.ended(.exited(2), timedOut: false, at: start)
-        #expect(AgentFenceTests.words(level.switchOn()) == ["run on"])
+        #expect(FenceAgentTests.words(level.switchOn()) == ["run on"])
         #expect(
-            AgentFenceTests.words(level.ended(.exited(0), timedOut: false, at: start))
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
                 == ["0 restored", "unmark"])
     }
 
     @Test func `options and action go to its standard input`() {
-        let launch = AgentFenceTests.level().launch(
+        let launch = FenceAgentTests.level().launch(
             .off, environment: ["A=b"], notAfter: .distantFuture)
         #expect(launch.arguments == ["/usr/sbin/fence_test"])
         #expect(launch.environment == ["A=b"])

@@ -1,0 +1,90 @@
+/// A fence level that cuts by a ClusterLabs fence agent: does what `FenceAgent` asks for.
+
+import PicketConfig
+import PicketControl
+import PicketCore
+import PicketLinux
+
+final class FenceAgentLevel: FenceLevel {
+    private var fence: FenceAgent
+    private let settings: AgentSettings
+    private let mark: String
+
+    init(_ index: Int, _ settings: AgentSettings, stateDirectory: String, at now: Instant) {
+        self.settings = settings
+        mark = FenceMark.path(stateDirectory, level: index)
+        fence = FenceAgent(settings, owes: FenceMark.isThere(mark))
+        super.init(index, testEvery: .seconds(60), at: now)
+    }
+
+    override func order(_ order: FenceOrder, _ agent: Agent) {
+        perform(fence.order(order, at: agent.now), agent)
+    }
+
+    override func cancel(_ id: UInt32, _ agent: Agent) {
+        perform(fence.cancel(id, at: agent.now), agent)
+    }
+
+    override func switchOn(_ agent: Agent) { perform(fence.switchOn(), agent) }
+
+    override func test(_ agent: Agent) { perform(fence.test(), agent) }
+
+    override func stop() -> Duration { fence.isBusy ? settings.timeout * 3 : .zero }
+
+    override var isBusy: Bool { fence.isBusy }
+
+    override var due: Instant { min(super.due, fence.due) }
+
+    override func pass(_ agent: Agent) {
+        super.pass(agent)
+        perform(fence.tick(at: agent.now), agent)
+    }
+
+    override func marked(_ agent: Agent) { perform(fence.marked(), agent) }
+
+    override func ended(_ end: ChildEnd, timedOut: Bool, _ agent: Agent) {
+        agent.log(
+            fence.phase == .testing ? .debug : .info,
+            "\(agent.names.fenceLevel(index)): \(Processes.text(end))")
+        perform(fence.ended(end, timedOut: timedOut, at: agent.now), agent)
+    }
+
+    private func perform(_ steps: [FenceAgent.Step], _ agent: Agent) {
+        for step in steps {
+            switch step {
+            case .mark:
+                if !agent.storage.ask(.mark(path: mark, level: index)) { marked(agent) }
+            case .unmark: agent.storage.write(mark, nil)
+            case .run(let action, let notAfter):
+                agent.processes.run(
+                    fence.launch(
+                        action, environment: agent.processes.environment, notAfter: notAfter),
+                    as: .fenceAgent(level: index), until: agent.now + settings.timeout)
+            case .report(let id, let outcome): agent.fences.give(outcome, of: id, agent)
+            case .abort: agent.processes.kill(all: .fenceAgent(level: index))
+            case .tested(let result): conclude(result, agent)
+            }
+        }
+    }
+
+    override func words(_ result: Message.RelayTest) -> String {
+        result == .passed
+            ? "The fence agent answers, and says that the power is on."
+            : "The fence agent does not say that the power is on."
+    }
+}
+
+/// The file that says, for as long as it is there, that this node has switched its peer off by a
+/// fence agent's level and has yet to switch it on.
+enum FenceMark {
+    static let text = "The peer was switched off by this level and is to be switched on again.\n"
+
+    static func path(_ stateDirectory: String, level: Int) -> String {
+        "\(stateDirectory)/fence-\(level + 1)-off"
+    }
+
+    /// A file that cannot be read is there as well.
+    static func isThere(_ path: String) -> Bool {
+        do throws(SystemError) { return try DurableFile.read(path) != nil } catch { return true }
+    }
+}

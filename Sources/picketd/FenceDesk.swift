@@ -1,0 +1,164 @@
+/// The levels by which this node can fence its peer: gives each its orders, and the machine what they
+/// come to.
+
+import PicketConfig
+import PicketControl
+import PicketCore
+import PicketHardware
+import PicketLinux
+
+final class FenceDesk: Part {
+    private(set) var levels: [FenceLevel] = []
+    private let reports: BoundedQueue<RelayReport>
+    /// When a fence last became a receipt.
+    private(set) var provedAt = Instant(nanoseconds: 0)
+    private var clock = Clock()
+    /// Nothing begins any more.
+    private var isStopping = false
+
+    init(
+        _ settings: [FenceSettings], sensors: [SensorDescription], stateDirectory: String,
+        _ hardware: Hardware, at now: Instant
+    ) throws(SystemError) {
+        reports = try BoundedQueue<RelayReport>(capacity: 256)
+        super.init()
+        var kept = KeptLines()
+        for (index, one) in settings.enumerated() {
+            switch one {
+            case .relay(let relay):
+                let opening = RelayOpening(relay, sensors: sensors, hardware, kept: &kept)
+                levels.append(try RelayLevel(index, relay, opening, reports, at: now))
+            case .agent(let agent):
+                levels.append(
+                    FenceAgentLevel(index, agent, stateDirectory: stateDirectory, at: now))
+            }
+        }
+        kept.release()
+    }
+
+    override func open(_ agent: Agent) throws(SystemError) {
+        try agent.wait(on: reports.raw, of: self)
+    }
+
+    // MARK: Orders
+
+    func order(_ order: FenceOrder, _ agent: Agent) {
+        let level = levels[order.level]
+        var order = order
+        // A level is believed by its own test; a receipt vouches for any.
+        if order.cause != .aloneAfter { order.relayTest = level.selfTest.result }
+        level.order(order, agent)
+    }
+
+    func cancel(_ id: UInt32, _ agent: Agent) {
+        for level in levels { level.cancel(id, agent) }
+    }
+
+    /// The operator's word after a fence with policy `off`.
+    func switchOn(_ agent: Agent) {
+        for level in levels { level.switchOn(agent) }
+    }
+
+    /// What an order came to. What was found off at the start, or is given back by itself, is of no
+    /// order of the machine's.
+    func give(_ outcome: FenceOutcome, of id: UInt32, _ agent: Agent) {
+        guard id == RelayFence.foundOff else {
+            agent.follow(.fence(id: id, outcome))
+            return
+        }
+        let peer = agent.names.peer
+        switch outcome {
+        case .restored:
+            agent.tell("power", .notice, "\(peer) has its power back.", simulated: false)
+            testSoon(agent)
+        case .notRestored:
+            agent.tell(
+                "power", .alarm,
+                "The power of \(peer) could not be switched on again; it is tried every 5 s.",
+                simulated: false)
+        case .off, .voided, .failed: break
+        }
+    }
+
+    // MARK: What comes
+
+    override func drain(_ agent: Agent) {
+        if !ready.isEmpty {
+            reports.clear()
+            while let report = reports.pop() { levels[report.level].told(report.content, agent) }
+        }
+        if !isStopping, levels.contains(where: { $0.selfTest.isPending }),
+            let age = agent.status.age
+        {
+            for level in levels { level.acknowledged(sentAt: agent.now - age, agent) }
+        }
+    }
+
+    func marked(_ level: Int, _ agent: Agent) { levels[level].marked(agent) }
+
+    func ended(_ level: Int, _ end: ChildEnd, timedOut: Bool, _ agent: Agent) {
+        levels[level].ended(end, timedOut: timedOut, agent)
+        agent.drainFollowUps()
+    }
+
+    override func observe(_ trace: Trace, _ agent: Agent) {
+        switch trace.kind {
+        case .contactLost: for level in levels { level.forgetLooks() }
+        case .contact:
+            // What was seen before contact may have been seen of a peer without power.
+            for level in levels { level.forgetLooks() }
+            testSoon(agent)
+        case .fenceVerified: provedAt = clock.now()
+        case .fenceRestored: testSoon(agent)
+        default: break
+        }
+    }
+
+    // MARK: What is due
+
+    override var due: Instant {
+        var next = Instant.distantFuture
+        for level in levels { next = min(next, level.due) }
+        return next
+    }
+
+    override func pass(_ agent: Agent) {
+        for level in levels where agent.now >= level.due { level.pass(agent) }
+        agent.drainFollowUps()
+    }
+
+    // MARK: Self-test
+
+    /// Often enough that a lost relay is known long before the day it is needed.
+    private func testSoon(_ agent: Agent) {
+        guard !isStopping else { return }
+        for level in levels { level.testSoon(agent) }
+    }
+
+    /// A drill's wish.
+    func test(_ agent: Agent) {
+        for level in levels { level.testNow(agent) }
+    }
+
+    /// The node is as well protected as by the worst of its levels.
+    func tellTests(_ agent: Agent) {
+        agent.handle(.relayTest(RelaySelfTest.worst(of: levels.map { $0.selfTest })))
+        agent.health.update(agent)
+    }
+
+    // MARK: The end
+
+    var isBusy: Bool { levels.contains { $0.isBusy } }
+
+    /// A planned stop leaves no peer dark: what is under way comes to its end first. Lines that are
+    /// closed, and outlets, stay as they are. How long that may take.
+    func stop() -> Duration {
+        isStopping = true
+        var longest = Duration.zero
+        for level in levels {
+            level.testNext(at: .distantFuture)
+            longest = max(longest, level.stop())
+        }
+        return longest
+    }
+}

@@ -1,0 +1,87 @@
+/// One of the ways in which this node can fence its peer, the first of them preferred.
+///
+/// A kind of level is a type: what it does with an order, and how it is tested without cutting.
+/// What it comes to goes to the machine by `FenceDesk.give`.
+
+import PicketCore
+import PicketHardware
+import PicketLinux
+
+class FenceLevel {
+    final let index: Int
+    /// What the level's own self-test found: by that it is believed.
+    private(set) final var selfTest = RelaySelfTest(configured: true)
+    private final let testEvery: Duration
+    private final var testAt: Instant
+
+    init(_ index: Int, testEvery: Duration, at now: Instant) {
+        self.index = index
+        self.testEvery = testEvery
+        testAt = now
+    }
+
+    // MARK: What each kind does in its way
+
+    func order(_ order: FenceOrder, _ agent: Agent) {}
+    /// The order may be with another level: an id is given once.
+    func cancel(_ id: UInt32, _ agent: Agent) {}
+    /// The operator's word after a fence with policy `off`. Power that is on stays on.
+    func switchOn(_ agent: Agent) {}
+    /// Begins a self-test, which cuts nothing.
+    func test(_ agent: Agent) {}
+    /// The pair has met, or the peer has its power back: a test may find something else now.
+    func testSoon(_ agent: Agent) {}
+    /// What is under way comes to its end, and nothing else begins. How long that may take.
+    func stop() -> Duration { .zero }
+    /// Something is under way that the agent after this one would not bring to its end.
+    var isBusy: Bool { false }
+    /// Its worker has something to tell.
+    func told(_ report: RelayReport.Content, _ agent: Agent) {}
+    /// A mark that it asked for is on disk, or could not be written.
+    func marked(_ agent: Agent) {}
+    /// A process that it started has ended.
+    func ended(_ end: ChildEnd, timedOut: Bool, _ agent: Agent) {}
+    /// What a self-test that came to this result has seen, for a drill's report.
+    func words(_ result: Message.RelayTest) -> String { "" }
+
+    // MARK: Due
+
+    var due: Instant { testAt }
+
+    func pass(_ agent: Agent) {
+        if agent.now >= testAt { testNow(agent) }
+    }
+
+    final func testNow(_ agent: Agent) {
+        testAt = agent.now + testEvery
+        test(agent)
+    }
+
+    final func testNext(at instant: Instant) { testAt = instant }
+
+    // MARK: The self-test
+
+    /// What was seen without cutting. It may need a round trip with the peer to be believed.
+    final func saw(_ observation: RelayObservation, _ agent: Agent) {
+        let new = selfTest.observe(observation)
+        agent.drills.observed(observation, agent)
+        if new != nil { agent.fences.tellTests(agent) }
+    }
+
+    /// What a relay's sense lines said counts once the peer has answered something sent later.
+    final func acknowledged(sentAt: Instant, _ agent: Agent) {
+        guard selfTest.isPending else { return }
+        let new = selfTest.acknowledged(sentAt: sentAt)
+        if !selfTest.isPending { agent.drills.tested(self, agent) }
+        if new != nil { agent.fences.tellTests(agent) }
+    }
+
+    final func conclude(_ result: Message.RelayTest, _ agent: Agent) {
+        let new = selfTest.conclude(result)
+        agent.drills.tested(self, agent)
+        if new != nil { agent.fences.tellTests(agent) }
+    }
+
+    /// What was seen proves nothing any more.
+    final func forgetLooks() { selfTest.contactLost() }
+}

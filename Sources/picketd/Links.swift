@@ -1,0 +1,183 @@
+/// The links of the pair: datagrams in and out, and their seal.
+
+import PicketControl
+import PicketCore
+import PicketLinux
+import PicketText
+import PicketWire
+
+final class Links: Part {
+    private let links: [Link]
+    private var channel: Channel
+    private var datagram = [UInt8](repeating: 0, count: 1500)
+    private(set) var oversize: UInt64 = 0
+    /// Messages sealed; each goes out on several links.
+    private(set) var messagesSent: UInt64 = 0
+
+    init(_ links: [Link], _ channel: Channel) {
+        self.links = links
+        self.channel = channel
+    }
+
+    override func open(_ agent: Agent) throws(SystemError) {
+        for (index, link) in links.enumerated() {
+            try agent.wait(on: link.socket.raw, UInt32(index), of: self)
+        }
+    }
+
+    // MARK: In
+
+    /// A kernel's receive buffer of ordinary size holds less: what was there when the turn began
+    /// is read whole, and no flood holds the loop.
+    private static let mostPerTurn = 512
+
+    /// Reads every link empty: where one has something to read, for what came by one link is about
+    /// to come by the others; and where the loop was held up, whatever the poller said before, so
+    /// that the peer is heard before its silence is held against it.
+    override func drain(_ agent: Agent) {
+        guard agent.heldUp || !ready.isEmpty else { return }
+        for index in links.indices {
+            var count = 0
+            while count < Links.mostPerTurn, receive(index, agent) { count += 1 }
+        }
+    }
+
+    /// False where nothing more waits.
+    private func receive(_ index: Int, _ agent: Agent) -> Bool {
+        let link = links[index]
+        switch link.socket.receive(into: &datagram) {
+        case .nothing: return false
+        case .failed(let errno):
+            // An error that the network reported for an earlier sending is taken from the queue.
+            note(link.failed(errno), index, agent)
+            return false
+        case .oversize:
+            if !link.blocked { oversize &+= 1 }
+        case .datagram(let count):
+            // It may have come after this turn looked at the clock. Nothing is heard before it came:
+            // so the clock is read after the receive. The last look at a socket found it empty, and
+            // is later than any of these: no silence is counted that a datagram has ended.
+            agent.readClock()
+            if !link.blocked { take(count, from: index, agent) }
+        }
+        return true
+    }
+
+    private func take(_ count: Int, from index: Int, _ agent: Agent) {
+        let now = agent.now
+        switch channel.open(datagram, count: count, link: index, at: now) {
+        case .message(let message, let session):
+            links[index].heard(at: now)
+            agent.resets.heard(message, session, agent)
+            agent.handle(.received(message, session: session, link: index))
+        case .copy(let session):
+            links[index].heard(at: now)
+            agent.handle(.copied(session: session, link: index))
+        case .hello(let answer, let established):
+            if answer { transmit(on: index, agent) }
+            if let established {
+                agent.log(
+                    .debug, "session \(Text.hex(established.value)) of the peer is established")
+            }
+        case .dropped(let reason):
+            agent.log(.debug, "dropped a datagram from link \(index + 1): \(reason.text)")
+        }
+    }
+
+    // MARK: Out
+
+    func send(_ message: Message, on set: LinkSet, _ agent: Agent) {
+        switch channel.seal(message) {
+        case .sealed:
+            messagesSent &+= 1
+            for index in links.indices where set.contains(index) { transmit(on: index, agent) }
+        case .noSession: break
+        case .sequenceReused, .notEncodable:
+            agent.log(.critical, "a message could not be sealed: this is an error in picketd")
+        }
+    }
+
+    override var due: Instant { channel.nextHello }
+
+    override func pass(_ agent: Agent) {
+        guard channel.hello(at: agent.now) else { return }
+        for index in links.indices { transmit(on: index, agent) }
+    }
+
+    /// Sends what the channel has sealed last.
+    private func transmit(on index: Int, _ agent: Agent) {
+        note(links[index].send(channel.datagram), index, agent)
+    }
+
+    private func note(_ errno: Int32?, _ index: Int, _ agent: Agent) {
+        guard let errno else { return }
+        agent.log(.warning, "\(agent.names.link(index)): \(SystemError.text(of: errno))")
+    }
+
+    // MARK: For others
+
+    func ban(_ session: SessionID) { channel.ban(session) }
+
+    func replace(keys: [Key]) { channel.replace(keys: keys) }
+
+    /// A drill drops everything on a link.
+    func block(_ index: Int, _ blocked: Bool) { links[index].block(blocked) }
+
+    func reports(_ up: LinkSet, at now: Instant) -> [LinkReport] {
+        var reports: [LinkReport] = []
+        for (index, link) in links.enumerated() {
+            reports.append(
+                LinkReport(
+                    local: link.local, remote: link.remote, up: up.contains(index),
+                    blocked: link.blocked, sent: link.sent, received: link.received,
+                    silence: link.lastHeard.map { now - $0 }))
+        }
+        return reports
+    }
+
+    var count: Int { links.count }
+    var drops: DropCounters { channel.drops }
+}
+
+/// One link of the pair.
+final class Link {
+    let socket: LinkSocket
+    /// As the configuration has them.
+    let local: String
+    let remote: String
+    private(set) var blocked = false
+    private(set) var sent: UInt64 = 0
+    private(set) var received: UInt64 = 0
+    private(set) var lastHeard: Instant?
+    /// The errno of the last sending, to be said once.
+    private var fault: Int32 = 0
+
+    init(socket: LinkSocket, local: String, remote: String) {
+        self.socket = socket
+        self.local = local
+        self.remote = remote
+    }
+
+    func heard(at now: Instant) {
+        received &+= 1
+        lastHeard = now
+    }
+
+    func block(_ blocked: Bool) { self.blocked = blocked }
+
+    /// The errno where it was not sent, and was not the last time.
+    func send(_ datagram: [UInt8]) -> Int32? {
+        guard !blocked else { return nil }
+        if let errno = socket.send(datagram, count: datagram.count) { return failed(errno) }
+        sent &+= 1
+        fault = 0
+        return nil
+    }
+
+    /// The errno, where it is another one than before.
+    func failed(_ errno: Int32) -> Int32? {
+        guard fault != errno else { return nil }
+        fault = errno
+        return errno
+    }
+}

@@ -1,0 +1,214 @@
+/// A fence level that cuts by relays. A worker of its own drives their lines (PicketHardware's
+/// FenceWorker): nothing else waits for them.
+
+import PicketControl
+import PicketCore
+import PicketHardware
+import PicketLinux
+import PicketText
+
+/// What a level's worker tells the loop.
+struct RelayReport: Sendable {
+    var level: Int
+    var content: Content
+
+    enum Content: Sendable {
+        case report(FenceReport)
+        case saw(Seen)
+        /// Why there is no fence by this level for now.
+        case closed(String)
+        /// Its lines are open; what is to be said of that.
+        case open([String])
+        /// Asked to stop, it has left the supplies as they shall be.
+        case ended
+    }
+}
+
+final class RelayLevel: FenceLevel {
+    private let requests: BoundedQueue<FenceRequest>
+    private let longest: Duration
+    /// Why its lines are not open.
+    private var trouble: String?
+    private var isWorking = true
+    /// What the fence at hand saw of its own.
+    private var seen: Seen?
+
+    init(
+        _ index: Int, _ relay: RelayDescription, _ opening: RelayOpening,
+        _ reports: BoundedQueue<RelayReport>, at now: Instant
+    ) throws(SystemError) {
+        let requests = try BoundedQueue<FenceRequest>(capacity: 64)
+        self.requests = requests
+        longest = relay.offWithin + relay.onWithin * 3
+        super.init(index, testEvery: .seconds(10), at: now)
+        try Worker.start("fence-\(index + 1)") {
+            _ = RealTime.raisePriority()
+            var mailbox = RelayMailbox(level: index, requests: requests, reports: reports)
+            var opening = opening
+            while !RelayLevel.serve(&opening, &mailbox) {}
+            mailbox.tell(.ended)
+        }
+    }
+
+    override func order(_ order: FenceOrder, _ agent: Agent) {
+        if !requests.push(.order(order)) {
+            agent.follow(.fence(id: order.id, .failed(.unreachable)))
+        }
+    }
+
+    override func cancel(_ id: UInt32, _ agent: Agent) { _ = requests.push(.cancel(id: id)) }
+
+    override func switchOn(_ agent: Agent) {
+        _ = requests.push(.switchOn(id: RelayFence.foundOff))
+    }
+
+    override func test(_ agent: Agent) { _ = requests.push(.test) }
+
+    /// A look at a relay costs nothing.
+    override func testSoon(_ agent: Agent) { testNext(at: agent.now) }
+
+    override func stop() -> Duration {
+        _ = requests.push(.stop)
+        return longest
+    }
+
+    override var isBusy: Bool { isWorking }
+
+    override func told(_ report: RelayReport.Content, _ agent: Agent) {
+        switch report {
+        case .saw(let what): seen = what
+        case .report(.outcome(let id, let outcome)):
+            agent.fences.give(outcome, of: id, agent)
+            agent.drainFollowUps()
+            if outcome == .off, let seen, agent.fences.provedAt > seen.sign {
+                tellTiming(seen, agent)
+            }
+            seen = nil
+        case .report(.test(let observation)): saw(observation, agent)
+        case .closed(let reason): note(reason, agent)
+        case .open(let notes):
+            for note in notes { agent.log(.notice, note) }
+            note(nil, agent)
+        case .ended: isWorking = false
+        }
+    }
+
+    /// What of a fence is the agent's own: from the sense line's edge to the proof.
+    private func tellTiming(_ seen: Seen, _ agent: Agent) {
+        let whole = agent.fences.provedAt - seen.sign
+        let own = whole - seen.inDriver
+        let text =
+            "The fence was proved \(Text.number(inMilliseconds(own))) ms after the sense line moved,"
+            + " and \(Text.number(inMilliseconds(seen.inDriver))) ms in the line's driver."
+        agent.tell(
+            "fence_timing", .info, text, simulated: false,
+            figures: [
+                ("own_ms", inMilliseconds(own)), ("driver_ms", inMilliseconds(seen.inDriver)),
+            ])
+    }
+
+    /// Said once, until something else is the matter.
+    private func note(_ trouble: String?, _ agent: Agent) {
+        guard trouble != self.trouble else { return }
+        self.trouble = trouble
+        if let trouble {
+            agent.tell("relay", .alarm, "No fence by relay: \(trouble).", simulated: false)
+        } else {
+            agent.tell("relay", .notice, "The relay's lines are open.", simulated: false)
+        }
+    }
+
+    override func words(_ result: Message.RelayTest) -> String {
+        result == .passed
+            ? "The relay's line reads back on, and the feedback says on while the peer lives."
+            : "The feedback says off while the peer answers: it cannot be believed."
+    }
+
+    // MARK: The worker
+
+    /// Opens the lines and works with them; where they cannot be had, every order fails for 5 s.
+    /// True after the request to stop.
+    private static func serve(_ opening: inout RelayOpening, _ mailbox: inout RelayMailbox) -> Bool
+    {
+        let trouble: String
+        do throws(DeviceError) {
+            var notes: [String] = []
+            let supplies = try opening.open(&notes)
+            mailbox.edges = supplies.compactMap { $0.sense?.edges }.filter { $0 >= 0 }
+            var worker = FenceWorker(opening.relay, supplies: supplies, host: mailbox)
+            mailbox.edges = []
+            if let found = note(worker.found, opening.relay) { notes.append(found) }
+            mailbox.tell(.open(notes))
+            switch worker.run() {
+            case .stopped: return true
+            case .linesGone: trouble = "a line's GPIO chip is gone"
+            }
+        } catch { trouble = error.description }
+        mailbox.tell(.closed(trouble))
+        return mailbox.refuse(until: mailbox.now() + .seconds(5))
+    }
+
+    private static func note(_ found: RelayFence.Found, _ relay: RelayDescription) -> String? {
+        switch (found, relay.policy) {
+        case (.on, _): nil
+        case (.partlyOff, _): "one of the peer's supplies was found off, and is switched on"
+        case (.off, .off): "the peer was found switched off, and stays so by policy"
+        case (.off, .reboot): "the peer was found switched off, and is on again after off_time"
+        }
+    }
+}
+
+/// The worker's side of the queues.
+struct RelayMailbox: FenceHost {
+    let level: Int
+    let requests: BoundedQueue<FenceRequest>
+    let reports: BoundedQueue<RelayReport>
+    /// Descriptors of sense lines that tell of edges.
+    var edges: [Int32] = []
+
+    func now() -> Instant {
+        var clock = Clock()
+        return clock.now()
+    }
+
+    mutating func wait(until instant: Instant) -> FenceRequest? {
+        if let request = requests.pop() { return request }
+        let left = instant == .distantFuture ? nil : instant - now()
+        if let left, left <= .zero { return nil }
+        if edges.isEmpty {
+            guard let left else { return requests.wait() }
+            return requests.wait(atMost: left)
+        }
+        if GPIOLine.waitForEdge(&edges, or: requests.raw, atMost: left) { return .sensed }
+        requests.clear()
+        return requests.pop()
+    }
+
+    /// An outcome is never lost: where the loop does not take it, this thread waits.
+    mutating func report(_ report: FenceReport) { tell(.report(report)) }
+    mutating func saw(_ seen: Seen) { tell(.saw(seen)) }
+
+    func tell(_ content: RelayReport.Content) {
+        while !reports.push(RelayReport(level: level, content: content)) {
+            Worker.sleep(.milliseconds(1))
+        }
+    }
+
+    /// Without lines there is no fence: says so to whatever is asked. True if asked to stop.
+    mutating func refuse(until instant: Instant) -> Bool {
+        while now() < instant {
+            guard let request = wait(until: instant) else { continue }
+            switch request {
+            case .order(let order):
+                report(.outcome(id: order.id, .failed(.unreachable)))
+            case .test:
+                report(
+                    .test(
+                        RelayObservation(readAt: now(), linesOn: false, feedback: SupplyScan())))
+            case .stop: return true
+            case .cancel, .switchOn, .sensed: break
+            }
+        }
+        return false
+    }
+}

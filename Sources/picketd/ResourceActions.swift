@@ -1,0 +1,122 @@
+/// What the groups' actions are on this system (`ip`, `systemctl`, commands), and what their ends
+/// mean. Everything is an argument vector; there is no shell.
+
+import PicketConfig
+import PicketCore
+import PicketLinux
+import PicketText
+
+struct ResourceActions {
+    private let settings: [GroupSettings]
+    /// What runs of an address.
+    private var addressRuns: [(run: RunID, action: ResourceAction, address: VirtualAddress)] = []
+    /// Addresses to be announced, once or again.
+    private(set) var announcements: [Announcement] = []
+
+    init(_ settings: [GroupSettings]) { self.settings = settings }
+
+    struct Announcement {
+        var address: VirtualAddress
+        /// What brings it up; until that has ended well, nothing is announced.
+        var run: RunID
+        var at = Instant.distantFuture
+        var left = 3
+    }
+
+    // MARK: What to run
+
+    /// `nil` for an action that the resource lacks: it succeeds.
+    mutating func arguments(for run: ResourceRun) -> [String]? {
+        switch settings[run.group].resources[run.resource].kind {
+        case .ip(let address):
+            note(run, of: address)
+            return ResourceActions.arguments(run.action, address)
+        case .unit(let unit):
+            switch run.action {
+            case .start: return ["systemctl", "--no-ask-password", "start", unit]
+            case .stop: return ["systemctl", "--no-ask-password", "stop", unit]
+            case .monitor: return ["systemctl", "is-active", "--quiet", unit]
+            case .promote, .demote: return nil
+            }
+        case .command(let command):
+            switch run.action {
+            case .start: return command.start
+            case .stop: return command.stop
+            case .monitor: return command.monitor
+            case .promote: return command.promote
+            case .demote: return command.demote
+            }
+        }
+    }
+
+    /// `replace` and `flush … to` succeed as well where the address is there, or gone, already.
+    private static func arguments(
+        _ action: ResourceAction, _ address: VirtualAddress
+    ) -> [String]? {
+        let family = address.isIPv6 ? "-6" : "-4"
+        let host = "\(address.address)/\(address.isIPv6 ? 128 : 32)"
+        switch action {
+        case .start:
+            let arguments = [
+                "ip", family, "address", "replace", "\(address.address)/\(address.prefix)", "dev",
+                address.device,
+            ]
+            return address.isIPv6 ? arguments + ["nodad"] : arguments
+        case .stop: return ["ip", family, "address", "flush", "dev", address.device, "to", host]
+        case .monitor:
+            return [
+                "ip", family, "-oneline", "address", "show", "dev", address.device, "to", host,
+            ]
+        case .promote, .demote: return nil
+        }
+    }
+
+    private mutating func note(_ run: ResourceRun, of address: VirtualAddress) {
+        addressRuns.append((run.id, run.action, address))
+        guard run.action == .start || run.action == .stop else { return }
+        announcements.removeAll { $0.address == address }
+        if run.action == .start {
+            announcements.append(Announcement(address: address, run: run.id))
+        }
+    }
+
+    /// Whether a run's end is a success: a monitor of an address must show it as well, and where
+    /// an interface is gone its addresses went with it.
+    mutating func succeeded(_ run: RunID, _ end: ChildEnd, spoke: Bool, at now: Instant) -> Bool {
+        let good = end == .exited(0)
+        guard let index = addressRuns.firstIndex(where: { $0.run == run }) else { return good }
+        let (_, action, address) = addressRuns.remove(at: index)
+        switch action {
+        case .monitor: return good && spoke
+        case .stop: return good || NetworkInterface.isGone(address.device)
+        case .start:
+            announcements.removeAll { $0.run == run && !good }
+            for index in announcements.indices where announcements[index].run == run {
+                announcements[index].at = now
+            }
+            return good
+        case .promote, .demote: return good
+        }
+    }
+
+    // MARK: Announcements
+
+    /// When an address is to be announced.
+    var nextAnnouncement: Instant {
+        var next = Instant.distantFuture
+        for announcement in announcements { next = min(next, announcement.at) }
+        return next
+    }
+
+    /// Addresses to be announced now: each three times, a second apart.
+    mutating func takeAnnouncements(at now: Instant) -> [VirtualAddress] {
+        var due: [VirtualAddress] = []
+        for index in announcements.indices where now >= announcements[index].at {
+            due.append(announcements[index].address)
+            announcements[index].left -= 1
+            announcements[index].at = now + .seconds(1)
+        }
+        announcements.removeAll { $0.left <= 0 }
+        return due
+    }
+}

@@ -1,0 +1,273 @@
+/// The sensors: one worker for each bus, for a hung bus holds only its own. The workers read; what
+/// a reading means is judged by the loop (SensorMonitor, HealthModel).
+
+import PicketConfig
+import PicketControl
+import PicketCore
+import PicketHardware
+import PicketLinux
+import PicketText
+
+struct SensorReading: Sendable {
+    /// Index in the configuration's sensors.
+    var sensor: Int
+    var result: Outcome
+
+    enum Outcome: Sendable {
+        case sample(Sample)
+        case failure(SensorError)
+    }
+}
+
+final class Sensors: Part {
+    private let readings: BoundedQueue<SensorReading>
+    private(set) var monitors: [SensorMonitor]
+    private let units: [String]
+    /// When time was last let pass for the monitors.
+    private var passedAt: Instant
+
+    init(
+        _ sensors: [SensorDescription], _ hardware: Hardware, at now: Instant
+    ) throws(SystemError) {
+        readings = try BoundedQueue<SensorReading>(capacity: 256)
+        passedAt = now
+        monitors = sensors.map { SensorMonitor($0, at: now) }
+        units = sensors.map { $0.driver.unit.symbol }
+        super.init()
+        var buses: [Int] = []
+        for sensor in sensors where !buses.contains(sensor.bus) { buses.append(sensor.bus) }
+        for bus in buses {
+            var mine: [(Int, Sensor)] = []
+            for (index, sensor) in sensors.enumerated() where sensor.bus == bus {
+                mine.append((index, Sensor(sensor)))
+            }
+            try start(bus, mine, hardware)
+        }
+    }
+
+    private func start(
+        _ bus: Int, _ sensors: [(Int, Sensor)], _ hardware: Hardware
+    ) throws(SystemError) {
+        let readings = self.readings
+        try Worker.start(bus == HwmonDescription.noBus ? "hwmon" : "i2c-\(bus)") {
+            var worker = BusWorker(hardware.bus(bus), sensors: sensors, readings: readings)
+            while true { worker.round() }
+        }
+    }
+
+    override func open(_ agent: Agent) throws(SystemError) {
+        try agent.wait(on: readings.raw, of: self)
+    }
+
+    override func drain(_ agent: Agent) {
+        guard !ready.isEmpty else { return }
+        readings.clear()
+        pass(agent)
+    }
+
+    /// How often time alone is looked at: stale sensors.
+    private static let pass = Duration.milliseconds(250)
+
+    override var due: Instant { monitors.isEmpty ? .distantFuture : passedAt + Sensors.pass }
+
+    /// Takes what the workers have read, also where one of them hangs amid its round and has not
+    /// said so yet; and lets time pass for all.
+    override func pass(_ agent: Agent) {
+        passedAt = agent.now
+        while let reading = readings.pop() {
+            let index = reading.sensor
+            switch reading.result {
+            case .sample(let sample):
+                noticed(monitors[index].take(sample, at: agent.now), index, agent)
+            case .failure(let error):
+                noticed(monitors[index].fail(error, at: agent.now), index, agent)
+            }
+        }
+        for index in monitors.indices {
+            noticed(monitors[index].pass(at: agent.now), index, agent)
+        }
+        agent.health.update(agent)
+    }
+
+    // MARK: Drills
+
+    func inject(
+        _ fault: Drill.SensorFault, into sensor: Int, until: Instant, _ agent: Agent
+    ) {
+        let injection: SensorMonitor.Injection =
+            switch fault {
+            case .value(let value, _): .value(value)
+            case .fail: .failure
+            case .stuck: .stuck
+            }
+        noticed(monitors[sensor].inject(injection, until: until, at: agent.now), sensor, agent)
+        agent.health.update(agent)
+    }
+
+    func endInjection(_ sensor: Int, _ agent: Agent) {
+        noticed(monitors[sensor].endDrill(at: agent.now), sensor, agent)
+        agent.health.update(agent)
+    }
+
+    /// A sensor's verdict has changed, or not.
+    private func noticed(_ change: SensorChange?, _ index: Int, _ agent: Agent) {
+        guard let change else { return }
+        let severity: Trace.Kind.Severity =
+            switch change.to.level {
+            case .ok: .notice
+            case .unknown, .warn: .warning
+            case .critical: .alarm
+            }
+        agent.tell(
+            "sensor", severity,
+            "Sensor \(monitors[index].name) is \(Sensors.word(change.to)): "
+                + Sensors.describe(change.reading) + (change.simulated ? " (drill)." : "."),
+            simulated: change.simulated)
+        agent.drills.observe(sensor: index, Sensors.state(of: monitors[index]), agent)
+    }
+
+    // MARK: In words
+
+    private static func word(_ verdict: Verdict) -> String {
+        if verdict.failed { return "failed" }
+        return switch verdict.level {
+        case .ok: "normal"
+        case .unknown: "unknown"
+        case .warn: "past its warning limit"
+        case .critical: "past its critical limit"
+        }
+    }
+
+    static func describe(_ reading: Reading) -> String {
+        switch reading {
+        case .value(let quantity): describe(quantity)
+        case .stale(let last):
+            last.map { "nothing new since \(describe($0))" } ?? "nothing was ever read"
+        case .failed(let fault): describe(fault)
+        }
+    }
+
+    private static func describe(_ quantity: Quantity) -> String {
+        Text.number(quantity.value) + quantity.unit.symbol
+    }
+
+    static func describe(_ fault: SensorFault) -> String {
+        switch fault {
+        case .unreadable(let error): "\(error.register): \(describe(error.problem))"
+        case .stuck: "the same value for too long"
+        case .implausible(let quantity): "\(describe(quantity)) is not plausible"
+        case .tooFast(let quantity): "a jump to \(describe(quantity)) is not plausible"
+        case .injected: "a drill's failure"
+        }
+    }
+
+    private static func describe(_ problem: SensorError.Problem) -> String {
+        switch problem {
+        case .bus(let error): describe(error)
+        case .overflow: "overflow"
+        case .notReady: "the conversion did not end in time"
+        case .wrongDevice: "another device answers at this address"
+        case .checksum: "the answer does not match its checksum"
+        case .shortAnswer: "the answer is too short"
+        }
+    }
+
+    private static func describe(_ error: BusError) -> String {
+        switch error {
+        case .nak: "no acknowledgement: the device is absent, without power or busy"
+        case .timeout: "the bus hangs"
+        case .arbitrationLost: "arbitration lost"
+        case .claimed: "a driver of the kernel has this address, and shows nothing in hwmon"
+        case .vanished: "the bus is gone"
+        case .other(let errno): SystemError.text(of: errno)
+        }
+    }
+
+    // MARK: For the status
+
+    func reports(simulated: Bool, at now: Instant) -> [SensorReport] {
+        var reports: [SensorReport] = []
+        for (index, monitor) in monitors.enumerated() {
+            let shown = monitor.injected ?? monitor.reading
+            var report = SensorReport(
+                name: monitor.name, value: nil, unit: "", state: Sensors.state(of: monitor),
+                simulated: monitor.isSimulated || simulated)
+            report.age = monitor.readAt.map { now - $0 }
+            switch shown {
+            case .value(let quantity):
+                report.value = quantity.value
+                report.unit = quantity.unit.symbol
+            case .stale(let last):
+                report.value = last?.value
+                report.unit = last?.unit.symbol ?? ""
+            case .failed(let fault): report.fault = Sensors.describe(fault)
+            }
+            if report.unit.isEmpty { report.unit = units[index] }
+            reports.append(report)
+        }
+        return reports
+    }
+
+    static func state(of monitor: SensorMonitor) -> SensorReport.State {
+        if monitor.verdict.level == .critical { return .critical }
+        switch monitor.injected ?? monitor.reading {
+        case .failed: return monitor.verdict.failed ? .failed : state(by: monitor.verdict.level)
+        case .stale(let last): return last == nil && !monitor.verdict.failed ? .unknown : .stale
+        case .value: return state(by: monitor.verdict.level)
+        }
+    }
+
+    private static func state(by level: Level) -> SensorReport.State {
+        switch level {
+        case .ok: .normal
+        case .unknown: .unknown
+        case .warn: .warn
+        case .critical: .critical
+        }
+    }
+}
+
+/// Reads the sensors of one bus, each at its interval.
+private struct BusWorker: ~Copyable {
+    var sensors: [(Int, Sensor)]
+    let readings: BoundedQueue<SensorReading>
+    let bus: DeviceBus
+    var due: [Instant] = []
+    var clock = Clock()
+    var delay = WorkerDelay()
+
+    init(
+        _ bus: DeviceBus, sensors: [(Int, Sensor)], readings: BoundedQueue<SensorReading>
+    ) {
+        self.sensors = sensors
+        self.readings = readings
+        self.bus = bus
+        let now = clock.now()
+        due = sensors.map { _ in now }
+    }
+
+    /// Sensors that are almost due are read in the same waking, and the loop is woken once for all.
+    mutating func round() {
+        var next = Instant.distantFuture
+        for index in sensors.indices {
+            let interval = sensors[index].1.description.watch.interval
+            if clock.now() + interval / 8 >= due[index] {
+                let result = read(index)
+                // A loop that does not take readings has them go stale.
+                _ = readings.push(
+                    SensorReading(sensor: sensors[index].0, result: result), waking: false)
+                // The interval is between readings: a slow bus is not read twice in a row.
+                due[index] = clock.now() + interval
+            }
+            next = min(next, due[index])
+        }
+        readings.wake()
+        Worker.sleep(next - clock.now())
+    }
+
+    private mutating func read(_ index: Int) -> SensorReading.Outcome {
+        do throws(SensorError) {
+            return .sample(try bus.sample(&sensors[index].1, &delay))
+        } catch { return .failure(error) }
+    }
+}

@@ -25,7 +25,7 @@ final class Node {
 
     // Agent
     var key = World.key
-    var agent: Agent?
+    var agent: AgentLife?
     /// Counts starts and deaths of the agent: what was meant for another life is dropped.
     var life: UInt32 = 0
     var standsStillUntil: Int64 = 0
@@ -134,7 +134,7 @@ struct Process {
 }
 
 /// One life of the agent: the shipping machine, channel, runners and fence, and little else.
-final class Agent {
+final class AgentLife {
     let session: SessionID
     let startedAt: Int64
     var machine: Machine

@@ -140,7 +140,7 @@ struct Watch {
     // MARK: Datagrams
 
     mutating func sent(
-        _ message: Message, _ node: Node, _ agent: Agent, at now: Int64, in world: World
+        _ message: Message, _ node: Node, _ agent: AgentLife, at now: Int64, in world: World
     ) {
         let index = node.index
         while agent.sendings.next <= Int(message.sequence) {
@@ -156,7 +156,7 @@ struct Watch {
 
     /// An authentic message came to a node: what it acknowledges must have come before.
     mutating func received(
-        _ message: Message, _ session: SessionID, _ node: Node, _ agent: Agent, in world: World
+        _ message: Message, _ session: SessionID, _ node: Node, _ agent: AgentLife, in world: World
     ) {
         let index = node.index
         if agent.newestFromPeer.session != session.value {

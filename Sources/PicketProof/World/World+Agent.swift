@@ -31,7 +31,7 @@ extension World {
         node.life += 1
         let session = SessionID(chance.next() | 1)
         let random = RandomSource(chance.fork())
-        let agent = Agent(
+        let agent = AgentLife(
             machine: Machine(
                 policy: node.policy, memory: memory, session: session, note: node.note, at: local),
             channel: Channel(
@@ -88,7 +88,7 @@ extension World {
 
     /// Something for the loop of this life: at once, or when it goes on.
     func hand(
-        _ happening: Happening, _ node: Node, _ life: UInt32, _ body: (Agent) -> Void
+        _ happening: Happening, _ node: Node, _ life: UInt32, _ body: (AgentLife) -> Void
     ) {
         guard node.life == life, node.agent != nil else { return }
         if node.standsStillUntil > now {
@@ -123,13 +123,13 @@ extension World {
     }
 
     /// The same, of what `body` leaves in `followUps`.
-    func turn(_ node: Node, _ body: (Agent) -> Void) {
+    func turn(_ node: Node, _ body: (AgentLife) -> Void) {
         guard let agent = node.agent else { return }
         body(agent)
         finishTurn(node, agent, at: node.clock(now))
     }
 
-    private func finishTurn(_ node: Node, _ agent: Agent, at local: Instant) {
+    private func finishTurn(_ node: Node, _ agent: AgentLife, at local: Instant) {
         if !agent.followUps.isEmpty { drain(node, agent) }
         guard node.agent === agent, !agent.ended else { return }
         if local >= agent.channel.nextHello { sayHello(node, agent, local) }
@@ -144,7 +144,7 @@ extension World {
         schedule(node, agent)
     }
 
-    private func tickRunners(_ node: Node, _ agent: Agent, _ local: Instant) {
+    private func tickRunners(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         for group in agent.runners.indices where local >= agent.runners[group].nextDeadline {
             agent.runners[group].tick(at: local, into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: group, node, agent)
@@ -153,7 +153,7 @@ extension World {
     }
 
     /// S8: nothing but this may feed.
-    private func completeTurn(_ node: Node, _ agent: Agent, _ local: Instant) {
+    private func completeTurn(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         agent.machine.completeTurn(at: local, into: &agent.effects)
         guard !agent.effects.items.isEmpty else { return }
         for effect in agent.effects.items where effect == .feedWatchdog {
@@ -163,7 +163,7 @@ extension World {
         agent.effects.items.removeAll(keepingCapacity: true)
     }
 
-    private func schedule(_ node: Node, _ agent: Agent) {
+    private func schedule(_ node: Node, _ agent: AgentLife) {
         let next = min(
             agent.machine.promised, agent.channel.nextHello, agent.runnersAt, agent.testAt)
         if next != agent.awaited.local { agent.awaited = (next, node.world(next)) }
@@ -175,7 +175,7 @@ extension World {
     }
 
     /// Gives the machine its events, and does what it asks for, in order, before the next event.
-    func drain(_ node: Node, _ agent: Agent) {
+    func drain(_ node: Node, _ agent: AgentLife) {
         guard !agent.handling, !agent.followUps.isEmpty else { return }
         agent.handling = true
         let local = node.clock(now)
@@ -189,7 +189,7 @@ extension World {
         agent.handling = false
     }
 
-    private func perform(_ node: Node, _ agent: Agent) {
+    private func perform(_ node: Node, _ agent: AgentLife) {
         while node.agent === agent, let effect = agent.effects.takeFirst() {
             if let left = node.effectsToLive {
                 guard left > 0 else {
@@ -203,7 +203,7 @@ extension World {
         agent.effects.items.clear()
     }
 
-    private func perform(_ effect: consuming Effect, _ node: Node, _ agent: Agent) {
+    private func perform(_ effect: consuming Effect, _ node: Node, _ agent: AgentLife) {
         coverage.effects[Coverage.index(effect)] += 1
         switch consume effect {
         case .send(let message, let links): send(message, on: links, node, agent)
@@ -246,7 +246,7 @@ extension World {
         if case .refused(let refusal) = result { coverage.refusals[Int(refusal.rawValue)] += 1 }
     }
 
-    private func note(_ trace: Trace, _ node: Node, _ agent: Agent) {
+    private func note(_ trace: Trace, _ node: Node, _ agent: AgentLife) {
         coverage.traces[Int(trace.kind.rawValue)] += 1
         if let refusal = trace.refusal { coverage.refusals[Int(refusal.rawValue)] += 1 }
         coverage.causes[Int(trace.cause.rawValue)] += 1
@@ -261,7 +261,7 @@ extension World {
         }
     }
 
-    private func exit(_ released: Bool, _ node: Node, _ agent: Agent) {
+    private func exit(_ released: Bool, _ node: Node, _ agent: AgentLife) {
         agent.ended = true
         if released {
             node.watchdogArmed = false

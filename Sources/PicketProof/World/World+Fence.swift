@@ -54,11 +54,11 @@ extension World {
     }
 
     /// What an agent that died in a hold has left off comes back by the one after it.
-    func takeLine(_ node: Node, _ agent: Agent) {
+    func takeLine(_ node: Node, _ agent: AgentLife) {
         if !agent.fence.isIdle { proceed(node, agent) }
     }
 
-    private func proceed(_ node: Node, _ agent: Agent) {
+    private func proceed(_ node: Node, _ agent: AgentLife) {
         agent.workerGeneration += 1
         while true {
             let local = node.clock(now)
@@ -92,7 +92,7 @@ extension World {
     }
 
     /// What was seen or done, after the time that it takes.
-    private func pend(_ answer: RelayFence.Answer, _ node: Node, _ agent: Agent) {
+    private func pend(_ answer: RelayFence.Answer, _ node: Node, _ agent: AgentLife) {
         agent.pendingAnswer = answer
         after(
             20_000 + chance.below(60_000),
@@ -108,7 +108,7 @@ extension World {
     }
 
     private func cut(
-        _ node: Node, _ agent: Agent, _ unlessAfter: Instant, _ local: Instant
+        _ node: Node, _ agent: AgentLife, _ unlessAfter: Instant, _ local: Instant
     ) -> RelayFence.Cut {
         guard local <= unlessAfter else { return .late }
         if node.relayFault == .unreachable { return .halfway(.unreachable) }
@@ -126,7 +126,7 @@ extension World {
 
     // MARK: Self-test
 
-    func testRelay(_ node: Node, _ agent: Agent, _ local: Instant) {
+    func testRelay(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         agent.testAt = local + .seconds(10)
         ask(.test, node)
     }
@@ -138,13 +138,13 @@ extension World {
         after(20_000, .observed(node.index, life: life, observation))
     }
 
-    func observe(_ observation: RelayObservation, _ agent: Agent) {
+    func observe(_ observation: RelayObservation, _ agent: AgentLife) {
         if let result = agent.selfTest.observe(observation) {
             agent.followUps.append(.relayTest(result))
         }
     }
 
-    func settleTest(_ node: Node, _ agent: Agent, _ local: Instant) {
+    func settleTest(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         guard let age = agent.machine.contact.age(at: local) else { return }
         if let result = agent.selfTest.acknowledged(sentAt: local - age) {
             agent.followUps.append(.relayTest(result))

@@ -25,7 +25,7 @@ struct Tape {
 extension World {
     static let sealEvery = 256
 
-    func send(_ message: consuming Message, on links: LinkSet, _ node: Node, _ agent: Agent) {
+    func send(_ message: consuming Message, on links: LinkSet, _ node: Node, _ agent: AgentLife) {
         messages += 1
         watch.sent(message, node, agent, at: now, in: self)
         guard let theirs = agent.channel.peerSession else { return }
@@ -55,18 +55,18 @@ extension World {
         for link in 0..<plan.links where links.contains(link) { transmit(packet, link, from: node) }
     }
 
-    private func isMutual(_ node: Node, _ agent: Agent, _ theirs: SessionID) -> Bool {
+    private func isMutual(_ node: Node, _ agent: AgentLife, _ theirs: SessionID) -> Bool {
         guard let other = peer(of: node).agent else { return false }
         return other.session == theirs && other.channel.peerSession == agent.session
             && other.heardSession == agent.session
     }
 
-    func sayHello(_ node: Node, _ agent: Agent, _ local: Instant) {
+    func sayHello(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         guard agent.channel.hello(at: local) else { return }
         for link in 0..<plan.links { transmitChannel(link, node, agent) }
     }
 
-    private func transmitChannel(_ link: Int, _ node: Node, _ agent: Agent) {
+    private func transmitChannel(_ link: Int, _ node: Node, _ agent: AgentLife) {
         let packet = Packet(
             to: 1 - node.index, from: agent.session, sealedFor: SessionID(0),
             bytes: agent.channel.datagram)
@@ -154,7 +154,7 @@ extension World {
     }
 
     private func open(
-        _ bytes: [UInt8], _ packet: Packet, _ link: Int, _ node: Node, _ agent: Agent
+        _ bytes: [UInt8], _ packet: Packet, _ link: Int, _ node: Node, _ agent: AgentLife
     ) {
         let local = node.clock(now)
         switch agent.channel.open(bytes, count: bytes.count, link: link, at: local) {
@@ -177,7 +177,7 @@ extension World {
     }
 
     private func received(
-        _ message: Message, _ session: SessionID, _ link: Int, _ node: Node, _ agent: Agent
+        _ message: Message, _ session: SessionID, _ link: Int, _ node: Node, _ agent: AgentLife
     ) {
         watch.received(message, session, node, agent, in: self)
         turn(node, .received(message, session: session, link: link))

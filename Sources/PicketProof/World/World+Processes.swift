@@ -16,7 +16,7 @@ extension World {
     }
 
     func perform(
-        _ list: ResourceRecorder, of group: GroupIndex, _ node: Node, _ agent: Agent
+        _ list: ResourceRecorder, of group: GroupIndex, _ node: Node, _ agent: AgentLife
     ) {
         agent.resourceEffects.items.removeAll(keepingCapacity: true)
         agent.noteRunners()
@@ -123,7 +123,7 @@ extension World {
 
     func wall(_ node: Node) -> Int64 { 1_700_000_000_000_000_000 + now + node.wallOffset }
 
-    func write(_ memory: Memory, _ ticket: UInt32, _ node: Node, _ agent: Agent) {
+    func write(_ memory: Memory, _ ticket: UInt32, _ node: Node, _ agent: AgentLife) {
         let bytes = agent.memoryFile.encode(memory, now: node.clock(now), wall: wall(node))
         var time = 800_000 + chance.below(4_000_000)
         if node.slowUntil > now { time += chance.below(node.slowBy + 1) }

@@ -194,7 +194,7 @@ extension World {
         tellHealth(node, agent, at: local)
     }
 
-    func tellHealth(_ node: Node, _ agent: Agent, at local: Instant) {
+    func tellHealth(_ node: Node, _ agent: AgentLife, at local: Instant) {
         let checks = SelfChecks(
             watchdog: node.watchdogDeadUntil <= now ? .armed : .unarmed,
             relayTest: agent.machine.relayTest)

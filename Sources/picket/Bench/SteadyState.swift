@@ -37,7 +37,7 @@ enum SteadyState {
         return lines
     }
 
-    struct Agent {
+    struct AgentProcess {
         var pid: Int32
         var socket: String
     }
@@ -51,7 +51,7 @@ enum SteadyState {
     }
 
     /// The agents below the rack's process, by their command lines.
-    static func agents(of rack: Int32) -> [Agent] {
+    static func agents(of rack: Int32) -> [AgentProcess] {
         let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         var parents: [Int32: Int32] = [:]
         for entry in all {
@@ -65,7 +65,7 @@ enum SteadyState {
             else { return nil }
             guard let at = words.firstIndex(of: "--rack"), at + 1 < words.count else { return nil }
             let directory = URL(fileURLWithPath: words[at + 1]).deletingLastPathComponent()
-            return Agent(pid: pid, socket: directory.path + "/run/picketd.sock")
+            return AgentProcess(pid: pid, socket: directory.path + "/run/picketd.sock")
         }
     }
 
@@ -83,7 +83,7 @@ enum SteadyState {
         return text[text.index(end, offsetBy: 2)...].split(separator: " ").map(String.init)
     }
 
-    private static func sample(_ agent: Agent) -> Sample {
+    private static func sample(_ agent: AgentProcess) -> Sample {
         let rollup = contents("/proc/\(agent.pid)/smaps_rollup") ?? ""
         func kilobytes(_ name: String) -> Int {
             let line = rollup.split(separator: "\n").first { $0.hasPrefix(name) }

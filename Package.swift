@@ -116,11 +116,17 @@ if !embedded {
                 "PicketText", "CPicket",
             ],
             swiftSettings: strict),
+        .target(
+            name: "PicketLab",
+            dependencies: [
+                "PicketCore", "PicketConfig", "PicketRackClient", "PicketRack", "CPicket",
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "picket",
             dependencies: [
                 "PicketCore", "PicketHardware", "PicketConfig", "PicketControl", "PicketLinux",
-                "PicketRack", "PicketText", "CPicket", argumentParser,
+                "PicketRack", "PicketLab", "PicketText", "CPicket", argumentParser,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -142,7 +148,16 @@ if !embedded {
         tests("PicketProofTests", ["PicketProof", "PicketCore"]),
         tests(
             "PicketRackTests",
-            ["PicketRack", "PicketRackClient", "PicketCore", "PicketHardware", "CPicket"]),
+            [
+                "PicketRack", "PicketRackClient", "PicketConfig", "PicketCore", "PicketHardware",
+                "CPicket",
+            ]),
+        tests(
+            "PicketLabTests",
+            [
+                "PicketLab", "PicketRack", "PicketRackClient", "PicketCore", "PicketHardware",
+                "CPicket",
+            ]),
         tests("PicketControlTests", ["PicketControl", "PicketCore", "PicketProof"]),
         tests(
             "picketdTests",

@@ -1,37 +1,18 @@
-/// What an agent says of itself: its status by the control socket, its history by the file.
-import CPicket
+/// What an agent says of itself: its statuses and its history, however they come.
 import Foundation
 import PicketControl
 import PicketCore
 
-final class AgentObserver {
-    let name: String
+package final class AgentObserver {
     /// The newest status, while the agent answers.
-    private(set) var status: [String: Any]?
+    private var status: [String: Any]?
     /// Kinds of history entries seen so far, in order, since the rack began.
     private(set) var kinds: [String] = []
     private(set) var sentences: [String] = []
-    private weak var node: SimulatedNode?
-    private unowned var world: World!
-    private var connection: Int32 = -1
-    private var text: [UInt8] = []
-    private var history: FileHandle?
-    private var historyText: [UInt8] = []
-    private var historyFile: UInt64 = 0
-    private var buffer = [UInt8](repeating: 0, count: 16_384)
+    private unowned let node: SimulatedNode
+    private var rack: Rack { node.rack }
 
-    init(name: String) { self.name = name }
-
-    func attach(to node: SimulatedNode, of world: World) {
-        self.node = node
-        self.world = world
-        // A machine's courier brings what its agent says.
-        guard node.machine == nil else { return }
-        world.loop.every(.milliseconds(25)) { [unowned self] in
-            readHistory()
-            if connection < 0 { connect() }
-        }
-    }
+    init(of node: SimulatedNode) { self.node = node }
 
     // MARK: - Status
 
@@ -53,43 +34,11 @@ final class AgentObserver {
         (status?["groups"] as? [[String: Any]])?.first { $0["name"] as? String == name }
     }
 
-    func nodeDied() { disconnect() }
-
-    private func connect() {
-        guard let node, node.state == .running, !node.agentPaused else { return }
-        let descriptor = picket_unix_stream()
-        guard descriptor >= 0 else { return }
-        guard unsafe picket_unix_connect(descriptor, node.controlSocket) == 0,
-            Self.write("watch every \(world.statusEvery)ms\n", to: descriptor)
-        else {
-            close(descriptor)
-            return
-        }
-        connection = descriptor
-        world.loop.watch(descriptor) { [unowned self] in readStatus() }
-    }
-
-    private func disconnect() {
-        status = nil
-        guard connection >= 0 else { return }
-        world.loop.unwatch(connection)
-        close(connection)
-        connection = -1
-        text = []
-    }
-
-    private func readStatus() {
-        let count = unsafe buffer.withUnsafeMutableBytes {
-            unsafe recv(connection, $0.baseAddress, $0.count, picket_msg_dontwait)
-        }
-        if count < 0, picket_errno() == EAGAIN { return }
-        guard count > 0 else { return disconnect() }
-        text += buffer[..<count]
-        for line in Self.lines(of: &text) { take(status: line) }
-    }
+    /// It answers no more.
+    package func died() { status = nil }
 
     /// One line of the agent's.
-    func take(status line: [UInt8]) {
+    package func take(status line: [UInt8]) {
         guard let object = Self.object(line), object["type"] as? String == "status"
         else { return }
         status = object
@@ -97,63 +46,22 @@ final class AgentObserver {
 
     // MARK: - Commands
 
-    /// Sends one line to the agent; its last reply, as text, goes to `answer`.
+    /// Sends one line to the agent. What it says and whether it accepts that goes to `answer`.
     func command(_ line: String, _ answer: @escaping (String, Bool) -> Void) {
-        if let machine = node?.machine {
-            return machine.ask(line) { lines, _ in
-                Self.judge(lines.last.map { Array($0.utf8) }, answer)
+        node.body.ask(line) { [unowned self] line in
+            guard let line else {
+                return answer("the agent on \(node.name) does not answer", false)
             }
+            let reply = Self.object(line)
+            answer(
+                reply?["text"] as? String ?? "no answer",
+                reply?["accepted"] as? Bool ?? (reply?["type"] as? String != "error"))
         }
-        guard let node, case let descriptor = picket_unix_stream(), descriptor >= 0 else { return }
-        guard unsafe picket_unix_connect(descriptor, node.controlSocket) == 0,
-            Self.write(line + "\n", to: descriptor)
-        else {
-            close(descriptor)
-            return answer("the agent on \(name) does not answer", false)
-        }
-        var reply: [UInt8] = []
-        world.loop.watch(descriptor) { [unowned self] in
-            let count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe recv(descriptor, $0.baseAddress, $0.count, picket_msg_dontwait)
-            }
-            if count < 0, picket_errno() == EAGAIN { return }
-            if count > 0 {
-                reply += buffer[..<count]
-                return
-            }
-            world.loop.unwatch(descriptor)
-            close(descriptor)
-            Self.judge(Self.lines(of: &reply).last, answer)
-        }
-    }
-
-    private static func judge(_ line: [UInt8]?, _ answer: (String, Bool) -> Void) {
-        let last = line.flatMap { object($0) }
-        answer(
-            last?["text"] as? String ?? "no answer",
-            last?["accepted"] as? Bool ?? (last?["type"] as? String != "error"))
     }
 
     // MARK: - History
 
-    private func readHistory() {
-        guard let node else { return }
-        let path = node.stateDirectory + "/history.jsonl"
-        if history == nil {
-            guard let file = FileHandle(forReadingAtPath: path) else { return }
-            history = file
-            historyFile = Self.inode(path)
-        }
-        if let data = try? history?.readToEnd(), !data.isEmpty {
-            historyText += Array(data)
-            for line in Self.lines(of: &historyText) { take(history: line) }
-        } else if Self.inode(path) != historyFile {
-            // It was rotated.
-            history = nil
-        }
-    }
-
-    func take(history line: [UInt8]) {
+    package func take(history line: [UInt8]) {
         guard let entry = Self.object(line), let kind = entry["kind"] as? String,
             let text = entry["text"] as? String
         else { return }
@@ -162,7 +70,7 @@ final class AgentObserver {
         if kind == "fence_timing", let own = entry["own_ms"] as? Double,
             let driver = entry["driver_ms"] as? Double
         {
-            world.proved(ownMilliseconds: own, driverMilliseconds: driver)
+            rack.proved(ownMilliseconds: own, driverMilliseconds: driver)
         }
         let severity: RackEvent.Severity
         switch entry["severity"] as? String {
@@ -171,9 +79,9 @@ final class AgentObserver {
         case "notice": severity = .normal
         default: severity = .quiet
         }
-        world.tell(
+        rack.tell(
             RackEvent(
-                at: moment(entry["time"] as? String), source: .agent, node: name, kind: kind,
+                at: moment(entry["time"] as? String), source: .agent, node: node.name, kind: kind,
                 text: text,
                 severity: severity, group: entry["group"] as? String,
                 cause: entry["cause"] as? String))
@@ -181,10 +89,9 @@ final class AgentObserver {
 
     /// The rack's time of what the agent dates by its own wall clock; now, if the two do not fit.
     private func moment(_ time: String?) -> Instant {
-        let now = world.loop.now
-        guard let time, let node, let date = dates.date(from: time) else { return now }
-        var offset = Double(node.wallClockOffset)
-        if let machine = node.machine { offset = -Double(machine.clockOffset ?? 0) / 1e9 }
+        let now = rack.loop.now
+        guard let time, let date = dates.date(from: time) else { return now }
+        let offset = Double(node.body.clockAhead.nanoseconds) / 1e9
         let age = Date().timeIntervalSince1970 + offset - date.timeIntervalSince1970
         guard age >= 0, age < 1 else { return now }
         return now - .nanoseconds(Int64(age * 1e9))
@@ -195,30 +102,6 @@ final class AgentObserver {
         formatter.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
         return formatter
     }()
-
-    // MARK: -
-
-    private static func inode(_ path: String) -> UInt64 {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-        return (attributes?[.systemFileNumber] as? NSNumber)?.uint64Value ?? 0
-    }
-
-    private static func write(_ text: String, to descriptor: Int32) -> Bool {
-        let bytes = Array(text.utf8)
-        return unsafe bytes.withUnsafeBytes {
-            unsafe send(descriptor, $0.baseAddress, $0.count, picket_msg_nosignal)
-        } == bytes.count
-    }
-
-    /// Takes the whole lines off the front.
-    private static func lines(of text: inout [UInt8]) -> [[UInt8]] {
-        var lines: [[UInt8]] = []
-        while let end = text.firstIndex(of: UInt8(ascii: "\n")) {
-            lines.append(Array(text[..<end]))
-            text.removeFirst(end + 1)
-        }
-        return lines
-    }
 
     private static func object(_ line: [UInt8]) -> [String: Any]? {
         try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]

@@ -4,10 +4,12 @@
 /// agents measure: a turn allocates little and forwards a datagram within a fraction of a
 /// millisecond.
 import CPicket
-import PicketCore
+package import PicketCore
 
 package final class EventLoop {
-    typealias TimerID = UInt64
+    package typealias TimerID = UInt64
+
+    package init() {}
 
     private struct Timer {
         var at: Instant
@@ -23,7 +25,7 @@ package final class EventLoop {
     private(set) var worstLateness = Duration.zero
 
     /// CLOCK_MONOTONIC: the clock of the workloads' records.
-    var now: Instant {
+    package var now: Instant {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
@@ -34,18 +36,18 @@ package final class EventLoop {
         descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
     }
 
-    func unwatch(_ descriptor: Int32) {
+    package func unwatch(_ descriptor: Int32) {
         handlers[descriptor] = nil
         descriptors.removeAll { $0.fd == descriptor }
     }
 
     @discardableResult
-    func after(_ delay: Duration, _ body: @escaping () -> Void) -> TimerID {
+    package func after(_ delay: Duration, _ body: @escaping () -> Void) -> TimerID {
         at(now + delay, body)
     }
 
     @discardableResult
-    func at(_ instant: Instant, _ body: @escaping () -> Void) -> TimerID {
+    package func at(_ instant: Instant, _ body: @escaping () -> Void) -> TimerID {
         lastTimer += 1
         let timer = Timer(at: instant, id: lastTimer, body: body)
         // Sorted, the soonest last; of equals the one asked for first goes first.
@@ -54,13 +56,13 @@ package final class EventLoop {
         return lastTimer
     }
 
-    func cancel(_ id: TimerID?) {
+    package func cancel(_ id: TimerID?) {
         guard let id else { return }
         timers.removeAll { $0.id == id }
     }
 
     /// Every `interval` until the loop ends.
-    func every(_ interval: Duration, _ body: @escaping () -> Void) {
+    package func every(_ interval: Duration, _ body: @escaping () -> Void) {
         body()
         after(interval) { self.every(interval, body) }
     }

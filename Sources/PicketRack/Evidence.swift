@@ -2,10 +2,10 @@
 /// picket-workload. Nothing here comes from an agent.
 import CPicket
 import Foundation
-import PicketCore
+package import PicketCore
 
-struct Record: Equatable {
-    var at: Instant
+package struct Record: Equatable {
+    package var at: Instant
     var node: String
     var group: String
     var term: UInt64
@@ -17,7 +17,7 @@ struct Record: Equatable {
     static let size = 128
 
     /// `nil` for what is no whole record.
-    init?(_ bytes: ArraySlice<UInt8>) {
+    package init?(_ bytes: ArraySlice<UInt8>) {
         guard bytes.count == Record.size, bytes.last == UInt8(ascii: "\n") else { return nil }
         let words = bytes.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: true)
             .map { String(decoding: $0, as: UTF8.self) }
@@ -98,9 +98,6 @@ struct Evidence {
         }
     }
 
-    /// The newest activity of the group, whether or not it goes on.
-    func newest(_ group: String) -> Activity? { activities.last { $0.group == group } }
-
     /// The node on which the group runs now, if on one: its newest record is younger than
     /// `freshness`.
     func active(_ group: String, at now: Instant, freshness: Duration = .milliseconds(150))
@@ -131,7 +128,7 @@ struct Evidence {
             if activity.first > covered { sum = sum + (activity.first - covered) }
             covered = max(covered, activity.last)
         }
-        // A running workload writes every 2 ms; a busy machine may let it wait.
+        // A running workload writes every 2 ms; a busy computer may let it wait.
         if end - covered > .milliseconds(100) { sum = sum + (end - covered) }
         return sum
     }

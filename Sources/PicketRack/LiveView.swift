@@ -10,7 +10,7 @@ import PicketHardware
 import PicketText
 
 package final class LiveView {
-    private unowned let world: World
+    private unowned let rack: Rack
     private let player: ScenarioPlayer?
     private var selected = NodeID.low
     private var showsHelp = false
@@ -19,10 +19,10 @@ package final class LiveView {
     private var summary: String?
     private let colour = Timeline.wantsColour
 
-    package init(world: World, player: ScenarioPlayer?) {
-        self.world = world
+    package init(rack: Rack, player: ScenarioPlayer?) {
+        self.rack = rack
         self.player = player
-        world.listen { [unowned self] event in
+        rack.listen { [unowned self] event in
             guard event.severity != .quiet else { return }
             // What an agent says is heard a moment later than it happened.
             let place = events.lastIndex { $0.at <= event.at }.map { $0 + 1 } ?? 0
@@ -41,11 +41,11 @@ package final class LiveView {
             picket_terminal_restore()
             if let summary { Timeline.write(Array((summary + "\n").utf8)) }
         }
-        world.loop.watch(0) { [unowned self] in readKeys() }
-        world.loop.every(.milliseconds(100)) { [unowned self] in draw() }
+        rack.loop.watch(0) { [unowned self] in readKeys() }
+        rack.loop.every(.milliseconds(100)) { [unowned self] in draw() }
         guard let player else {
-            for node in world.nodes { node.switchOn() }
-            world.loop.run()
+            for node in rack.nodes { node.switchOn() }
+            rack.loop.run()
             return 0
         }
         var status: Int32 = 0
@@ -54,7 +54,7 @@ package final class LiveView {
             summary = result.text
             status = result.passed ? 0 : 1
         }
-        world.loop.run()
+        rack.loop.run()
         return status
     }
 
@@ -70,8 +70,8 @@ package final class LiveView {
 
     /// Phrases of the action for the node that is selected.
     private lazy var keys: [Key] = {
-        let sensor = world.plan.nodes.low.sensors.first?.settings.name
-        let group = world.plan.groups.first
+        let sensor = rack.plan.nodes.low.sensors.first?.settings.name
+        let group = rack.plan.groups.first
         var keys: [Key] = [
             Key(key: "c", help: "crash: the kernel dies", press: { ["crash \($0)"] }),
             Key(
@@ -114,8 +114,8 @@ package final class LiveView {
                 release: { ["command \($0) maintenance off"] }),
         ]
         if let sensor {
-            let hot = Self.criticalValue(world.plan.nodes.low.sensors[0].settings)
-            let normal = world.plan.nodes.low.sensors[0].value
+            let hot = Self.criticalValue(rack.plan.nodes.low.sensors[0].settings)
+            let normal = rack.plan.nodes.low.sensors[0].value
             keys += [
                 Key(
                     key: "o", help: "\(sensor): critical, normal",
@@ -140,7 +140,7 @@ package final class LiveView {
         return keys
     }()
 
-    private var busNumber: Int { world.plan.nodes.low.sensors.first?.settings.bus ?? 1 }
+    private var busNumber: Int { rack.plan.nodes.low.sensors.first?.settings.bus ?? 1 }
 
     private static func criticalValue(_ sensor: SensorDescription) -> Double {
         switch sensor.watch.critical.first {
@@ -154,23 +154,23 @@ package final class LiveView {
     private func readKeys() {
         var bytes = [UInt8](repeating: 0, count: 64)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(0, $0.baseAddress, $0.count) }
-        guard count > 0 else { return world.loop.stop() }
+        guard count > 0 else { return rack.loop.stop() }
         for byte in bytes[..<count] { press(Character(UnicodeScalar(byte))) }
         draw()
     }
 
     private func press(_ key: Character) {
         switch key {
-        case "q": world.loop.stop()
+        case "q": rack.loop.stop()
         case "?": showsHelp.toggle()
         case "\t": selected = selected.peer
         case "1"..."8":
             let number = key.wholeNumberValue!
-            guard number <= world.plan.linkCount else { return }
+            guard number <= rack.plan.linkCount else { return }
             toggle("link \(number)", ["link \(number) cut"], ["link \(number) well"])
         default:
             guard let known = keys.first(where: { $0.key == key }) else { return }
-            let name = world[selected].name
+            let name = rack[selected].name
             toggle("\(key) \(name)", known.press(name), known.release?(name))
         }
     }
@@ -187,11 +187,11 @@ package final class LiveView {
     private func perform(_ phrases: [String]) {
         for phrase in phrases {
             do throws(PhraseError) {
-                let action = try PhraseReader.action(phrase, plan: world.plan)
-                world.tell(.scenario, "action", phrase, .good)
-                world.perform(action)
+                let action = try PhraseReader.action(phrase, plan: rack.plan)
+                rack.tell(.scenario, "action", phrase, .good)
+                rack.perform(action)
             } catch {
-                world.tell(.scenario, "refused", "\(phrase): \(error.text)", .warning)
+                rack.tell(.scenario, "refused", "\(phrase): \(error.text)", .warning)
             }
         }
     }
@@ -214,7 +214,7 @@ package final class LiveView {
         let room = max(0, Int(rows) - lines.count - 1)
         for event in events.suffix(room) { lines.append(line(of: event)) }
         while lines.count < Int(rows) - 1 { lines.append(Line("")) }
-        let mine = world[selected].name
+        let mine = rack[selected].name
         lines.append(Line(" Tab: \(mine) selected   ?: keys   q: quit", "7"))
         var text = "\u{1B}[H"
         for (index, line) in lines.prefix(Int(rows)).enumerated() {
@@ -256,12 +256,12 @@ package final class LiveView {
     }
 
     private func header(_ width: Int) -> [Line] {
-        let name = world.plan.configurations.low.pair
-        let time = Text.offset(world.loop.now - world.began)
-        let tally = world.tally
+        let name = rack.plan.configurations.low.pair
+        let time = Text.offset(rack.loop.now - rack.began)
+        let tally = rack.tally
         let counts =
             "fences \(tally.fenceCount)  takeovers \(tally.takeovers)  handovers \(tally.handovers)  "
-        let dual = world.evidence.dualActive()
+        let dual = rack.evidence.dualActive()
         var line = Line([
             (" picket rack ", "7"), (" SIMULATED ", "33"), (" \(name) \(time) s  \(counts)", nil),
             dual > .zero
@@ -273,8 +273,8 @@ package final class LiveView {
 
     private func nodeLines(_ width: Int) -> [Line] {
         let half = (width - 3) / 2
-        let low = lines(of: world[.low])
-        let high = lines(of: world[.high])
+        let low = lines(of: rack[.low])
+        let high = lines(of: rack[.high])
         return (0..<max(low.count, high.count)).map { index in
             let left = index < low.count ? low[index] : Line("")
             let right = index < high.count ? high[index] : Line("")
@@ -296,7 +296,7 @@ package final class LiveView {
     }
 
     private func lines(of node: SimulatedNode) -> [Line] {
-        let agent = world.agents[node.id]
+        let agent = node.agent
         let mark = node.id == selected ? "▶ " : "  "
         var lines = [Line([(mark + node.name, node.id == selected ? "1;36" : "1")])]
         let (state, code): (String, String) =
@@ -309,13 +309,13 @@ package final class LiveView {
         lines.append(Line([("  power     ", "2"), (state, code), ("   boots \(node.boots)", "2")]))
         lines.append(Line([("  agent     ", "2"), agentText(node, agent)]))
         var watchdog = ("off", Optional("33"))
-        if node.watchdog.armed, let fed = node.watchdog.fedAt {
-            let age = (world.loop.now - fed).milliseconds
-            watchdog = ("\(Text.span(node.watchdog.timeout)), fed \(age) ms ago", nil)
+        if let (timeout, fedAt) = node.body.watchdog {
+            let age = (rack.loop.now - fedAt).milliseconds
+            watchdog = ("\(Text.span(timeout)), fed \(age) ms ago", nil)
         }
         lines.append(Line([("  watchdog  ", "2"), watchdog]))
-        for group in world.plan.groups {
-            let holds = world.active(group) == node.name
+        for group in rack.plan.groups {
+            let holds = rack.active(group) == node.name
             let term = agent.group(group)?["term"].map { "term \($0)" } ?? ""
             let role = agent.group(group)?["role"] as? String ?? ""
             lines.append(
@@ -330,7 +330,7 @@ package final class LiveView {
 
     private func agentText(_ node: SimulatedNode, _ agent: AgentObserver) -> (String, String?) {
         guard node.state == .running else { return ("–", "2") }
-        if node.agentPaused { return ("HUNG", "1;31") }
+        if node.body.agentPaused { return ("HUNG", "1;31") }
         guard agent.isAnswering, let phase = agent.phase else { return ("silent", "33") }
         let contact = agent.hasContact ? "contact" : "no contact"
         let gap =
@@ -350,7 +350,7 @@ package final class LiveView {
             default: nil
             }
         let value =
-            "\(Text.number(sensor.reading(at: world.loop.now))) \(sensor.settings.driver.unit.symbol)"
+            "\(Text.number(sensor.reading(at: rack.loop.now))) \(sensor.settings.driver.unit.symbol)"
         let fault = sensor.fault == .none ? "" : "  [\(sensor.fault)]"
         return Line([
             ("  \(sensor.settings.name.padding(to: 9)) ", "2"), (value + fault, nil),
@@ -359,11 +359,11 @@ package final class LiveView {
     }
 
     private func wires() -> [Line] {
-        let (low, high) = (world.plan.names.low, world.plan.names.high)
+        let (low, high) = (rack.plan.names.low, rack.plan.names.high)
         var lines = [Line("")]
-        for link in 0..<world.plan.linkCount {
+        for link in 0..<rack.plan.linkCount {
             func path(_ to: NodeID) -> Network.Path {
-                world.network.paths.first { $0.link == link && $0.to == to }!
+                rack.network.paths.first { $0.link == link && $0.to == to }!
             }
             lines.append(
                 Line([
@@ -372,8 +372,8 @@ package final class LiveView {
                     (" \(low)", nil),
                 ]))
         }
-        for relay in world.relays {
-            let fed = world[relay.feeds].name
+        for relay in rack.relays {
+            let fed = rack[relay.feeds].name
             var pieces: [(String, String?)] = [
                 ("  relay   ", "2"), ("\(relay.plan.line) feeds \(fed): ", nil),
                 relay.contact ? ("connected", "32") : ("DISCONNECTED", "1;31"),
@@ -396,19 +396,19 @@ package final class LiveView {
 
     private func help() -> [Line] {
         var lines = [
-            Line(" What the keys do to \(world[selected].name); Tab selects the other.", "1"),
+            Line(" What the keys do to \(rack[selected].name); Tab selects the other.", "1"),
             Line(""),
         ]
         for key in keys { lines.append(Line([("   \(key.key)  ", "1;36"), (key.help, nil)])) }
         lines.append(
-            Line([("   1…\(world.plan.linkCount)", "1;36"), (" one link: cut, well", nil)]))
+            Line([("   1…\(rack.plan.linkCount)", "1;36"), (" one link: cut, well", nil)]))
         return lines
     }
 
     private func line(of event: RackEvent) -> Line {
         let node = (event.node ?? "").padding(to: 8)
         let text =
-            "\(Text.offset(event.at - world.began))  \(node) "
+            "\(Text.offset(event.at - rack.began))  \(node) "
             + "\(event.source.rawValue.padding(to: 9))\(event.text)"
         return Line(text, Timeline.code(event.severity, event.source))
     }

@@ -1,11 +1,7 @@
-/// The switch between the nodes: every link is two UDP sockets, one for each node to send to, and
-/// each direction of it can be disturbed by itself.
-///
-/// Between machines a link is an Ethernet cable: what passes, and is disturbed, are its frames.
+/// The switch between the nodes. Each direction of a link can be disturbed by itself.
 import CPicket
 import PicketConfig
 import PicketCore
-import PicketRackClient
 
 /// What happens to datagrams in one direction of one link.
 struct Disturbance: Equatable {
@@ -22,7 +18,7 @@ struct Disturbance: Equatable {
 }
 
 final class Network {
-    private unowned let world: World
+    private let loop: EventLoop
     private(set) var paths: [Path] = []
     private var buffer = [UInt8](repeating: 0, count: 65_536)
     private var random = SystemRandomNumberGenerator()
@@ -31,7 +27,7 @@ final class Network {
     private var captures: [String: [Captured]] = [:]
 
     struct Captured {
-        var path: Int
+        var path: Path
         var bytes: [UInt8]
     }
 
@@ -39,105 +35,28 @@ final class Network {
     final class Path {
         let link: Int
         let to: NodeID
-        /// The sender sends to this socket …
-        let entry: Int32
-        let entryPort: UInt16
-        /// … and the receiver sees datagrams come from that one, which is the other direction's
-        /// entry.
-        fileprivate(set) var exit: Int32 = -1
-        /// Where the receiver is bound.
-        let receiver: Endpoint
-        /// In its place, the socket of a machine's network card.
-        let card: String?
-        /// Between machines: the newest datagram that passed, in its frame.
-        fileprivate var newest: [UInt8] = []
-        var disturbance = Disturbance.none
-        var forwarded = 0
-        var dropped = 0
+        fileprivate let end: any LinkEnd
+        fileprivate(set) var disturbance = Disturbance.none
 
-        init(
-            link: Int, to: NodeID, entry: Int32, entryPort: UInt16, receiver: Endpoint,
-            card: String? = nil
-        ) {
-            self.card = card
+        init(link: Int, to: NodeID, end: any LinkEnd) {
             self.link = link
             self.to = to
-            self.entry = entry
-            self.entryPort = entryPort
-            self.receiver = receiver
+            self.end = end
         }
     }
-    struct Endpoint {
-        var host: UInt32
-        var port: UInt16
-        var address: RackAddress {
-            let octets = [24, 16, 8, 0].map { String(host >> UInt32($0) & 0xFF) }
-            return RackAddress(host: octets.joined(separator: "."), port: port)
-        }
-    }
-    private static let loopback: UInt32 = 0x7F00_0001
 
-    init(world: World, linkCount: Int) throws(RackFailure) {
-        self.world = world
-        // The agents' own addresses are drawn from the loopback network, so that racks that run at
-        // once do not meet.
-        let host = 0x7F00_0000 | UInt32.random(in: 0x01_0000...0xFE_FFFF) & ~0xFF
-        for link in 0..<linkCount {
-            if world.lab != nil {
-                for to in [NodeID.low, .high] { paths.append(try Self.cable(link, to, world)) }
-                continue
-            }
-            let entries = [try Self.open(), try Self.open()]
-            for (index, to) in [NodeID.low, .high].enumerated() {
-                let receiver = Endpoint(
-                    host: host | UInt32(10 * (link + 1) + index), port: 7780)
-                paths.append(
-                    Path(
-                        link: link, to: to, entry: entries[index].0, entryPort: entries[index].1,
-                        receiver: receiver))
+    init(
+        loop: EventLoop, linkCount: Int,
+        link: (Int) throws(RackFailure) -> PerNode<any LinkEnd>
+    ) throws(RackFailure) {
+        self.loop = loop
+        for number in 0..<linkCount {
+            let ends = try link(number)
+            for to in [NodeID.low, .high] {
+                paths.append(Path(link: number, to: to, end: ends[to]))
             }
         }
-        for (index, path) in paths.enumerated() {
-            path.exit = paths[index ^ 1].entry
-            world.loop.watch(path.entry) { [unowned self] in receive(index) }
-        }
-    }
-
-    private static func cable(
-        _ link: Int, _ to: NodeID, _ world: World
-    ) throws(RackFailure) -> Path {
-        let names = world.plan.names
-        let entry = "\(world.directory)/\(names[to.peer])/switch.\(link)"
-        let descriptor = unsafe picket_unix_datagram(entry)
-        guard descriptor >= 0 else {
-            throw RackFailure("cannot bind \(entry): errno \(picket_errno())")
-        }
-        return Path(
-            link: link, to: to, entry: descriptor, entryPort: 0,
-            receiver: Endpoint(host: 0, port: 0),
-            card: "\(world.directory)/\(names[to])/net.\(link)")
-    }
-
-    private static func open() throws(RackFailure) -> (Int32, UInt16) {
-        var port: UInt16 = 0
-        let descriptor = unsafe picket_udp_open(loopback, &port)
-        guard descriptor >= 0 else {
-            throw RackFailure("cannot open a socket of the switch: errno \(picket_errno())")
-        }
-        return (descriptor, port)
-    }
-
-    func links(of node: NodeID) -> [RackLink] {
-        var links: [RackLink] = []
-        for link in 0..<(paths.count / 2) {
-            let mine = paths.first { $0.link == link && $0.to == node }!
-            let peers = paths.first { $0.link == link && $0.to == node.peer }!
-            links.append(
-                RackLink(
-                    bind: mine.receiver.address,
-                    peer: Endpoint(host: Self.loopback, port: peers.entryPort).address))
-        }
-        return links
+        for path in paths { loop.watch(path.end.entry) { [unowned self] in receive(path) } }
     }
 
     /// `nil` stands for every link, or for both directions.
@@ -150,41 +69,30 @@ final class Network {
 
     // MARK: - Forwarding
 
-    private func receive(_ index: Int) {
-        let path = paths[index]
+    private func receive(_ path: Path) {
         while true {
             let count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe recv(path.entry, $0.baseAddress, $0.count, picket_msg_dontwait)
+                unsafe recv(path.end.entry, $0.baseAddress, $0.count, picket_msg_dontwait)
             }
             guard count >= 0 else { return }
-            pass(index, count)
+            pass(buffer[..<count], on: path)
         }
     }
 
-    private func pass(_ index: Int, _ count: Int) {
-        let path = paths[index]
-        if path.card != nil, count > 150 { path.newest = Array(buffer[..<count]) }
+    private func pass(_ bytes: ArraySlice<UInt8>, on path: Path) {
+        path.end.saw(bytes)
         if let capturing {
-            captures[capturing, default: []].append(
-                Captured(path: index, bytes: Array(buffer[..<count])))
+            captures[capturing, default: []].append(Captured(path: path, bytes: Array(bytes)))
         }
         let disturbance = path.disturbance
-        guard disturbance != .none else {
-            path.forwarded += 1
-            unsafe buffer.withUnsafeBytes { unsafe send(path, $0.baseAddress!, count) }
-            return
-        }
-        if disturbance.cut || chance(disturbance.loss) {
-            path.dropped += 1
-            return
-        }
-        let bytes = Array(buffer[..<count])
+        guard disturbance != .none else { return path.end.deliver(bytes) }
+        if disturbance.cut || chance(disturbance.loss) { return }
+        let bytes = Array(bytes)
         forward(bytes, on: path, disturbance)
         if chance(disturbance.duplication) { forward(bytes, on: path, disturbance) }
     }
 
     private func forward(_ bytes: [UInt8], on path: Path, _ disturbance: Disturbance) {
-        path.forwarded += 1
         var delay = disturbance.delay
         if disturbance.jitter > .zero {
             delay =
@@ -195,28 +103,11 @@ final class Network {
         if chance(disturbance.reordering) {
             delay = delay + .milliseconds(Int64.random(in: 5...120))
         }
-        guard delay > .zero else { return inject(bytes, on: path) }
-        world.loop.after(delay) { [unowned self] in
+        guard delay > .zero else { return path.end.deliver(bytes[...]) }
+        loop.after(delay) {
             guard !path.disturbance.cut else { return }
-            inject(bytes, on: path)
+            path.end.deliver(bytes[...])
         }
-    }
-
-    private func inject(_ bytes: [UInt8], on path: Path) {
-        unsafe bytes.withUnsafeBytes { bytes in
-            guard let start = bytes.baseAddress else { return }
-            unsafe send(path, start, bytes.count)
-        }
-    }
-
-    @unsafe
-    private func send(_ path: Path, _ bytes: UnsafeRawPointer, _ count: Int) {
-        if let card = path.card {
-            _ = unsafe picket_unix_send_to(path.exit, card, bytes, count)
-            return
-        }
-        _ = unsafe picket_udp_send(
-            path.exit, bytes, count, path.receiver.host, path.receiver.port)
     }
 
     private func chance(_ probability: Double) -> Bool {
@@ -229,33 +120,25 @@ final class Network {
 
     func captured(_ name: String) -> Int { captures[name]?.count ?? 0 }
 
-    /// Sends everything of a capture again to where it went, one datagram a millisecond, whatever
+    /// Sends everything of a capture again to where it went, two datagrams a millisecond, whatever
     /// the links' disturbances: the attacker has a cable of their own.
     func replay(_ name: String) {
         for (index, captured) in (captures[name] ?? []).suffix(2000).enumerated() {
-            world.loop.after(.milliseconds(Int64(index) / 2)) { [unowned self] in
-                inject(captured.bytes, on: paths[captured.path])
+            loop.after(.milliseconds(Int64(index) / 2)) {
+                captured.path.end.deliver(captured.bytes[...])
             }
         }
     }
 
     /// Random, truncated and mutated datagrams to a node, one a millisecond, each made in its turn.
     func junk(to node: NodeID, count: Int) {
-        let known = captures.values.flatMap { $0 }
+        let known = captures.values.flatMap { $0 }.map(\.bytes)
         for index in 0..<count {
-            world.loop.after(.milliseconds(Int64(index))) { [unowned self] in
-                let path = paths.filter { $0.to == node }.randomElement()!
-                guard path.card == nil else { return junkFrame(index, on: path) }
-                inject(Self.noise(index, like: known.randomElement()?.bytes ?? []), on: path)
+            loop.after(.milliseconds(Int64(index))) { [unowned self] in
+                let end = paths.filter { $0.to == node }.randomElement()!.end
+                end.deliver(end.wrapped(Self.noise(index, like: end.sample(of: known)))[...])
             }
         }
-    }
-
-    /// Noise that a machine's kernel passes on to its agent.
-    private func junkFrame(_ index: Int, on path: Path) {
-        let end = min(42, path.newest.count)
-        let noise = Self.noise(index, like: Array(path.newest[end...]))
-        inject(Frame.with(payload: noise, like: path.newest), on: path)
     }
 
     private static func noise(_ index: Int, like real: [UInt8]) -> [UInt8] {

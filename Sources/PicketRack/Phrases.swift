@@ -22,9 +22,9 @@
 ///     key of NODE wrong | right           read at the agent's next start
 ///     capture NAME | end capture | replay NAME
 ///     junk to NODE COUNT                  random, cut short and altered datagrams
-///     line NAME of NODE is stuck-high|stuck-low|well      on a lab machine
-///     run on NODE TEXT                    a shell command on a lab machine; the next step waits for its
-///                                         end, and a status other than 0 fails the scenario
+///     line NAME of NODE is stuck-high|stuck-low|well      on a virtual machine
+///     run on NODE TEXT                    a shell command on a virtual machine; the next step waits for
+///                                         its end, and a status other than 0 fails the scenario
 ///     say TEXT
 ///
 /// Conditions:

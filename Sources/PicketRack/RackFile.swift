@@ -10,7 +10,7 @@
 ///       east:
 ///         board: raspberry-pi-4       # must be a file of the boards directory
 ///         boot_time: 2s
-///         released_lines: fall        # or hold: a machine's GPIO lines that nobody holds any more
+///         released_lines: fall        # or hold: a virtual machine's GPIO lines that nobody holds any more
 ///         sensors: { inlet: 38C, rail5v: 5.05V }     # what they read at first
 ///         supplies:                   # the wires, where they are not as the configuration says
 ///           - { line: RELAY_EAST, sense: EAST_PGOOD, wiring: normally_closed, delay: 3ms }
@@ -100,8 +100,10 @@ package enum RackFile {
         // What the agents are given must be as valid as what it was made from.
         _ = try Configuration.load(
             Array(
-                Rehearsal.completed(rehearsed, node: own.node, rack: "/rack", workload: "/workload")
-                    .utf8),
+                Rehearsal.completed(
+                    rehearsed, node: own.node,
+                    Processes.places(of: own.node, in: "/rack", workload: "/workload")
+                ).utf8),
             file: "\(path) (as rehearsed)", boards: BoardLibrary())
         return (PerNode(low: low, high: high), rehearsed)
     }

@@ -1,21 +1,21 @@
 /// A rack as it is to be built: what the rack file says, completed from the configuration file.
 
-import PicketConfig
-import PicketCore
+package import PicketConfig
+package import PicketCore
 import PicketHardware
 
 package struct RackPlan {
     var name: String
     /// The user's configuration as each node reads it.
-    var configurations: PerNode<Configuration>
+    package var configurations: PerNode<Configuration>
     /// The same, as the agents on the rack are given it: stand-ins for the resources, the rack's own
     /// key.
     var rehearsed: String
     var nodes: PerNode<NodePlan>
 
-    var names: PerNode<String> { configurations.low.names }
+    package var names: PerNode<String> { configurations.low.names }
     var groups: [String] { configurations.low.groups.map(\.name) }
-    var linkCount: Int { configurations.low.links.count }
+    package var linkCount: Int { configurations.low.links.count }
 
     func node(named name: String) -> NodeID? {
         if name == names.low { return .low }
@@ -24,13 +24,13 @@ package struct RackPlan {
     }
 }
 
-struct NodePlan {
+package struct NodePlan {
     /// From power on to the start of the agent.
     var bootTime: Duration
     /// From the end of an agent to the start of the next.
-    var restartDelay: Duration
-    /// A machine's GPIO lines keep their level when its agent lets go of them.
-    var holdsLines = true
+    package var restartDelay: Duration
+    /// A virtual machine's GPIO lines keep their level when its agent lets go of them.
+    package var holdsLines = true
     /// In the order of the configuration.
     var sensors: [SensorPlan]
     /// What feeds this node; the peer drives it.
@@ -45,17 +45,17 @@ struct SensorPlan {
     var sensesPeer: Bool
 }
 
-struct SupplyPlan {
-    var line: String
+package struct SupplyPlan {
+    package var line: String
     /// `nil`: nothing reads it.
-    var sense: String?
-    var normallyClosed: Bool
+    package var sense: String?
+    package var normallyClosed: Bool
     /// From the line's edge to the contact's.
     var delay: Duration
-    /// Of a machine's wires: the level that energises the relay, and by which the sense line says
-    /// that the supply is on.
-    var activeHigh = true
-    var senseActiveHigh = true
+    /// Of a virtual machine's wires: the level that energises the relay, and by which the sense line
+    /// says that the supply is on.
+    package var activeHigh = true
+    package var senseActiveHigh = true
 }
 
 /// Where the rack finds its programs.
@@ -67,19 +67,15 @@ package struct RackPrograms {
         self.picketd = picketd
         self.workload = workload
     }
-
-    /// As they are installed on a lab machine.
-    package static let onMachine = RackPrograms(
-        picketd: "/usr/sbin/picketd", workload: "/usr/bin/picket-workload")
 }
 
 /// Something that happened, and who says so.
-struct RackEvent {
+package struct RackEvent {
     var at: Instant
     var source: Source
     /// The node that it is about, if one.
     var node: String?
-    /// One or two words in snake_case, for machines.
+    /// One or two words in snake_case, for programs.
     var kind: String
     /// One sentence, for people.
     var text: String
@@ -88,7 +84,7 @@ struct RackEvent {
     var group: String?
     var cause: String?
 
-    enum Source: String {
+    package enum Source: String {
         /// Power, relays, sensors, links: what the rack did or saw itself.
         case rack
         /// The groups' own records.
@@ -98,5 +94,11 @@ struct RackEvent {
         /// The scenario, or the person at the keys.
         case scenario
     }
-    enum Severity: Int { case quiet, normal, good, warning, alarm }
+    package enum Severity: Int { case quiet, normal, good, warning, alarm }
+}
+
+/// Why the rack cannot be built or go on.
+package struct RackFailure: Error {
+    package var text: String
+    package init(_ text: String) { self.text = text }
 }

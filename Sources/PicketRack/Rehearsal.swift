@@ -8,15 +8,36 @@ import Foundation
 import PicketConfig
 import PicketCore
 
-enum Rehearsal {
-    /// `@RACK@`, `@NODE@` and `@WORKLOAD@` stand for what is known only when the rack is built.
+package enum Rehearsal {
+    /// What is known only when the rack is built.
+    package struct Places {
+        package var key: String
+        /// Where the stand-ins record what they do.
+        var log: String
+        /// Where they keep their own files.
+        var run: String
+        /// Where they look for what they must do wrong.
+        package var faults: String
+        /// Their program.
+        var workload: String
+
+        package init(key: String, log: String, run: String, faults: String, workload: String) {
+            self.key = key
+            self.log = log
+            self.run = run
+            self.faults = faults
+            self.workload = workload
+        }
+    }
+
+    /// Words in capitals between two `@` stand for the node's name and its places.
     static func configuration(_ root: YamlNode) -> String {
         var root = root
         root.remove("board", "directories", "control")
         root.set("node", .scalar("@NODE@"))
         root.edit("pair") { pair in
             pair.remove("keys")
-            pair.set("key", .scalar("@RACK@/@NODE@/pair.key"))
+            pair.set("key", .scalar("@KEY@"))
         }
         root.edit("fence") { $0.removeAgents() }
         root.edit("groups") { groups in
@@ -28,12 +49,12 @@ enum Rehearsal {
         return Emitter.text(root)
     }
 
-    static func completed(
-        _ text: String, node: String, rack: String, workload: String
-    ) -> String {
-        text.replacingOccurrences(of: "@NODE@", with: node)
-            .replacingOccurrences(of: "@RACK@", with: rack)
-            .replacingOccurrences(of: "@WORKLOAD@", with: workload)
+    static func completed(_ text: String, node: String, _ places: Places) -> String {
+        let words = [
+            ("@NODE@", node), ("@KEY@", places.key), ("@LOG@", places.log), ("@RUN@", places.run),
+            ("@FAULTS@", places.faults), ("@WORKLOAD@", places.workload),
+        ]
+        return words.reduce(text) { $0.replacingOccurrences(of: $1.0, with: $1.1) }
     }
 
     /// The configuration with every field of these names, wherever it stands, having this value.
@@ -43,26 +64,12 @@ enum Rehearsal {
         return Emitter.text(root)
     }
 
-    /// Where a lab machine's workloads look for what they must do wrong.
-    static let machineFaults = "/run/picket-faults"
-
-    /// On a lab machine everything lies where it would lie on a real one, and the workloads' records
-    /// go by the network.
-    static func completedForMachine(_ text: String, node: String) -> String {
-        text.replacingOccurrences(of: "@RACK@/@NODE@/pair.key", with: "/etc/picket/pair.key")
-            .replacingOccurrences(of: "@RACK@/workload.log", with: LabWire.address)
-            .replacingOccurrences(of: "@RACK@/workloads", with: "/run/picket")
-            .replacingOccurrences(of: "@RACK@/faults", with: machineFaults)
-            .replacingOccurrences(of: "@WORKLOAD@", with: RackPrograms.onMachine.workload)
-            .replacingOccurrences(of: "@NODE@", with: node)
-    }
-
     private static func standIn(_ group: String) -> YamlNode {
         func command(_ verb: String) -> YamlNode {
             .sequence(
                 [
-                    "@WORKLOAD@", verb, "--name", group, "--log", "@RACK@/workload.log", "--run",
-                    "@RACK@/workloads", "--faults", "@RACK@/faults",
+                    "@WORKLOAD@", verb, "--name", group, "--log", "@LOG@", "--run", "@RUN@",
+                    "--faults", "@FAULTS@",
                 ].map { .scalar($0) })
         }
         return .sequence([

@@ -8,9 +8,7 @@ package final class ScenarioPlayer {
     private let scenario: Scenario
     private let repetitions: Int
     private var played = 0
-    private unowned let world: World
-    /// How much longer a step, or what is measured, may take than the scenario says.
-    private let patience: Int
+    private unowned let rack: Rack
     private var step = 0
     private var since: Instant
     private var met = false
@@ -19,15 +17,12 @@ package final class ScenarioPlayer {
     private var ended: (() -> Void)?
 
     /// - Parameter repetitions: in place of the scenario's own.
-    package init(
-        _ scenario: Scenario, on world: World, patience: Int = 1, repetitions: Int? = nil
-    ) {
+    package init(_ scenario: Scenario, on rack: Rack, repetitions: Int? = nil) {
         self.repetitions = repetitions ?? scenario.repetitions
-        self.patience = patience
         self.scenario = scenario
-        self.world = world
-        since = world.loop.now
-        world.listen { [unowned self] event in
+        self.rack = rack
+        since = rack.loop.now
+        rack.listen { [unowned self] event in
             guard event.source == .agent else { return }
             if event.kind == "activating" || event.kind == "taken", let cause = event.cause {
                 causes.append(cause)
@@ -37,19 +32,19 @@ package final class ScenarioPlayer {
 
     /// Plays to the end; the loop has stopped when it returns.
     package func play() {
-        begin { [unowned self] in world.loop.stop() }
-        world.loop.run()
+        begin { [unowned self] in rack.loop.stop() }
+        rack.loop.run()
     }
 
     /// Plays while the loop runs; at the end, or at the first failure, calls `ended`.
     func begin(_ ended: @escaping () -> Void) {
         self.ended = ended
         for phrase in scenario.before { perform(phrase) }
-        for id in scenario.start { world[id].switchOn() }
-        since = world.loop.now
+        for id in scenario.start { rack[id].switchOn() }
+        since = rack.loop.now
         // Not before the loop runs: a failure at once would stop it before it begins.
-        world.loop.after(.zero) { [unowned self] in
-            world.loop.every(.milliseconds(10)) { [unowned self] in
+        rack.loop.after(.zero) { [unowned self] in
+            rack.loop.every(.milliseconds(10)) { [unowned self] in
                 if self.ended != nil { look() }
             }
         }
@@ -63,13 +58,13 @@ package final class ScenarioPlayer {
 
     /// Stops as soon as a step cannot come true any more.
     private func look() {
-        for (text, condition) in scenario.never where world.holds(condition) {
+        for (text, condition) in scenario.never where rack.holds(condition) {
             return fail("it must never be that \(text)")
         }
-        if let failed = world.failedCommand { return fail(failed) }
-        if world.commandsUnderWay > 0, let last = scenario.steps[..<step].last {
-            let within = last.within * Int64(patience)
-            if world.loop.now - since > within {
+        if let failed = rack.failedCommand { return fail(failed) }
+        if rack.commandsUnderWay > 0, let last = scenario.steps[..<step].last {
+            let within = last.within * Int64(rack.patience)
+            if rack.loop.now - since > within {
                 fail("waited \(Text.span(within)) in vain for the end of a command")
             }
             return
@@ -77,40 +72,40 @@ package final class ScenarioPlayer {
         guard step < scenario.steps.count else { return again() }
         let current = scenario.steps[step]
         if !met {
-            if let missing = current.conditions.first(where: { !world.holds($0.condition) }) {
-                let within = current.within * Int64(patience)
-                if world.loop.now - since > within {
+            if let missing = current.conditions.first(where: { !rack.holds($0.condition) }) {
+                let within = current.within * Int64(rack.patience)
+                if rack.loop.now - since > within {
                     fail("waited \(Text.span(within)) in vain for: \(missing.text)")
                 }
                 return
             }
             met = true
-            since = world.loop.now
+            since = rack.loop.now
         }
-        guard world.loop.now - since >= current.after ?? .zero else { return }
+        guard rack.loop.now - since >= current.after ?? .zero else { return }
         for phrase in current.actions { perform(phrase) }
         step += 1
         met = false
-        since = world.loop.now
+        since = rack.loop.now
     }
 
     private func again() {
         played += 1
         guard played < repetitions else { return end() }
-        world.tell(.scenario, "again", "\(played) of \(repetitions) times played")
+        rack.tell(.scenario, "again", "\(played) of \(repetitions) times played")
         step = 0
     }
 
     private func perform(_ phrase: Scenario.Step.Phrase) {
         let text: String
         if case .say(let words) = phrase.action { text = words } else { text = phrase.text }
-        world.tell(.scenario, "action", text, .good)
-        world.perform(phrase.action)
+        rack.tell(.scenario, "action", text, .good)
+        rack.perform(phrase.action)
     }
 
     private func fail(_ reason: String) {
         failures.append(reason)
-        world.tell(.scenario, "failed", reason, .alarm)
+        rack.tell(.scenario, "failed", reason, .alarm)
         end()
     }
 
@@ -118,8 +113,8 @@ package final class ScenarioPlayer {
 
     package func judge() -> Summary {
         var summary = Summary(
-            world: world, scenario: scenario.name, repetitions: repetitions, cause: causes.last)
-        if let reason = world.failure { failures.append(reason) }
+            rack: rack, scenario: scenario.name, repetitions: repetitions, cause: causes.last)
+        if let reason = rack.failure { failures.append(reason) }
         for expectation in scenario.expectations { check(expectation, summary) }
         // Whatever the scenario says: two at once, or a token that fell, is never what was wanted.
         let saysDual = scenario.expectations.contains {
@@ -128,7 +123,7 @@ package final class ScenarioPlayer {
         if !saysDual, summary.dualActive > .zero {
             failures.append("a group was active on both nodes")
         }
-        if world.evidence.fallenTerms > 0 { failures.append("a term fell") }
+        if rack.evidence.fallenTerms > 0 { failures.append("a term fell") }
         summary.failures = failures
         return summary
     }
@@ -140,7 +135,7 @@ package final class ScenarioPlayer {
             var bound = bound
             if Scenario.counts.contains(name) { bound.value *= Double(repetitions) }
             if name.hasSuffix("_ms"), [.atMost, .less].contains(bound.relation) {
-                bound.value *= Double(patience)
+                bound.value *= Double(rack.patience)
             }
             guard !bound.admits(found) else { return }
             let shown = found.map { Text.number($0) } ?? "nothing"
@@ -149,7 +144,7 @@ package final class ScenarioPlayer {
             guard summary.outcome != word else { return }
             failures.append("the outcome is \(summary.outcome), not \(word)")
         case .finally(let text, let condition):
-            guard !world.holds(condition) else { return }
+            guard !rack.holds(condition) else { return }
             failures.append("in the end it is not so that \(text)")
         }
     }

@@ -1,10 +1,10 @@
 /// The contact that feeds a node, the line that drives it and the line that shows it.
-import PicketCore
+package import PicketCore
 
-final class SimulatedRelay {
-    let plan: SupplyPlan
+package final class SimulatedRelay {
+    package let plan: SupplyPlan
     /// Whose agent drives the line.
-    let driver: NodeID
+    package let driver: NodeID
     /// Whom the contact feeds.
     let feeds: NodeID
     /// The line's value.

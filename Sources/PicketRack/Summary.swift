@@ -34,10 +34,10 @@ package struct Summary {
     /// How late the rack's own loop has been at worst: what it measured is no better than that.
     var rackLate: Duration
 
-    init(world: World, scenario: String, repetitions: Int, cause: String?) {
+    init(rack: Rack, scenario: String, repetitions: Int, cause: String?) {
         self.repetitions = repetitions
-        let tally = world.tally
-        let now = world.loop.now
+        let tally = rack.tally
+        let now = rack.loop.now
         self.scenario = scenario
         self.cause = cause
         fences = tally.fenceCount
@@ -46,9 +46,9 @@ package struct Summary {
         handovers = tally.handovers
         resets = tally.resets
         edges = tally.edges
-        rackLate = world.loop.worstLateness
-        dualActive = world.evidence.dualActive()
-        bothOff = world.plan.groups.map { world.evidence.nowhere($0, until: now) }.max() ?? .zero
+        rackLate = rack.loop.worstLateness
+        dualActive = rack.evidence.dualActive()
+        bothOff = rack.plan.groups.map { rack.evidence.nowhere($0, until: now) }.max() ?? .zero
         detection = tally.detection
         fence = tally.fence
         activation = tally.activation
@@ -56,7 +56,7 @@ package struct Summary {
         slowestTakeover = tally.slowestTakeover
         ownParts = tally.ownParts.sorted()
         driverParts = tally.driverParts.sorted()
-        holders = world.plan.groups.map { ($0, world.active($0)) }
+        holders = rack.plan.groups.map { ($0, rack.active($0)) }
         outcome = "unchanged"
         if dualActive > .zero {
             outcome = "dual-active"

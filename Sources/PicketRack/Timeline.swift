@@ -17,18 +17,18 @@ package final class Timeline {
     private var waiting: [RackEvent] = []
 
     /// Colour only on a terminal, and not against NO_COLOR (no-color.org).
-    package init(world: World, json: Bool, verbose: Bool) {
-        began = world.began
+    package init(rack: Rack, json: Bool, verbose: Bool) {
+        began = rack.began
         self.json = json
         self.verbose = verbose
         colour = Timeline.wantsColour
-        width = max(world.plan.names.low.count, world.plan.names.high.count)
-        world.listen { event in
+        width = max(rack.plan.names.low.count, rack.plan.names.high.count)
+        rack.listen { event in
             let place = self.waiting.lastIndex { $0.at <= event.at }.map { $0 + 1 } ?? 0
             self.waiting.insert(event, at: place)
         }
-        world.loop.every(.milliseconds(20)) { [unowned world] in
-            self.print(until: world.loop.now - .milliseconds(80))
+        rack.loop.every(.milliseconds(20)) { [unowned rack] in
+            self.print(until: rack.loop.now - .milliseconds(80))
         }
     }
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import PicketControl
 
-/// `picket bench`: every figure that the project states, measured in one run on this machine.
+/// `picket bench`: every figure that the project states, measured in one run on this computer.
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",

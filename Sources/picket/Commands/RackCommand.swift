@@ -3,6 +3,7 @@ import CPicket
 import Foundation
 import PicketConfig
 import PicketControl
+import PicketLab
 import PicketLinux
 import PicketRack
 
@@ -111,7 +112,7 @@ struct RackCommand: ParsableCommand {
     }
 }
 
-/// One run of the command: finds the files, builds the world, lets it go, takes it away.
+/// One run of the command: finds the files, builds the rack, lets it go, takes it away.
 struct RackRun {
     let command: RackCommand
 
@@ -139,41 +140,45 @@ struct RackRun {
     }
 
     private func run(_ plan: RackPlan, _ scenario: Scenario?) throws(RackFailure) -> Int32 {
-        let kit =
-            onMachines ? try LabKit(directory: command.lab, installed: command.installed) : nil
-        let programs = kit == nil ? try findPrograms() : .onMachine
+        let maker = try makeNodes(scenario)
         let directory = try makeDirectory()
-        let world: World
+        let rack: Rack
         do throws(RackFailure) {
-            world = try World(
-                plan: plan, programs: programs, directory: directory,
-                smallDisks: scenario?.needsSmallDisks ?? false, lab: kit,
-                statusEvery: command.statusEvery)
+            rack = try Rack(
+                plan: plan, of: maker, directory: directory, statusEvery: command.statusEvery)
         } catch {
             try? FileManager.default.removeItem(atPath: directory)
             throw error
         }
         defer {
-            world.remove(keepDirectory: command.keep)
+            rack.remove(keepDirectory: command.keep)
             if command.keep { Terminal.complain("kept \(directory)") }
         }
-        // The world goes before what lives in it: agents that have real-time priority must not
+        // The rack goes before what lives in it: agents that have real-time priority must not
         // see the hardware stand still. Where it is refused, the summary says how late it was. On the
         // only processor it would hold up what the kernel has it wait for.
         if ProcessInfo.processInfo.activeProcessorCount > 1 {
             _ = RealTime.raisePriority(to: 20)
         }
-        let interrupted = Interrupt(loop: world.loop)
+        adoptOrphans(in: rack.loop)
+        let interrupted = Interrupt(loop: rack.loop)
         let player = scenario.map {
-            ScenarioPlayer(
-                $0, on: world, patience: kit?.patience ?? 1, repetitions: command.repetitions)
+            ScenarioPlayer($0, on: rack, repetitions: command.repetitions)
         }
         guard isLive else {
-            let timeline = Timeline(world: world, json: command.json, verbose: command.verbose)
+            let timeline = Timeline(rack: rack, json: command.json, verbose: command.verbose)
             return play(player, timeline, interrupted)
         }
-        let view = LiveView(world: world, player: player)
+        let view = LiveView(rack: rack, player: player)
         return view.run()
+    }
+
+    private func makeNodes(_ scenario: Scenario?) throws(RackFailure) -> any NodeMaker {
+        if onMachines {
+            return VirtualMachines(
+                try LabKit(directory: command.lab, installed: command.installed))
+        }
+        return Processes(try findPrograms(), smallDisks: scenario?.needsSmallDisks ?? false)
     }
 
     private func play(

@@ -1,12 +1,13 @@
 /// Serves a device to a virtual machine by the vhost-user protocol (QEMU docs/interop/vhost-user.rst).
 ///
-/// The device lives in this process. So a relay exists outside of the machine that drives it,
-/// survives that machine's death, and a request is answered only when its consequences are done:
-/// the other's plug is pulled before the guest's ioctl returns.
+/// The device lives in this process. So a relay exists outside of the virtual machine that drives it,
+/// and survives its death. A request is answered only when its consequences are done: the other's
+/// plug is pulled before the guest's ioctl returns.
 ///
-/// One machine at a time is connected. All of it happens in the rack's loop.
+/// One virtual machine at a time is connected. All of it happens in the rack's loop.
 import CPicket
 import PicketCore
+import PicketRack
 
 /// A device's own part.
 protocol VirtualDevice: AnyObject {
@@ -21,7 +22,7 @@ protocol VirtualDevice: AnyObject {
     func handle(_ request: QueueRequest, queue: Int)
     /// All that was queued together has been handled.
     func handledAll(queue: Int)
-    /// The driver let go of the device, or the machine is gone. What it asked for is void.
+    /// The driver let go of the device, or the virtual machine is gone. What it asked for is void.
     func stopped()
 }
 
@@ -73,19 +74,19 @@ final class VhostServer: RequestAnswerer {
         close(listener)
     }
 
-    // MARK: - The machine comes and goes
+    // MARK: - The virtual machine comes and goes
 
     private func accept() {
         let accepted = picket_accept(listener)
         guard accepted >= 0 else { return }
-        // The machine before it is dead, and its end was not read yet.
+        // The virtual machine before it is dead, and its end was not read yet.
         disconnect()
         connection = accepted
         queues = Array(repeating: VirtualQueue(), count: device.queueCount)
         loop.watch(connection) { [unowned self] in receive() }
     }
 
-    /// Also for a machine whose plug was just pulled: nothing that it asked for happens any more.
+    /// Also for a virtual machine whose plug was just pulled: nothing that it asked for happens any more.
     func disconnect() {
         guard connection >= 0 else { return }
         for index in queues.indices { stop(index) }

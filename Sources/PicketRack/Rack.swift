@@ -1,38 +1,29 @@
-/// The world of a pair: power, wires, switch and evidence, in one loop.
+/// A rack around a pair: power, wires, switch and evidence, in one loop.
 ///
 /// Everything that happens is told as a `RackEvent` to whoever listens (timeline, scenario, live
 /// view). What the rack saw itself and what an agent says of itself are never mixed.
-import CPicket
 import Foundation
 import PicketConfig
-import PicketCore
-import PicketRackClient
+package import PicketCore
+package import PicketRackClient
 
-package final class World {
+package final class Rack {
     package let loop = EventLoop()
-    let plan: RackPlan
-    let programs: RackPrograms
-    let directory: String
-    /// Give the nodes a disk that can be full for real, if that is permitted.
-    let smallDisks: Bool
-    /// The nodes are virtual machines, made of this.
-    let lab: LabKit?
-    /// Where their workloads' records come in.
-    private(set) var wire: LabWire?
+    package let plan: RackPlan
+    package let directory: String
     let began: Instant
+    private let maker: any NodeMaker
+    var patience: Int { maker.patience }
     private(set) var nodes: [SimulatedNode] = []
-    private(set) var relays: [SimulatedRelay] = []
+    package private(set) var relays: [SimulatedRelay] = []
     private(set) var network: Network!
-    private(set) var agents: PerNode<AgentObserver>
     private(set) var evidence = Evidence()
     private(set) var tally: Tally
-    /// On machines, by `run on`.
+    /// By `run on`.
     var commandsUnderWay = 0
     var failedCommand: String?
     private(set) var failure: String?
-    private let log: WorkloadLog
     private let key = (0..<32).map { _ in UInt8.random(in: 0...255) }
-    private var servers: [RackServer] = []
     private var listeners: [(RackEvent) -> Void] = []
 
     /// At which interval the agents are asked how they are, at least, in milliseconds.
@@ -40,47 +31,27 @@ package final class World {
 
     /// - Parameter directory: the rack's own, empty and with a short path, for it holds sockets.
     package init(
-        plan: RackPlan, programs: RackPrograms, directory: String, smallDisks: Bool = false,
-        lab: LabKit? = nil, statusEvery: Int = 100
+        plan: RackPlan, of maker: any NodeMaker, directory: String, statusEvery: Int = 100
     ) throws(RackFailure) {
         self.plan = plan
-        self.programs = programs
+        self.maker = maker
         self.directory = directory
-        self.smallDisks = smallDisks
-        self.lab = lab
         self.statusEvery = statusEvery
         began = loop.now
         tally = Tally(plan: plan)
-        guard let log = WorkloadLog(path: directory + "/workload.log") else {
-            throw RackFailure("cannot create the workloads' log in \(directory)")
-        }
-        self.log = log
-        agents = PerNode(
-            low: AgentObserver(name: plan.names.low), high: AgentObserver(name: plan.names.high))
         try writeFiles()
-        network = try Network(world: self, linkCount: plan.linkCount)
-        if lab != nil { try listenToMachines() }
+        try maker.begin(self)
+        network = try Network(loop: loop, linkCount: plan.linkCount) {
+            number throws(RackFailure) in try maker.link(number, of: self)
+        }
         for id in [NodeID.low, .high] {
-            let name = plan.names[id]
-            nodes.append(
-                SimulatedNode(
-                    id: id, name: name, plan: plan.nodes[id], directory: "\(directory)/\(name)",
-                    world: self))
+            nodes.append(SimulatedNode(id: id, plan: plan.nodes[id], rack: self))
         }
         for node in nodes { wire(node) }
-        for node in nodes { try node.fit() }
-        for node in nodes where lab == nil {
-            servers.append(try RackServer(world: self, node: node))
-        }
-        for node in nodes { agents[node.id].attach(to: node, of: self) }
-        _ = picket_become_subreaper()
-        loop.every(.milliseconds(5)) { [unowned self] in readEvidence() }
-        loop.every(.milliseconds(100)) { [unowned self] in reapChildren() }
+        for node in nodes { try node.embody(by: maker) }
     }
 
-    subscript(id: NodeID) -> SimulatedNode { nodes[Int(id.rawValue)] }
-
-    var faultsDirectory: String { directory + "/faults" }
+    package subscript(id: NodeID) -> SimulatedNode { nodes[Int(id.rawValue)] }
 
     private func wire(_ node: SimulatedNode) {
         for supply in node.plan.supplies {
@@ -106,21 +77,23 @@ package final class World {
         for id in [NodeID.low, .high] {
             let name = plan.names[id]
             try writeKey(of: id, right: true)
-            let text =
-                lab == nil
-                ? Rehearsal.completed(
-                    plan.rehearsed, node: name, rack: directory, workload: programs.workload)
-                : Rehearsal.completedForMachine(plan.rehearsed, node: name)
+            let text = Rehearsal.completed(
+                plan.rehearsed, node: name, maker.places(of: name, in: directory))
             try write(Array(text.utf8), to: "\(directory)/\(name)/picket.yaml", 0o644)
         }
     }
 
     /// The agents read it when they start, and on SIGHUP.
-    func writeKey(of id: NodeID, right: Bool) throws(RackFailure) {
-        let path = "\(directory)/\(plan.names[id])/pair.key"
+    func changeKey(of id: NodeID, right: Bool) throws(RackFailure) {
+        self[id].body.replaceKey(try writeKey(of: id, right: right))
+    }
+
+    /// - Returns: the key.
+    @discardableResult
+    private func writeKey(of id: NodeID, right: Bool) throws(RackFailure) -> [UInt8] {
         let bytes = right ? key : key.map { $0 ^ 0x55 }
-        try write(bytes, to: path, 0o600)
-        if nodes.count == 2 { self[id].machine?.put("/etc/picket/pair.key", bytes) }
+        try write(bytes, to: "\(directory)/\(plan.names[id])/pair.key", 0o600)
+        return bytes
     }
 
     private func write(_ bytes: [UInt8], to path: String, _ mode: Int) throws(RackFailure) {
@@ -129,8 +102,6 @@ package final class World {
                 atPath: path, contents: Data(bytes), attributes: [.posixPermissions: mode])
         else { throw RackFailure("cannot write \(path)") }
     }
-
-    func configurationPath(of node: SimulatedNode) -> String { node.directory + "/picket.yaml" }
 
     // MARK: - Telling
 
@@ -151,14 +122,14 @@ package final class World {
     }
 
     /// The rack itself cannot go on.
-    func fail(_ reason: String) {
+    package func fail(_ reason: String) {
         failure = reason
         loop.stop()
     }
 
     // MARK: - Relays
 
-    func setLine(_ name: String, on: Bool, by node: SimulatedNode) -> RackAnswer {
+    package func setLine(_ name: String, on: Bool, by node: SimulatedNode) -> RackAnswer {
         guard let relay = relays.first(where: { $0.driver == node.id && $0.plan.line == name })
         else { return .error("no line \(name) that \(node.name) drives") }
         guard relay.commanded != on else { return .done }
@@ -179,7 +150,7 @@ package final class World {
         return .error("no line \(name) on \(node.name)")
     }
 
-    func sense(_ relay: SimulatedRelay) -> Bool {
+    package func sense(_ relay: SimulatedRelay) -> Bool {
         let node = self[relay.feeds]
         let live = (node.mains && relay.contact) || (node.draining && !node.isFed)
         switch relay.feedback {
@@ -204,9 +175,9 @@ package final class World {
         node.feedChanged()
     }
 
-    /// What the machines' sense lines read may have changed.
+    /// What the nodes' sense lines read may have changed.
     func railMoved() {
-        for node in nodes { node.machine?.senseMoved() }
+        for node in nodes { node.body.senseMoved() }
     }
 
     func watchdogBit() { tally.reset() }
@@ -222,19 +193,9 @@ package final class World {
 
     // MARK: - Evidence
 
-    private func listenToMachines() throws(RackFailure) {
-        let wire = try LabWire(directory: directory, loop: loop)
-        wire.arrived = { [unowned self] record in
-            for finding in evidence.add(record) { report(finding) }
-        }
-        self.wire = wire
-    }
-
-    private func readEvidence() {
-        for record in log.newRecords() {
-            for finding in evidence.add(record) { report(finding) }
-        }
-        if log.damaged > 0, failure == nil { fail("the workloads' log holds damaged records") }
+    /// A record of a group's own process.
+    package func take(_ record: Record) {
+        for finding in evidence.add(record) { report(finding) }
     }
 
     private func report(_ finding: Evidence.Finding) {
@@ -270,13 +231,6 @@ package final class World {
             self[id].state == .running
         else { return nil }
         return name
-    }
-
-    // MARK: - Processes
-
-    func reapChildren() {
-        var status: Int32 = 0
-        while unsafe waitpid(-1, &status, WNOHANG) > 0 {}
     }
 
     /// Notes what is about to be done to a node, as the beginning of what is measured.

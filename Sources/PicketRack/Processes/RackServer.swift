@@ -4,20 +4,22 @@ import PicketCore
 import PicketRackClient
 
 final class RackServer {
-    private unowned let world: World
+    let path: String
+    private unowned let body: ProcessBody
     private unowned let node: SimulatedNode
+    private var loop: EventLoop { node.rack.loop }
     private let listener: Int32
     private var buffer = [UInt8](repeating: 0, count: 4096)
 
-    /// - Throws: a text that says why the socket cannot be.
-    init(world: World, node: SimulatedNode) throws(RackFailure) {
-        self.world = world
+    init(body: ProcessBody, node: SimulatedNode) throws(RackFailure) {
+        path = node.directory + "/rack.sock"
+        self.body = body
         self.node = node
-        listener = unsafe picket_unix_listen(node.socketPath, picket_kind_seqpacket)
+        listener = unsafe picket_unix_listen(path, picket_kind_seqpacket)
         guard listener >= 0 else {
-            throw RackFailure("cannot listen at \(node.socketPath): errno \(picket_errno())")
+            throw RackFailure("cannot listen at \(path): errno \(picket_errno())")
         }
-        world.loop.watch(listener) { [unowned self] in accept() }
+        loop.watch(listener) { [unowned self] in accept() }
     }
 
     deinit { close(listener) }
@@ -25,7 +27,7 @@ final class RackServer {
     private func accept() {
         let connection = picket_accept(listener)
         guard connection >= 0 else { return }
-        world.loop.watch(connection) { [unowned self] in read(connection) }
+        loop.watch(connection) { [unowned self] in read(connection) }
     }
 
     private func read(_ connection: Int32) {
@@ -34,7 +36,7 @@ final class RackServer {
         }
         if count < 0, picket_errno() == EAGAIN { return }
         guard count > 0 else {
-            world.loop.unwatch(connection)
+            loop.unwatch(connection)
             close(connection)
             return
         }
@@ -55,34 +57,29 @@ final class RackServer {
 
     private func handle(_ request: RackRequest, on connection: Int32) {
         switch request {
-        case .node: reply(connection, node.answer)
-        case .clock: reply(connection, .ok(["\(node.wallClockOffset)"]))
-        case .links: reply(connection, .ok(world.network.links(of: node.id).map(\.text)))
+        case .node: reply(connection, body.identity.answer)
+        case .clock: reply(connection, .ok(["\(body.clockAhead.nanoseconds / 1_000_000_000)"]))
+        case .links: reply(connection, .ok(body.links.map(\.text)))
         case .transfer(let bus, let address, let write, let count):
             guard let bus = Int(bus).flatMap({ node.buses[$0] }) else {
                 return reply(connection, .error("no bus \(bus)"))
             }
-            bus.transfer(address: address, write: write, read: count, at: world.loop.now) {
+            bus.transfer(address: address, write: write, read: count, at: loop.now) {
                 [unowned self] in reply(connection, $0)
             }
-        case .setLine(let name, let on): reply(connection, world.setLine(name, on: on, by: node))
-        case .getLine(let name): reply(connection, world.getLine(name, by: node))
+        case .setLine(let name, let on):
+            reply(connection, node.rack.setLine(name, on: on, by: node))
+        case .getLine(let name): reply(connection, node.rack.getLine(name, by: node))
         case .openWatchdog(let milliseconds):
             guard (1...3_600_000).contains(milliseconds) else {
                 return reply(connection, .error("a timeout of \(milliseconds) ms"))
             }
-            node.openWatchdog(.milliseconds(Int64(milliseconds)))
+            body.openWatchdog(.milliseconds(Int64(milliseconds)))
             reply(connection, .ok(["\(milliseconds)"]))
-        case .feedWatchdog: node.feedWatchdog()
+        case .feedWatchdog: body.feedWatchdog()
         case .disarmWatchdog:
-            node.disarm()
+            body.disarm()
             reply(connection, .done)
         }
     }
-}
-
-/// Why the rack cannot be built or go on.
-package struct RackFailure: Error {
-    package var text: String
-    package init(_ text: String) { self.text = text }
 }

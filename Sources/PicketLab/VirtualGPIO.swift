@@ -1,8 +1,8 @@
 /// A GPIO controller (Virtual I/O Device 1.2, §5.18) whose wires lead into the rack.
 ///
 /// A line that the guest lets go of keeps what it drove, as on most controllers, or falls to what
-/// pulls it, as the rack's file says. A machine that is reset or loses its power drives nothing:
-/// its lines fall.
+/// pulls it, as the rack's file says. A virtual machine that is reset or loses its power drives
+/// nothing: its lines fall.
 import CPicket
 import PicketCore
 

@@ -6,6 +6,7 @@ import PicketHardware
 import PicketRackClient
 import Testing
 
+@testable import PicketLab
 @testable import PicketRack
 
 /// Two pages of a guest's memory at physical 0x1000, and at 0x7000_0000 in QEMU.

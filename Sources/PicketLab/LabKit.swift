@@ -1,14 +1,14 @@
-/// What the lab's machines are made of, as Tests/Lab/build left it in a directory.
+/// What the lab's virtual machines are made of, as Tests/Lab/build left it in a directory.
 import CPicket
 import Foundation
-import PicketCore
+package import PicketRack
 
 package struct LabKit {
     let directory: String
     /// `kvm` or `tcg`.
     let acceleration: String
     /// How much longer than on the process rack a scenario may take.
-    package let patience: Int
+    let patience: Int
 
     /// Debian with systemd and the installed package, in place of an initramfs with the programs.
     let installed: Bool
@@ -41,7 +41,7 @@ package struct LabKit {
         return ["LD_LIBRARY_PATH=\(libraries.joined(separator: ":"))", "PATH=/usr/bin:/bin"]
     }
 
-    /// What is the same for all machines.
+    /// What is the same for all virtual machines.
     func command() -> [String] {
         let memory = installed ? 320 : 160
         let image = installed ? "system" : "guest"
@@ -58,7 +58,7 @@ package struct LabKit {
             "-device", "i6300esb", "-action", "watchdog=reset", "-device", "virtio-rng-pci",
         ]
         if installed {
-            // What a machine writes there is gone with its power.
+            // What a virtual machine writes there is gone with its power.
             all += [
                 "-drive",
                 "if=none,id=system,format=raw,file=\(directory)/system.img,snapshot=on,"

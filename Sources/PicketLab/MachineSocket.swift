@@ -1,7 +1,8 @@
-/// A stream by which one machine, or its QEMU, talks to the rack in lines. The rack listens; one
-/// machine at a time is connected.
+/// A stream by which one virtual machine, or its QEMU, talks to the rack in lines. The rack listens.
+/// One virtual machine at a time is connected.
 import CPicket
 import Foundation
+import PicketRack
 
 final class MachineSocket {
     let path: String

@@ -5,6 +5,7 @@
 /// would tell what went wrong (Documentation/i2c/fault-codes.rst): the lab's driver passes it on.
 import CPicket
 import PicketCore
+import PicketRack
 import PicketRackClient
 
 final class VirtualI2C: VirtualDevice {

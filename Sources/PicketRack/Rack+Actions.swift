@@ -1,10 +1,10 @@
-/// Doing to the world what a scenario or a key says, and asking it what a scenario waits for.
+/// Doing to the rack what a scenario or a key says, and asking it what a scenario waits for.
 import Foundation
 import PicketConfig
 import PicketCore
 import PicketHardware
 
-extension World {
+extension Rack {
     func perform(_ action: Action) {
         switch action {
         case .crash(let id):
@@ -30,13 +30,13 @@ extension World {
             railMoved()
         case .link(let link, let to, let change): perform(change, on: link, to: to)
         case .workload(let id, let group, let verb, let behaviour):
-            misbehave(id, group, verb, behaviour)
-        case .command(let id, let text): command(self[id].name, agents[id], text)
-        case .clock(let id, let seconds): stepClock(self[id], seconds)
-        case .line(let id, let name, let level): self[id].machine?.stick(name, level)
+            self[id].body.misbehave(group: group, verb: verb, behaviour: behaviour)
+        case .command(let id, let text): command(self[id], text)
+        case .clock(let id, let seconds): self[id].body.stepClock(by: seconds)
+        case .line(let id, let name, let level): self[id].body.stick(name, level)
         case .run(let id, let text): run(text, on: self[id])
         case .disk(let id, let full): fill(self[id], full)
-        case .key(let id, let right): try? writeKey(of: id, right: right)
+        case .key(let id, let right): try? changeKey(of: id, right: right)
         case .capture(let name): network.capture(name)
         case .replay(let name):
             tell(.scenario, "replay", "replays \(network.captured(name)) captured datagrams")
@@ -85,20 +85,11 @@ extension World {
         }
     }
 
-    private func stepClock(_ node: SimulatedNode, _ seconds: Int64) {
-        node.wallClockOffset += seconds
-        node.machine?.run("date -s @$(($(date +%s) + \(seconds)))")
-    }
-
     private func run(_ command: String, on node: SimulatedNode) {
-        guard let machine = node.machine else {
-            return tell(.rack, "no_machine", node: node.name, "\(node.name) is no machine", .alarm)
-        }
         commandsUnderWay += 1
-        machine.run(command) { [unowned self] lines, status in
+        node.body.run(command) { [unowned self] lines, status in
             commandsUnderWay -= 1
             for line in lines { tell(.rack, "machine_said", node: node.name, line) }
-            // -1: the machine was gone before its command ended.
             let failed = status > 0
             tell(
                 .rack, failed ? "command_failed" : "command_done", node: node.name,
@@ -108,48 +99,21 @@ extension World {
         }
     }
 
-    private func misbehave(
-        _ id: NodeID, _ group: String, _ verb: String, _ behaviour: String
-    ) {
-        let node = self[id].name
-        if let machine = self[id].machine {
-            let path = "\(Rehearsal.machineFaults)/\(node).\(group).\(verb)"
-            return behaviour.isEmpty
-                ? machine.removeFile(path) : machine.put(path, Array(behaviour.utf8))
-        }
-        let path = "\(faultsDirectory)/\(node).\(group).\(verb)"
-        if behaviour.isEmpty {
-            try? FileManager.default.removeItem(atPath: path)
-        } else {
-            try? behaviour.write(toFile: path, atomically: true, encoding: .utf8)
-        }
-    }
-
-    private func command(_ node: String, _ agent: AgentObserver, _ text: String) {
-        agent.command(text) { [unowned self] reply, accepted in
+    private func command(_ node: SimulatedNode, _ text: String) {
+        node.agent.command(text) { [unowned self] reply, accepted in
             tell(
                 RackEvent(
-                    at: loop.now, source: .agent, node: node,
+                    at: loop.now, source: .agent, node: node.name,
                     kind: accepted ? "command_accepted_reply" : "command_refused_reply",
                     text: reply, severity: accepted ? .quiet : .warning))
         }
     }
 
     private func fill(_ node: SimulatedNode, _ full: Bool) {
-        if let machine = node.machine {
-            let filler = "/var/lib/picket/.filler"
-            machine.run(full ? "dd if=/dev/zero of=\(filler) bs=64k; true" : "rm -f \(filler)")
-            tell(
-                .rack, full ? "disk_full" : "disk_free", node: node.name,
-                full
-                    ? "\(node.name)'s disk is filled" : "\(node.name)'s disk has room again")
-        } else if full {
-            node.disk.fill()
-            tell(
-                .rack, "disk_full", node: node.name,
-                "\(node.name)'s disk is full: \(node.disk.means)")
+        if full {
+            tell(.rack, "disk_full", node: node.name, "\(node.name)'s disk \(node.body.fillDisk())")
         } else {
-            node.disk.free()
+            node.body.freeDisk()
             tell(.rack, "disk_free", node: node.name, "\(node.name)'s disk has room again")
         }
     }
@@ -159,13 +123,15 @@ extension World {
     func holds(_ condition: Condition) -> Bool {
         switch condition {
         case .ready:
-            agents.low.isPaired && agents.high.isPaired && agents.low.protectionGap == nil
-                && agents.high.protectionGap == nil && agents.low.isArmed && agents.high.isArmed
+            self[.low].agent.isPaired && self[.high].agent.isPaired
+                && self[.low].agent.protectionGap == nil
+                && self[.high].agent.protectionGap == nil && self[.low].agent.isArmed
+                && self[.high].agent.isArmed
                 && plan.groups.allSatisfy { active($0) != nil }
-        case .paired: agents.low.isPaired && agents.high.isPaired
-        case .phase(let id, let phase): agents[id].phase == phase
-        case .silent(let id): !agents[id].isAnswering
-        case .fit(let id): agents[id].health ?? 0 > 50
+        case .paired: self[.low].agent.isPaired && self[.high].agent.isPaired
+        case .phase(let id, let phase): self[id].agent.phase == phase
+        case .silent(let id): !self[id].agent.isAnswering
+        case .fit(let id): self[id].agent.health ?? 0 > 50
         case .power(let id, let on): (self[id].state == .running) == on
         case .active(let group, nil): active(group) != nil
         case .active(let group, let id?): active(group) == self[id].name
@@ -176,10 +142,10 @@ extension World {
         case .count(.handovers, let count): tally.handovers >= count
         case .count(.resets, let count): tally.resets >= count
         case .reports(let id, let kind, let times):
-            agents[id].kinds.count { $0 == kind } >= times
-        case .says(let id, let words): agents[id].sentences.contains { $0.contains(words) }
+            self[id].agent.kinds.count { $0 == kind } >= times
+        case .says(let id, let words): self[id].agent.sentences.contains { $0.contains(words) }
         case .sensor(let id, let name, let state):
-            agents[id].sensor(name)?["state"] as? String == state
+            self[id].agent.sensor(name)?["state"] as? String == state
         }
     }
 }

@@ -3,33 +3,33 @@
 ///     relay and sense lines    a GPIO controller, by vhost-user
 ///     sensors                  I2C adapters, one for each bus, by vhost-user
 ///     links                    network cards, each a datagram socket of the rack's switch
-///     watchdog                 QEMU's i6300esb, which resets the machine for real
+///     watchdog                 QEMU's i6300esb, which resets the virtual machine for real
 ///     evidence                 a network card of its own, to the rack
 ///     courier                  a serial port to the helper that runs the agent
 ///
-/// The plug is SIGKILL: once the signal is sent no instruction of the guest's leaves a trace outside
-/// that the rack did not already have, and the power is off when every thread of QEMU is on its
-/// way out. A machine that gets its power back boots from cold.
+/// The plug is SIGKILL. Once the signal is sent, no instruction of the guest's leaves a trace outside
+/// that the rack did not already have. The power is off when every thread of QEMU is on its way out.
+/// A virtual machine that gets its power back boots from cold.
 import CPicket
 import Foundation
 import PicketConfig
 import PicketCore
-import PicketHardware
+import PicketRack
+import PicketRackClient
 
 final class VirtualMachine: NodeBody {
     private unowned let node: SimulatedNode
-    private let kit: LabKit
-    private var world: World { node.world }
-    private var loop: EventLoop { world.loop }
+    private unowned let maker: VirtualMachines
+    private var kit: LabKit { maker.kit }
+    private var rack: Rack { node.rack }
     private let gpio: VirtualGPIO
     private var servers: [VhostServer] = []
     private let monitor: MachineSocket
     private let courier: MachineSocket
     private var process: pid_t = 0
-    private(set) var agent: pid_t?
     private(set) var agentPaused = false
-    /// Between the rack's wall clock and the machine's, the least that was seen since it booted.
-    private(set) var clockOffset: Int64?
+    /// Between the rack's wall clock and this one's, the least that was seen since it booted.
+    private var clockBehind: Int64?
     private var errands: [String: Errand] = [:]
     private var lastErrand = 0
     /// Entries of the history, which the courier tells from its beginning after each boot.
@@ -40,10 +40,10 @@ final class VirtualMachine: NodeBody {
         var done: (_ lines: [String], _ status: Int) -> Void
     }
 
-    init(node: SimulatedNode, kit: LabKit) throws(RackFailure) {
+    init(node: SimulatedNode, maker: VirtualMachines) throws(RackFailure) {
         self.node = node
-        self.kit = kit
-        let loop = node.world.loop
+        self.maker = maker
+        let loop = node.rack.loop
         gpio = VirtualGPIO(lines: Self.lines(of: node), holds: node.plan.holdsLines)
         monitor = try MachineSocket(path: node.directory + "/qmp", loop: loop)
         courier = try MachineSocket(path: node.directory + "/courier", loop: loop)
@@ -57,7 +57,8 @@ final class VirtualMachine: NodeBody {
                     device: VirtualI2C(bus: bus, loop: loop), loop: loop))
         }
         do {
-            try FileManager.default.copyItem(atPath: kit.directory + "/state.img", toPath: disk)
+            try FileManager.default.copyItem(
+                atPath: maker.kit.directory + "/state.img", toPath: disk)
         } catch { throw RackFailure("cannot make \(disk): \(error.localizedDescription)") }
         wire()
     }
@@ -68,23 +69,23 @@ final class VirtualMachine: NodeBody {
 
     /// What the node's agent drives or senses.
     private static func lines(of node: SimulatedNode) -> [String] {
-        node.world.relays.filter { $0.driver == node.id }
+        node.rack.relays.filter { $0.driver == node.id }
             .flatMap { [$0.plan.line, $0.plan.sense].compactMap { $0 } }
     }
 
     private func wire() {
-        for relay in world.relays where relay.driver == node.id {
+        for relay in rack.relays where relay.driver == node.id {
             // A wire that nobody drives leaves the relay at rest.
             gpio.drive(relay.plan.line, !relay.plan.activeHigh)
         }
         gpio.changed = { [unowned self] line, level in
             guard
-                let relay = world.relays.first(where: {
+                let relay = rack.relays.first(where: {
                     $0.driver == node.id && $0.plan.line == line
                 })
             else { return }
             let energised = level == relay.plan.activeHigh
-            _ = world.setLine(line, on: energised != relay.plan.normallyClosed, by: node)
+            _ = rack.setLine(line, on: energised != relay.plan.normallyClosed, by: node)
         }
         senseMoved()
         monitor.connected = { [unowned self] in
@@ -97,11 +98,13 @@ final class VirtualMachine: NodeBody {
 
     func stick(_ line: String, _ level: Bool?) { gpio.stick(line, level) }
 
-    /// The rails that this node senses may have moved.
+    /// Not seen: it is the virtual machine's own.
+    var watchdog: (timeout: Duration, fedAt: Instant)? { nil }
+
     func senseMoved() {
-        for relay in world.relays where relay.driver == node.id {
+        for relay in rack.relays where relay.driver == node.id {
             guard let sense = relay.plan.sense else { continue }
-            gpio.drive(sense, world.sense(relay) == relay.plan.senseActiveHigh)
+            gpio.drive(sense, rack.sense(relay) == relay.plan.senseActiveHigh)
         }
     }
 
@@ -109,10 +112,12 @@ final class VirtualMachine: NodeBody {
 
     var exists: Bool { process > 0 }
 
-    func kill() {
+    func die(poweredOff: Bool) { if exists { kill() } }
+
+    private func kill() {
         CPicket.kill(process, SIGKILL)
         // What it said before it died is heard before anybody acts on its death.
-        world.wire?.receive()
+        maker.evidence.receive()
         agentPaused = false
         for server in servers { server.disconnect() }
         monitor.close()
@@ -121,33 +126,31 @@ final class VirtualMachine: NodeBody {
     }
 
     var isGone: Bool {
-        world.reapChildren()
+        reapChildren()
         return picket_process_ended(process)
     }
 
-    func clear() {
-        process = 0
-        agent = nil
-    }
+    func clear() { process = 0 }
 
     func remove() {
-        guard process > 0 else { return }
+        guard exists else { return }
         kill()
         var status: Int32 = 0
         _ = unsafe waitpid(process, &status, 0)
-        process = 0
+        clear()
     }
 
-    func start() {
-        clockOffset = nil
-        do throws(RackFailure) { try writeIdentity() } catch { return world.fail(error.text) }
+    func boot(because cause: String) {
+        node.say("boot", "boots (\(cause))", .normal)
+        clockBehind = nil
+        do throws(RackFailure) { try writeIdentity() } catch { return rack.fail(error.text) }
         let none = unsafe picket_open("/dev/null", O_RDONLY, 0)
         let log = unsafe picket_open(node.logPath, picket_o_append, 0o644)
         let child = spawnSession(
             command(), environment: kit.environment, input: none, output: log, error: log)
         close(none)
         close(log)
-        guard let child else { return world.fail("cannot start \(command()[0])") }
+        guard let child else { return rack.fail("cannot start \(command()[0])") }
         process = child
     }
 
@@ -156,29 +159,35 @@ final class VirtualMachine: NodeBody {
         guard process > 0, !node.draining else { return }
         let text = try? String(contentsOfFile: node.logPath, encoding: .utf8)
         let words = text?.split(separator: "\n").last.map(String.init) ?? "it said nothing"
-        world.fail("\(node.name)'s virtual machine has ended by itself: \(words)")
+        rack.fail("\(node.name)'s virtual machine has ended by itself: \(words)")
     }
 
-    /// The kernel dies, by an interrupt that it takes for a hardware failure.
-    func panic() { monitor.send(#"{"execute":"inject-nmi"}"#) }
+    /// The kernel dies by an interrupt that it takes for a hardware failure. QEMU goes on.
+    func crash() {
+        node.say("crash", "is told to panic: the kernel dies, the power stays on", .alarm)
+        monitor.send(#"{"execute":"inject-nmi"}"#)
+        node.stoodStill()
+    }
 
     // MARK: - Start
 
-    private func address(_ link: Int) -> String {
-        "52:54:00:70:0\(node.id.rawValue):\(link == LabWire.link ? "ff" : "0\(link)")"
+    private func address(_ card: String) -> String {
+        "52:54:00:70:0\(node.id.rawValue):\(card)"
     }
+    private func address(_ link: Int) -> String { address("0\(link)") }
+    private var evidenceAddress: String { address("ff") }
 
     private func writeIdentity() throws(RackFailure) {
-        let configuration = world.plan.configurations[node.id]
+        let configuration = rack.plan.configurations[node.id]
         var addresses = configuration.links.enumerated().map { index, link in
             "\(address(index))=\(link[node.id].host)/24"
         }
-        addresses.append("\(address(LabWire.link))=192.168.255.\(10 + node.id.rawValue)/24")
+        addresses.append("\(evidenceAddress)=192.168.255.\(10 + node.id.rawValue)/24")
         let text = """
             NAME=\(node.name)
             ADDRESSES="\(addresses.joined(separator: " "))"
-            MANAGEMENT=\(address(LabWire.link))
-            EVIDENCE=\(LabWire.host)
+            MANAGEMENT=\(evidenceAddress)
+            EVIDENCE=\(EvidenceNetwork.host)
             RESTART_DELAY=\(node.plan.restartDelay.milliseconds)
 
             """
@@ -211,20 +220,20 @@ final class VirtualMachine: NodeBody {
             socket("dev\(index)", server.path)
             add("-device", "vhost-user-\(index == 0 ? "gpio" : "i2c")-pci,chardev=dev\(index)")
         }
-        for link in 0..<world.plan.linkCount { card(link, &all) }
-        card(LabWire.link, &all)
+        func card(_ id: String, _ card: NetworkCard, _ address: String) {
+            add(
+                "-netdev",
+                "dgram,id=\(id),local.type=unix,local.path=\(card.machinePath),"
+                    + "remote.type=unix,remote.path=\(card.rackPath)",
+                "-device", "virtio-net-pci,netdev=\(id),romfile=,mac=\(address)")
+        }
+        for link in 0..<rack.plan.linkCount {
+            card("net\(link)", NetworkCard(in: node.directory, number: link), address(link))
+        }
+        card(
+            "evidence", NetworkCard(in: node.directory, evidence: maker.evidence.path),
+            evidenceAddress)
         return all
-    }
-
-    private func card(_ link: Int, _ all: inout [String]) {
-        let card = MachineCard(node: node, link: link)
-        let id = "net\(link)"
-        all += [
-            "-netdev",
-            "dgram,id=\(id),local.type=unix,local.path=\(card.nearPath),"
-                + "remote.type=unix,remote.path=\(card.farPath)",
-            "-device", "virtio-net-pci,netdev=\(id),romfile=,mac=\(address(link))",
-        ]
     }
 
     // MARK: - What QEMU says
@@ -235,18 +244,19 @@ final class VirtualMachine: NodeBody {
             let event = object["event"] as? String
         else { return }
         switch event {
-        case "WATCHDOG": node.machineWatchdogBit()
+        case "WATCHDOG":
+            node.watchdogBit()
+            node.stoodStill()
         case "RESET":
             courierGone()
-            node.machineWasReset()
+            node.wasReset()
         default: break
         }
     }
 
     private func courierGone() {
-        agent = nil
         agentPaused = false
-        clockOffset = nil
+        clockBehind = nil
         endErrands()
     }
 
@@ -263,21 +273,19 @@ final class VirtualMachine: NodeBody {
         let words = line.split(separator: " ", maxSplits: 1).map(String.init)
         guard words.count == 2 else { return }
         let rest = words[1]
-        let observer = world.agents[node.id]
         switch words[0] {
         case "ready": node.hasBooted()
         case "clock":
             let offset = picket_wall_time() - (Int64(rest) ?? 0)
-            clockOffset = min(clockOffset ?? .max, offset)
+            clockBehind = min(clockBehind ?? .max, offset)
         case "agent":
-            agent = pid_t(rest)
             agentPaused = false
             node.say("agent_started", "starts its agent (process \(rest))", .quiet)
         case "exit": agentEnded(Int32(rest) ?? 0)
-        case "status": if !agentPaused { observer.take(status: Array(rest.utf8)) }
+        case "status": if !agentPaused { node.agent.take(status: Array(rest.utf8)) }
         case "history":
             guard historySeen.insert(rest).inserted else { return }
-            observer.take(history: Array(rest.utf8))
+            node.agent.take(history: Array(rest.utf8))
         case "reply": reply(rest)
         case "end": end(rest)
         default: break
@@ -285,11 +293,9 @@ final class VirtualMachine: NodeBody {
     }
 
     private func agentEnded(_ status: Int32) {
-        agent = nil
         agentPaused = false
-        world.agents[node.id].nodeDied()
-        node.say(
-            "agent_ended", "has lost its agent: \(ProcessSession.ending(status))", .warning)
+        node.agent.died()
+        node.say("agent_ended", "has lost its agent: \(ending(status))", .warning)
         guard status >> 8 != 0 else { return }
         run("tail -n 1 /run/picketd.log") { [unowned self] lines, _ in
             for line in lines { node.say("agent_said", "heard: \(line)", .warning) }
@@ -318,22 +324,46 @@ final class VirtualMachine: NodeBody {
 
     // MARK: - What is done to it
 
-    /// A shell command on the machine; what it says and its exit status go to `done`.
-    func run(_ command: String, _ done: @escaping ([String], Int) -> Void = { _, _ in }) {
+    func run(_ command: String, _ done: @escaping ([String], Int) -> Void) {
         errand("run", command, done)
     }
 
-    /// A request to the agent's control socket.
-    func ask(_ request: String, _ done: @escaping ([String], Int) -> Void) {
-        errand("ask", request, done)
+    func ask(_ request: String, _ done: @escaping ([UInt8]?) -> Void) {
+        errand("ask", request) { lines, _ in done(lines.last.map { Array($0.utf8) }) }
     }
 
-    func put(_ path: String, _ bytes: [UInt8]) {
-        let digits = bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-        courier.send("put \(path) \(digits)")
+    var clockAhead: Duration { .nanoseconds(-(clockBehind ?? 0)) }
+
+    func stepClock(by seconds: Int64) {
+        run("date -s @$(($(date +%s) + \(seconds)))") { _, _ in }
     }
 
-    func removeFile(_ path: String) { courier.send("remove \(path)") }
+    func replaceKey(_ key: [UInt8]) {
+        put(maker.places(of: node.name, in: rack.directory).key, key)
+    }
+
+    func misbehave(group: String, verb: String, behaviour: String) {
+        let places = maker.places(of: node.name, in: rack.directory)
+        let path = "\(places.faults)/\(node.name).\(group).\(verb)"
+        if behaviour.isEmpty {
+            courier.send("remove \(path)")
+        } else {
+            put(path, Array(behaviour.utf8))
+        }
+    }
+
+    private func put(_ path: String, _ bytes: [UInt8]) {
+        courier.send("put \(path) \(Hex.text(bytes))")
+    }
+
+    private static let filler = "/var/lib/picket/.filler"
+
+    func fillDisk() -> String {
+        run("dd if=/dev/zero of=\(Self.filler) bs=64k; true") { _, _ in }
+        return "is filled"
+    }
+
+    func freeDisk() { run("rm -f \(Self.filler)") { _, _ in } }
 
     func killAgent() { courier.send("agent kill") }
 
@@ -343,7 +373,7 @@ final class VirtualMachine: NodeBody {
     }
 
     func pauseAll(_ pause: Bool) {
-        guard process > 0 else { return }
+        guard exists else { return }
         CPicket.kill(process, pause ? SIGSTOP : SIGCONT)
         agentPaused = pause
     }

@@ -49,57 +49,19 @@ extension EndToEnd {
             return result.complaints.replacingOccurrences(of: directory.path, with: "@")
         }
 
-        private var pair: String { Program.scenarios + "/pair.yaml" }
-
-        @Test func `a rack that names a missing board is refused`() throws {
-            let rack = "configuration: \(pair)\nnodes:\n  east:\n    board: no-such-board\n"
-            let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
-            #expect(
-                complaint.contains("rack.yaml:4:12: nodes.east.board: there is no board"),
-                "\(complaint)")
-        }
-
-        @Test func `all mistakes of a rack file are told at once`() throws {
-            let rack = "configuration: \(pair)\nboot_tim: 1s\nnodes:\n  north: {}\n"
-            let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
-            #expect(complaint.contains("rack.yaml:2:1: boot_tim: unknown key"), "\(complaint)")
-            #expect(complaint.contains("did you mean boot_time?"), "\(complaint)")
-            #expect(complaint.contains("rack.yaml:4:3: nodes.north: unknown key"), "\(complaint)")
+        @Test func `a mistake in a file is refused with its place`() throws {
+            let scenario = "description: x\nsteps:\n  - do: crash north\nexpect: {}\n"
+            let complaint = try refusal(
+                ["bad.yaml": scenario], Program.scenarios + "/rack.yaml", "--scenario", "@/bad.yaml"
+            )
+            #expect(complaint.contains("@/bad.yaml:3:9"), "\(complaint)")
+            #expect(complaint.contains("there is no node \"north\""), "\(complaint)")
         }
 
         @Test func `a rack whose configuration cannot be read is refused`() throws {
             let rack = "configuration: nowhere.yaml\n"
             let complaint = try refusal(["rack.yaml": rack], "@/rack.yaml", "--plain")
             #expect(complaint.contains("nowhere.yaml:1:1: the configuration file cannot be read"))
-        }
-
-        @Test(arguments: [
-            ("do: crash north", "there is no node \"north\""),
-            ("do: explode", "\"explode\" is no action"),
-            ("do: crash east twice", "\"twice\" is one word too many"),
-            ("do: link 3 cut", "links 1 to 2"),
-            ("do: link all loss 130%", "expected a percentage"),
-            ("do: sensor inlex of east is nak", "there is no sensor \"inlex\""),
-            ("do: sensor inlet of east reads hot", "expected a value"),
-            ("do: relay of east is welded", "stuck-on"),
-            ("when: gateway asleep", "expected active, inactive"),
-            ("when: fences many", "expected a count"),
-            ("when: []\n    then: crash east", "unknown key"),
-            ("within: soon", "expected"),
-            (
-                "when: west reports fence_refsued",
-                "\"fence_refsued\" is no kind of history entry; did you mean fence_refused?"
-            ),
-        ])
-        func `a phrase that is none is refused with its place`(
-            _ step: String, _ reason: String
-        ) throws {
-            let scenario = "description: x\nsteps:\n  - \(step)\nexpect: {}\n"
-            let complaint = try refusal(
-                ["bad.yaml": scenario], Program.scenarios + "/rack.yaml", "--scenario", "@/bad.yaml"
-            )
-            #expect(complaint.contains("@/bad.yaml:"), "\(complaint)")
-            #expect(complaint.contains(reason), "\(complaint)")
         }
 
         @Test(arguments: [

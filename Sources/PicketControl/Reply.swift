@@ -98,6 +98,10 @@ extension StatusReport {
         writeGroups(into: &json)
         writeSensors(into: &json)
         writeLinks(into: &json)
+        json.object("key") { json in
+            json.field("in_use", key.inUse)
+            json.field("configured", key.configured)
+        }
         writeProcess(into: &json)
         json.object("counters") { json in
             for counter in counters { json.field(counter.name, counter.value) }

@@ -15,6 +15,7 @@ public final class StatusReport {
     public var sensors: [SensorReport]
     /// In configuration order, one for each link.
     public var links: [LinkReport]
+    public var key = KeyReport()
     public var watchdog: WatchdogReport
     public var process: ProcessReport
     /// In the order in which they are shown; names in snake_case.
@@ -113,6 +114,18 @@ public struct LinkReport: Sendable {
         self.sent = sent
         self.received = received
         self.silence = silence
+    }
+}
+
+/// The pair's key, of which there are two while it is changed.
+public struct KeyReport: Sendable {
+    /// The file of the one that seals what is sent; `nil` while no session is established.
+    public var inUse: String?
+    public var configured: Int
+
+    public init(inUse: String? = nil, configured: Int = 1) {
+        self.inUse = inUse
+        self.configured = configured
     }
 }
 

@@ -18,7 +18,7 @@
 /// **Rotating the pair's key.** A node may have two keys, newest first. It opens packets of both,
 /// and seals with the newest that the peer has said it accepts. So: put the new key first and the
 /// old second on one node, then on the other (in either order, at any time); when both report
-/// `keyInUse` as the new one's, drop the old from both. No packet is lost in between.
+/// `keyInUse` as the new one's (`picket status`), drop the old from both. No packet is lost in between.
 public import PicketCore
 
 public struct Channel {

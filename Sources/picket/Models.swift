@@ -69,6 +69,10 @@ struct StatusModel: Decodable {
         var blocked: Bool
         var silenceMs: Double?
     }
+    struct Key: Decodable {
+        var inUse: String?
+        var configured: Int
+    }
     struct Process: Decodable {
         var pid: Int
         var realTime: Bool
@@ -104,6 +108,8 @@ struct StatusModel: Decodable {
     var groups: [Group]
     var sensors: [Sensor]
     var links: [Link]
+    /// An older agent does not tell.
+    var key: Key?
     var process: Process
 
     static func decode(_ line: Data) throws -> StatusModel {

@@ -180,6 +180,9 @@ struct StatusView {
         text += process.lockedMemory ? ", memory locked" : ", memory not locked"
         text += ", longest delay \(span(process.worstDelayMs))"
         var lines = ["  " + Terminal.paint(text, .faint)]
+        if let key = status.key, key.configured > 1 {
+            lines.append("  key in use: \(key.inUse ?? "none, there is no session"), of two")
+        }
         if let reset = status.watchdog.lastReset { lines.append("  last reset: \(reset)") }
         return lines
     }

@@ -109,9 +109,7 @@ final class Agent {
             policy: settings.policy,
             memory: start.memory ?? .blank(groups: settings.groups.count), session: session,
             note: start.note, at: now)
-        links = Links(
-            start.links,
-            Channel(keys: start.keys, me: settings.me, session: session, at: now))
+        links = Links(start.links, settings, start.keys, session: session, at: now)
         storage = try Storage(
             start.memoryFile, history: state + "/history.jsonl", start.noteFile, start.note,
             hardware, wallOffset: ground.wallOffset)
@@ -428,6 +426,7 @@ final class Agent {
             session: session, uptime: now - startedAt)
         report.sensors = sensors.reports(simulated: hardware.isSimulated, at: now)
         report.links = links.reports(status.linksUp, at: now)
+        report.key = links.keyReport
         report.watchdog = watchdogs.report
         report.watchdog.lastReset = resets.lastReset
         report.process = ProcessReport(

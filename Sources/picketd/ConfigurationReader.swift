@@ -102,7 +102,7 @@ final class ConfigurationReader: Part {
                 simulated: false)
             return
         }
-        agent.links.replace(keys: keys)
+        agent.links.replace(keys, new)
         for warning in new.warnings { agent.log(.warning, warning.text) }
         agent.tell("reload", .notice, "The changed configuration is taken up.", simulated: false)
     }

@@ -1,5 +1,6 @@
 /// The links of the pair: datagrams in and out, and their seal.
 
+import PicketConfig
 import PicketControl
 import PicketCore
 import PicketLinux
@@ -9,14 +10,28 @@ import PicketWire
 final class Links: Part {
     private let links: [Link]
     private var channel: Channel
+    /// The pair's keys, the newest first, and where each was read.
+    private var keys: [(id: UInt32, file: String)]
     private var datagram = [UInt8](repeating: 0, count: 1500)
     private(set) var oversize: UInt64 = 0
     /// Messages sealed; each goes out on several links.
     private(set) var messagesSent: UInt64 = 0
 
-    init(_ links: [Link], _ channel: Channel) {
+    init(
+        _ links: [Link], _ settings: Configuration, _ keys: [Key], session: SessionID,
+        at now: Instant
+    ) {
         self.links = links
-        self.channel = channel
+        self.keys = Links.known(keys, settings)
+        channel = Channel(keys: keys, me: settings.me, session: session, at: now)
+    }
+
+    private static func known(
+        _ keys: [Key], _ settings: Configuration
+    ) -> [(id: UInt32, file: String)] {
+        var known: [(id: UInt32, file: String)] = []
+        for (key, file) in zip(keys, settings.keys) { known.append((key.id, file)) }
+        return known
     }
 
     override func open(_ agent: Agent) throws(SystemError) {
@@ -118,7 +133,17 @@ final class Links: Part {
 
     func ban(_ session: SessionID) { channel.ban(session) }
 
-    func replace(keys: [Key]) { channel.replace(keys: keys) }
+    func replace(_ keys: [Key], _ settings: Configuration) {
+        channel.replace(keys: keys)
+        self.keys = Links.known(keys, settings)
+    }
+
+    /// While the pair's key is changed, its operator must know which one is in use.
+    var keyReport: KeyReport {
+        var report = KeyReport(configured: keys.count)
+        for key in keys where key.id == channel.keyInUse { report.inUse = key.file }
+        return report
+    }
 
     /// A drill drops everything on a link.
     func block(_ index: Int, _ blocked: Bool) { links[index].block(blocked) }

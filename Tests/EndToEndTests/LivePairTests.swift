@@ -137,6 +137,55 @@ extension EndToEnd {
             #expect(try phase() == "paired")
         }
 
+        @Test func `a key is changed while the pair runs, and the status tells which is in use`()
+            throws
+        {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let nodes = ["east", "west"]
+            func inUse(_ node: String) throws -> String? {
+                let key = try pair.status(of: node)["key"] as? [String: Any]
+                return (key?["in_use"] as? String)?.components(separatedBy: "/").last
+            }
+            /// Takes the file up with this in place of the key.
+            func reload(_ node: String, _ keys: String) throws {
+                let path = pair.file(node, "picket.yaml")
+                let lines = try String(contentsOfFile: path, encoding: .utf8)
+                    .components(separatedBy: "\n").map { $0.contains("\"key\":") ? keys : $0 }
+                try lines.joined(separator: "\n")
+                    .write(toFile: path, atomically: true, encoding: .utf8)
+                let process = try pair.status(of: node)["process"] as? [String: Any]
+                #expect(kill(Int32(try #require(process?["pid"] as? Int)), SIGHUP) == 0)
+            }
+            func eventually(_ expected: String) throws {
+                let deadline = Date() + 10
+                func isSo() throws -> Bool { try nodes.allSatisfy { try inUse($0) == expected } }
+                while try !isSo(), Date() < deadline { Thread.sleep(forTimeInterval: 0.1) }
+                #expect(try nodes.map { try inUse($0) } == [expected, expected])
+            }
+            func key(_ node: String, _ name: String) -> String { pair.file(node, name) }
+            for node in nodes {
+                #expect(
+                    FileManager.default.createFile(
+                        atPath: key(node, "new.key"), contents: Data(repeating: 9, count: 32),
+                        attributes: [.posixPermissions: 0o600]))
+            }
+            try eventually("pair.key")
+            func both(_ node: String) -> String {
+                "  \"key\": [\(key(node, "new.key")), \(key(node, "pair.key"))]"
+            }
+            try reload("east", both("east"))
+            Thread.sleep(forTimeInterval: 1)
+            // The peer does not have the new one.
+            #expect(try inUse("east") == "pair.key")
+            try reload("west", both("west"))
+            try eventually("new.key")
+            for node in nodes { try reload(node, "  \"key\": \(key(node, "new.key"))") }
+            Thread.sleep(forTimeInterval: 1)
+            try eventually("new.key")
+            #expect(try pair.status(of: "east")["contact"] as? String == "established")
+        }
+
         @Test func `an agent is not ended for one that would not start`() throws {
             let pair = try LivePair()
             defer { pair.end() }

@@ -52,6 +52,7 @@ struct ReplyTests {
         #expect((status["links"] as? [[String: Any]])?[1]["link"] as? Int == 2)
         #expect((status["counters"] as? [String: Any])?["turns"] as? Int == 12)
         #expect(status["age_ms"] as? Double == 40)
+        #expect((status["key"] as? [String: Any])?["in_use"] is NSNull)
     }
 
     @Test(arguments: Refusal.allCases)

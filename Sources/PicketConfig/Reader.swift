@@ -112,10 +112,6 @@ public final class Found {
         return false
     }
 
-    public var isScalar: Bool {
-        if case .scalar = node.content { return true }
-        return false
-    }
     public var isMapping: Bool {
         if case .mapping = node.content { return true }
         return false

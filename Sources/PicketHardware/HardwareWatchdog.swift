@@ -19,10 +19,6 @@ public protocol HardwareWatchdog: ~Copyable {
 
 public enum WatchdogError: Error, Equatable, Sendable {
     case absent
-    /// Somebody else has it open; systemd's RuntimeWatchdogSec is the usual one.
-    case busy
-    /// The driver takes no timeout near the one that was asked for.
-    case timeoutRefused
     /// What else the system said, an errno of errno(3).
     case other(errno: Int32)
 }

@@ -93,13 +93,6 @@ public struct WatchdogDevice: ~Copyable, HardwareWatchdog {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// `nil` where the driver does not tell.
-    public var timeLeft: Duration? {
-        var seconds: Int32 = 0
-        let known = unsafe picket_watchdog_call(descriptor.raw, 10, &seconds) == 0
-        return known ? .seconds(Int64(seconds)) : nil
-    }
-
     public mutating func feed() throws(WatchdogError) {
         let result = WatchdogDevice.feed(descriptor.raw, byCall: feedsByCall)
         if result < 0 { throw result == -ENODEV ? .absent : .other(errno: -result) }

@@ -134,8 +134,6 @@ struct HistoryModel: Decodable {
     var group: String?
     var simulated: Bool?
     var text: String
-
-    var isBad: Bool { severity == "warning" || severity == "alarm" }
 }
 
 struct ResultModel: Decodable {
@@ -162,7 +160,6 @@ struct ReportModel: Decodable {
     var report: String
     var verdict: String
     var conclusion: String
-    var lastedMs: Double
 }
 
 /// What every reply has.

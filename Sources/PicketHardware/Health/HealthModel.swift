@@ -155,13 +155,4 @@ public enum HealthReason: Equatable, Sendable {
         case .memoryNotLocked, .notRealTime: 1
         }
     }
-
-    /// A lost protection, to be alarmed; the others are said once.
-    public var isAlarm: Bool {
-        switch self {
-        case .sensor(_, let verdict, _): verdict.level == .critical
-        case .watchdogUnarmed, .relayTestFailed, .stateNotWritten: true
-        case .linksDown, .memoryNotLocked, .notRealTime: false
-        }
-    }
 }

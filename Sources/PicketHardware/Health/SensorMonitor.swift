@@ -55,9 +55,6 @@ public struct SensorMonitor: Sendable {
         guard let pretended = drill?.track.verdict else { return false }
         return pretended > real.verdict
     }
-    /// When the drill ends by itself.
-    public var drillEnds: Instant? { drill?.until }
-
     /// A reading was taken.
     ///
     /// - Returns: The verdict's change, if it made one.

@@ -85,7 +85,8 @@ var targets: [Target] = [
         name: "PicketRackClient", dependencies: ["PicketCore", "PicketHardware", "CPicket"],
         swiftSettings: agent),
     .target(
-        name: "PicketControl", dependencies: ["PicketCore", "PicketText"], swiftSettings: agent),
+        name: "PicketControl", dependencies: ["PicketCore", "PicketHardware", "PicketText"],
+        swiftSettings: agent),
     .executableTarget(
         name: "picketd",
         dependencies: [
@@ -158,7 +159,9 @@ if !embedded {
                 "PicketLab", "PicketRack", "PicketRackClient", "PicketCore", "PicketHardware",
                 "CPicket",
             ]),
-        tests("PicketControlTests", ["PicketControl", "PicketCore", "PicketProof"]),
+        tests(
+            "PicketControlTests",
+            ["PicketControl", "PicketCore", "PicketHardware", "PicketProof"]),
         tests(
             "picketdTests",
             [

@@ -148,7 +148,7 @@ public struct DrillMark: Equatable, Sendable {
         let reset = boot != self.boot
         let lasted = Duration.milliseconds(max(0, milliseconds - beganMilliseconds))
         var verdict = DrillReport.Verdict.interrupted
-        var conclusion = "The agent ended before the drill did; what was injected ended with it."
+        var conclusion = "The \(DrillReport.interrupted)"
         if case .hang(live: true) = drill {
             verdict = reset ? .passed : .failed
             conclusion =
@@ -168,6 +168,11 @@ public struct DrillMark: Equatable, Sendable {
 }
 
 extension DrillReport {
+    /// What is said of a drill whose agent ended, behind "The ".
+    public static var interrupted: String {
+        "agent ended before the drill did; what was injected ended with it."
+    }
+
     static func identifier(_ drill: Drill, _ milliseconds: Int64) -> String {
         var text = ""
         for byte in Text.timestamp(milliseconds).utf8.prefix(19) {

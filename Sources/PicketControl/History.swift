@@ -9,7 +9,7 @@ public struct HistoryEntry: Sendable {
     public var milliseconds: Int64
     public var node: String
     public var severity: Trace.Kind.Severity
-    /// A trace kind's label, or one of `shellKinds`.
+    /// The label of a trace's kind or of a notice's.
     public var kind: String
     public var text: String
     /// A drill or a simulated board had a part in it.
@@ -31,6 +31,17 @@ public struct HistoryEntry: Sendable {
         self.group = trace.group.map { narrator.names.group($0) }
     }
 
+    /// What the agent has to say besides.
+    public init(_ notice: Notice, narrator: Narrator, milliseconds: Int64, simulated: Bool) {
+        self.milliseconds = milliseconds
+        self.node = narrator.names.node
+        self.severity = notice.severity
+        self.kind = notice.kind.label
+        self.text = narrator.sentence(notice)
+        self.simulated = simulated || notice.isSimulated
+        self.figures = notice.figures
+    }
+
     /// What the shell has to say: a sensor's state, a reload, the cause of the last reset.
     public init(
         _ kind: String, _ severity: Trace.Kind.Severity, _ text: String, node: String,
@@ -44,13 +55,10 @@ public struct HistoryEntry: Sendable {
         self.simulated = simulated
     }
 
-    /// The kinds of what the shell itself has to say.
-    public static let shellKinds = [
-        "drill", "fence_timing", "note", "power", "relay", "reload", "reset", "resource",
-        "sensor", "watchdog",
-    ]
     /// All that stands under `kind`.
-    public static var kinds: [String] { Trace.Kind.allCases.map { $0.label } + shellKinds }
+    public static var kinds: [String] {
+        Trace.Kind.allCases.map { $0.label } + Notice.Kind.allCases.map { $0.label }
+    }
 
     /// One line of JSON with its line feed.
     public var json: [UInt8] {

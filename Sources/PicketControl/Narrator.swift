@@ -159,7 +159,7 @@ public struct Narrator: Equatable, Sendable {
         case .maintenance:
             return trace.number == 0
                 ? "Maintenance is off: {me} fences and moves groups again"
-                : "Maintenance is on: {me} fences nobody and moves nothing by itself"
+                : Self.maintenanceIsOn
         case .peerMaintenance:
             return trace.number == 0
                 ? "{peer} is out of maintenance" : "{peer} is in maintenance"
@@ -184,6 +184,10 @@ public struct Narrator: Equatable, Sendable {
         case .drillPlan: return plan(trace)
         case .commandRefused: return "The operator's command is refused"
         }
+    }
+
+    static var maintenanceIsOn: String {
+        "Maintenance is on: {me} fences nobody and moves nothing by itself"
     }
 
     private func plan(_ trace: Trace) -> String {

@@ -67,8 +67,7 @@ public enum Reply {
         case .fence: return "{me} fences {peer} now; \"picket history\" tells how it went."
         case .confirmFence: return "Recorded: {peer} is off. {me} takes over what it held."
         case .restore: return "{me} switches {peer} on; \"picket history\" tells how it went."
-        case .maintenance(true):
-            return "Maintenance is on: {me} fences nobody and moves nothing by itself."
+        case .maintenance(true): return "\(Narrator.maintenanceIsOn)."
         case .maintenance(false): return "Maintenance is off: the pair is watched again."
         case .pause(let span):
             return "Asking {peer} for a pause of \(Text.span(span)); the agent on {me} then "

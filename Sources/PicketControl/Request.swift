@@ -260,7 +260,7 @@ extension Drill {
         }
         let text = try words.word("drill sensor … value", "a number, as in 95C")
         guard let (value, unit) = Text.quantity(text) else {
-            throw RequestError(.malformed, "\"\(text)\" is no number with a unit, as in 95C.")
+            throw .noQuantity(text)
         }
         return .value(value, unit: unit)
     }
@@ -291,6 +291,9 @@ extension Drill {
 extension RequestError {
     public static let tooLong = RequestError(
         .tooLong, "The request is longer than \(Request.longestLine) bytes; nothing was done.")
+    public static func noQuantity(_ text: String) -> RequestError {
+        RequestError(.malformed, "\"\(text)\" is no number with a unit, as in 95C.")
+    }
     /// The client closed, or went silent, in the middle of a line.
     public static let incomplete = RequestError(
         .incomplete, "The request ended without a line feed; nothing was done.")

@@ -329,7 +329,7 @@ struct PhraseReader {
         case "sensor":
             let (name, node) = try sensorOfNode()
             try expect("is")
-            let states = ["normal", "warn", "critical", "stale", "failed"]
+            let states = SensorReport.State.allCases.filter { $0 != .unknown }.map(\.label)
             return .sensor(node, name, try choice(states.map { ($0, $0) }))
         default: break
         }
@@ -359,7 +359,7 @@ struct PhraseReader {
             }
             return .reports(node, kind, times: times)
         case "is":
-            let phases = ["waiting", "paired", "alone", "pausing", "leaving", "left"]
+            let phases = Message.Phase.allCases.map(\.label)
             return try choice(
                 phases.map { ($0, .phase(node, $0)) }
                     + [("silent", .silent(node)), ("fit", .fit(node))])

@@ -41,7 +41,7 @@ struct HistoryKindTests {
             let text = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8)
             for match in text.matches(of: /tell\(\s*"([a-z_]+)"/) { told.insert(String(match.1)) }
         }
-        #expect(told.sorted() == HistoryEntry.shellKinds)
+        #expect(told.sorted() == Notice.Kind.allCases.map { $0.label })
     }
 }
 

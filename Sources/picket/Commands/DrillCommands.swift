@@ -60,7 +60,7 @@ struct DrillSensorCommand: PicketCommand {
             throw ValidationError("Give one of --value, --fail and --stuck.")
         }
         if let value, Text.quantity(value) == nil {
-            throw ValidationError("\"\(value)\" is no number with a unit, as in 95C.")
+            throw ValidationError(RequestError.noQuantity(value).text)
         }
     }
 
@@ -186,9 +186,7 @@ extension DrillOptions {
                 "The agent is gone, as it should be. It reports when the node is up again: "
                     + "\"picket history\".")
         }
-        throw Failure(
-            .unreachable, "unreachable",
-            "the agent ended before the drill did; what was injected ended with it.")
+        throw Failure(.unreachable, "unreachable", "the \(DrillReport.interrupted)")
     }
 
     private func show(_ progress: ProgressModel) {

@@ -1,0 +1,170 @@
+public import PicketCore
+public import PicketHardware
+import PicketText
+
+/// What the agent has to say besides what its machine does: of power and relays, watchdogs and
+/// resets, resources and sensors, its configuration and drills. It stands in log and history, as a
+/// `Trace` does.
+public enum Notice: Sendable {
+    // The peer's power, where no order of the machine's is behind it
+    case powerIsBack
+    case powerIsNotBack
+    /// The agent ends before its fence has.
+    case powerIsLeft
+    case fenceTimed(own: Duration, inDriver: Duration)
+    case relayTrouble(String)
+    case relayReady
+    // This node's watchdog, and why the node began anew
+    case noWatchdog(String)
+    case watchdogUnfed
+    case resetByWatchdog
+    case plannedEnd
+    case powerWasLost
+    case wasFenced
+    // What runs here
+    case resource(GroupIndex, resource: String, ResourceAction, ResourceFailure.Kind)
+    case runNotNoted(reason: String)
+    case sensor(name: String, Verdict, reading: String, simulated: Bool)
+    // The changed configuration
+    case reloadNeedsRestart(for: [String])
+    case reloadOfAnotherPair
+    case reloaded
+    case reloadRefused(errors: Int)
+    case drill(DrillReport)
+
+    /// What it stands under in the history.
+    public enum Kind: UInt8, CaseIterable, Sendable {
+        case drill, fenceTiming, note, power, relay, reload, reset, resource, sensor, watchdog
+
+        public var label: String {
+            switch self {
+            case .drill: "drill"
+            case .fenceTiming: "fence_timing"
+            case .note: "note"
+            case .power: "power"
+            case .relay: "relay"
+            case .reload: "reload"
+            case .reset: "reset"
+            case .resource: "resource"
+            case .sensor: "sensor"
+            case .watchdog: "watchdog"
+            }
+        }
+    }
+}
+
+extension Notice {
+    public var kind: Kind {
+        switch self {
+        case .powerIsBack, .powerIsNotBack, .powerIsLeft: .power
+        case .fenceTimed: .fenceTiming
+        case .relayTrouble, .relayReady: .relay
+        case .noWatchdog, .watchdogUnfed: .watchdog
+        case .resetByWatchdog, .plannedEnd, .powerWasLost, .wasFenced: .reset
+        case .resource: .resource
+        case .runNotNoted: .note
+        case .sensor: .sensor
+        case .reloadNeedsRestart, .reloadOfAnotherPair, .reloaded, .reloadRefused: .reload
+        case .drill: .drill
+        }
+    }
+
+    public var severity: Trace.Kind.Severity {
+        switch self {
+        case .fenceTimed: .info
+        case .powerIsBack, .relayReady, .plannedEnd, .reloaded: .notice
+        case .resetByWatchdog, .powerWasLost, .wasFenced, .reloadNeedsRestart,
+            .reloadOfAnotherPair, .reloadRefused:
+            .warning
+        case .powerIsNotBack, .powerIsLeft, .relayTrouble, .noWatchdog, .watchdogUnfed,
+            .runNotNoted:
+            .alarm
+        case .resource(_, _, _, let failure): failure == .unkillable ? .alarm : .warning
+        case .sensor(_, let verdict, _, _):
+            switch verdict.level {
+            case .ok: .notice
+            case .unknown, .warn: .warning
+            case .critical: .alarm
+            }
+        case .drill(let report): report.verdict == .failed ? .warning : .notice
+        }
+    }
+
+    /// A drill had a part in it.
+    var isSimulated: Bool {
+        switch self {
+        case .drill: true
+        case .sensor(_, _, _, let simulated): simulated
+        default: false
+        }
+    }
+
+    /// What was measured, by the names of JSON's fields.
+    var figures: [(name: String, value: Double)] {
+        guard case .fenceTimed(let own, let inDriver) = self else { return [] }
+        return [("own_ms", inMilliseconds(own)), ("driver_ms", inMilliseconds(inDriver))]
+    }
+}
+
+extension Narrator {
+    public func sentence(_ notice: Notice) -> String {
+        switch notice {
+        case .powerIsBack: return filled("{peer} has its power back.")
+        case .powerIsNotBack:
+            return filled(
+                "The power of {peer} could not be switched on again; it is tried every 5 s.")
+        case .powerIsLeft:
+            return filled(
+                "{peer} may be left without power: its fence did not come to an end in time.")
+        case .fenceTimed(let own, let inDriver):
+            return "The fence was proved \(Text.number(inMilliseconds(own))) ms after the sense"
+                + " line moved, and \(Text.number(inMilliseconds(inDriver))) ms in the line's"
+                + " driver."
+        case .relayTrouble(let trouble): return "No fence by relay: \(trouble)."
+        case .relayReady: return "The relay's lines are open."
+        case .noWatchdog(let fault): return "No watchdog: \(fault)."
+        case .watchdogUnfed: return "The watchdog does not take its feeding."
+        case .resetByWatchdog: return filled("{me} was reset by its watchdog.")
+        case .plannedEnd: return filled("{me} begins anew after a planned end.")
+        case .powerWasLost: return filled("{me} lost its power or was reset, unannounced.")
+        case .wasFenced: return filled("{me} was fenced: {peer} cut its power.")
+        case .resource(let group, let resource, let action, let failure):
+            return "\(names.group(group)): \(action.text) of \(resource) \(how(failure))."
+        case .runNotNoted(let reason):
+            return "What runs here cannot be noted (\(reason)): an agent that is restarted will"
+                + " not know it."
+        case .sensor(let name, let verdict, let reading, let simulated):
+            return "Sensor \(name) is \(word(verdict)): \(reading)"
+                + (simulated ? " (drill)." : ".")
+        case .reloadNeedsRestart(let settings):
+            return "The changed configuration is not taken up: \(Text.list(settings)) can change"
+                + " only with a restart (\"picket pause\", then restart the agent)."
+        case .reloadOfAnotherPair: return "The changed configuration is for another pair."
+        case .reloaded: return "The changed configuration is taken up."
+        case .reloadRefused(let errors):
+            return "The changed configuration is refused as a whole: it has"
+                + " \(errors == 1 ? "an error" : "\(errors) errors")."
+                + " The agent goes on with the one it has."
+        case .drill(let report):
+            return "Drill \(report.drill): \(report.verdict.label). \(report.conclusion)"
+        }
+    }
+
+    private func how(_ failure: ResourceFailure.Kind) -> String {
+        switch failure {
+        case .failed: "failed"
+        case .timedOut: "did not end in its time and was killed"
+        case .unkillable: "was killed and does not end: it hangs in the kernel"
+        }
+    }
+
+    private func word(_ verdict: Verdict) -> String {
+        if verdict.failed { return "failed" }
+        return switch verdict.level {
+        case .ok: "normal"
+        case .unknown: "unknown"
+        case .warn: "past its warning limit"
+        case .critical: "past its critical limit"
+        }
+    }
+}

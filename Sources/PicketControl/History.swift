@@ -17,7 +17,7 @@ public struct HistoryEntry: Sendable {
     public var trace: Trace?
     public var group: String?
     /// What was measured, by the names of JSON's fields.
-    public var figures: [(name: String, value: Double)] = []
+    var figures: [(name: String, value: Double)] = []
 
     /// What the machine did.
     public init(_ trace: Trace, narrator: Narrator, milliseconds: Int64, simulated: Bool) {
@@ -40,19 +40,6 @@ public struct HistoryEntry: Sendable {
         self.text = narrator.sentence(notice)
         self.simulated = simulated || notice.isSimulated
         self.figures = notice.figures
-    }
-
-    /// What the shell has to say: a sensor's state, a reload, the cause of the last reset.
-    public init(
-        _ kind: String, _ severity: Trace.Kind.Severity, _ text: String, node: String,
-        milliseconds: Int64, simulated: Bool
-    ) {
-        self.milliseconds = milliseconds
-        self.node = node
-        self.severity = severity
-        self.kind = kind
-        self.text = text
-        self.simulated = simulated
     }
 
     /// All that stands under `kind`.

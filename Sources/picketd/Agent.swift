@@ -266,10 +266,7 @@ final class Agent {
             service.alive()
         }
         if fences.isBusy {
-            tell(
-                "power", .alarm,
-                "\(names.peer) may be left without power: its fence did not come to an end in time.",
-                simulated: false)
+            tell(.powerIsLeft)
         }
     }
 
@@ -395,15 +392,11 @@ final class Agent {
     }
 
     /// What the shell itself has to say, to log and history.
-    func tell(
-        _ kind: String, _ severity: Trace.Kind.Severity, _ text: String, simulated: Bool,
-        figures: [(name: String, value: Double)] = []
-    ) {
-        log(severity.level, text)
-        var entry = HistoryEntry(
-            kind, severity, text, node: names.node, milliseconds: storage.wallMilliseconds,
-            simulated: simulated || hardware.isSimulated)
-        entry.figures = figures
+    func tell(_ notice: Notice) {
+        let entry = HistoryEntry(
+            notice, narrator: narrator, milliseconds: storage.wallMilliseconds,
+            simulated: hardware.isSimulated)
+        log(entry.severity.level, entry.text)
         record(entry)
         changed = true
     }

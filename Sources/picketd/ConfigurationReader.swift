@@ -5,7 +5,6 @@ import PicketConfig
 import PicketControl
 import PicketCore
 import PicketLinux
-import PicketText
 import PicketWire
 
 final class ConfigurationReader: Part {
@@ -89,31 +88,19 @@ final class ConfigurationReader: Part {
     private func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) {
         let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
         guard unable.isEmpty else {
-            agent.tell(
-                "reload", .warning,
-                "The changed configuration is not taken up: \(Text.list(unable)) can change"
-                    + " only with a restart (\"picket pause\", then restart the agent).",
-                simulated: false)
-            return
+            return agent.tell(.reloadNeedsRestart(for: unable))
         }
         guard agent.takeUp(new) else {
-            agent.tell(
-                "reload", .warning, "The changed configuration is for another pair.",
-                simulated: false)
-            return
+            return agent.tell(.reloadOfAnotherPair)
         }
         agent.links.replace(keys, new)
         for warning in new.warnings { agent.log(.warning, warning.text) }
-        agent.tell("reload", .notice, "The changed configuration is taken up.", simulated: false)
+        agent.tell(.reloaded)
     }
 
     private func refuse(_ lines: [String], _ agent: Agent) {
         for line in lines { agent.log(.error, line) }
-        agent.tell(
-            "reload", .warning,
-            "The changed configuration is refused as a whole: it has"
-                + " \(lines.count == 1 ? "an error" : "\(lines.count) errors")."
-                + " The agent goes on with the one it has.", simulated: false)
+        agent.tell(.reloadRefused(errors: lines.count))
     }
 
     /// What is bound to sockets, threads and files from the start.

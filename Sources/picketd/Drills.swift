@@ -126,10 +126,7 @@ final class Drills: Part {
         _ = agent.storage.ask(.file(path: base + ".json", report.json))
         agent.storage.write(base + ".txt", report.text)
         agent.storage.write(underWay, nil)
-        agent.tell(
-            "drill", report.verdict == .failed ? .warning : .notice,
-            "Drill \(report.drill): \(report.verdict.label). \(report.conclusion)",
-            simulated: true)
+        agent.tell(.drill(report))
     }
 
     // MARK: The relay's drill

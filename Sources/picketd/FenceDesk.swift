@@ -66,16 +66,11 @@ final class FenceDesk: Part {
             agent.follow(.fence(id: id, outcome))
             return
         }
-        let peer = agent.names.peer
         switch outcome {
         case .restored:
-            agent.tell("power", .notice, "\(peer) has its power back.", simulated: false)
+            agent.tell(.powerIsBack)
             testSoon(agent)
-        case .notRestored:
-            agent.tell(
-                "power", .alarm,
-                "The power of \(peer) could not be switched on again; it is tried every 5 s.",
-                simulated: false)
+        case .notRestored: agent.tell(.powerIsNotBack)
         case .off, .voided, .failed: break
         }
     }

@@ -128,16 +128,7 @@ final class Groups: Part {
 
     private func note(_ failure: ResourceFailure, of group: GroupIndex, _ agent: Agent) {
         let resource = settings[group].resources[failure.resource].name
-        let how =
-            switch failure.kind {
-            case .failed: "failed"
-            case .timedOut: "did not end in its time and was killed"
-            case .unkillable: "was killed and does not end: it hangs in the kernel"
-            }
-        agent.tell(
-            "resource", failure.kind == .unkillable ? .alarm : .warning,
-            "\(agent.names.group(group)): \(failure.action.text) of \(resource) \(how).",
-            simulated: false)
+        agent.tell(.resource(group, resource: resource, failure.action, failure.kind))
     }
 
     // MARK: What is due

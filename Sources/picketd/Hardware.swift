@@ -11,7 +11,6 @@ import PicketCore
 import PicketHardware
 import PicketLinux
 import PicketRackClient
-import PicketText
 
 struct Hardware: Sendable {
     /// The rack's socket of this node.

@@ -5,7 +5,6 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketText
 
 /// What a level's worker tells the loop.
 struct RelayReport: Sendable {
@@ -96,26 +95,14 @@ final class RelayLevel: FenceLevel {
     /// What of a fence is the agent's own: from the sense line's edge to the proof.
     private func tellTiming(_ seen: Seen, _ agent: Agent) {
         let whole = agent.fences.provedAt - seen.sign
-        let own = whole - seen.inDriver
-        let text =
-            "The fence was proved \(Text.number(inMilliseconds(own))) ms after the sense line moved,"
-            + " and \(Text.number(inMilliseconds(seen.inDriver))) ms in the line's driver."
-        agent.tell(
-            "fence_timing", .info, text, simulated: false,
-            figures: [
-                ("own_ms", inMilliseconds(own)), ("driver_ms", inMilliseconds(seen.inDriver)),
-            ])
+        agent.tell(.fenceTimed(own: whole - seen.inDriver, inDriver: seen.inDriver))
     }
 
     /// Said once, until something else is the matter.
     private func note(_ trouble: String?, _ agent: Agent) {
         guard trouble != self.trouble else { return }
         self.trouble = trouble
-        if let trouble {
-            agent.tell("relay", .alarm, "No fence by relay: \(trouble).", simulated: false)
-        } else {
-            agent.tell("relay", .notice, "The relay's lines are open.", simulated: false)
-        }
+        agent.tell(trouble.map { .relayTrouble($0) } ?? .relayReady)
     }
 
     override func words(_ result: Message.RelayTest) -> String {

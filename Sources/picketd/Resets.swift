@@ -33,7 +33,7 @@ final class Resets: Part {
     func find(_ agent: Agent) {
         if case .told(let cause) = ground.reset {
             lastReset = cause
-            if isFirst, cause == "watchdog" { tell("was reset by its watchdog", agent) }
+            if isFirst, cause == "watchdog" { agent.tell(.resetByWatchdog) }
             return
         }
         if let known = try? DurableFile.line(kept) {
@@ -42,25 +42,19 @@ final class Resets: Part {
             let running = (try? DurableFile.line(mark)) ?? nil
             if agent.watchdogs.bootStatus & WatchdogDevice.reset != 0 {
                 lastReset = "watchdog"
-                tell("was reset by its watchdog", agent)
+                agent.tell(.resetByWatchdog)
             } else if running == Resets.plannedEnd {
                 lastReset = "operator"
-                tell("begins anew after a planned end", agent, .notice)
+                agent.tell(.plannedEnd)
             } else if let running, running != ground.boot {
                 lastReset = "power"
-                tell("lost its power or was reset, unannounced", agent)
+                agent.tell(.powerWasLost)
             }
             agent.storage.write(kept, (lastReset ?? "") + "\n")
         }
         if (try? DurableFile.line(mark)) != ground.boot {
             agent.storage.write(mark, ground.boot + "\n")
         }
-    }
-
-    private func tell(
-        _ what: String, _ agent: Agent, _ severity: Trace.Kind.Severity = .warning
-    ) {
-        agent.tell("reset", severity, "\(agent.names.node) \(what).", simulated: false)
     }
 
     override func observe(_ trace: Trace, _ agent: Agent) {
@@ -78,7 +72,7 @@ final class Resets: Part {
         guard lastReset == "power", isFirst, message.flags.contains(.fencedYou) else { return }
         lastReset = "fence"
         agent.storage.write(kept, "fence\n")
-        tell("was fenced: \(agent.names.peer) cut its power", agent)
+        agent.tell(.wasFenced)
     }
 
     /// The peer is told what ended its life before.

@@ -4,7 +4,6 @@
 import PicketConfig
 import PicketCore
 import PicketLinux
-import PicketText
 
 struct ResourceActions {
     private let settings: [GroupSettings]

@@ -6,7 +6,6 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketText
 
 struct SensorReading: Sendable {
     /// Index in the configuration's sensors.
@@ -112,75 +111,11 @@ final class Sensors: Part {
     /// A sensor's verdict has changed, or not.
     private func noticed(_ change: SensorChange?, _ index: Int, _ agent: Agent) {
         guard let change else { return }
-        let severity: Trace.Kind.Severity =
-            switch change.to.level {
-            case .ok: .notice
-            case .unknown, .warn: .warning
-            case .critical: .alarm
-            }
         agent.tell(
-            "sensor", severity,
-            "Sensor \(monitors[index].name) is \(Sensors.word(change.to)): "
-                + Sensors.describe(change.reading) + (change.simulated ? " (drill)." : "."),
-            simulated: change.simulated)
+            .sensor(
+                name: monitors[index].name, change.to,
+                reading: change.reading.words(SystemError.text), simulated: change.simulated))
         agent.drills.observe(sensor: index, Sensors.state(of: monitors[index]), agent)
-    }
-
-    // MARK: In words
-
-    private static func word(_ verdict: Verdict) -> String {
-        if verdict.failed { return "failed" }
-        return switch verdict.level {
-        case .ok: "normal"
-        case .unknown: "unknown"
-        case .warn: "past its warning limit"
-        case .critical: "past its critical limit"
-        }
-    }
-
-    static func describe(_ reading: Reading) -> String {
-        switch reading {
-        case .value(let quantity): describe(quantity)
-        case .stale(let last):
-            last.map { "nothing new since \(describe($0))" } ?? "nothing was ever read"
-        case .failed(let fault): describe(fault)
-        }
-    }
-
-    private static func describe(_ quantity: Quantity) -> String {
-        Text.number(quantity.value) + quantity.unit.symbol
-    }
-
-    static func describe(_ fault: SensorFault) -> String {
-        switch fault {
-        case .unreadable(let error): "\(error.register): \(describe(error.problem))"
-        case .stuck: "the same value for too long"
-        case .implausible(let quantity): "\(describe(quantity)) is not plausible"
-        case .tooFast(let quantity): "a jump to \(describe(quantity)) is not plausible"
-        case .injected: "a drill's failure"
-        }
-    }
-
-    private static func describe(_ problem: SensorError.Problem) -> String {
-        switch problem {
-        case .bus(let error): describe(error)
-        case .overflow: "overflow"
-        case .notReady: "the conversion did not end in time"
-        case .wrongDevice: "another device answers at this address"
-        case .checksum: "the answer does not match its checksum"
-        case .shortAnswer: "the answer is too short"
-        }
-    }
-
-    private static func describe(_ error: BusError) -> String {
-        switch error {
-        case .nak: "no acknowledgement: the device is absent, without power or busy"
-        case .timeout: "the bus hangs"
-        case .arbitrationLost: "arbitration lost"
-        case .claimed: "a driver of the kernel has this address, and shows nothing in hwmon"
-        case .vanished: "the bus is gone"
-        case .other(let errno): SystemError.text(of: errno)
-        }
     }
 
     // MARK: For the status
@@ -200,7 +135,7 @@ final class Sensors: Part {
             case .stale(let last):
                 report.value = last?.value
                 report.unit = last?.unit.symbol ?? ""
-            case .failed(let fault): report.fault = Sensors.describe(fault)
+            case .failed(let fault): report.fault = fault.words(SystemError.text)
             }
             if report.unit.isEmpty { report.unit = units[index] }
             reports.append(report)

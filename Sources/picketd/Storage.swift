@@ -80,10 +80,7 @@ final class Storage: Part {
     func note(_ note: RunNote, _ agent: Agent) {
         noted = note
         do throws(SystemError) { try noteFile.store(note) } catch {
-            agent.tell(
-                "note", .alarm,
-                "What runs here cannot be noted (\(error.description)): an agent that is restarted"
-                    + " will not know it.", simulated: false)
+            agent.tell(.runNotNoted(reason: error.description))
         }
     }
 

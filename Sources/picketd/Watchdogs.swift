@@ -6,7 +6,6 @@ import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
-import PicketText
 
 final class Watchdogs: Part {
     private let settings: WatchdogSettings?
@@ -65,7 +64,7 @@ final class Watchdogs: Part {
             } catch { fault = error.description }
         }
         if let fault, report.fault != fault {
-            agent.tell("watchdog", .alarm, "No watchdog: \(fault).", simulated: false)
+            agent.tell(.noWatchdog(fault))
         }
         note(fault, agent)
     }
@@ -99,9 +98,7 @@ final class Watchdogs: Part {
                 try device.feed()
             } catch {
                 if report.fault == nil {
-                    agent.tell(
-                        "watchdog", .alarm, "The watchdog does not take its feeding.",
-                        simulated: false)
+                    agent.tell(.watchdogUnfed)
                 }
                 report.fault = "does not take its feeding"
                 if error == .absent {

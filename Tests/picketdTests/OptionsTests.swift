@@ -1,5 +1,3 @@
-import Foundation
-import PicketControl
 import PicketCore
 import PicketLinux
 import Testing
@@ -28,20 +26,6 @@ struct OptionsTests {
             return
         }
         #expect(reason.contains(arguments[0]))
-    }
-}
-
-struct HistoryKindTests {
-    /// What a scenario may wait for is checked against this list.
-    @Test func `the kinds of what the agent tells are all listed`() throws {
-        let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../Sources/picketd").standardized
-        var told: Set<String> = []
-        for file in try FileManager.default.contentsOfDirectory(atPath: sources.path) {
-            let text = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8)
-            for match in text.matches(of: /tell\(\s*"([a-z_]+)"/) { told.insert(String(match.1)) }
-        }
-        #expect(told.sorted() == Notice.Kind.allCases.map { $0.label })
     }
 }
 

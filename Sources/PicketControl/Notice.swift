@@ -134,7 +134,7 @@ extension Narrator {
             return "What runs here cannot be noted (\(reason)): an agent that is restarted will"
                 + " not know it."
         case .sensor(let name, let verdict, let reading, let simulated):
-            return "Sensor \(name) is \(word(verdict)): \(reading)"
+            return "Sensor \(name) is \(verdict.words): \(reading)"
                 + (simulated ? " (drill)." : ".")
         case .reloadNeedsRestart(let settings):
             return "The changed configuration is not taken up: \(Text.list(settings)) can change"
@@ -155,16 +155,6 @@ extension Narrator {
         case .failed: "failed"
         case .timedOut: "did not end in its time and was killed"
         case .unkillable: "was killed and does not end: it hangs in the kernel"
-        }
-    }
-
-    private func word(_ verdict: Verdict) -> String {
-        if verdict.failed { return "failed" }
-        return switch verdict.level {
-        case .ok: "normal"
-        case .unknown: "unknown"
-        case .warn: "past its warning limit"
-        case .critical: "past its critical limit"
         }
     }
 }

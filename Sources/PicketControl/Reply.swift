@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketHardware
 import PicketText
 
 /// What the agent answers: lines of JSON, each an object with a `type`.
@@ -134,6 +135,15 @@ extension StatusReport {
         json.field("drill_request", drill)
         json.field("health", Int(status.health.score))
         json.field("health_simulated", status.health.simulated)
+        json.array("health_reasons") { json in
+            for reason in healthReasons {
+                json.object { json in
+                    json.field("text", reason.words(names))
+                    // Nothing: it makes the node unfit, whatever else is well.
+                    json.field("takes", reason.penalty)
+                }
+            }
+        }
         json.field("configuration_agrees", status.configurationAgrees)
         json.field("receipt", status.receipt.map { $0.label })
         json.object("watchdog") { json in

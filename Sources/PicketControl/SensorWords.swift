@@ -15,6 +15,19 @@ extension Reading {
     }
 }
 
+extension Verdict {
+    /// After "is", or after "has" where it failed.
+    var words: String {
+        if failed { return "failed" }
+        return switch level {
+        case .ok: "normal"
+        case .unknown: "unknown"
+        case .warn: "past its warning limit"
+        case .critical: "past its critical limit"
+        }
+    }
+}
+
 extension SensorFault {
     /// - Parameter system: The system's text of an errno.
     public func words(_ system: (Int32) -> String) -> String {

@@ -1,4 +1,5 @@
 public import PicketCore
+public import PicketHardware
 
 /// Everything that the agent says of itself and its pair when it is asked for its status.
 ///
@@ -15,6 +16,8 @@ public final class StatusReport {
     public var sensors: [SensorReport]
     /// In configuration order, one for each link.
     public var links: [LinkReport]
+    /// Why health is not the best, the worst first.
+    public var healthReasons: [HealthReason] = []
     public var key = KeyReport()
     public var watchdog: WatchdogReport
     public var process: ProcessReport

@@ -69,6 +69,10 @@ struct StatusModel: Decodable {
         var blocked: Bool
         var silenceMs: Double?
     }
+    struct HealthReason: Decodable {
+        var text: String
+        var takes: Int?
+    }
     struct Key: Decodable {
         var inUse: String?
         var configured: Int
@@ -99,6 +103,8 @@ struct StatusModel: Decodable {
     var drillRequest: String?
     var health: Int
     var healthSimulated: Bool
+    /// An older agent does not tell.
+    var healthReasons: [HealthReason]?
     var configurationAgrees: Bool
     var receipt: String?
     var watchdog: Watchdog

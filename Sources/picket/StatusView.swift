@@ -124,7 +124,21 @@ struct StatusView {
         if let roundTrip = status.roundTripMs { contact += ", round trip \(span(roundTrip))" }
         table.row(["contact", contact])
         table.row(["fence", fence()])
-        return table.lines()
+        return table.lines() + health()
+    }
+
+    /// Why this node's health is not 100.
+    private func health() -> [String] {
+        guard status.health < 100, let reasons = status.healthReasons else { return [] }
+        var clauses = reasons.map { reason in
+            reason.text + (reason.takes.map { " (\($0) less)" } ?? " (unfit)")
+        }
+        // What was, still counts: health rises only when all has been well for a while.
+        let due =
+            reasons.contains { $0.takes == nil }
+            ? 0 : 100 - reasons.reduce(0) { $0 + ($1.takes ?? 0) }
+        if status.health < due { clauses.append("it rises after 10 s without trouble") }
+        return ["  health \(status.health): \(clauses.joined(separator: "; "))"]
     }
 
     private func watchdog(_ watchdog: StatusModel.Watchdog) -> String {

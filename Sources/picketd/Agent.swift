@@ -419,6 +419,7 @@ final class Agent {
             session: session, uptime: now - startedAt)
         report.sensors = sensors.reports(simulated: hardware.isSimulated, at: now)
         report.links = links.reports(status.linksUp, at: now)
+        report.healthReasons = health.reasons
         report.key = links.keyReport
         report.watchdog = watchdogs.report
         report.watchdog.lastReset = resets.lastReset

@@ -27,6 +27,26 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a status says what takes from a node's health`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            // The drill lasts for as long as its caller is there.
+            let caller = try Program.connect(to: pair.socket("west"))
+            defer { close(caller) }
+            let request = Array("drill sensor inlet value 65C for 30s\n".utf8)
+            _ = unsafe Foundation.send(caller, request, request.count, Int32(MSG_NOSIGNAL))
+            func isSaid() throws -> Bool {
+                let status = try Program.run(
+                    "picket", ["status", "--socket", pair.socket("west")])
+                return status.output.contains {
+                    $0.contains("sensor inlet is past its warning limit (20 less)")
+                }
+            }
+            let deadline = Date() + 10
+            while try !isSaid(), Date() < deadline { Thread.sleep(forTimeInterval: 0.1) }
+            #expect(try isSaid())
+        }
+
         @Test func `what destroys wants the node's name, and does nothing without it`() throws {
             let pair = try LivePair()
             defer { pair.end() }

@@ -1,6 +1,7 @@
 import Foundation
 import PicketControl
 import PicketCore
+import PicketHardware
 import Testing
 
 struct JSONWriterTests {
@@ -53,6 +54,24 @@ struct ReplyTests {
         #expect((status["counters"] as? [String: Any])?["turns"] as? Int == 12)
         #expect(status["age_ms"] as? Double == 40)
         #expect((status["key"] as? [String: Any])?["in_use"] is NSNull)
+    }
+
+    @Test func `a status says why health is not the best`() throws {
+        let bytes = Reply.status(
+            report { report in
+                report.healthReasons = [
+                    .sensor(0, Verdict(.critical), simulated: false),
+                    .sensor(1, Verdict(.warn, failed: true), simulated: false),
+                    .linksDown(1), .linksDown(2), .stateNotWritten,
+                ]
+            })
+        let reasons = try decode(bytes)["health_reasons"] as? [[String: Any]]
+        #expect(
+            reasons?.map { $0["text"] as? String } == [
+                "sensor inlet is past its critical limit", "sensor rail5v has failed",
+                "a link is down", "2 links are down", "the state cannot be written to disk",
+            ])
+        #expect(reasons?.map { $0["takes"] as? Int } == [nil, 5, 5, 10, 20])
     }
 
     @Test(arguments: Refusal.allCases)

@@ -21,7 +21,11 @@ public struct HistoryFile: Sendable {
             try append(line)
             return
         }
-        try file.writeAll(line, named: path)
+        do throws(SystemError) { try file.writeAll(line, named: path) } catch {
+            // A full disk took a piece of the line, to which the next line would be joined.
+            _ = ftruncate(file.raw, status.st_size)
+            throw error
+        }
     }
 
     /// The newest `count` lines, oldest first, each with its line feed.

@@ -216,6 +216,23 @@ struct KeyFileTests {
 }
 
 struct HistoryFileTests {
+    @Test(.enabled(if: geteuid() == 0, "only root may mount a small disk"))
+    func `a line that a full disk cut short does not spoil the next one`() throws {
+        let scratch = Scratch()
+        let disk = scratch.file("disk")
+        try #require(unsafe mkdir(disk, 0o755) == 0)
+        try #require(unsafe picket_mount_small(disk, "size=8k") == 0)
+        defer { _ = unsafe picket_unmount(disk) }
+        let file = HistoryFile(path: disk + "/history")
+        let line = [UInt8](repeating: 0x61, count: 2999) + [10]
+        try file.append(line)
+        try file.append(line)
+        #expect(throws: SystemError.self) { try file.append(line) }
+        let short = Array("b\n".utf8)
+        try file.append(short)
+        #expect(file.tail(10) == [line, line, short])
+    }
+
     @Test func `it turns over at its limit, and the tail reaches into the old file`() throws {
         let scratch = Scratch()
         let file = HistoryFile(path: scratch.file("history"), limit: 100)

@@ -99,6 +99,8 @@ var targets: [Target] = [
         linkerSettings: agentLinker + [.linkedLibrary("m")]),
 ]
 
+// What no board runs: the command line with its rack and lab, the proof, and all tests. They use
+// Foundation and ArgumentParser, which Embedded Swift does not have.
 if !embedded {
     let argumentParser: Target.Dependency = .product(
         name: "ArgumentParser", package: "swift-argument-parser")
@@ -177,6 +179,7 @@ if !embedded {
     ]
 }
 
+// Only here, because picket-fuzz cannot be linked without libFuzzer's library.
 if let fuzzer {
     targets += [
         .target(name: "CFuzz", path: "Fuzz/CFuzz"),

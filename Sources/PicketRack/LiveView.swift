@@ -1,7 +1,7 @@
 /// The rack on a terminal: both nodes, their wires, what happens, and a key for each fault.
 ///
-/// It draws what the rack itself sees; what an agent says of itself stands beside it under
-/// "agent". Everything that a key does is an `Action`, as in a scenario.
+/// It draws what the rack itself sees. What an agent says of itself stands under "agent". Every key
+/// does an `Action`, as a scenario does.
 import CPicket
 import PicketConfig
 import PicketControl
@@ -17,9 +17,10 @@ package final class LiveView {
     private var events: [RackEvent] = []
     private var undo: Set<String> = []
     private var summary: String?
-    private let colour = Timeline.wantsColour
+    private let output: Output
 
-    package init(rack: Rack, player: ScenarioPlayer?) {
+    package init(rack: Rack, player: ScenarioPlayer?, to output: Output) {
+        self.output = output
         self.rack = rack
         self.player = player
         rack.listen { [unowned self] event in
@@ -35,11 +36,11 @@ package final class LiveView {
     package func run() -> Int32 {
         guard picket_terminal_raw() == 0 else { return 2 }
         // Alternate screen, no cursor.
-        Timeline.write(Array("\u{1B}[?1049h\u{1B}[?25l".utf8))
+        output.write(Array("\u{1B}[?1049h\u{1B}[?25l".utf8))
         defer {
-            Timeline.write(Array("\u{1B}[?25h\u{1B}[?1049l".utf8))
+            output.write(Array("\u{1B}[?25h\u{1B}[?1049l".utf8))
             picket_terminal_restore()
-            if let summary { Timeline.write(Array((summary + "\n").utf8)) }
+            if let summary { output.write(Array((summary + "\n").utf8)) }
         }
         rack.loop.watch(0) { [unowned self] in readKeys() }
         rack.loop.every(.milliseconds(100)) { [unowned self] in draw() }
@@ -63,7 +64,7 @@ package final class LiveView {
     private struct Key {
         var key: Character
         var help: String
-        /// Names the fault; a second press takes it back by `release`.
+        /// The phrases that cause the fault. A second press takes it back by `release`.
         var press: (String) -> [String]
         var release: ((String) -> [String])?
     }
@@ -218,9 +219,10 @@ package final class LiveView {
         lines.append(Line(" Tab: \(mine) selected   ?: keys   q: quit", "7"))
         var text = "\u{1B}[H"
         for (index, line) in lines.prefix(Int(rows)).enumerated() {
-            text += line.text(width, colour) + "\u{1B}[K" + (index < Int(rows) - 1 ? "\r\n" : "")
+            text +=
+                line.text(width, output.colour) + "\u{1B}[K" + (index < Int(rows) - 1 ? "\r\n" : "")
         }
-        Timeline.write(Array(text.utf8))
+        output.write(Array(text.utf8))
     }
 
     /// Pieces of text, each with its colour.

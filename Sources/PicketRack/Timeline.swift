@@ -1,27 +1,36 @@
 /// Prints what happens, one line for each event: when, who says so, what.
 ///
-/// What an agent says is read from its history a moment later, so lines wait 80 ms to be put into
-/// the order of their times.
-import CPicket
+/// What an agent says is read from its history a moment later. So each line waits 80 ms, and the lines
+/// are put into the order of their times.
 import PicketConfig
 import PicketControl
 import PicketCore
 import PicketText
 
+/// Where a rack is shown.
+package struct Output {
+    var colour: Bool
+    var write: ([UInt8]) -> Void
+
+    package init(colour: Bool, write: @escaping ([UInt8]) -> Void) {
+        self.colour = colour
+        self.write = write
+    }
+}
+
 package final class Timeline {
     private let began: Instant
+    private let output: Output
     private let json: Bool
-    private let colour: Bool
     private let verbose: Bool
     private let width: Int
     private var waiting: [RackEvent] = []
 
-    /// Colour only on a terminal, and not against NO_COLOR (no-color.org).
-    package init(rack: Rack, json: Bool, verbose: Bool) {
+    package init(rack: Rack, to output: Output, json: Bool = false, verbose: Bool = false) {
         began = rack.began
         self.json = json
         self.verbose = verbose
-        colour = Timeline.wantsColour
+        self.output = output
         width = max(rack.plan.names.low.count, rack.plan.names.high.count)
         rack.listen { event in
             let place = self.waiting.lastIndex { $0.at <= event.at }.map { $0 + 1 } ?? 0
@@ -42,16 +51,11 @@ package final class Timeline {
         }
     }
 
-    static var wantsColour: Bool {
-        guard isatty(1) == 1 else { return false }
-        return unsafe getenv("NO_COLOR").map { unsafe $0.pointee == 0 } ?? true
-    }
-
     private func tell(_ event: RackEvent) {
         if json {
-            Timeline.write(line(of: event))
+            output.write(line(of: event))
         } else if verbose || event.severity != .quiet {
-            Timeline.write(Array((text(of: event) + "\n").utf8))
+            output.write(Array((text(of: event) + "\n").utf8))
         }
     }
 
@@ -75,7 +79,9 @@ package final class Timeline {
         let line =
             "\(Text.offset(event.at - began))  "
             + node.padding(to: width) + "  " + who.padding(to: 8) + "  " + event.text
-        guard colour, let code = Timeline.code(event.severity, event.source) else { return line }
+        guard output.colour, let code = Timeline.code(event.severity, event.source) else {
+            return line
+        }
         return "\u{1B}[\(code)m\(line)\u{1B}[0m"
     }
 
@@ -86,17 +92,6 @@ package final class Timeline {
         case .good: source == .scenario ? "1;36" : "32"
         case .quiet: "2"
         case .normal: nil
-        }
-    }
-
-    package static func write(_ bytes: [UInt8]) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes {
-                unsafe CPicket.write(1, $0.baseAddress, $0.count)
-            }
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
         }
     }
 }

@@ -6,16 +6,11 @@ import Testing
 /// The rack's judgement of who was active when.
 struct EvidenceTests {
     private func record(
-        _ milliseconds: Int64, _ node: String, _ process: Int32, _ kind: Character = "a",
-        term: UInt64 = 1
+        _ milliseconds: Int64, _ node: String, _ process: Int, _ kind: String = "a",
+        term: Int = 1
     ) throws -> Record {
-        func padded(_ text: String, _ width: Int) -> String {
-            text + String(repeating: " ", count: width - text.count)
-        }
-        let line =
-            "\(padded("\(milliseconds * 1_000_000)", 20)) \(padded(node, 32)) \(padded("g", 32)) "
-            + "\(padded("\(term)", 20)) \(padded("\(process)", 10))   \(kind)     \n"
-        let bytes = Array(line.utf8)
+        let bytes = Example.record(
+            Instant(nanoseconds: milliseconds * 1_000_000), node, "g", process, kind, term: term)
         #expect(bytes.count == Record.size)
         return try #require(Record(bytes[...]))
     }

@@ -115,12 +115,7 @@ struct WorkloadLogTests {
         defer { try? FileManager.default.removeItem(atPath: path) }
         let log = try #require(WorkloadLog(path: path))
         let file = try #require(FileHandle(forWritingAtPath: path))
-        func padded(_ text: String, _ width: Int) -> String {
-            text + String(repeating: " ", count: width - text.count)
-        }
-        let record = Array(
-            "\(padded("7", 20)) \(padded("east", 32)) \(padded("g", 32)) \(padded("1", 20)) \(padded("9", 10))   a     \n"
-                .utf8)
+        let record = Example.record(Instant(nanoseconds: 7), "east", "g", 9)
         try file.write(contentsOf: Data(record + record.prefix(50)))
         #expect(log.newRecords().map(\.process) == [9])
         #expect(log.newRecords().isEmpty && log.damaged == 0)

@@ -17,7 +17,7 @@ final class FakeRack {
             atPath: directory, withIntermediateDirectories: true)
         nodes = FakeNodes(patience: patience)
         rack = try Rack(plan: try Example.plan(), of: nodes, directory: directory)
-        rack.listen { [unowned self] in events.append($0) }
+        rack.listen { [weak self] in self?.events.append($0) }
     }
 
     deinit { rack.remove(keepDirectory: false) }
@@ -30,14 +30,8 @@ final class FakeRack {
 
     /// A record of the group's process on a node.
     func record(_ node: String, _ process: Int, _ kind: String = "a", term: Int = 1) throws {
-        func padded(_ text: String, _ width: Int) -> String {
-            text + String(repeating: " ", count: width - text.count)
-        }
-        let line =
-            padded("\(rack.loop.now.nanoseconds)", 20) + " " + padded(node, 32) + " "
-            + padded("gateway", 32) + " " + padded("\(term)", 20) + " " + padded("\(process)", 10)
-            + "   \(kind)     \n"
-        rack.take(try #require(Record(Array(line.utf8)[...])))
+        let bytes = Example.record(rack.loop.now, node, "gateway", process, kind, term: term)
+        rack.take(try #require(Record(bytes[...])))
     }
 
     func status(_ id: NodeID, phase: String, contact: String = "established", gap: String? = nil) {

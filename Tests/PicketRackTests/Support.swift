@@ -48,6 +48,16 @@ enum Example {
             Array(text.utf8), file: "scenario.yaml", name: "tested", plan: try plan())
     }
 
+    /// A record as a group's process writes it.
+    static func record(
+        _ at: Instant, _ node: String, _ group: String, _ process: Int, _ kind: String = "a",
+        term: Int = 1
+    ) -> [UInt8] {
+        let fields = [("\(at.nanoseconds)", 20), (node, 32), (group, 32), ("\(term)", 20)]
+        let line = fields.reduce("") { $0 + $1.0.padding(to: $1.1) + " " }
+        return Array((line + "\(process)".padding(to: 10) + "   \(kind)     \n").utf8)
+    }
+
     /// What is told of the mistakes in a file; empty if there are none.
     static func mistakes(_ body: () throws(ConfigurationErrors) -> Void) -> String {
         do throws(ConfigurationErrors) { try body() } catch { return error.text }

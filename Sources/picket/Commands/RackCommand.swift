@@ -161,15 +161,17 @@ struct RackRun {
             _ = RealTime.raisePriority(to: 20)
         }
         adoptOrphans(in: rack.loop)
+        let output = Output(colour: Terminal.hasColour, write: Terminal.write)
         let interrupted = Interrupt(loop: rack.loop)
         let player = scenario.map {
             ScenarioPlayer($0, on: rack, repetitions: command.repetitions)
         }
         guard isLive else {
-            let timeline = Timeline(rack: rack, json: command.json, verbose: command.verbose)
+            let timeline = Timeline(
+                rack: rack, to: output, json: command.json, verbose: command.verbose)
             return play(player, timeline, interrupted)
         }
-        let view = LiveView(rack: rack, player: player)
+        let view = LiveView(rack: rack, player: player, to: output)
         return view.run()
     }
 
@@ -189,7 +191,7 @@ struct RackRun {
         timeline.finish()
         if interrupted.seen { return 130 }
         let summary = player.judge()
-        Timeline.write(command.json ? summary.json : Array((summary.text + "\n").utf8))
+        Terminal.write(command.json ? summary.json : Array((summary.text + "\n").utf8))
         return summary.passed ? 0 : 1
     }
 

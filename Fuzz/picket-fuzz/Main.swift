@@ -1,5 +1,5 @@
-/// Fuzzing with libFuzzer: whatever bytes come, no reader traps, hangs or eats the memory, and what
-/// was read once is written and read again as the same.
+/// Fuzzing with libFuzzer. Whatever bytes come, no reader traps, hangs or eats the memory. A value that
+/// was read is written, and read again as the same value.
 ///
 ///     make fuzz SECONDS=60               every target, each so long
 ///     picket-fuzz TARGET [libFuzzer's options and corpora]

@@ -95,7 +95,7 @@ func fuzzNote(_ bytes: [UInt8]) -> Int32 {
     return 0
 }
 
-/// What rack and scenario files are read for.
+/// The pair for which rack and scenario files are read.
 private let pair = """
     node: east
     pair:

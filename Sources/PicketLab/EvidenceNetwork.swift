@@ -1,9 +1,9 @@
-/// Evidence from virtual machines: the records of the groups' own processes, as datagrams on a network
-/// that no scenario disturbs.
+/// Evidence from virtual machines: the records of the groups' own processes. They come as datagrams on
+/// a network that no scenario disturbs.
 ///
-/// All virtual machines send to one socket, so records arrive in the order in which they were sent:
-/// what one process did after another had ended can never look as if both ran at once. The records
-/// are dated by the rack, because a virtual machine's clock is its own.
+/// All virtual machines send to one socket, so records arrive in the order in which they were sent.
+/// If one process begins after another has ended, it can never look as if both ran at once. The rack
+/// dates the records, because a virtual machine's clock is its own.
 import CPicket
 import PicketCore
 import PicketRack

@@ -7,7 +7,7 @@ package struct LabKit {
     let directory: String
     /// `kvm` or `tcg`.
     let acceleration: String
-    /// How much longer than on the process rack a scenario may take.
+    /// How many times as long as on a rack of processes a scenario may take.
     let patience: Int
 
     /// Debian with systemd and the installed package, in place of an initramfs with the programs.

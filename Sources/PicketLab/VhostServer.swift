@@ -1,4 +1,5 @@
-/// Serves a device to a virtual machine by the vhost-user protocol (QEMU docs/interop/vhost-user.rst).
+/// Serves a device to a virtual machine by the vhost-user protocol (QEMU's
+/// docs/interop/vhost-user.rst).
 ///
 /// The device lives in this process. So a relay exists outside of the virtual machine that drives it,
 /// and survives its death. A request is answered only when its consequences are done: the other's
@@ -18,7 +19,7 @@ protocol VirtualDevice: AnyObject {
     var configuration: [UInt8] { get }
     /// The server serves it from now on.
     func attach(to server: any RequestAnswerer)
-    /// The driver queued something.
+    /// The driver has queued a request.
     func handle(_ request: QueueRequest, queue: Int)
     /// All that was queued together has been handled.
     func handledAll(queue: Int)
@@ -86,7 +87,8 @@ final class VhostServer: RequestAnswerer {
         loop.watch(connection) { [unowned self] in receive() }
     }
 
-    /// Also for a virtual machine whose plug was just pulled: nothing that it asked for happens any more.
+    /// Also for a virtual machine whose plug was just pulled. Nothing that it asked for happens any
+    /// more.
     func disconnect() {
         guard connection >= 0 else { return }
         for index in queues.indices { stop(index) }

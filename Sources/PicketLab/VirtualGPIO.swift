@@ -36,8 +36,8 @@ final class VirtualGPIO: VirtualDevice {
     }
 
     private(set) var lines: [Line]
-    /// The level of a line that the guest drives, or has driven, has changed. Whatever this does is
-    /// done before the guest's request is answered.
+    /// Called when the level changes of a line that the guest drives or has driven. The guest's request
+    /// is answered after it returns.
     var changed: (_ line: String, _ level: Bool) -> Void = { _, _ in }
     private unowned var server: (any RequestAnswerer)!
     /// Drivers waiting for an edge, by line.
@@ -84,7 +84,7 @@ final class VirtualGPIO: VirtualDevice {
         alter(index) { $0.stuck = level }
     }
 
-    /// The world's level of a wire.
+    /// The rack gives a wire this level.
     func drive(_ name: String, _ level: Bool) {
         guard let index = lines.firstIndex(where: { $0.name == name }) else { return }
         let before = lines[index].level

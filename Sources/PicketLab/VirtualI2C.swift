@@ -1,8 +1,8 @@
 /// An I2C adapter (Virtual I/O Device 1.2, §5.17) in front of one of the rack's buses.
 ///
-/// A transfer is several requests, all but the last marked; the messages of one transfer are
-/// answered together. A message's status is 0, or the errno by which a real controller's driver
-/// would tell what went wrong (Documentation/i2c/fault-codes.rst): the lab's driver passes it on.
+/// A transfer is several requests. All but the last are marked, and all are answered together. The
+/// status of a message is 0, or the errno by which a real controller's driver would tell what went
+/// wrong (Documentation/i2c/fault-codes.rst). The lab's driver passes it on.
 import CPicket
 import PicketCore
 import PicketRack

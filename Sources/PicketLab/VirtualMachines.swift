@@ -1,5 +1,5 @@
-/// Nodes that are virtual machines. Their links are Ethernet cables between network cards: what passes,
-/// and is disturbed, are frames.
+/// Nodes that are virtual machines. Their links are Ethernet cables between network cards. So frames
+/// pass over them, and frames are disturbed.
 import CPicket
 package import PicketConfig
 import PicketCore

@@ -1,8 +1,8 @@
 /// A split virtqueue, from the device's side (Virtual I/O Device 1.2, §2.7), with indirect
 /// descriptors and event indices, which QEMU negotiates unasked.
 ///
-/// Everything in the rings and buffers is the guest's word: an address outside its memory, or a chain
-/// without end, stops the queue and not the rack.
+/// Nothing in the rings and buffers is trusted, because the guest writes it. An address outside its
+/// memory, or a chain without end, stops the queue and not the rack.
 import CPicket
 
 struct VirtualQueue {
@@ -31,7 +31,7 @@ struct VirtualQueue {
         if unsafe picket_load16(ring + 2) == next {
             guard eventIndex, let mine = unsafe memory.place(user: used, count: 4 + 8 * size + 2)
             else { return nil }
-            // Ask to be told of the next one, then look again: it may have come in between.
+            // Ask to be told of the next one, and look again, because it may have come in between.
             unsafe picket_store16(mine + 4 + 8 * size, next)
             picket_fence()
             if unsafe picket_load16(ring + 2) == next { return nil }
@@ -99,7 +99,7 @@ struct VirtualQueue {
     }
 }
 
-/// What a driver asked for, and where its answer goes.
+/// A driver's request, and the place of its answer.
 struct QueueRequest {
     let head: UInt16
     let memory: GuestMemory

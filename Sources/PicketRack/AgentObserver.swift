@@ -1,4 +1,4 @@
-/// What an agent says of itself: its statuses and its history, however they come.
+/// Keeps what an agent says of itself, its statuses and its history, however they come.
 import Foundation
 import PicketControl
 import PicketCore
@@ -87,7 +87,8 @@ package final class AgentObserver {
                 cause: entry["cause"] as? String))
     }
 
-    /// The rack's time of what the agent dates by its own wall clock; now, if the two do not fit.
+    /// The rack's time of an entry that the agent dates by its own wall clock. It is now, if the two
+    /// do not fit.
     private func moment(_ time: String?) -> Instant {
         let now = rack.loop.now
         guard let time, let date = dates.date(from: time) else { return now }

@@ -1,8 +1,7 @@
 /// The rack's one loop: descriptors and timers, in one thread, with no runtime beneath it.
 ///
-/// The rack stands in for hardware, so what it does between a request and its answer is what the
-/// agents measure: a turn allocates little and forwards a datagram within a fraction of a
-/// millisecond.
+/// The rack stands in for hardware, so the agents measure the time between a request and its answer.
+/// Therefore a turn allocates little, and forwards a datagram within a fraction of a millisecond.
 import CPicket
 package import PicketCore
 
@@ -50,7 +49,7 @@ package final class EventLoop {
     package func at(_ instant: Instant, _ body: @escaping () -> Void) -> TimerID {
         lastTimer += 1
         let timer = Timer(at: instant, id: lastTimer, body: body)
-        // Sorted, the soonest last; of equals the one asked for first goes first.
+        // The list is sorted, the soonest last. Of equals, the one that was asked for first goes first.
         let place = timers.firstIndex { $0.at <= instant } ?? timers.count
         timers.insert(timer, at: place)
         return lastTimer
@@ -75,8 +74,8 @@ package final class EventLoop {
     }
 
     private func turn() {
-        // What came before a late timer is taken first: a rack that stood still must not find that
-        // its nodes did.
+        // Whatever came before a late timer is taken first: otherwise a rack that stood still would
+        // find that its nodes did.
         if let timer = timers.last, now - timer.at > .milliseconds(5) { serve(within: 0) }
         while let timer = timers.last, timer.at <= now, !stopped {
             timers.removeLast()

@@ -1,5 +1,5 @@
-/// Who was active when, from the records that the groups' own processes write: see
-/// picket-workload. Nothing here comes from an agent.
+/// Which node was active when, by the records that the groups' own processes write (picket-workload).
+/// Nothing here comes from an agent.
 import CPicket
 import Foundation
 package import PicketCore
@@ -16,7 +16,7 @@ package struct Record: Equatable {
 
     static let size = 128
 
-    /// `nil` for what is no whole record.
+    /// `nil` if the bytes are no whole record.
     package init?(_ bytes: ArraySlice<UInt8>) {
         guard bytes.count == Record.size, bytes.last == UInt8(ascii: "\n") else { return nil }
         let words = bytes.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: true)
@@ -33,8 +33,8 @@ package struct Record: Equatable {
     }
 }
 
-/// One process's activity. It counts as active all the time between its first and its last
-/// record, for a process that was paused in between may write at any moment.
+/// The activity of one process. It counts as active all the time between its first and its last
+/// record, because a process that was paused in between may write at any moment.
 struct Activity: Equatable {
     var node: String
     var group: String
@@ -56,7 +56,7 @@ struct Evidence {
     enum Finding: Equatable {
         case began(Activity)
         case ended(Activity)
-        /// Two nodes are active at once; told once for each activity.
+        /// Two nodes are active at once. It is told once for each activity.
         case dual(Activity, with: String)
     }
     private var toldDual: Set<Int32> = []
@@ -98,7 +98,7 @@ struct Evidence {
         }
     }
 
-    /// The node on which the group runs now, if on one: its newest record is younger than
+    /// The node on which the group runs now, if there is one. Its newest record is younger than
     /// `freshness`.
     func active(_ group: String, at now: Instant, freshness: Duration = .milliseconds(150))
         -> String?
@@ -140,7 +140,7 @@ final class WorkloadLog {
     private let descriptor: Int32
     private var rest: [UInt8] = []
     private var consumed: Int64 = 0
-    /// Records that are none: evidence that proves nothing.
+    /// Places that hold no record. Evidence with such a place proves nothing.
     private(set) var damaged = 0
     private var buffer = [UInt8](repeating: 0, count: 64 * 1024)
 

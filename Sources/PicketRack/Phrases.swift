@@ -1,5 +1,5 @@
-/// The words of scenarios: what is done to a rack, and what is waited for, as short English
-/// phrases. The live view's keys do the same by the same actions.
+/// The words of scenarios: short English phrases for what is done to a rack, and for what is waited
+/// for. The live view's keys do the same actions.
 ///
 /// Actions:
 ///
@@ -94,7 +94,7 @@ enum Condition: Equatable {
     enum Counter: String { case fences, attempts, takeovers, handovers, resets }
 }
 
-/// Why a phrase is none.
+/// Why some words are no phrase.
 struct PhraseError: Error {
     var text: String
     init(_ text: String) { self.text = text }

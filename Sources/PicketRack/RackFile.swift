@@ -15,7 +15,7 @@
 ///         supplies:                   # the wires, where they are not as the configuration says
 ///           - { line: RELAY_EAST, sense: EAST_PGOOD, wiring: normally_closed, delay: 3ms }
 ///
-/// The supplies of a node are what feeds it: its peer's agent drives their lines.
+/// The supplies of a node feed it. Its peer's agent drives their lines.
 import Foundation
 package import PicketConfig
 import PicketCore

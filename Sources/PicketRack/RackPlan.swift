@@ -8,8 +8,8 @@ package struct RackPlan {
     var name: String
     /// The user's configuration as each node reads it.
     package var configurations: PerNode<Configuration>
-    /// The same, as the agents on the rack are given it: stand-ins for the resources, the rack's own
-    /// key.
+    /// The same as the agents on the rack are given it: with stand-ins for the resources, and with the
+    /// rack's own key.
     var rehearsed: String
     var nodes: PerNode<NodePlan>
 
@@ -33,7 +33,7 @@ package struct NodePlan {
     package var holdsLines = true
     /// In the order of the configuration.
     var sensors: [SensorPlan]
-    /// What feeds this node; the peer drives it.
+    /// The supplies that feed this node. The peer drives them.
     var supplies: [SupplyPlan]
 }
 

@@ -1,4 +1,4 @@
-/// What came of a scenario: counted and measured by the rack, judged by the scenario.
+/// The outcome of a scenario, as the rack has counted and measured it and the scenario judges it.
 import PicketConfig
 import PicketControl
 import PicketCore
@@ -31,7 +31,7 @@ package struct Summary {
     /// Why a group was last activated, by its agent's word.
     var cause: String?
     var failures: [String] = []
-    /// How late the rack's own loop has been at worst: what it measured is no better than that.
+    /// How late the rack's own loop has been at worst. Its measurements are no better than that.
     var rackLate: Duration
 
     init(rack: Rack, scenario: String, repetitions: Int, cause: String?) {

@@ -1,11 +1,11 @@
-/// What the rack counts and measures by itself: from lines, contacts, rails and workload records.
+/// Counts and measures what the rack sees by itself: lines, contacts, rails and workload records.
 import PicketConfig
 import PicketCore
 
 struct Tally {
-    /// Supplies cut by the order of an agent, a node's all at once counting as one.
+    /// How often an agent's order cut a node. All supplies of a node together count as one.
     private(set) var fences: PerNode<Int> = PerNode(low: 0, high: 0)
-    /// Orders that reached a line, whether or not the contact opened.
+    /// How often such an order reached a line, whether or not the contact opened.
     private(set) var attempts: PerNode<Int> = PerNode(low: 0, high: 0)
     private(set) var takeovers = 0
     private(set) var handovers = 0

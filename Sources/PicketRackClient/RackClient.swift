@@ -1,5 +1,5 @@
-/// An agent's connection to the simulated rack, blocking on purpose: a device that hangs must
-/// hang its worker thread, as a hung I2C bus does.
+/// An agent's connection to the simulated rack. It blocks on purpose: a device that hangs must hang its
+/// worker thread, as a hung I2C bus does.
 internal import CPicket
 import PicketCore
 
@@ -40,8 +40,8 @@ public final class RackClient {
         return node
     }
 
-    /// Seconds by which this node's wall clock is off the machine's; asked anew at each use, for
-    /// the rack may step it.
+    /// Seconds by which this node's wall clock is off the computer's. It is asked anew at each use,
+    /// because the rack may step it.
     public func wallClockOffset() throws(RackError) -> Int64 {
         guard let word = try words(.clock).first, let seconds = Int64(word)
         else { throw .garbled("clock") }
@@ -58,7 +58,7 @@ public final class RackClient {
         return links
     }
 
-    /// Sends the request and waits for its answer, for ever if need be.
+    /// Sends the request, and waits for its answer: for ever, if need be.
     public func ask(_ request: RackRequest) throws(RackError) -> RackAnswer {
         try send(request.text, flags: picket_msg_nosignal)
         var buffer = [UInt8](repeating: 0, count: 4096)

@@ -38,8 +38,8 @@ public struct RackRelay: ~Copyable, RelayLine {
     private let client: RackClient
     private let name: String
 
-    /// Takes the line with the value *on*, as a real one is requested; or, `kept`, with the value
-    /// that the agent before this one left it, as a service manager hands it on.
+    /// Takes the line with the value *on*, as a real one is requested. If it is `kept`, the line has
+    /// the value that the agent before this one left, as one that a service manager hands on.
     public init(path: String, line: String, kept: Bool = false) throws(RackError) {
         let client = try RackClient(path: path)
         _ = try client.words(kept ? .getLine(line) : .setLine(line, on: true))
@@ -47,7 +47,7 @@ public struct RackRelay: ~Copyable, RelayLine {
         name = line
     }
 
-    /// The rack's answer is at once: whoever calls has just looked at the clock.
+    /// The rack moves the line at once. So there is no need to look at the clock again.
     public mutating func set(on: Bool, unlessAfter: Instant) throws(LineError) {
         do { _ = try client.words(.setLine(name, on: on)) } catch { throw .vanished }
     }

@@ -1,9 +1,9 @@
 /// What an agent on a simulated rack and the rack say to each other.
 ///
 /// The rack listens on one unix SOCK_SEQPACKET socket per node. A datagram of the agent's is one
-/// request, as text; the rack answers it with one datagram, except `watchdog feed`, which has no
-/// answer. A connection carries one request at a time, so each of the agent's worker threads has a
-/// connection of its own: a device that hangs, hangs its own connection only.
+/// request, as text. The rack answers it with one datagram; only `watchdog feed` has no answer. A
+/// connection carries one request at a time. So each of the agent's worker threads has a connection
+/// of its own, and a device that hangs, hangs its own connection only.
 ///
 ///     node                                 ok boot=UUID run=DIRECTORY state=DIRECTORY reset=power|watchdog
 ///     clock                                ok SECONDS          offset of this node's wall clock

@@ -24,11 +24,11 @@ struct Flight {
 /// The worker behind a node's relay.
 enum FenceWork: Equatable {
     case idle
-    /// Given to the worker, who has not moved yet.
+    /// The worker has the order and has not moved yet.
     case queued(voidAfter: Instant, cancelled: Bool)
     /// The line is driven; the peer's supply falls no later than this.
     case driving(by: Instant)
-    /// The supply is off, which the worker has yet to report.
+    /// The supply is off. The worker has yet to report it.
     case off
     /// Reported; the supply is kept off for its time.
     case held
@@ -92,7 +92,7 @@ struct PairState {
     var toHigh: [Flight] = []
     var faults: Int
     var highest = Term.never
-    /// The node that was cut last, and who has heard a new life of the other since.
+    /// The node that was cut last, and which nodes have heard a new life of the other since.
     var lastCut: NodeID?
     var heardSinceCut: UInt8 = 0
     var violation: BrokenProperty?

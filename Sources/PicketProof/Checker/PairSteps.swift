@@ -1,4 +1,4 @@
-/// What can happen next, and what comes of it.
+/// The steps that can happen next, and what comes of each.
 
 import PicketCore
 internal import PicketWire
@@ -55,7 +55,8 @@ extension PairState {
         for id in [NodeID.low, .high] { collectFaults(self[id], into: &steps) }
     }
 
-    /// Whoever asked to be called by now has been; what is driven falls in time.
+    /// Every loop that asked to be called by now has been called, and every line that is driven has
+    /// cut its supply in time.
     private var mayAdvance: Bool {
         // Nothing changes while nothing runs.
         (low.runs || high.runs) && isDone(low) && isDone(high)

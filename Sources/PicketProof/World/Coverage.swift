@@ -1,4 +1,4 @@
-/// What the worlds have reached: a thing that never happened was never proved.
+/// Counts what the worlds have reached. A thing that never happened was never proved.
 internal import PicketCore
 internal import PicketWire
 
@@ -67,8 +67,8 @@ public struct Coverage: Equatable, Sendable {
                 Refusal.allCases.map { ("\($0)", refusals[Int($0.rawValue)]) }
             ),
             ("causes", Cause.allCases.map { ("\($0)", causes[Int($0.rawValue)]) }),
-            // What lies behind the seal nobody can make wrong who lacks the key; the fuzz target
-            // `message` does.
+            // Without the key nobody can forge what lies behind the seal. The fuzz target `message`
+            // has the key.
             (
                 "drops",
                 Drop.allCases.filter { $0.rawValue < Drop.truncated.rawValue }.map {

@@ -26,15 +26,15 @@ final class Node {
     // Agent
     var key = World.key
     var agent: AgentLife?
-    /// Counts starts and deaths of the agent: what was meant for another life is dropped.
+    /// Counts starts and deaths of the agent. Whatever was meant for another life is dropped.
     var life: UInt32 = 0
     var standsStillUntil: Int64 = 0
     /// The process as a whole, not only its loop.
     var wholeStands = false
-    /// For how long the loop has stood still, in all, and since when it does.
+    /// For how long the loop has stood still in all, and since when it stands still now.
     var stood: Int64 = 0
     var stoodSince: Int64 = 0
-    /// What came while the loop stood still.
+    /// Happenings that came while the loop stood still.
     var waiting: [Happening] = []
     var livelockedUntil: Int64 = 0
     var lateUntil: Int64 = 0
@@ -54,7 +54,7 @@ final class Node {
     var slowBy: Int64 = 0
     var note = RunNote.blank
 
-    // Processes: what may be up, by group and resource, whatever the agent thinks.
+    // Processes: by group and resource what may be up, whatever the agent thinks.
     var up: [[Bool]]
     var processes: [Process] = []
     /// By group: until when each fault lasts.
@@ -62,7 +62,7 @@ final class Node {
 
     // The relay that this node drives, and its sense line
     var line = true
-    /// What the last fence order behind a line that is off was caused by.
+    /// The cause of the last fence order that drove the line off.
     var lineCause = Cause.none
     var contact = true
     var relayFault: RelayFault?
@@ -189,7 +189,7 @@ final class AgentLife {
         sensing = Sensing(at: local)
     }
 
-    /// After whatever may have moved a deadline of theirs.
+    /// To be called after whatever may have moved a deadline of theirs.
     func noteRunners() {
         runnersAt = .distantFuture
         for runner in runners { runnersAt = min(runnersAt, runner.nextDeadline) }
@@ -203,8 +203,8 @@ extension Recorder {
     }
 }
 
-/// When each message was sent, and for how long the node had stood still by then. What is older than
-/// what the peer has acknowledged is forgotten by and by: it says nothing new.
+/// When each message was sent, and for how long the node had stood still by then. Messages older than
+/// the newest that the peer has acknowledged are forgotten by and by, because they say nothing new.
 struct Sendings {
     private var kept: [(at: Int64, stood: Int64)] = [(0, 0)]
     /// The sequence number of the first that is kept.
@@ -255,7 +255,7 @@ struct PlainWindow {
     private var newest: UInt64 = 0
     private var mask: UInt64 = 0
 
-    /// True for the first copy, false for a later one, nil for what is too old to tell.
+    /// True for the first copy, false for a later one, nil if the datagram is too old to tell.
     mutating func take(_ sequence: UInt64, of session: UInt64) -> Bool? {
         if session != self.session {
             self.session = session

@@ -1,10 +1,10 @@
-/// One world: how it is set up, and what goes wrong when. Wholly drawn from a seed, or written as a
-/// script; either way the same plan plays the same story, byte for byte.
+/// One world: how it is set up, and what goes wrong when. A plan is drawn from a seed, or written as
+/// a script. Either way the same plan plays the same story, byte for byte.
 public import PicketCore
 internal import PicketConfig
 
 public struct Plan: Equatable, Sendable {
-    /// Of all that is drawn while the plan plays: latencies, losses, crashes at a write.
+    /// From it all is drawn while the plan plays: latencies, losses, crashes at a write.
     public var seed: UInt64
     public var detectWithin = Duration.milliseconds(500)
     public var offWithin = Duration.milliseconds(50)
@@ -16,19 +16,21 @@ public struct Plan: Equatable, Sendable {
     public var fencesAnHour = 3
     public var movesAnHour = 3
     public var startup = Startup.wait
-    /// Every datagram is sealed; else one in 256 is, the first of each session, and all hellos.
+    /// Every datagram is sealed. Otherwise one in 256 is, and also the first of each session and all
+    /// hellos.
     public var sealed = false
     /// Parts per million by which the two nodes' clocks are fast.
     public var drift = [0, 0]
-    /// Ordinary late wake-ups are up to this.
+    /// A loop wakes up late by up to this at ordinary times.
     public var jitter = Duration.microseconds(200)
-    /// Faults are on for this long; then they stop, and the pair must recover.
+    /// Faults are on for this long. Then they stop, and the pair must recover.
     public var safety = Duration.seconds(60)
     public var faults: [FaultEntry] = []
 
     public init(seed: UInt64) { self.seed = seed }
 
-    /// Of a file that was changed on one node: twice the patience, and other groups come first.
+    /// The configuration after it was changed on one node: twice the patience, and other groups come
+    /// first.
     func otherPolicy(of node: NodeID) -> Policy {
         var other = self
         other.detectWithin = detectWithin * 2

@@ -1,6 +1,7 @@
-/// What is going to happen, in the order of time; of two at one instant the one that was put first.
+/// The happenings to come, in the order of their times. Of two at one instant, the one that was put
+/// first happens first.
 ///
-/// It is kept in order, the next one last: there are few, and what is put is mostly what will happen
+/// The list is kept in order, the next one last: it is short, and most of what is put will happen
 /// soon.
 struct Queue<Item> {
     private var entries: [(at: Int64, item: Item)] = []

@@ -1,5 +1,6 @@
-/// Liveness: faults have stopped, everything is repaired, an operator has looked at both nodes, and
-/// now the pair must come to rest (L1, L2): each group up on exactly one node, both nodes paired.
+/// Liveness: faults have stopped, everything is repaired, and an operator has looked at both nodes.
+/// Now the pair must come to rest (L1, L2): each group is up on exactly one node, and both nodes are
+/// paired.
 internal import PicketCore
 internal import PicketWire
 
@@ -51,7 +52,7 @@ extension World {
             settleContact(node)
         }
         for group in node.resourceFaults.indices { node.resourceFaults[group] = [:] }
-        // What hung in the kernel hangs no more.
+        // Processes that hung in the kernel hang no more.
         for process in node.processes {
             node.processes[node.processes.firstIndex { $0.number == process.number }!].killed = true
             after(
@@ -64,7 +65,7 @@ extension World {
         }
     }
 
-    /// What an operator does who comes to a pair that has seen bad days.
+    /// An operator comes to a pair that has seen bad days, and does this.
     private func tend() {
         for node in nodes where node.agent != nil {
             command(.maintenance(false), node)

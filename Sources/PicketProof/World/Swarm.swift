@@ -1,8 +1,8 @@
 /// A plan drawn from a seed: which kinds of fault are on, how often they come, and how they cluster.
 ///
-/// Most of what breaks a failover pair is two things going wrong within one detection time, so
-/// faults come in bursts: several of the kinds that are on, within a few detection times, and then
-/// time to come back.
+/// A failover pair breaks mostly when two things go wrong within one detection time. So faults come
+/// in bursts: several of the kinds that are on, within a few detection times. Then there is time to
+/// come back.
 public import PicketCore
 
 public enum Swarm {
@@ -24,7 +24,7 @@ public enum Swarm {
         case moves
         /// Nodes without power, one after the other, and operators who say so.
         case blackouts
-        /// What was recorded comes again, to agents that start anew.
+        /// Recorded datagrams come again, to agents that start anew.
         case replays
         /// Words of operators, true and false.
         case words
@@ -64,7 +64,7 @@ public enum Swarm {
                     entry.at < safety
                 else { continue }
                 plan.faults.append(entry)
-                // What hits both nodes at once is worse than twice what hits one.
+                // A fault that hits both nodes at once is worse than two that hit one each.
                 if chance.percent(20), let twin = entry.fault.onPeer {
                     plan.faults.append(
                         FaultEntry(at: entry.at, lasting: entry.lasting, twin))
@@ -106,7 +106,7 @@ public enum Swarm {
         }
     }
 
-    /// Any mixture; or, for every third seed, what is known to be hard.
+    /// Any mixture. Every third seed dwells on something that is known to be hard.
     private static func kinds(
         _ plan: inout Plan, _ focus: Focus, _ chance: inout Chance
     ) -> [Kind] {

@@ -1,13 +1,13 @@
-/// The watch over safety: S1 to S9, as the design states them, judged by what the world itself
-/// knows of power, processes, lines and datagrams. It never asks a machine what it believes.
+/// The watch over safety: S1 to S9, as the design states them. It judges by what the world itself
+/// knows of power, processes, lines and datagrams, and never asks a machine what it believes.
 ///
-/// What the design excepts is excepted here: the operator's false word; a relay that is stuck *and*
-/// whose sense line lies (a double fault); a relay slower than the configuration says, which may
-/// cut a second node; terms of a node whose state file was lost.
+/// The design makes four exceptions, and so does the watch: the operator's false word; a relay that
+/// is stuck *and* whose sense line lies (a double fault); a relay that is slower than the
+/// configuration says, which may cut a second node; the terms of a node whose state file was lost.
 internal import PicketCore
 
 struct Watch {
-    /// What excuses a violation, from now to the end of the world.
+    /// Reasons that excuse a violation, from now to the end of the world.
     struct Excuses: OptionSet {
         let rawValue: UInt8
         static let falseWord = Excuses(rawValue: 1)
@@ -23,12 +23,12 @@ struct Watch {
     /// By group: the highest term that was ever started, and what runs where.
     private var highest: [(term: UInt64, at: Int64)]
     private var started: [Set<UInt64>]
-    /// By group and node: what was noted to be held since the node has power.
+    /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
     /// An operator gave a word, or ordered a fence.
     var operated = false
-    /// A sense line broke while a fence was under way: the fence counts early, and for so long the
-    /// peer may still be up.
+    /// A sense line broke while a fence was under way. The fence then counts too early, and until
+    /// this time the peer may still be up.
     private var senseLiesUntil = Int64.min / 2
     var fences = 0
     var takeovers = 0
@@ -98,14 +98,14 @@ struct Watch {
         let ceilings = memory.groups.map(\.term.value)
         for group in started.indices { sides[index].granted[group] = [] }
         sides[index].ceilings = ceilings
-        // The agents judge their sensors anew.
+        // The agent judges its sensors anew.
         sides[index].pretendsUntil = now
         sides[index].unfitUntil = min(sides[index].unfitUntil, now)
         for chip in node.chips.indices { node.chips[chip].forget() }
     }
 
     mutating func agentEnded(_ node: Node, at now: Int64) {
-        // What was not even noted.
+        // Groups that were not even noted to be held.
         if sides[node.index].maintained == now { sides[node.index].maintained = nil }
     }
 
@@ -113,7 +113,7 @@ struct Watch {
         sides[node.index].lastDark = world.now
         sides[node.index].wordGiven = false
         for group in running.indices { running[group][node.index] = 0 }
-        // What was not yet on disk is forgotten.
+        // The agent forgets what was not yet on disk.
         if let since = sides[node.index].maintained,
             world.now - since < 60_000_000_000 || node.forgetsUntil > since
         {
@@ -154,7 +154,7 @@ struct Watch {
         if message.flags.contains(.fenceMe) { sides[index].fenceMe = true }
     }
 
-    /// An authentic message came to a node: what it acknowledges must have come before.
+    /// An authentic message came to a node. The messages that it acknowledges must have come before.
     mutating func received(
         _ message: Message, _ session: SessionID, _ node: Node, _ agent: AgentLife, in world: World
     ) {
@@ -166,7 +166,7 @@ struct Watch {
                 agent.newestFromPeer.sequence, message.sequence)
         }
         sides[index].heardAt = world.now
-        // What was asked for stands until the peer hears otherwise.
+        // A request stands until the peer hears otherwise.
         if session == sides[1 - index].session {
             sides[1 - index].fenceMe = message.flags.contains(.fenceMe)
         }
@@ -259,8 +259,8 @@ struct Watch {
         _ term: UInt64, of group: GroupIndex, _ node: Node, in world: World
     ) {
         let side = sides[node.index]
-        // Nor can one that had heard of it, if its disk took nothing since, its note is gone with
-        // its power, and what it missed is not a change or a few but another such leap.
+        // A node that had heard of it cannot know either, if its disk took nothing since, its note
+        // is gone with its power, and it has missed another such leap, not just a change or a few.
         let forgot =
             side.reachedSent < side.startedAt
             && side.ceilings[group] + (1 << 20) <= highest[group].term
@@ -380,8 +380,8 @@ struct Watch {
         if mine.cutAt > mine.reachedSent {
             world.violate("S7", "\(node.id) cuts \(victim.id) after it was cut itself")
         }
-        // Excused: an agent that died before its receipt was on disk, and a cut that an answer of
-        // the peer's came too late to stop.
+        // Two cases are excused: an agent that died before its receipt was on disk, and a cut that
+        // the peer's answer came too late to stop.
         let knew = mine.startedAt < sides[victim.index].cutAt
         if sides[victim.index].cutOrderedAt > mine.reachedSent, knew,
             mine.heardAt < sides[victim.index].cutOrderedAt, !excuses.contains(.lostState)
@@ -389,7 +389,8 @@ struct Watch {
             world.violate("S7", "\(node.id) cuts \(victim.id) again, without contact between")
         }
         countCut(by: node, in: world)
-        // An operator's order crossed its own: what it began goes on without it, and decides nothing.
+        // An operator's order crossed the node's own. The cut that the node began goes on without
+        // that order, and decides nothing.
         guard mine.commandedAt < mine.orderedAt else { return }
         sides[victim.index].cutAt = world.now
         sides[victim.index].cutOrderedAt = mine.orderedAt
@@ -421,11 +422,11 @@ struct Watch {
         _ outcome: FenceOutcome, of node: Node, ordered cause: Cause?, in world: World
     ) {
         guard outcome == .off else { return }
-        // What an operator ordered, and was verified, is their word besides.
+        // An operator ordered this fence, and it was verified: it is the operator's word as well.
         if node.lineCause == .command || cause == .command { sides[node.index].wordGiven = true }
         if excuses.contains(.doubleFault) { return }
-        // A line that read *on* when the fence began and breaks before the relay moves: what led to
-        // the fence and a lying sense line are two faults, within milliseconds. The relay follows.
+        // The line read *on* when the fence began, and broke before the relay moved. The cause of the
+        // fence and a lying sense line are two faults within milliseconds. The relay follows.
         if node.relayFault == .senseOff, node.hasBeenOddAt >= sides[node.index].orderedAt {
             senseLiesUntil = world.now + node.policy.timing.offWithin.nanoseconds
             return

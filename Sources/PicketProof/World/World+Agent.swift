@@ -65,7 +65,7 @@ extension World {
             delay, .agentStarts(node.index, powerLife: node.powerLife, life: node.life))
     }
 
-    /// The process ends, at once. What it was about to write may or may not be on disk.
+    /// The process ends at once. A write that was under way may or may not be on disk.
     func endAgent(_ node: Node) {
         guard node.agent != nil else { return }
         node.agent = nil
@@ -86,7 +86,7 @@ extension World {
 
     // MARK: Turns
 
-    /// Something for the loop of this life: at once, or when it goes on.
+    /// Something for the loop of this life. It is handled at once, or when the loop goes on.
     func hand(
         _ happening: Happening, _ node: Node, _ life: UInt32, _ body: (AgentLife) -> Void
     ) {
@@ -122,7 +122,7 @@ extension World {
         finishTurn(node, agent, at: local)
     }
 
-    /// The same, of what `body` leaves in `followUps`.
+    /// A turn in which `body` leaves the events in `followUps`.
     func turn(_ node: Node, _ body: (AgentLife) -> Void) {
         guard let agent = node.agent else { return }
         body(agent)
@@ -271,7 +271,7 @@ extension World {
         }
         tell(node, .world(released ? "the agent has left" : "the agent ends, its groups go on"))
         endAgent(node)
-        // After a planned stop somebody starts it again, sooner or later.
+        // After a planned stop an operator starts it again, sooner or later.
         restart(node, after: released ? 2_000_000_000 + chance.below(8_000_000_000) : 300_000_000)
     }
 
@@ -294,7 +294,7 @@ extension World {
         node.wholeStands = false
         let waiting = node.waiting
         node.waiting = []
-        // Sockets first, as the loop does; what is late is late for all of them.
+        // Sockets come first, as in the loop. Whatever is late is late for all of them.
         for happening in waiting { happen(happening) }
         if node.agent != nil { takeTurn(node) }
     }

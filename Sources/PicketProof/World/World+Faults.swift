@@ -134,7 +134,7 @@ extension World {
         guard let agent = node.agent else { return }
         var policy = node.policy
         if node.digest != node.policy.digest {
-            // Who is the holder, and when a turn is, is another thing there.
+            // The holder, and the times of the turns, are others under the changed configuration.
             policy = plan.otherPolicy(of: node.id)
             policy.digest = node.digest
         }

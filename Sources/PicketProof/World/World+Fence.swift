@@ -53,7 +53,7 @@ extension World {
         proceed(node, agent)
     }
 
-    /// What an agent that died in a hold has left off comes back by the one after it.
+    /// An agent that died while it held the supply off has left it off. The next agent switches it on.
     func takeLine(_ node: Node, _ agent: AgentLife) {
         if !agent.fence.isIdle { proceed(node, agent) }
     }
@@ -91,7 +91,7 @@ extension World {
         }
     }
 
-    /// What was seen or done, after the time that it takes.
+    /// Answers the fence once the time has passed that the step takes.
     private func pend(_ answer: RelayFence.Answer, _ node: Node, _ agent: AgentLife) {
         agent.pendingAnswer = answer
         after(

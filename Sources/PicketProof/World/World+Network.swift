@@ -1,14 +1,14 @@
 /// Datagrams, and what links do to them.
 ///
 /// Sessions are always made by the real channel and its sealed hellos. Once each side has opened a
-/// message of the other's, most messages of a plan that is not `sealed` go unsealed, with the same
-/// rules of acceptance: it is the same story at a fraction of the cost. So do most of those for a
-/// session that has ended, which nobody can open.
+/// message of the other's, most messages go unsealed, unless the plan is `sealed`. The rules of
+/// acceptance are the same, so it is the same story at a fraction of the cost. Most messages for a
+/// session that has ended go unsealed too, because nobody can open them.
 internal import PicketCore
 internal import PicketWire
 
-/// Datagrams that somebody recorded; by chances of its own, so that it makes no difference to the
-/// story how many of them are sealed.
+/// Datagrams that somebody recorded. It has chances of its own, so that the story does not depend on
+/// how many of them are sealed.
 struct Tape {
     var packets: [Packet] = []
     private var chance = Chance(seed: 1)
@@ -36,7 +36,7 @@ extension World {
                 || agent.heardSession == theirs && isMutual(node, agent, theirs))
         let packet: Packet
         if plain {
-            // As the channel does, which reads every sound message as it was written.
+            // The channel does so too: it reads every sound message as it was written.
             guard Codec.isEncodable(message) else {
                 violate("S6", "a message could not be encoded")
                 return

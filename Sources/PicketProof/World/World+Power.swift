@@ -58,7 +58,7 @@ extension World {
 
     // MARK: Relays
 
-    /// The line gets this value; the contact follows as the relay pleases.
+    /// The line gets this value. The contact follows when, and if, the relay moves.
     func drive(_ node: Node, on: Bool, cause: Cause) {
         if !on {
             watch.drivesOff(node, cause: cause, in: self)
@@ -74,7 +74,7 @@ extension World {
             node.relayMoves += 1
             node.relayRestsAt = now
         }
-        // What moves back does so after it has moved.
+        // A contact moves back only after it has moved.
         func move(_ on: Bool, _ delay: Int64) {
             node.relayRestsAt = max(node.relayRestsAt, now + delay)
             queue.put(

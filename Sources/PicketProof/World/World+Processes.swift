@@ -1,7 +1,8 @@
 /// The groups' processes, and the disk.
 ///
-/// A resource may be up from the moment at which its start process begins until a stop process has
-/// ended well, or the power is gone: the agent's death ends no process, its successor's start does.
+/// A resource may be up from the moment at which its start process begins, until a stop process has
+/// ended well or the power is gone. The agent's death ends no process. The start of the next agent
+/// does.
 internal import PicketCore
 internal import PicketLinux
 
@@ -58,7 +59,7 @@ extension World {
             node.up[run.group][run.resource] = true
             watch.comesUp(run.group, term: run.term, node, in: self)
         }
-        // Long beyond its time, but some day: a file system that was checked is mounted then.
+        // It comes up long beyond its time, as a file system does that had to be checked first.
         if hangs { time += 3_000_000_000 + chance.below(40_000_000_000) }
         after(
             time, .processEnds(node.index, powerLife: node.powerLife, number: process.number))
@@ -139,7 +140,7 @@ extension World {
         full: Bool
     ) {
         guard node.life == life, node.agent != nil else {
-            // The writer died: it may have been done just before, if nobody has written since.
+            // The writer died. The write may have been done just before, if nobody has written since.
             if node.life == life + 1, node.agent == nil, !full, chance.percent(50) {
                 node.disk = bytes
             }

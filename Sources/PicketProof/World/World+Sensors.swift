@@ -1,8 +1,8 @@
 /// Two sensors a node, each on a bus of its own: the shipping drivers on simulated buses, and the
 /// shipping judgement of what they read (SensorMonitor, HealthModel).
 ///
-/// What the chips measure is a function of the fault and of time. The watch judges by that, and not
-/// by what the monitors make of it.
+/// The fault and the time decide what a chip measures. The watch judges by that, and not by what the
+/// monitors make of it.
 internal import PicketCore
 internal import PicketHardware
 
@@ -28,7 +28,7 @@ public enum DrillKind: String, CaseIterable, Sendable {
     case critical, good, fail, stuck
 }
 
-/// One chip as it is.
+/// One chip, as it really is.
 struct Chip {
     var fault: SensorFault?
     var faultSince: Int64 = 0

@@ -1,8 +1,8 @@
 /// A deterministic world around two nodes that run the shipping core, codec, runners and fence.
 ///
-/// The world jumps from one happening to the next; nothing in it reads a clock or a source of
-/// randomness but `now` and `chance`. What the nodes believe is theirs: the watch (Watch.swift)
-/// looks only at power, processes, lines and datagrams.
+/// The world jumps from one happening to the next. Its only clock is `now`, and its only source of
+/// randomness is `chance`. The nodes may believe what they like: the watch (Watch.swift) looks only
+/// at power, processes, lines and datagrams.
 ///
 ///   - `World+Agent`      starts, crashes and turns of the agents; what their machines ask for
 ///   - `World+Network`    datagrams, sealed and plain, and what links do to them
@@ -42,9 +42,9 @@ final class Packet {
     fileprivate(set) var to: Int
     fileprivate(set) var from: SessionID
     fileprivate(set) var sealedFor: SessionID
-    /// What is not sealed; of one that is, nobody has looked into it yet.
+    /// The message, if it is not sealed. Nobody has looked into a sealed one yet.
     fileprivate(set) var message: Message
-    /// What is sealed.
+    /// The bytes, if it is sealed.
     let bytes: [UInt8]?
     /// How many times it has yet to arrive.
     var underWay = 0
@@ -73,13 +73,13 @@ public final class World {
     public let plan: Plan
     public private(set) var now: Int64 = 0
     public internal(set) var coverage = Coverage()
-    /// What went wrong; the world ends with the first.
+    /// The violation. The world ends with the first.
     public internal(set) var violation: Violation?
-    /// The newest entries, or all of them.
+    /// The newest entries of the chronicle, or all of them.
     public internal(set) var chronicle: Chronicle
 
     let nodes: [Node]
-    /// Plain ones that have arrived, for those that are sent next.
+    /// Plain datagrams that have arrived. They are used again for those that are sent next.
     private var arrived: [Packet] = []
     private let low: Node
     private let high: Node
@@ -229,7 +229,7 @@ public struct Violation: Equatable, Sendable {
     public var at: Int64
 }
 
-/// What happened, for a person who looks for the cause.
+/// One entry of the chronicle, for a person who looks for the cause of a violation.
 public struct Chronicle: Sendable {
     public struct Entry: Sendable {
         public var at: Int64

@@ -12,6 +12,36 @@ struct CheckerTests {
         return image.bytes
     }
 
+    private static func image(_ message: Message) -> ImageReader {
+        let now = PairState.origin
+        var image = ImageWriter(now: now, step: CheckBounds.step, horizon: 8)
+        message.write(
+            to: &image, sequence: 1, acknowledged: 0, isPresent: false, hasSeen: false)
+        return ImageReader(image.bytes, at: 0, now: now, step: CheckBounds.step)
+    }
+
+    @Test func `an image has a bit for every flag`() {
+        let groups = GroupReport.Role.allCases.map { GroupReport(role: $0, flags: .all) }
+        for phase in Message.Phase.allCases {
+            let message = Message(sequence: 1, flags: .all, phase: phase, groups: groups)
+            var reader = CheckerTests.image(message)
+            #expect(Message(from: &reader) == message)
+        }
+    }
+
+    @Test func `an image refuses a flag that it has no bit for`() async {
+        await #expect(processExitsWith: .failure) {
+            _ = CheckerTests.image(
+                Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 8)))
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = CheckerTests.image(
+                Message(
+                    sequence: 1,
+                    groups: [GroupReport(flags: GroupReport.Flags(rawValue: 1 << 5))]))
+        }
+    }
+
     /// Walks at random; a state and the one read from its image must go on alike.
     @Test(arguments: 1...30)
     func `a state and the one of its image have the same future`(seed: UInt64) {

@@ -97,7 +97,7 @@ public struct FaultKinds: OptionSet, Hashable, Sendable {
     /// The node becomes unfit, or fit again.
     public static let health = FaultKinds(rawValue: 1 << 7)
     public static let command = FaultKinds(rawValue: 1 << 8)
-    public static let all = FaultKinds(rawValue: (1 << 9) - 1)
+    public static let all = FaultKinds(names.map { $0.1 })
 
     public static let names: [(String, FaultKinds)] = [
         ("crash", .crash), ("power", .power), ("pause", .pause), ("duplicate", .duplicate),

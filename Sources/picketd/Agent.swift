@@ -92,7 +92,7 @@ final class Agent {
     /// read, processes, callers.
     let parts: [Part]
 
-    init(_ start: consuming Start) throws(SystemError) {
+    init(_ start: consuming Start) {
         options = start.options
         settings = start.settings
         hardware = start.hardware
@@ -103,22 +103,27 @@ final class Agent {
         now = clock.now()
         startedAt = now
         logger = Logger(threshold: options.debug ? .debug : .info)
-        poller = try Poller()
+        poller = Startup.system(try Poller())
         let state = ground.paths.stateDirectory
         machine = Machine(
             policy: settings.policy,
             memory: start.memory ?? .blank(groups: settings.groups.count), session: session,
             note: start.note, at: now)
         links = Links(start.links, settings, start.keys, session: session, at: now)
-        storage = try Storage(
-            start.memoryFile, history: state + "/history.jsonl", start.noteFile, start.note,
-            hardware, wallOffset: ground.wallOffset)
-        fences = try FenceDesk(
-            settings.fence, sensors: settings.sensors, stateDirectory: state, hardware, at: now)
-        sensors = try Sensors(settings.sensors, hardware, at: now)
+        storage = Startup.system(
+            try Storage(
+                start.memoryFile, history: state + "/history.jsonl", start.noteFile, start.note,
+                hardware, wallOffset: ground.wallOffset))
+        fences = Startup.system(
+            try FenceDesk(
+                settings.fence, sensors: settings.sensors, stateDirectory: state, hardware,
+                at: now))
+        sensors = Startup.system(try Sensors(settings.sensors, hardware, at: now))
         signals = start.signals
-        reader = try ConfigurationReader { Startup.read(options, hardware, for: $0) }
-        processes = Processes(try Children(notedIn: start.actions, session: session))
+        reader = Startup.system(
+            try ConfigurationReader { Startup.read(options, hardware, for: $0) })
+        processes = Processes(
+            Startup.system(try Children(notedIn: start.actions, session: session)))
         service = Service(at: now)
         control = start.control
         groups = Groups(settings.groups, held: start.note.holdings)
@@ -230,7 +235,7 @@ final class Agent {
     }
 
     /// The planned end, or the end before a planned restart.
-    private func end() -> Int32 {
+    func end() -> Int32 {
         service.stopping()
         let released = isReleased ?? false
         if released { watchdogs.disarm(self) }
@@ -252,17 +257,19 @@ final class Agent {
         return isLeaving ? ExitCode.failed : ExitCode.restart
     }
 
-    /// What is under way comes to its end first.
+    /// What is under way comes to its end first. Nobody takes what comes to other parts, and it would
+    /// wake the loop for ever.
     private func endFences() {
         now = clock.now()
         let deadline = now + fences.stop() + .seconds(1)
-        let parts = [storage, fences, signals, processes] as [Part]
+        let staying = [storage, fences, signals, processes] as [Part]
+        for part in parts where !staying.contains(where: { $0 === part }) { part.close(self) }
         while fences.isBusy, now < deadline {
             var next = min(deadline, now + .seconds(1))
-            for part in parts { next = min(next, part.due) }
+            for part in staying { next = min(next, part.due) }
             do throws(SystemError) { try wait(until: next) } catch { return }
-            for part in parts { part.drain(self) }
-            for part in parts where now >= part.due { part.pass(self) }
+            for part in staying { part.drain(self) }
+            for part in staying where now >= part.due { part.pass(self) }
             service.alive()
         }
         if fences.isBusy {

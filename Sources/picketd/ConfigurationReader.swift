@@ -37,6 +37,8 @@ final class ConfigurationReader: Part {
         try agent.wait(on: results.raw, of: self)
     }
 
+    override func close(_ agent: Agent) { agent.forget(results.raw) }
+
     var isReloading: Bool { wishes.contains { $0.isReload } }
 
     /// Reads in a thread of its own. `take` gives what is found.

@@ -24,6 +24,11 @@ final class Control: Part {
         try agent.wait(on: listener.raw, of: self)
     }
 
+    override func close(_ agent: Agent) {
+        agent.forget(listener.raw)
+        for caller in callers { agent.forget(caller.connection.raw) }
+    }
+
     func caller(_ id: UInt32?) -> Caller? { callers.first { $0.id == id } }
 
     override func drain(_ agent: Agent) {

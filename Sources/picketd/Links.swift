@@ -40,6 +40,10 @@ final class Links: Part {
         }
     }
 
+    override func close(_ agent: Agent) {
+        for link in links { agent.forget(link.socket.raw) }
+    }
+
     // MARK: In
 
     /// A kernel's receive buffer of ordinary size holds less: what was there when the turn began

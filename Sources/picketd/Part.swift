@@ -26,6 +26,9 @@ class Part {
     /// The machine has said what it did.
     func observe(_ trace: Trace, _ agent: Agent) {}
 
+    /// Waits for nothing any more: at the end, while others have something left to do.
+    func close(_ agent: Agent) {}
+
     final func quiet() { ready.removeAll(keepingCapacity: true) }
     final func wake(_ key: UInt32) { ready.append(key) }
 }

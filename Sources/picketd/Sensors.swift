@@ -58,6 +58,8 @@ final class Sensors: Part {
         try agent.wait(on: readings.raw, of: self)
     }
 
+    override func close(_ agent: Agent) { agent.forget(readings.raw) }
+
     override func drain(_ agent: Agent) {
         guard !ready.isEmpty else { return }
         readings.clear()

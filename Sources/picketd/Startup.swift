@@ -108,39 +108,31 @@ enum Startup {
         return keys
     }
 
-    /// An agent that is ready to run; ends the process where there is a reason against it.
+    /// An agent that is ready to run. Where there is a reason against it the process ends here: nothing
+    /// has to be undone for it, and no code is there that would.
     static func assemble(
         _ options: Options, _ hardware: Hardware, _ settings: Configuration
     ) -> Agent {
         RealTime.keepHeapSmall()
         guard Sodium.initialise() else { end(.failed("the system gives no randomness")) }
-        do throws(StartupError) {
-            let secrets = try verify(settings, hardware)
-            // Before any thread: they inherit the blocked signals.
-            let signals = SignalDesk(try system(try Signals()))
-            let ground = try hardware.ground(settings)
-            let start = try prepare(options, hardware, settings, ground, secrets, signals)
-            do throws(SystemError) { return try Agent(start) } catch {
-                throw .failed(error.description)
-            }
-        } catch { end(error) }
-    }
-
-    private static func prepare(
-        _ options: Options, _ hardware: Hardware, _ settings: Configuration,
-        _ ground: Hardware.Ground, _ keys: [Key], _ signals: SignalDesk
-    ) throws(StartupError) -> Agent.Start {
+        let keys: [Key]
+        do throws(StartupError) { keys = try verify(settings, hardware) } catch { end(error) }
+        // Before any thread: they inherit the blocked signals.
+        let signals = SignalDesk(system(try Signals()))
+        let ground: Hardware.Ground
+        do throws(StartupError) { ground = try hardware.ground(settings) } catch { end(error) }
         let paths = ground.paths
-        try system(try DurableFile.makeDirectory(paths.runDirectory))
-        try system(try DurableFile.makeDirectory(paths.stateDirectory, mode: 0o750))
-        let control = Control(try listen(paths))
+        system(try DurableFile.makeDirectory(paths.runDirectory))
+        system(try DurableFile.makeDirectory(paths.stateDirectory, mode: 0o750))
+        let control = Control(listen(paths))
         let actions = paths.runDirectory + "/actions"
-        try system(try DurableFile.makeDirectory(actions, mode: 0o750))
+        system(try DurableFile.makeDirectory(actions, mode: 0o750))
         let left = LeftBehind.end(notedIn: actions, within: .seconds(2))
         guard left.isEmpty else {
-            throw .failed(
-                "\(actions): what the agent before this one started does not end: "
-                    + Text.list(left))
+            end(
+                .failed(
+                    "\(actions): what the agent before this one started does not end: "
+                        + Text.list(left)))
         }
         var clock = Clock()
         let groups = settings.groups.map { $0.name }
@@ -153,21 +145,25 @@ enum Startup {
             memory = try memoryFile.load(
                 now: clock.now(), wall: WallClock.now() + ground.wallOffset)
             loaded = try noteFile.load()
-        } catch { throw .failed(error.description) }
+        } catch { end(.failed(error.description)) }
         guard loaded.unknown.isEmpty else {
-            throw .failed(
-                "\(noteFile.path): this node still runs \(Text.list(loaded.unknown)), which the"
-                    + " configuration no longer has: put it back, hand it over, then remove it")
+            end(
+                .failed(
+                    "\(noteFile.path): this node still runs \(Text.list(loaded.unknown)), which the"
+                        + " configuration no longer has: put it back, hand it over, then remove it")
+            )
         }
-        return Agent.Start(
-            options: options, settings: settings, hardware: hardware, ground: ground, keys: keys,
-            signals: signals, control: control, links: try links(settings, ground),
-            memoryFile: memoryFile, memory: memory, noteFile: noteFile, note: loaded.note,
-            actions: actions)
+        return Agent(
+            Agent.Start(
+                options: options, settings: settings, hardware: hardware, ground: ground,
+                keys: keys, signals: signals, control: control, links: links(settings, ground),
+                memoryFile: memoryFile, memory: memory, noteFile: noteFile, note: loaded.note,
+                actions: actions))
     }
 
-    private static func listen(_ paths: Paths) throws(StartupError) -> ControlListener {
-        try system(try DurableFile.makeDirectory(DurableFile.parent(of: paths.controlSocket)))
+    private static func listen(_ paths: Paths) -> ControlListener {
+        system(
+            try DurableFile.makeDirectory(DurableFile.parent(of: paths.controlSocket)))
         do throws(ControlListener.Refusal) {
             let listener = try ControlListener(
                 path: paths.controlSocket, group: paths.controlGroup)
@@ -176,12 +172,10 @@ enum Startup {
                 logger.log(.warning, warning)
             }
             return listener
-        } catch { throw .failed(error.description) }
+        } catch { end(.failed(error.description)) }
     }
 
-    private static func links(
-        _ settings: Configuration, _ ground: Hardware.Ground
-    ) throws(StartupError) -> [Link] {
+    private static func links(_ settings: Configuration, _ ground: Hardware.Ground) -> [Link] {
         var links: [Link] = []
         for (index, link) in settings.links.enumerated() {
             let (mine, theirs) = (link[settings.me], link[settings.me.peer])
@@ -189,11 +183,12 @@ enum Startup {
             guard let local = SocketAddress(host: bind.host, port: bind.port),
                 let remote = SocketAddress(host: peer.host, port: peer.port)
             else {
-                throw .failed(
-                    "link \(index + 1): \(mine.text) or \(theirs.text) is no address of this"
-                        + " system")
+                end(
+                    .failed(
+                        "link \(index + 1): \(mine.text) or \(theirs.text) is no address of this"
+                            + " system"))
             }
-            let socket = try system(
+            let socket = system(
                 try LinkSocket(binding: local, to: remote, named: "\(bind.host):\(bind.port)"))
             links.append(Link(socket: socket, local: mine.text, remote: theirs.text))
         }
@@ -201,10 +196,10 @@ enum Startup {
     }
 
     /// A system call's refusal is a reason not to start.
-    private static func system<Value: ~Copyable>(
+    static func system<Value: ~Copyable>(
         _ body: @autoclosure () throws(SystemError) -> Value
-    ) throws(StartupError) -> Value {
-        do throws(SystemError) { return try body() } catch { throw .failed(error.description) }
+    ) -> Value {
+        do throws(SystemError) { return try body() } catch { end(.failed(error.description)) }
     }
 
     /// Says why the agent does not start, and ends the process: nothing was driven yet, and what is

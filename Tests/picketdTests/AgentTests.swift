@@ -30,6 +30,34 @@ struct AgentTests {
         #expect(agent.now - silence >= sentAt)
     }
 
+    @Test func `an agent that ends waits for its fence, and sleeps meanwhile`() throws {
+        let peer = try Peer(fence: "[{ agent: { path: @/fence, off_within: 50ms, timeout: 20s } }]")
+        {
+            directory in
+            // The agent before this one was to switch the peer on again: a slow outlet.
+            let files = FileManager.default
+            try files.createDirectory(
+                atPath: directory + "/state", withIntermediateDirectories: true)
+            try FenceMark.text.write(
+                toFile: directory + "/state/fence-1-off", atomically: true, encoding: .utf8)
+            let script = directory + "/fence"
+            try "#!/bin/sh\nsleep 2\n".write(toFile: script, atomically: true, encoding: .utf8)
+            try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+        }
+        defer { peer.end() }
+        let agent = peer.agent
+        try peer.establish()
+        agent.leave()
+        try peer.say(Message(sequence: 1))
+        #expect(agent.fences.isBusy)
+
+        let (began, used) = (peer.clock.now(), Peer.processorTime())
+        _ = agent.end()
+        #expect(!agent.fences.isBusy)
+        #expect(peer.clock.now() - began > .seconds(1))
+        #expect(Peer.processorTime() - used < .milliseconds(300))
+    }
+
     /// The list is what turns, deadlines and descriptors follow from.
     @Test func `every part of an agent is in its list, once`() throws {
         let peer = try Peer()
@@ -52,7 +80,10 @@ private final class Peer {
     private let directory: String
     private var mask = sigset_t()
 
-    init() throws {
+    /// - Parameters:
+    ///   - fence: How the agent fences its peer; `@` is the directory.
+    ///   - prepare: What is to lie in the directory before the agent starts.
+    init(fence: String? = nil, prepare: (String) throws -> Void = { _ in }) throws {
         directory = "/tmp/picket-link.\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true)
@@ -78,10 +109,12 @@ private final class Peer {
             east: { links: [127.0.0.1:\(ports[0])] }
             west: { links: [127.0.0.1:\(ports[1])] }
         watchdog: none
-        fence: none
+        fence: \(fence.map { "{ east: none, west: \($0) }" } ?? "none")
         directories: { state: \(directory)/state, run: \(directory)/run }
 
-        """.write(toFile: options.configuration, atomically: true, encoding: .utf8)
+        """.replacingOccurrences(of: "@", with: directory)
+            .write(toFile: options.configuration, atomically: true, encoding: .utf8)
+        try prepare(directory)
         // The agent blocks signals for all threads that follow; here they are others'.
         unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
         let hardware = Hardware()
@@ -94,6 +127,13 @@ private final class Peer {
         channel = Channel(
             keys: try Startup.keys([key]), me: agent.settings.me.peer, session: SessionID(99),
             at: clock.now())
+    }
+
+    /// Of this thread.
+    static func processorTime() -> PicketCore.Duration {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .nanoseconds(Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
     func end() { try? FileManager.default.removeItem(atPath: directory) }

@@ -107,6 +107,7 @@ extension Notice {
 }
 
 extension Narrator {
+    @inline(never)
     public func sentence(_ notice: Notice) -> String {
         switch notice {
         case .powerIsBack: return filled("{peer} has its power back.")

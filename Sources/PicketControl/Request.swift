@@ -76,6 +76,8 @@ public struct RequestError: Error, Equatable, Sendable {
         case empty, tooLong, incomplete, encoding, unknown, malformed, unknownName
         /// Understood, and refused as things are.
         case refused
+        /// What would do it is busy.
+        case busy
     }
     public var code: Code
     public var text: String
@@ -291,6 +293,16 @@ extension Drill {
 extension RequestError {
     public static let tooLong = RequestError(
         .tooLong, "The request is longer than \(Request.longestLine) bytes; nothing was done.")
+    public static let tooManyCallers = RequestError(
+        .busy, "Too many are connected to the agent; try again later.")
+    public static let slowDisk = RequestError(.busy, "The disk is too slow; try again later.")
+    /// A pause whose next agent would not start.
+    public static func unfit(file: String, _ mistakes: [String]) -> RequestError {
+        RequestError(
+            .refused,
+            "The agent goes on: the one that follows would not start with \(file).\n"
+                + Text.joined(mistakes, "\n"))
+    }
     public static func noQuantity(_ text: String) -> RequestError {
         RequestError(.malformed, "\"\(text)\" is no number with a unit, as in 95C.")
     }
@@ -311,6 +323,7 @@ extension RequestError.Code {
         case .malformed: "malformed"
         case .unknownName: "unknown_name"
         case .refused: "refused"
+        case .busy: "busy"
         }
     }
 }

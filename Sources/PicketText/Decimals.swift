@@ -75,6 +75,7 @@ extension Text {
 
     /// At most `places` digits after the point, without needless zeros, and fewer where that many
     /// are beyond what a Double holds; "?" for what is no number, and from 1e15 on.
+    @inline(never)
     public static func number(_ value: Double, places wanted: Int = 2) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "?" }
         var scale = 1.0
@@ -92,6 +93,7 @@ extension Text {
     }
 
     /// `n / unit` with at most so many places after the point, cut off, without needless zeros.
+    @inline(never)
     static func decimals(_ n: Int64, of unit: Int64, places: Int) -> String {
         var scale: Int64 = 1
         for _ in 0..<places { scale *= 10 }
@@ -100,6 +102,7 @@ extension Text {
         return "\(n / unit).\(withoutZeros(padded("\(fraction)", to: places, with: "0")))"
     }
 
+    @inline(never)
     private static func withoutZeros(_ fraction: String) -> String {
         var bytes = Array(fraction.utf8)
         while bytes.last == UInt8(ascii: "0") { bytes.removeLast() }

@@ -12,6 +12,7 @@ extension Text {
         return "\(date)T\(minutes):\(digits(seconds % 60, 2)).\(digits(inDay % 1_000, 3))Z"
     }
 
+    @inline(never)
     private static func digits(_ n: Int64, _ count: Int) -> String {
         padded("\(n)", to: count, with: "0")
     }

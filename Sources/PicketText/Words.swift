@@ -50,6 +50,7 @@ extension Text {
     }
 
     /// With the filler before it where it is shorter.
+    @inline(never)
     static func padded(_ text: String, to width: Int, with filler: String) -> String {
         var padded = text
         for _ in 0..<max(0, width - text.utf8.count) { padded = filler + padded }
@@ -57,6 +58,7 @@ extension Text {
     }
 
     /// Hexadecimal digits, 16 of them or as many as are asked for.
+    @inline(never)
     public static func hex(_ value: UInt64, digits: Int = 16, capital: Bool = false) -> String {
         padded(String(value, radix: 16, uppercase: capital), to: digits, with: "0")
     }

@@ -45,7 +45,7 @@ final class Control: Part {
             nextCaller = max(1, nextCaller &+ 1)
             guard callers.count < Control.mostCallers else {
                 caller.say(
-                    Reply.failure("busy", "Too many are connected to the agent; try again later."))
+                    Reply.error(.tooManyCallers))
                 continue
             }
             do throws(SystemError) {
@@ -78,7 +78,7 @@ final class Control: Part {
             case .history(let count, let follow):
                 caller.read(follow: follow)
                 if !agent.storage.ask(.tail(count: count, caller: caller.id)) {
-                    caller.finish(Reply.failure("busy", "The disk is too slow; try again later."))
+                    caller.finish(Reply.error(.slowDisk))
                 }
             case .drill(let drill): try agent.drills.begin(drill, caller, agent)
             case .restore:
@@ -119,10 +119,7 @@ final class Control: Part {
             give(request, caller, agent)
             return
         }
-        let file = agent.options.configuration
-        var text = "The agent goes on: the one that follows would not start with \(file)."
-        for line in lines { text += "\n" + line }
-        caller.finish(Reply.error(RequestError(.refused, text)))
+        caller.finish(Reply.error(.unfit(file: agent.options.configuration, lines)))
     }
 
     /// The machine's answer to a command.

@@ -96,7 +96,7 @@ final class Drills: Part {
             case .testRelay:
                 isTesting = true
                 untested = agent.fences.levels.map { $0.index }
-                if untested.isEmpty { testEnds(.absent, "", agent) }
+                if untested.isEmpty { testEnds(.absent, nil, agent) }
                 agent.fences.test(agent)
             case .command(let command):
                 let id = agent.newCommandID()
@@ -135,10 +135,9 @@ final class Drills: Part {
     func observed(_ observation: RelayObservation, _ agent: Agent) {
         guard isTesting else { return }
         if !observation.linesOn {
-            testEnds(
-                .failed, "The relay's line could not be set or does not read back on.", agent)
+            testEnds(.failed, .lineNotOn, agent)
         } else if observation.feedback.unreadable > 0 {
-            testEnds(.failed, "The feedback cannot be read.", agent)
+            testEnds(.failed, .feedbackUnreadable, agent)
         }
     }
 
@@ -149,12 +148,14 @@ final class Drills: Part {
         let result = level.selfTest.result
         untested.removeAll { $0 == level.index }
         guard result != .passed || untested.isEmpty else { return }
-        testEnds(result, level.words(result), agent)
+        testEnds(result, level.finding(result), agent)
     }
 
-    private func testEnds(_ result: Message.RelayTest, _ detail: String, _ agent: Agent) {
+    private func testEnds(
+        _ result: Message.RelayTest, _ finding: RelayFinding?, _ agent: Agent
+    ) {
         isTesting = false
-        handle(.relayTested(result, detail: detail), agent)
+        handle(.relayTested(result, detail: finding?.sentence ?? ""), agent)
     }
 
     /// A live hang: the loop stops for good, and feeds nothing.

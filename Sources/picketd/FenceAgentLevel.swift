@@ -67,10 +67,8 @@ final class FenceAgentLevel: FenceLevel {
         }
     }
 
-    override func words(_ result: Message.RelayTest) -> String {
-        result == .passed
-            ? "The fence agent answers, and says that the power is on."
-            : "The fence agent does not say that the power is on."
+    override func finding(_ result: Message.RelayTest) -> RelayFinding {
+        .fenceAgent(saysOn: result == .passed)
     }
 }
 

@@ -3,6 +3,7 @@
 /// A kind of level is a type: what it does with an order, and how it is tested without cutting.
 /// What it comes to goes to the machine by `FenceDesk.give`.
 
+import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
@@ -42,7 +43,7 @@ class FenceLevel {
     /// A process that it started has ended.
     func ended(_ end: ChildEnd, timedOut: Bool, _ agent: Agent) {}
     /// What a self-test that came to this result has seen, for a drill's report.
-    func words(_ result: Message.RelayTest) -> String { "" }
+    func finding(_ result: Message.RelayTest) -> RelayFinding? { nil }
 
     // MARK: Due
 

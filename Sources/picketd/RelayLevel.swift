@@ -105,10 +105,8 @@ final class RelayLevel: FenceLevel {
         agent.tell(trouble.map { .relayTrouble($0) } ?? .relayReady)
     }
 
-    override func words(_ result: Message.RelayTest) -> String {
-        result == .passed
-            ? "The relay's line reads back on, and the feedback says on while the peer lives."
-            : "The feedback says off while the peer answers: it cannot be believed."
+    override func finding(_ result: Message.RelayTest) -> RelayFinding {
+        .feedback(saysOn: result == .passed)
     }
 
     // MARK: The worker

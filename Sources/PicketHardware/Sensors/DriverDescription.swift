@@ -100,12 +100,12 @@ private struct SettingsReader<S: DriverSettings>: DriverKindVisitor {
 // MARK: - One sensor's driver
 
 extension DriverDescription {
-    public var word: String { facts.word }
+    public var word: String { facts().word }
     /// The unit in which limits are given.
-    public var unit: Unit { facts.unit }
-    public var isOnBus: Bool { facts.isOnBus }
+    public var unit: Unit { facts().unit }
+    public var isOnBus: Bool { facts().isOnBus }
     /// Where the kernel's driver shows what this one would read; `nil`: nowhere.
-    public var hwmonInput: String? { facts.hwmonInput }
+    public var hwmonInput: String? { facts().hwmonInput }
     /// A little more than one step of the chip.
     public var grain: Double {
         var grain = Grain()
@@ -124,7 +124,8 @@ extension DriverDescription {
         return visit(&content)
     }
 
-    private var facts: Facts.Answer {
+    @inline(never)
+    private func facts() -> Facts.Answer {
         var facts = Facts()
         return visit(&facts)
     }

@@ -1,106 +1,121 @@
 /// Wrong machines, for the proof's tools to find: one that finds none of them proves nothing.
 ///
-/// Compiled only into the simulation build (`make sim`). Each case is one switch at one or two
+/// They work only in the simulation build (`make sim`). Each case is one expression at one or two
 /// places of Core, Wire or Hardware; `picket-sim bugs` tells which property each breaks, and who
 /// found it.
-#if PICKET_PLANTED_BUGS
-    public enum PlantedBug: String, CaseIterable, Sendable {
-        // Who may fence, and when
-        /// Every rank's turn opens at once.
-        case noHeadStart
-        /// Each node takes itself for the clear holder.
-        case everybodyHolds
-        /// Equal sums of priorities make both the holder.
-        case tieUnbroken
-        /// Turns of a lower rank are counted from what this node reached, not from what it heard.
-        case turnFromReached
-        /// Contact is measured from when an acknowledgement came, not from what it acknowledges.
-        case contactFromReception
-        /// In transfer both nodes have one rank.
-        case oneRankInTransfer
-        /// What the peer was not told yet is no reason for doubt.
-        case untoldIsClear
-        /// A node that has ordered a fence asks the peer to do the same to it.
-        case asksWhileFencing
-        /// Who missed its turn fences as soon as it likes.
-        case lateTurnsOverlap
-        /// They go by the clock that the peer had before it booted.
-        case oldClockKept
-        case fenceFromWaiting
-        case stallNotForgiven
-        case fenceBudgetIgnored
-        /// By the node that was told of it; the peer still heeds it.
-        case maintenanceIgnored
-        case pauseUnbounded
-        /// First turns are taken though the nodes' configurations differ.
-        case configurationIgnored
-        case drillFences
+public enum PlantedBug: String, CaseIterable, Sendable {
+    // Who may fence, and when
+    /// Every rank's turn opens at once.
+    case noHeadStart
+    /// Each node takes itself for the clear holder.
+    case everybodyHolds
+    /// Equal sums of priorities make both the holder.
+    case tieUnbroken
+    /// Turns of a lower rank are counted from what this node reached, not from what it heard.
+    case turnFromReached
+    /// Contact is measured from when an acknowledgement came, not from what it acknowledges.
+    case contactFromReception
+    /// In transfer both nodes have one rank.
+    case oneRankInTransfer
+    /// What the peer was not told yet is no reason for doubt.
+    case untoldIsClear
+    /// A node that has ordered a fence asks the peer to do the same to it.
+    case asksWhileFencing
+    /// Who missed its turn fences as soon as it likes.
+    case lateTurnsOverlap
+    /// They go by the clock that the peer had before it booted.
+    case oldClockKept
+    case fenceFromWaiting
+    case stallNotForgiven
+    case fenceBudgetIgnored
+    /// By the node that was told of it; the peer still heeds it.
+    case maintenanceIgnored
+    case pauseUnbounded
+    /// First turns are taken though the nodes' configurations differ.
+    case configurationIgnored
+    case drillFences
 
-        // What a fence is worth
-        case failedFenceCounts
-        /// The sense line is not looked at.
-        case unverifiedFence
-        /// The worker drives the relay however late it is.
-        case clockNotLookedAt
-        case cancelIgnored
-        /// Who finds the peer's supply off takes it for on.
-        case foundOffForgotten
-        case receiptOutlivesSession
-        /// A receipt stays on disk after the peer is back …
-        case aloneNeverForgotten
-        /// … or until after the peer has been answered.
-        case aloneAnsweredFirst
-        /// A node that boots alone by a remembered receipt goes on without fencing the peer.
-        case aloneUnfenced
-        /// An agent that comes back after its node has left is still armed.
-        case leftStaysArmed
-        /// A fence that the operator ordered before there was contact is remembered on disk.
-        case orderRemembered
+    // What a fence is worth
+    case failedFenceCounts
+    /// The sense line is not looked at.
+    case unverifiedFence
+    /// The worker drives the relay however late it is.
+    case clockNotLookedAt
+    case cancelIgnored
+    /// Who finds the peer's supply off takes it for on.
+    case foundOffForgotten
+    case receiptOutlivesSession
+    /// A receipt stays on disk after the peer is back …
+    case aloneNeverForgotten
+    /// … or until after the peer has been answered.
+    case aloneAnsweredFirst
+    /// A node that boots alone by a remembered receipt goes on without fencing the peer.
+    case aloneUnfenced
+    /// An agent that comes back after its node has left is still armed.
+    case leftStaysArmed
+    /// A fence that the operator ordered before there was contact is remembered on disk.
+    case orderRemembered
 
-        // Terms
-        case termNotPersisted
-        /// Used before the disk has it.
-        case termPersistedLate
-        /// The terms that the peer has used are not learned.
-        case termOfPeerForgotten
-        /// An agent that never met its peer goes on by the terms of its disk.
-        case termsNotLeapt
-        /// What an agent heard is lost with it, where the disk takes nothing.
-        case termsNotNoted
+    // Terms
+    case termNotPersisted
+    /// Used before the disk has it.
+    case termPersistedLate
+    /// The terms that the peer has used are not learned.
+    case termOfPeerForgotten
+    /// An agent that never met its peer goes on by the terms of its disk.
+    case termsNotLeapt
+    /// What an agent heard is lost with it, where the disk takes nothing.
+    case termsNotNoted
 
-        // Who may act
-        case anyReportGrants
-        /// What the peer said in its last life still counts, grants and all.
-        case oldSessionSpeaks
-        case grantWhileHolding
-        case releasedBeforeStopped
-        case failedStopReleases
-        case leavesHolding
-        case conflictIgnored
-        /// What runs is noted after it was started, and what no note tells of is not stopped.
-        case noteAfterStart
-        /// A start of an agent that died goes on, whatever its successor does.
-        case leftBehindGoesOn
-        /// The note of what runs survives a reboot.
-        case adoptsAfterReboot
+    // Who may act
+    case anyReportGrants
+    /// What the peer said in its last life still counts, grants and all.
+    case oldSessionSpeaks
+    case grantWhileHolding
+    case releasedBeforeStopped
+    case failedStopReleases
+    case leavesHolding
+    case conflictIgnored
+    /// What runs is noted after it was started, and what no note tells of is not stopped.
+    case noteAfterStart
+    /// A start of an agent that died goes on, whatever its successor does.
+    case leftBehindGoesOn
+    /// The note of what runs survives a reboot.
+    case adoptsAfterReboot
 
-        // The wire
-        case challengeIgnored
-        case replaysTaken
+    // The wire
+    case challengeIgnored
+    case replaysTaken
 
-        // The node
-        case fedByAnyEvent
-        /// What a drill pretends takes the place of what is read.
-        case drillRaisesHealth
-        case hysteresisMissing
-        case debounceMissing
-        /// A sensor that cannot be read makes its node unfit.
-        case failedIsCritical
+    // The node
+    case fedByAnyEvent
+    /// What a drill pretends takes the place of what is read.
+    case drillRaisesHealth
+    case hysteresisMissing
+    case debounceMissing
+    /// A sensor that cannot be read makes its node unfit.
+    case failedIsCritical
 
-        /// The one that is switched on. Set before any machine is made, and never while one runs.
-        nonisolated(unsafe) public static var active: PlantedBug?
+    /// The one that is switched on. Set before any machine is made, and never while one runs.
+    nonisolated(unsafe) public static var active: PlantedBug?
+
+    /// Whether `active` has any effect: in the simulation build alone.
+    public static var areBuiltIn: Bool {
+        #if PICKET_PLANTED_BUGS
+            true
+        #else
+            false
+        #endif
     }
+}
 
-    @inline(__always)
-    public func planted(_ bug: PlantedBug) -> Bool { unsafe PlantedBug.active == bug }
-#endif
+/// Whether this bug is switched on. A constant outside the simulation build, so that a place where
+/// one is planted costs an agent nothing and needs no second copy of its code.
+@inlinable @inline(__always)
+public func planted(_ bug: PlantedBug) -> Bool {
+    #if PICKET_PLANTED_BUGS
+        unsafe PlantedBug.active == bug
+    #else
+        false
+    #endif
+}

@@ -258,12 +258,9 @@ extension Channel {
             let header = try Header.read(buffer, count: count)
             guard header.sender != me else { throw .reflected }
             guard !banned.contains(header.session) else { throw .banned }
-            #if PICKET_PLANTED_BUGS
-                let knows = !planted(.challengeIgnored)
-            #else
-                let knows = true
-            #endif
-            guard !knows || !retired.contains(header.session) else { throw .retired }
+            guard planted(.challengeIgnored) || !retired.contains(header.session) else {
+                throw .retired
+            }
             switch header.kind {
             case .message: return try openMessage(buffer, count, header, link: link, at: now)
             case .hello: return try openHello(buffer, count, header, link: link, at: now)
@@ -338,12 +335,8 @@ extension Channel {
                 into: &plain)
         else { throw .notAuthentic }
         let hello = try Hello.decode(plain, 0..<length)
-        #if PICKET_PLANTED_BUGS
-            let fresh = planted(.challengeIgnored) || hello.echo == challenge
-            let isProof = hello.to == session.value && fresh
-        #else
-            let isProof = hello.to == session.value && hello.echo == challenge
-        #endif
+        let isFresh = hello.echo == challenge || planted(.challengeIgnored)
+        let isProof = hello.to == session.value && isFresh
         let isNew = isProof && peer?.session != header.session
         if isNew { establish(header, hello, at: now) }
         let answer = answers(hello, header, isNew: isNew, link: link, at: now)

@@ -16,134 +16,126 @@ struct Bugs: ParsableCommand {
     @Option(help: "The first seed.") var seed: UInt64 = 1
     @Option(help: "Only this one.") var only: String?
 
-    #if PICKET_PLANTED_BUGS
-        func run() throws {
-            var missed = 0
-            var tried = 0
-            print("| planted bug | property | found by | after | of at most | s | what was seen |")
-            print("|---|---|---|---|---|---|---|")
-            for bug in PlantedBug.allCases where only == nil || only == bug.rawValue {
-                tried += 1
-                if !find(bug) { missed += 1 }
-            }
-            if tried == 0 {
-                Story.complain("--only \(only ?? ""): no such planted bug")
-                throw ExitCode(2)
-            }
-            print("\n\(tried) planted bugs, \(missed) not found")
-            if missed > 0 { throw ExitCode(1) }
+    func run() throws {
+        try PlantedSwitch.require()
+        var missed = 0
+        var tried = 0
+        print("| planted bug | property | found by | after | of at most | s | what was seen |")
+        print("|---|---|---|---|---|---|---|")
+        for bug in PlantedBug.allCases where only == nil || only == bug.rawValue {
+            tried += 1
+            if !find(bug) { missed += 1 }
         }
-
-        private func find(_ bug: PlantedBug) -> Bool {
-            let began = Date()
-            let found: (property: String, after: String, text: String)?
-            let by: String
-            let budget: String
-            switch Hunt(bug) {
-            case .swarm(let focus, let seeds):
-                by = focus == .any ? "swarm" : "swarm, \(focus.rawValue)"
-                budget = "\(seeds) seeds"
-                found = search(bug, focus, seeds)
-            case .checker(let bounds, let text):
-                by = "checker, \(text)"
-                budget = "\(bounds.mostStates) states"
-                found = check(bug, bounds)
-            }
-            let seconds = String(format: "%.1f", Date().timeIntervalSince(began))
-            print(
-                "| \(bug.rawValue) | \(found?.property ?? "NOT FOUND") | \(by) | "
-                    + "\(found?.after ?? "-") | \(budget) | \(seconds) | \(found?.text ?? "") |")
-            fflush(nil)
-            return found != nil
-        }
-
-        private func search(
-            _ bug: PlantedBug, _ focus: Swarm.Focus, _ seeds: UInt64
-        ) -> (String, String, String)? {
-            for seed in seed..<(seed + seeds) {
-                let plan = Swarm.plan(seed: seed, focus: focus)
-                unsafe PlantedBug.active = bug
-                let world = World(plan, remembering: 1)
-                let good = world.run()
-                unsafe PlantedBug.active = nil
-                guard !good, let violation = world.violation else { continue }
-                guard World(plan, remembering: 1).run() else {
-                    Story.complain("seed \(seed) is violated without any planted bug")
-                    continue
-                }
-                return (violation.property, "\(seed - self.seed + 1) seeds", violation.text)
-            }
-            return nil
-        }
-
-        private func check(_ bug: PlantedBug, _ bounds: CheckBounds) -> (String, String, String)? {
-            unsafe PlantedBug.active = bug
-            defer { unsafe PlantedBug.active = nil }
-            var checker = Checker(bounds)
-            let result = checker.run()
-            guard case .violated(let broken) = result.verdict else { return nil }
-            return (broken.property, "\(result.states) states", broken.text)
-        }
-    #else
-        func run() throws {
-            Story.complain("planted bugs are in the simulation build only: make sim")
+        if tried == 0 {
+            Story.complain("--only \(only ?? ""): no such planted bug")
             throw ExitCode(2)
         }
-    #endif
+        print("\n\(tried) planted bugs, \(missed) not found")
+        if missed > 0 { throw ExitCode(1) }
+    }
+
+    private func find(_ bug: PlantedBug) -> Bool {
+        let began = Date()
+        let found: (property: String, after: String, text: String)?
+        let by: String
+        let budget: String
+        switch Hunt(bug) {
+        case .swarm(let focus, let seeds):
+            by = focus == .any ? "swarm" : "swarm, \(focus.rawValue)"
+            budget = "\(seeds) seeds"
+            found = search(bug, focus, seeds)
+        case .checker(let bounds, let text):
+            by = "checker, \(text)"
+            budget = "\(bounds.mostStates) states"
+            found = check(bug, bounds)
+        }
+        let seconds = String(format: "%.1f", Date().timeIntervalSince(began))
+        print(
+            "| \(bug.rawValue) | \(found?.property ?? "NOT FOUND") | \(by) | "
+                + "\(found?.after ?? "-") | \(budget) | \(seconds) | \(found?.text ?? "") |")
+        fflush(nil)
+        return found != nil
+    }
+
+    private func search(
+        _ bug: PlantedBug, _ focus: Swarm.Focus, _ seeds: UInt64
+    ) -> (String, String, String)? {
+        for seed in seed..<(seed + seeds) {
+            let plan = Swarm.plan(seed: seed, focus: focus)
+            unsafe PlantedBug.active = bug
+            let world = World(plan, remembering: 1)
+            let good = world.run()
+            unsafe PlantedBug.active = nil
+            guard !good, let violation = world.violation else { continue }
+            guard World(plan, remembering: 1).run() else {
+                Story.complain("seed \(seed) is violated without any planted bug")
+                continue
+            }
+            return (violation.property, "\(seed - self.seed + 1) seeds", violation.text)
+        }
+        return nil
+    }
+
+    private func check(_ bug: PlantedBug, _ bounds: CheckBounds) -> (String, String, String)? {
+        unsafe PlantedBug.active = bug
+        defer { unsafe PlantedBug.active = nil }
+        var checker = Checker(bounds)
+        let result = checker.run()
+        guard case .violated(let broken) = result.verdict else { return nil }
+        return (broken.property, "\(result.states) states", broken.text)
+    }
 }
 
-#if PICKET_PLANTED_BUGS
-    /// Who looks for a bug, where, and for how long at most.
-    private enum Hunt {
-        case swarm(Swarm.Focus, seeds: UInt64)
-        case checker(CheckBounds, String)
+/// Who looks for a bug, where, and for how long at most.
+private enum Hunt {
+    case swarm(Swarm.Focus, seeds: UInt64)
+    case checker(CheckBounds, String)
 
-        init(_ bug: PlantedBug) {
-            switch bug {
-            case .turnFromReached, .oneRankInTransfer, .everybodyHolds, .contactFromReception:
-                var bounds = CheckBounds()
-                bounds.faults = 0
-                bounds.mostStates = 400_000
-                self = .checker(bounds, "no faults, 1 fence")
-            case .untoldIsClear, .asksWhileFencing:
-                var bounds = CheckBounds()
-                bounds.faults = 1
-                bounds.kinds = [.resource]
-                bounds.mostStates = 1_200_000
-                self = .checker(bounds, "1 failing resource, 1 fence")
-            case .oldSessionSpeaks, .anyReportGrants:
-                var bounds = CheckBounds()
-                bounds.faults = 1
-                bounds.fences = 0
-                bounds.kinds = [.crash]
-                bounds.mostStates = 500_000
-                self = .checker(bounds, "1 crash")
-            case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
-            case .configurationIgnored: self = .swarm(.configurations, seeds: 200)
-            case .oldClockKept: self = .swarm(.partitions, seeds: 600)
-            case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:
-                self = .swarm(.sensors, seeds: 100)
-            case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
-                .termOfPeerForgotten, .termsNotLeapt:
-                self = .swarm(.disks, seeds: 200)
-            case .termsNotNoted: self = .swarm(.disks, seeds: 600)
-            case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
-            case .clockNotLookedAt, .cancelIgnored: self = .swarm(.lateness, seeds: 200)
-            case .adoptsAfterReboot, .leavesHolding, .leftStaysArmed:
-                self = .swarm(.lives, seeds: 200)
-            case .noteAfterStart: self = .swarm(.moves, seeds: 400)
-            case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
-            case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
-            case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
-            case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
-            case .conflictIgnored: self = .swarm(.words, seeds: 100)
-            case .orderRemembered: self = .swarm(.strangers, seeds: 400)
-            case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)
-            case .noHeadStart, .fenceFromWaiting, .stallNotForgiven, .maintenanceIgnored,
-                .pauseUnbounded, .drillFences, .failedFenceCounts, .unverifiedFence,
-                .receiptOutlivesSession, .termNotPersisted, .grantWhileHolding, .fedByAnyEvent:
-                self = .swarm(.any, seeds: 100)
-            }
+    init(_ bug: PlantedBug) {
+        switch bug {
+        case .turnFromReached, .oneRankInTransfer, .everybodyHolds, .contactFromReception:
+            var bounds = CheckBounds()
+            bounds.faults = 0
+            bounds.mostStates = 400_000
+            self = .checker(bounds, "no faults, 1 fence")
+        case .untoldIsClear, .asksWhileFencing:
+            var bounds = CheckBounds()
+            bounds.faults = 1
+            bounds.kinds = [.resource]
+            bounds.mostStates = 1_200_000
+            self = .checker(bounds, "1 failing resource, 1 fence")
+        case .oldSessionSpeaks, .anyReportGrants:
+            var bounds = CheckBounds()
+            bounds.faults = 1
+            bounds.fences = 0
+            bounds.kinds = [.crash]
+            bounds.mostStates = 500_000
+            self = .checker(bounds, "1 crash")
+        case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
+        case .configurationIgnored: self = .swarm(.configurations, seeds: 200)
+        case .oldClockKept: self = .swarm(.partitions, seeds: 600)
+        case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:
+            self = .swarm(.sensors, seeds: 100)
+        case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
+            .termOfPeerForgotten, .termsNotLeapt:
+            self = .swarm(.disks, seeds: 200)
+        case .termsNotNoted: self = .swarm(.disks, seeds: 600)
+        case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
+        case .clockNotLookedAt, .cancelIgnored: self = .swarm(.lateness, seeds: 200)
+        case .adoptsAfterReboot, .leavesHolding, .leftStaysArmed:
+            self = .swarm(.lives, seeds: 200)
+        case .noteAfterStart: self = .swarm(.moves, seeds: 400)
+        case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
+        case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
+        case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
+        case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
+        case .conflictIgnored: self = .swarm(.words, seeds: 100)
+        case .orderRemembered: self = .swarm(.strangers, seeds: 400)
+        case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)
+        case .noHeadStart, .fenceFromWaiting, .stallNotForgiven, .maintenanceIgnored,
+            .pauseUnbounded, .drillFences, .failedFenceCounts, .unverifiedFence,
+            .receiptOutlivesSession, .termNotPersisted, .grantWhileHolding, .fedByAnyEvent:
+            self = .swarm(.any, seeds: 100)
         }
     }
-#endif
+}

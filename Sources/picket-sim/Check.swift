@@ -30,16 +30,13 @@ struct Check: ParsableCommand {
     @Flag(help: "Say how often each kind of step was taken.")
     var coverage = false
 
-    #if PICKET_PLANTED_BUGS
-        @Option(help: "Check this wrong machine (picket-sim bugs lists them).")
-        var bug: String?
-    #endif
+    @Option(help: "A planted bug to switch on (simulation build only).") var bug: String?
 
     static var kindNames: String { FaultKinds.names.map { $0.0 }.joined(separator: ", ") }
 
     func run() throws {
         let bounds = try bounds()
-        try plant()
+        try PlantedSwitch.set(bug)
         var checker = Checker(bounds)
         let result = checker.run { states, depth, waiting in
             let rate = Double(states) / Check.coreSeconds
@@ -87,16 +84,6 @@ struct Check: ParsableCommand {
         }
         if let objection = bounds.objection { throw refusal(objection) }
         return bounds
-    }
-
-    private func plant() throws {
-        #if PICKET_PLANTED_BUGS
-            guard let bug else { return }
-            guard let planted = PlantedBug(rawValue: bug) else {
-                throw refusal("--bug \(bug): no such bug; picket-sim bugs lists them")
-            }
-            unsafe PlantedBug.active = planted
-        #endif
     }
 
     private func refusal(_ text: String) -> ExitCode {

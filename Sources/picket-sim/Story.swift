@@ -111,17 +111,20 @@ enum Shrink {
 }
 
 enum PlantedSwitch {
-    static func set(_ name: String?) throws {
-        guard let name else { return }
-        #if PICKET_PLANTED_BUGS
-            guard let bug = PlantedBug(rawValue: name) else {
-                Story.complain("no such planted bug: \(name); see picket-sim bugs")
-                throw ExitCode(2)
-            }
-            unsafe PlantedBug.active = bug
-        #else
+    static func require() throws {
+        guard PlantedBug.areBuiltIn else {
             Story.complain("planted bugs are in the simulation build only: make sim")
             throw ExitCode(2)
-        #endif
+        }
+    }
+
+    static func set(_ name: String?) throws {
+        guard let name else { return }
+        try require()
+        guard let bug = PlantedBug(rawValue: name) else {
+            Story.complain("no such planted bug: \(name); see picket-sim bugs")
+            throw ExitCode(2)
+        }
+        unsafe PlantedBug.active = bug
     }
 }

@@ -377,13 +377,11 @@ extension GroupRunner {
 
     /// Something may still be up here.
     private mutating func stick<Sink: ResourceSink>(_ purpose: Purpose, into out: inout Sink) {
-        #if PICKET_PLANTED_BUGS
-            if planted(.failedStopReleases), case .stop = purpose {
-                lost.removeAll()
-                state = .stopped
-                return out.emit(.outcome(.stopped))
-            }
-        #endif
+        if planted(.failedStopReleases), case .stop = purpose {
+            lost.removeAll()
+            state = .stopped
+            return out.emit(.outcome(.stopped))
+        }
         state = .stuck
         switch purpose {
         case .stop: out.emit(.outcome(.stopFailed))

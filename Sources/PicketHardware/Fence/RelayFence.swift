@@ -130,10 +130,7 @@ public struct RelayFence: Sendable {
     ) {
         precondition(!relay.supplies.isEmpty, "a relay level has at least one supply")
         self.relay = relay
-        #if PICKET_PLANTED_BUGS
-            let found = planted(.foundOffForgotten) ? Found.on : found
-        #endif
-        switch found {
+        switch planted(.foundOffForgotten) ? .on : found {
         case .on: return
         case .off where relay.policy == .off:
             phase = .off
@@ -217,10 +214,8 @@ public struct RelayFence: Sendable {
             report(waiting.remove(at: index), .voided)
             return
         }
-        #if PICKET_PLANTED_BUGS
-            if planted(.cancelIgnored) { return }
-        #endif
-        guard let index = orders.firstIndex(where: { $0.id == id }) else { return }
+        guard let index = orders.firstIndex(where: { $0.id == id }), !planted(.cancelIgnored)
+        else { return }
         switch phase {
         case .looking(_, _, let knownOff), .cutting(_, let knownOff):
             report(orders.remove(at: index), .voided)
@@ -288,11 +283,9 @@ public struct RelayFence: Sendable {
             }
             return stopping ? .ended : .idle
         case .looking(_, let again, _): return now < again ? .wait(until: again) : .look
-        #if PICKET_PLANTED_BUGS
-            case .cutting where planted(.clockNotLookedAt):
-                return .cut(unlessAfter: .distantFuture)
-        #endif
-        case .cutting: return .cut(unlessAfter: orders[0].voidAfter)
+        case .cutting:
+            return .cut(
+                unlessAfter: planted(.clockNotLookedAt) ? .distantFuture : orders[0].voidAfter)
         case .clearing(let clearing):
             return now < clearing.again ? .wait(until: clearing.again) : .look
         case .held(let cutAt):
@@ -382,9 +375,7 @@ public struct RelayFence: Sendable {
     private mutating func cleared(_ clearing: Clearing, _ scan: SupplyScan, at now: Instant) {
         var clearing = clearing
         let wasClear = clearing.looks >= Self.looksForOff
-        #if PICKET_PLANTED_BUGS
-            let scan = planted(.unverifiedFence) ? SupplyScan(off: 1) : scan
-        #endif
+        let scan = planted(.unverifiedFence) ? SupplyScan(off: 1) : scan
         guard scan.on == 0, scan.unreadable == 0 else {
             if wasClear && scan.on > 0 {
                 phase = connecting(.undo(.contradictory), at: now)

@@ -45,10 +45,7 @@ public struct SensorMonitor: Sendable {
     public var injected: Reading? { drill?.track.reading }
     public var verdict: Verdict {
         guard let pretended = drill?.track.verdict else { return real.verdict }
-        #if PICKET_PLANTED_BUGS
-            if planted(.drillRaisesHealth) { return pretended }
-        #endif
-        return max(real.verdict, pretended)
+        return planted(.drillRaisesHealth) ? pretended : max(real.verdict, pretended)
     }
     /// The drill made the verdict worse than it is.
     public var isSimulated: Bool {

@@ -103,9 +103,7 @@ struct SensorTrack: Sendable {
     }
 
     private func crosses(_ thresholds: [Threshold], _ value: Double, held: Bool) -> Bool {
-        #if PICKET_PLANTED_BUGS
-            let held = held && !planted(.hysteresisMissing)
-        #endif
+        let held = held && !planted(.hysteresisMissing)
         for threshold in thresholds {
             if threshold.isCrossed(by: value, hysteresis: held ? watch.hysteresis : 0) {
                 return true
@@ -131,12 +129,7 @@ struct SensorTrack: Sendable {
         } else {
             run = (1, target)
         }
-        #if PICKET_PLANTED_BUGS
-            let isEnough = run.length >= watch.debounce || planted(.debounceMissing)
-        #else
-            let isEnough = run.length >= watch.debounce
-        #endif
-        if isEnough {
+        if run.length >= watch.debounce || planted(.debounceMissing) {
             level = run.level
             run = (0, level)
         }
@@ -148,14 +141,8 @@ struct SensorTrack: Sendable {
             verdict = byValues
             return
         }
-        #if PICKET_PLANTED_BUGS
-            if planted(.failedIsCritical) {
-                verdict = Verdict(.critical, failed: true)
-                return
-            }
-        #endif
         let byFailure =
-            switch watch.onFail {
+            switch planted(.failedIsCritical) ? .critical : watch.onFail {
             case .warn: Verdict(.warn, failed: true)
             case .critical: Verdict(.critical, failed: true)
             case .ignore: Verdict(.unknown, failed: true)

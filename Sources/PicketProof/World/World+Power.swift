@@ -12,11 +12,7 @@ extension World {
             node.powerLife += 1
             node.poweredAt = now
             node.base = 5_000_000_000 + chance.below(20_000_000_000)
-            #if PICKET_PLANTED_BUGS
-                if !planted(.adoptsAfterReboot) { node.note = .blank }
-            #else
-                node.note = .blank
-            #endif
+            if !planted(.adoptsAfterReboot) { node.note = .blank }
             tell(node, .world("power on"))
             after(
                 plan.bootTime.nanoseconds + delay,

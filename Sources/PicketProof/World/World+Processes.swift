@@ -81,9 +81,7 @@ extension World {
     /// The starts that agents before have left under way are killed, and gone, before the next one
     /// does anything (LeftBehind). False while one cannot be killed.
     func endLeftBehind(_ node: Node) -> Bool {
-        #if PICKET_PLANTED_BUGS
-            if planted(.leftBehindGoesOn) { return true }
-        #endif
+        if planted(.leftBehindGoesOn) { return true }
         let ends = { (process: Process) in process.action == .start || process.action == .promote }
         node.processes.removeAll { ends($0) && !lasts(.unkillable, $0.group, node) }
         return !node.processes.contains(where: ends)

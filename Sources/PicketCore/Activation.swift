@@ -33,9 +33,7 @@ public struct Warrant: Equatable, Sendable {
 
     /// A grant, as the peer's message states it. `nil` if the message grants nothing.
     init?(_ report: GroupReport, from session: SessionID) {
-        let grants =
-            report.role == .granting || (report.role == .vacant && planted(.anyReportGrants))
-        guard grants, report.term > .never else { return nil }
+        guard report.role == .granting, report.term > .never else { return nil }
         self.init(.grant(from: session, term: report.term))
     }
 

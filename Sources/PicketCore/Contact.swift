@@ -15,25 +15,25 @@
 /// row before it looks like death.
 package struct Contact: Sendable {
     struct Sending: Sendable {
-        var sequence: UInt64 = 0
+        private(set) var sequence: UInt64 = 0
         var real = Instant(nanoseconds: 0)
         var running = Instant(nanoseconds: 0)
     }
 
     /// The newest sendings by sequence modulo the count, a power of two; an acknowledgement of an
     /// older one says nothing that is still worth knowing.
-    var sendings = [Sending](repeating: Sending(), count: 512)
+    private(set) var sendings = [Sending](repeating: Sending(), count: 512)
     var sequence: UInt64 = 0
     /// Total time for which the agent did not run.
-    var stalled = Duration.zero
+    private(set) var stalled = Duration.zero
 
     /// The newest acknowledged sending of this agent, on either clock.
-    var reachedReal: Instant?
-    var reachedRunning: Instant?
-    var reachedSequence: UInt64 = 0
+    private(set) var reachedReal: Instant?
+    private(set) var reachedRunning: Instant?
+    private(set) var reachedSequence: UInt64 = 0
     /// The newest reception from the peer, real clock.
-    var heard: Instant?
-    var heardOnLink: [Instant]
+    private(set) var heard: Instant?
+    private(set) var heardOnLink: [Instant]
     private(set) var roundTrip: Duration?
     /// The peer's clock less this node's: the sample with the least round trip of late.
     private(set) var clockOffset: Duration?
@@ -46,10 +46,6 @@ package struct Contact: Sendable {
     }
 
     @inline(__always) func running(_ now: Instant) -> Instant { now - stalled }
-
-    #if PICKET_PLANTED_BUGS
-        mutating func clockOffsetForWaiting() { clockOffset = clockOffset ?? .zero }
-    #endif
 
     /// The agent did not run for this long.
     mutating func forgive(_ lateness: Duration) { stalled = stalled + lateness }
@@ -77,7 +73,7 @@ package struct Contact: Sendable {
     }
 
     /// What the peer's message acknowledges. Returns whether it is news.
-    mutating func noteAcknowledged(_ message: Message, at now: Instant) -> Bool {
+    mutating func noteAcknowledged(_ message: borrowing Message, at now: Instant) -> Bool {
         sample(message, at: now)
         let acknowledged = message.acknowledged
         guard acknowledged > reachedSequence, acknowledged <= sequence else { return false }
@@ -86,9 +82,7 @@ package struct Contact: Sendable {
         reachedSequence = acknowledged
         reachedReal = sending.real
         reachedRunning = sending.running
-        #if PICKET_PLANTED_BUGS
-            if planted(.contactFromReception) { assume(at: now) }
-        #endif
+        if planted(.contactFromReception) { assume(at: now) }
         return true
     }
 
@@ -109,7 +103,7 @@ package struct Contact: Sendable {
     mutating func knowCommonClock() { clockOffset = .zero }
 
     /// RFC 5905 §8, with the wait at the peer already taken off by the peer.
-    private mutating func sample(_ message: Message, at now: Instant) {
+    private mutating func sample(_ message: borrowing Message, at now: Instant) {
         guard message.echo.nanoseconds != 0 else { return }
         let trip = now - message.echo
         guard trip >= .zero, trip < .seconds(60) else { return }
@@ -129,5 +123,23 @@ package struct Contact: Sendable {
     /// When `age` will exceed `limit` if nothing more is acknowledged and the agent keeps running.
     func deadline(for limit: Duration) -> Instant? {
         reachedRunning.map { $0 + stalled + limit + .nanoseconds(1) }
+    }
+}
+
+extension Contact {
+    /// As an image has it: a clock that never stood still, and no offset unless it is known.
+    mutating func restore(
+        sequence: UInt64, reached: UInt64, real: Instant?, running: Instant?, heard: Instant?,
+        sendings: [Sending], clockIsKnown: Bool
+    ) {
+        stalled = .zero
+        self.sequence = sequence
+        reachedSequence = reached
+        reachedReal = real
+        reachedRunning = running
+        self.heard = heard
+        self.sendings = sendings
+        forgetClock()
+        if clockIsKnown { knowCommonClock() }
     }
 }

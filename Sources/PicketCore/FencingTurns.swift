@@ -56,18 +56,12 @@ struct FencingTurns {
         case holder, standby, inTransfer
 
         init(clear: Bool, mine: UInt64, theirs: UInt64, me: NodeID) {
-            #if PICKET_PLANTED_BUGS
-                if planted(.everybodyHolds) || (planted(.tieUnbroken) && clear && mine == theirs) {
-                    self = .holder
-                    return
-                }
-            #endif
-            guard clear else {
+            if planted(.everybodyHolds) {
+                self = .holder
+            } else if !clear {
                 self = .inTransfer
-                return
-            }
-            if mine == theirs {
-                self = me == .low ? .holder : .standby
+            } else if mine == theirs {
+                self = me == .low || planted(.tieUnbroken) ? .holder : .standby
             } else {
                 self = mine > theirs ? .holder : .standby
             }
@@ -80,10 +74,7 @@ struct FencingTurns {
     var othersTurn: Duration { timing.deadAfter }
 
     func opening(_ rank: Int64) -> Duration {
-        #if PICKET_PLANTED_BUGS
-            if planted(.noHeadStart) { return .zero }
-        #endif
-        return rank == 0
+        rank == 0 || planted(.noHeadStart)
             ? .zero : timing.headStart + (othersTurn + timing.offWithin) * (rank - 1)
     }
 
@@ -94,20 +85,13 @@ struct FencingTurns {
     /// The first turn. `reached` and `heard` are on the real clock; `lost` is when the evidence is
     /// complete on the running one.
     func first(_ view: View, me: NodeID, reached: Instant, heard: Instant, lost: Instant) -> Turn {
-        #if PICKET_PLANTED_BUGS
-            let sharesRank = planted(.oneRankInTransfer)
-        #else
-            let sharesRank = false
-        #endif
         let rank: Int64 =
             switch view {
             case .holder: 0
             case .standby: 1
-            case .inTransfer: sharesRank || me == .low ? 2 : 3
+            case .inTransfer: me == .low || planted(.oneRankInTransfer) ? 2 : 3
             }
-        #if PICKET_PLANTED_BUGS
-            let heard = planted(.turnFromReached) ? reached : heard
-        #endif
+        let heard = planted(.turnFromReached) ? reached : heard
         let opens = rank == 0 ? lost : max(lost, heard + timing.deadAfter + opening(rank))
         return Turn(opens: opens, closes: reached + timing.deadAfter + closing(rank))
     }
@@ -136,9 +120,7 @@ struct FencingTurns {
     /// The late turn that is open at `now` or opens next. `offset`: the peer's clock less mine.
     func late(me: NodeID, heard: Instant, offset: Duration, at now: Instant) -> Turn {
         let ready = max(now, heard + firstTurns)
-        #if PICKET_PLANTED_BUGS
-            if planted(.lateTurnsOverlap) { return Turn(opens: ready, closes: ready + lateTurn) }
-        #endif
+        if planted(.lateTurnsOverlap) { return Turn(opens: ready, closes: ready + lateTurn) }
         // Common time is the lower node's clock.
         let common = me == .low ? ready : ready + offset
         let length = lateTurn.nanoseconds

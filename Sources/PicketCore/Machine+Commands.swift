@@ -1,4 +1,4 @@
-/// The operator, and what the shell reports of the node itself.
+/// The operator.
 extension Machine {
     mutating func obey<Sink: EffectSink>(
         _ command: Command, id: UInt32, at now: Instant, into out: inout Sink
@@ -10,17 +10,17 @@ extension Machine {
         case .fence: refusal = orderFence(cause: .command)
         case .confirmFence: refusal = confirmByWord(at: now, into: &out)
         case .maintenance(let on):
-            memory.maintenance = on
-            if !on, !inContact { peerMaintenance = false }
-            sendDue = true
+            disk.maintain(on)
+            if !on, !inContact { peer.forgetMaintenance() }
+            outgoing.noteChange()
             out.emit(.trace(Trace(.maintenance, cause: .command, number: on ? 1 : 0)))
             refusal = nil
         case .pause(let length):
             refusal = pauseRefusal(length)
             if refusal == nil {
-                phase = .pausing
-                pausing = Pausing(length: length, until: now + .seconds(3), command: id)
-                sendDue = true
+                life.pause(
+                    Life.Pausing(length: length, until: now + .seconds(3), command: id))
+                outgoing.noteChange()
                 out.emit(.trace(Trace(.pausing, cause: .command, duration: length)))
                 return
             }
@@ -32,11 +32,7 @@ extension Machine {
         case .drillFailover(let live):
             refusal = drillFailover(live: live, at: now, into: &out)
         case .drill(let on):
-            if drill != on {
-                drill = on
-                sendDue = true
-                out.emit(.trace(Trace(on ? .drillBegan : .drillEnded, cause: .drill)))
-            }
+            if vitals.note(drill: on, into: &out) { outgoing.noteChange() }
             refusal = nil
         }
         if let refusal {
@@ -55,11 +51,9 @@ extension Machine {
         _ group: GroupIndex?, at now: Instant, into out: inout Sink
     ) -> Refusal? {
         guard let chosen = selected(group) else { return .unknownGroup }
-        let here = chosen.filter {
-            if case .holding = groups[$0].role { true } else { false }
-        }
+        let here = chosen.filter { groups[$0].isHolding }
         let there = chosen.filter { report(of: $0)?.role == .holding }
-        if leaving != nil { return .leaving }
+        if life.leaving != nil { return .leaving }
         if here.isEmpty, there.isEmpty { return inContact ? .notHeld : .notInContact }
         for group in here {
             if let refusal = moveRefusal(group, automatic: false, at: now) { return refusal }
@@ -77,8 +71,8 @@ extension Machine {
         if !inContact { return .notInContact }
         if !groupsAgree { return .groupsDiffer }
         if !isEligible(group) { return .selfIneligible }
-        if health.score == 0 { return .selfUnfit }
-        groups[group].wish = GroupState.Wish(failback: false, until: now + .seconds(10))
+        if vitals.health.score == 0 { return .selfUnfit }
+        groups[group].ask(failback: false, until: now + .seconds(10))
         return nil
     }
 
@@ -86,10 +80,10 @@ extension Machine {
         _ group: GroupIndex?, at now: Instant, into out: inout Sink
     ) -> Refusal? {
         guard let chosen = selected(group) else { return .unknownGroup }
-        if leaving != nil { return .leaving }
+        if life.leaving != nil { return .leaving }
         var refusal: Refusal? = .alreadyThere
         for group in chosen {
-            if case .holding = groups[group].role, policy.groups[group].prefer == peerID {
+            if groups[group].isHolding, policy.groups[group].prefer == peerID {
                 refusal = moveRefusal(group, automatic: false, at: now)
                 if refusal == nil {
                     release(group, cause: .failback, yields: true, automatic: false, into: &out)
@@ -105,12 +99,11 @@ extension Machine {
     }
 
     private mutating func orderFence(cause: Cause) -> Refusal? {
-        if policy.fenceLevels.isEmpty || fence.distrusted { return .noFence }
-        if leaving != nil { return .leaving }
-        if fence.step != .idle || fence.episode?.commanded == true { return .busy }
-        if receipt != nil, contactState == .lost { return .peerLeft }
-        fence.episode = FenceState.Episode(cause: cause, commanded: true)
-        fence.level = 0
+        if !canFence { return .noFence }
+        if life.leaving != nil { return .leaving }
+        if !fence.isIdle || fence.isCommanded { return .busy }
+        if life.receipt != nil, peer.state == .lost { return .peerLeft }
+        fence.command(cause)
         return nil
     }
 
@@ -120,20 +113,14 @@ extension Machine {
     ) -> Refusal? {
         if inContact { return .inContact }
         if wasJustHeard(at: now) { return .peerHeard }
-        if leaving != nil { return .leaving }
-        if receipt != nil, phase == .alone { return .alreadyThere }
-        if isFencing { return .busy }
-        fence.step = .idle
-        fence.episode = nil
-        receipt = .operatorsWord(on: peerSession)
-        if peerSession == nil { leapTerms(by: 1) }
-        if let peerSession {
-            banned.append(peerSession)
-            if banned.count > 16 { banned.removeFirst() }
-            sequenceAtVerification = contact.sequence
-        }
+        if life.leaving != nil { return .leaving }
+        if case .alone = life { return .alreadyThere }
+        if fence.isOrdered { return .busy }
+        fence.abandon()
+        if let session = peer.session { peer.ban(session) } else { leapTerms(by: 1) }
         out.emit(.trace(Trace(.fenceConfirmed, cause: .operatorConfirmed)))
-        goOn(cause: .operatorConfirmed, into: &out)
+        goOn(
+            by: .operatorsWord(on: peer.session), cause: .operatorConfirmed, into: &out)
         return nil
     }
 
@@ -141,32 +128,22 @@ extension Machine {
     /// though it may hear nothing: where only one direction of the links is dead, there is no contact
     /// and the peer works on (S1).
     private func wasJustHeard(at now: Instant) -> Bool {
-        guard peerSession != nil, let heard = contact.heard else { return false }
+        guard peer.session != nil, let heard = peer.contact.heard else { return false }
         return now - heard <= max(.seconds(10), policy.timing.detectWithin * 3)
     }
 
     private func pauseRefusal(_ length: Duration) -> Refusal? {
         if !inContact { return .notInContact }
         if length > policy.timing.longestPause || length <= .zero { return .tooLong }
-        if phase != .paired || pauseUntil != nil || fence.step != .idle { return .busy }
+        if !life.isPaired || peer.pausedUntil != nil || !fence.isIdle { return .busy }
         if groups.contains(where: { !$0.isSettled }) { return .busy }
         return nil
     }
 
     private mutating func clear(_ group: GroupIndex?) -> Refusal? {
         guard let chosen = selected(group) else { return .unknownGroup }
-        for group in chosen {
-            groups[group].blockedUntil = nil
-            groups[group].failures = 0
-            groups[group].toldRefusal = nil
-            if case .releasing(var releasing) = groups[group].role, releasing.stuck {
-                releasing.retryAt = Instant(nanoseconds: 0)
-                groups[group].role = .releasing(releasing)
-            }
-        }
-        if case .failed = fence.step { fence.step = .idle }
-        fence.attempts = 0
-        fence.distrusted = false
+        for group in chosen { groups[group].clear() }
+        fence.clear()
         return nil
     }
 
@@ -181,49 +158,13 @@ extension Machine {
                     duration: policy.timing.detectWithin + policy.timing.offWithin,
                     number: UInt64(policy.fenceLevels.count))))
         if let refusal { return refusal }
-        #if PICKET_PLANTED_BUGS
-            if planted(.drillFences) { return orderFence(cause: .drill) }
-        #endif
-        return live ? orderFence(cause: .drill) : nil
-    }
-
-    // MARK: The node itself
-
-    mutating func noteHealth<Sink: EffectSink>(_ new: Health, into out: inout Sink) {
-        let before = health
-        health = new
-        if before != new { sendDue = true }
-        if before.score != new.score {
-            out.emit(.trace(Trace(.healthChanged, number: UInt64(new.score))))
-        }
+        return live || planted(.drillFences) ? orderFence(cause: .drill) : nil
     }
 
     mutating func noteSync<Sink: EffectSink>(
         _ group: GroupIndex, _ state: GroupReport.SyncState, into out: inout Sink
     ) {
-        guard group < groups.count, groups[group].sync != state else { return }
-        groups[group].sync = state
+        guard group < groups.count, groups[group].note(state) else { return }
         out.emit(.trace(Trace(.syncChanged, group: group, number: UInt64(state.rawValue))))
-    }
-
-    mutating func noteRelayTest<Sink: EffectSink>(
-        _ result: Message.RelayTest, into out: inout Sink
-    ) {
-        guard relayTest != result else { return }
-        relayTest = result
-        switch result {
-        case .passed: out.emit(.trace(Trace(.relayTestPassed)))
-        case .failed: out.emit(.trace(Trace(.relayTestFailed)))
-        case .unknown, .absent: break
-        }
-    }
-
-    mutating func noteWatchdog<Sink: EffectSink>(_ timeout: Duration, into out: inout Sink) {
-        guard watchdog != timeout else { return }
-        watchdog = timeout
-        out.emit(
-            .trace(
-                timeout > .zero
-                    ? Trace(.watchdogArmed, duration: timeout) : Trace(.watchdogUnarmed)))
     }
 }

@@ -1,19 +1,19 @@
 /// The groups' rules: formation, handover, failback, takeover, and what fails.
 ///
-/// GroupState.swift draws the states. Each rule here looks at this node's state, the newest report
+/// Group.swift draws the states. Each rule here looks at this node's state, the newest report
 /// of the peer's, the contact and the receipt, and makes at most one transition.
 extension Machine {
     mutating func stepGroup<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         absorbTerm(group)
-        unblock(group, at: now)
+        groups[group].unblock(at: now)
         switch groups[group].role {
+        case .unknown, .releasing: retryStop(group, at: now, into: &out)
         case .vacant: stepVacant(group, at: now, into: &out)
         case .claiming(let claim): step(claim, group, at: now, into: &out)
         case .granting(let grant): step(grant, group, at: now, into: &out)
         case .holding(let active): step(active, group, at: now, into: &out)
-        case .releasing(let releasing): step(releasing, group, at: now, into: &out)
         case .resuming(let term): step(resuming: term, group, at: now, into: &out)
         }
         stepWish(group, at: now)
@@ -22,28 +22,18 @@ extension Machine {
     /// A peer that holds a term, or knows of it, has used it up. A claim uses nothing until it is
     /// granted, and an offer is used up by accepting or declining it.
     private mutating func absorbTerm(_ group: GroupIndex) {
-        guard let report = report(of: group) else { return }
-        #if PICKET_PLANTED_BUGS
-            if planted(.termOfPeerForgotten) { return }
-        #endif
+        guard let report = report(of: group), !planted(.termOfPeerForgotten) else { return }
         switch report.role {
-        case .vacant, .holding, .releasing:
-            if report.term > groups[group].term { groups[group].term = report.term }
+        case .vacant, .holding, .releasing: groups[group].use(report.term)
         case .claiming, .granting, .resuming: break
-        }
-    }
-
-    private mutating func unblock(_ group: GroupIndex, at now: Instant) {
-        if let until = groups[group].blockedUntil, now >= until {
-            groups[group].blockedUntil = nil
         }
     }
 
     /// Whether this node would start the group if it were given it.
     func isEligible(_ group: GroupIndex) -> Bool {
-        guard policy.groups[group].enabled, !groups[group].blocked else { return false }
-        switch phase {
-        case .paired, .alone: return true
+        guard policy.groups[group].enabled, !groups[group].isBlocked else { return false }
+        switch life {
+        case .paired, .alone, .returning: return true
         case .waiting, .pausing, .leaving, .left: return false
         }
     }
@@ -54,9 +44,9 @@ extension Machine {
     /// one (S1). A peer that does not say agrees if its whole file does.
     @inline(__always)
     var groupsAgree: Bool {
-        guard let theirs = peer?.groupsDigest else { return true }
+        guard let theirs = peer.message?.groupsDigest else { return true }
         return theirs == 0
-            ? peer?.configurationDigest == policy.digest : theirs == policy.groupsDigest
+            ? peer.message?.configurationDigest == policy.digest : theirs == policy.groupsDigest
     }
 
     // MARK: Vacant
@@ -64,7 +54,7 @@ extension Machine {
     private mutating func stepVacant<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        if let report = report(of: group), inContact, phase != .waiting {
+        if let report = report(of: group), inContact, !life.isWaiting {
             switch report.role {
             case .granting where groupsAgree && report.term > groups[group].term:
                 take(report, group, at: now, into: &out)
@@ -75,7 +65,7 @@ extension Machine {
             case .resuming:
                 grant(report.term, group, resumed: true, into: &out)
                 return
-            case .vacant where groupsAgree && receipt == nil && isMine(group, report):
+            case .vacant where groupsAgree && life.receipt == nil && isMine(group, report):
                 claim(group, after: report.term, into: &out)
                 return
             case .vacant, .claiming, .holding, .releasing, .granting: break
@@ -89,10 +79,10 @@ extension Machine {
         _ report: GroupReport, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         guard isEligible(group) else {
-            groups[group].term = report.term
+            groups[group].use(report.term)
             return
         }
-        guard mayUse(report.term, of: group), let session = peerSession,
+        guard mayUse(report.term, of: group), let session = peer.session,
             let active = Active(offer: report, group: group, session: session)
         else { return }
         if report.flags.contains(.automatic) { countMove(at: now) }
@@ -103,22 +93,22 @@ extension Machine {
         _ term: Term, _ group: GroupIndex, resumed: Bool, into out: inout Sink
     ) {
         guard mayUse(term, of: group) else { return }
-        groups[group].term = max(groups[group].term, term)
-        groups[group].role = .granting(
-            Granting(term: term, automatic: false, resumed: resumed))
-        memory.groups[group].holder = .peer
+        groups[group].grant(term, resumed: resumed)
+        disk.note(.peer, of: group)
         out.emit(.trace(Trace(.granted, group: group, term: term)))
     }
 
     /// Which of the two starts a vacant group: who can, then who is fit, then who is preferred.
     private func isMine(_ group: GroupIndex, _ report: GroupReport) -> Bool {
-        guard isEligible(group), let peer,
-            peer.phase == .paired || peer.phase == .alone
-                || peer.phase == .leaving || peer.phase == .left
+        guard isEligible(group), let phase = peer.message?.phase, let theirs = peer.message?.health
         else { return false }
+        switch phase {
+        case .paired, .alone, .leaving, .left: break
+        case .waiting, .pausing: return false
+        }
         guard report.flags.contains(.eligible) else { return true }
-        let fit = health.score > 0
-        if fit != (peer.health > 0) { return fit }
+        let fit = vitals.health.score > 0
+        if fit != (theirs > 0) { return fit }
         return policy.groups[group].prefer == policy.me
     }
 
@@ -127,8 +117,7 @@ extension Machine {
     ) {
         let term = max(groups[group].term, seen).next
         guard mayUse(term, of: group) else { return }
-        groups[group].term = term
-        groups[group].role = .claiming(Claiming(term: term))
+        groups[group].claim(term)
         out.emit(.trace(Trace(.claimed, group: group, term: term, cause: .formation)))
     }
 
@@ -136,7 +125,7 @@ extension Machine {
     private mutating func takeOver<Sink: EffectSink>(
         _ group: GroupIndex, into out: inout Sink
     ) {
-        guard let receipt = validReceipt, isEligible(group) else { return }
+        guard let receipt = life.validReceipt, isEligible(group) else { return }
         let term = takeoverTerm(of: group)
         guard mayUse(term, of: group) else { return }
         let cause: Cause =
@@ -154,16 +143,9 @@ extension Machine {
         _ active: Active, into out: inout Sink
     ) {
         let group = active.activation.group
-        groups[group].term = active.term
-        groups[group].role = .holding(active)
-        groups[group].wish = nil
-        groups[group].toldRefusal = nil
-        memory.groups[group].holder = .me
-        #if PICKET_PLANTED_BUGS
-            if !planted(.noteAfterStart) { note(into: &out) }
-        #else
-            note(into: &out)
-        #endif
+        groups[group].hold(active)
+        disk.note(.me, of: group)
+        if !planted(.noteAfterStart) { note(into: &out) }
         switch active.run {
         case .starting:
             out.emit(.start(active.activation))
@@ -188,10 +170,10 @@ extension Machine {
         _ claim: Claiming, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         guard isEligible(group), groupsAgree else {
-            groups[group].role = .vacant
+            groups[group].vacate()
             return
         }
-        if let report = report(of: group), inContact, let session = peerSession {
+        if let report = report(of: group), inContact, let session = peer.session {
             switch report.role {
             case .granting:
                 if let active = Active(
@@ -199,28 +181,23 @@ extension Machine {
                 {
                     activate(active, into: &out)
                 } else if report.term > claim.term {
-                    groups[group].role = .vacant
+                    groups[group].vacate()
                 }
                 return
             case .claiming
             where report.term > claim.term || (report.term == claim.term && policy.me == .high):
-                groups[group].role = .vacant
+                groups[group].vacate()
                 grant(report.term, group, resumed: false, into: &out)
                 return
             case .holding, .releasing, .resuming:
-                groups[group].role = .vacant
+                groups[group].vacate()
                 return
-            #if PICKET_PLANTED_BUGS
-                case .vacant where planted(.anyReportGrants):
-                    var given = report
-                    given.term = claim.term
-                    if let active = Active(
-                        from: claim, group: group, report: given, session: session)
-                    {
-                        activate(active, into: &out)
-                    }
-                    return
-            #endif
+            case .vacant where planted(.anyReportGrants):
+                let given = GroupReport(role: .granting, term: claim.term)
+                Active(from: claim, group: group, report: given, session: session).map {
+                    activate($0, into: &out)
+                }
+                return
             case .vacant, .claiming: break
             }
         }
@@ -237,15 +214,12 @@ extension Machine {
         switch report.role {
         case .holding where report.term >= grant.term,
             .releasing where report.term >= grant.term:
-            groups[group].role = .vacant
-        case .vacant where report.term >= grant.term && !grant.resumed:
-            // Declined, or given back already.
-            groups[group].role = .vacant
-        case .vacant where grant.resumed:
-            groups[group].role = .vacant
+            groups[group].vacate()
+        // Declined, or given back already; or what was to be gone on with runs no more.
+        case .vacant where grant.resumed || report.term >= grant.term: groups[group].vacate()
         case .claiming where report.term > grant.term, .granting where report.term > grant.term,
             .resuming where report.term != grant.term:
-            groups[group].role = .vacant
+            groups[group].vacate()
             stepVacant(group, at: now, into: &out)
         case .vacant, .claiming, .holding, .releasing, .granting, .resuming:
             takeOver(group, into: &out)
@@ -257,24 +231,19 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         _ active: Active, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        #if PICKET_PLANTED_BUGS
-            if planted(.grantWhileHolding), let report = report(of: group), inContact,
-                report.flags.contains(.wanted)
-            {
-                return grant(takeoverTerm(of: group), group, resumed: false, into: &out)
-            }
-            let conflicts = !planted(.conflictIgnored)
-        #else
-            let conflicts = true
-        #endif
-        if conflicts, let report = report(of: group), inContact, report.role == .holding,
-            report.term > active.term
+        if planted(.grantWhileHolding), inContact,
+            report(of: group)?.flags.contains(.wanted) == true
+        {
+            return grant(takeoverTerm(of: group), group, resumed: false, into: &out)
+        }
+        if let report = report(of: group), inContact, report.role == .holding,
+            report.term > active.term, !planted(.conflictIgnored)
         {
             out.emit(.trace(Trace(.conflict, group: group, term: report.term, cause: .conflict)))
             release(group, cause: .conflict, yields: false, automatic: true, into: &out)
             return
         }
-        if leaving != nil {
+        if life.leaving != nil {
             release(group, cause: .plannedStop, yields: true, automatic: false, into: &out)
             return
         }
@@ -282,12 +251,12 @@ extension Machine {
         let report = report(of: group)
         if let report, report.flags.contains(.wanted) {
             move(group, cause: .command, automatic: false, at: now, into: &out)
-        } else if health.score == 0 {
+        } else if vitals.health.score == 0 {
             move(group, cause: .healthCritical, automatic: true, at: now, into: &out)
         } else if let report, report.flags.contains(.failback) {
             move(group, cause: .failback, automatic: true, at: now, into: &out)
         } else {
-            groups[group].toldRefusal = nil
+            groups[group].forgetRefusal()
         }
     }
 
@@ -296,10 +265,9 @@ extension Machine {
         _ group: GroupIndex, cause: Cause, automatic: Bool, at now: Instant, into out: inout Sink
     ) {
         if let refusal = moveRefusal(group, automatic: automatic, at: now) {
-            guard groups[group].toldRefusal != refusal else { return }
-            groups[group].toldRefusal = refusal
+            guard groups[group].tell(refusal) else { return }
             let kind: Trace.Kind =
-                refusal == .peerUnfit && health.score == 0 ? .unfitBoth : .moveRefused
+                refusal == .peerUnfit && vitals.health.score == 0 ? .unfitBoth : .moveRefused
             out.emit(.trace(Trace(kind, group: group, cause: cause, refusal: refusal)))
             return
         }
@@ -308,55 +276,53 @@ extension Machine {
     }
 
     func moveRefusal(_ group: GroupIndex, automatic: Bool, at now: Instant) -> Refusal? {
-        guard inContact, let peer else { return .notInContact }
+        guard inContact, let phase = peer.message?.phase, let theirHealth = peer.message?.health
+        else { return .notInContact }
         if !groupsAgree { return .groupsDiffer }
         guard let report = report(of: group) else { return .notInContact }
-        if phase != .paired || peer.phase != .paired { return .busy }
-        if automatic, maintenance || peerMaintenance { return .maintenance }
+        if !life.isPaired || phase != .paired { return .busy }
+        if automatic, isMaintained { return .maintenance }
         if !report.flags.contains(.eligible) { return .peerIneligible }
-        if peer.health == 0 { return .peerUnfit }
+        if theirHealth == 0 { return .peerUnfit }
         if report.sync == .stale || report.sync == .failed { return .peerStale }
-        if automatic,
-            spent(memory.moves, of: policy.moveBudget, at: now) >= policy.moveBudget.count
-        {
-            return .moveBudgetSpent
-        }
-        return nil
+        let budget = policy.moveBudget
+        let isSpent = automatic && budget.spent(disk.memory.moves, at: now) >= budget.count
+        return isSpent ? .moveBudgetSpent : nil
+    }
+
+    private mutating func countMove(at now: Instant) {
+        disk.countMove(of: policy.moveBudget, at: now)
     }
 
     mutating func release<Sink: EffectSink>(
         _ group: GroupIndex, cause: Cause, yields: Bool, automatic: Bool, into out: inout Sink
     ) {
         guard case .holding(let active) = groups[group].role else { return }
-        groups[group].role = .releasing(
+        groups[group].release(
             Releasing(from: active, cause: cause, yields: yields, automatic: automatic))
         out.emit(.stop(group, cause: cause))
         out.emit(.trace(Trace(.releasing, group: group, term: active.term, cause: cause)))
-        #if PICKET_PLANTED_BUGS
-            if planted(.releasedBeforeStopped) { released(group, at: promised, into: &out) }
-        #endif
+        if planted(.releasedBeforeStopped) { released(group, into: &out) }
     }
 
     // MARK: Releasing and resuming
 
-    private mutating func step<Sink: EffectSink>(
-        _ releasing: Releasing, _ group: GroupIndex, at now: Instant, into out: inout Sink
+    /// A stop that failed is tried again.
+    private mutating func retryStop<Sink: EffectSink>(
+        _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard releasing.stuck, now >= releasing.retryAt else { return }
-        var again = releasing
-        again.retryAt = now + .seconds(30)
-        groups[group].role = .releasing(again)
-        out.emit(.stop(group, cause: releasing.cause))
+        guard let cause = groups[group].retryStop(at: now) else { return }
+        out.emit(.stop(group, cause: cause))
     }
 
     private mutating func step<Sink: EffectSink>(
         resuming term: Term, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        if leaving != nil {
+        if life.leaving != nil {
             abandon(term, group, cause: .plannedStop, into: &out)
-        } else if let receipt = validReceipt {
+        } else if let receipt = life.validReceipt {
             activate(Active(resuming: term, group: group, receipt: receipt), into: &out)
-        } else if let report = report(of: group), inContact, let session = peerSession {
+        } else if let report = report(of: group), inContact, let session = peer.session {
             if let active = Active(
                 resuming: term, group: group, report: report, session: session)
             {
@@ -379,7 +345,7 @@ extension Machine {
     private mutating func abandon<Sink: EffectSink>(
         _ term: Term, _ group: GroupIndex, cause: Cause, into out: inout Sink
     ) {
-        groups[group].role = .releasing(Releasing(resuming: term, cause: cause))
+        groups[group].release(Releasing(resuming: term, cause: cause))
         out.emit(.stop(group, cause: cause))
         out.emit(.trace(Trace(.orphaned, group: group, term: term, cause: cause)))
     }
@@ -391,10 +357,8 @@ extension Machine {
     ) {
         guard group < groups.count else { return }
         switch (groups[group].role, outcome) {
-        case (.holding(var active), .started):
-            active.run = .running
-            groups[group].role = .holding(active)
-            groups[group].failures = 0
+        case (.holding(let active), .started):
+            groups[group].noteRunning()
             out.emit(
                 .trace(
                     Trace(
@@ -405,15 +369,15 @@ extension Machine {
                     Trace(
                         .startFailed, group: group, term: active.term,
                         cause: active.activation.cause)))
-            block(group, at: now)
-            groups[group].role = .releasing(
+            groups[group].block(at: now)
+            groups[group].release(
                 Releasing(from: active, cause: .startFailed, yields: true, automatic: true))
-            released(group, at: now, into: &out)
+            released(group, into: &out)
         case (.holding(let active), .startFailedDirty):
-            block(group, at: now)
-            var stuck = Releasing(
-                from: active, cause: .startFailed, yields: true, automatic: true)
-            stick(&stuck, group, at: now, into: &out)
+            groups[group].block(at: now)
+            groups[group].release(
+                Releasing(from: active, cause: .startFailed, yields: true, automatic: true))
+            stick(group, at: now, into: &out)
         case (.holding(let active), .failed):
             out.emit(
                 .trace(
@@ -421,29 +385,28 @@ extension Machine {
                         .monitorFailed, group: group, term: active.term, cause: .monitorFailed)))
             let moves = moveRefusal(group, automatic: true, at: now) == nil
             if moves { countMove(at: now) }
-            block(group, at: now)
+            groups[group].block(at: now)
             release(group, cause: .monitorFailed, yields: moves, automatic: true, into: &out)
         case (.holding(let active), .restarted):
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
-        case (.releasing, .stopped), (.releasing, .startFailed):
-            released(group, at: now, into: &out)
-        case (.releasing(var releasing), .stopFailed),
-            (.releasing(var releasing), .startFailedDirty):
-            stick(&releasing, group, at: now, into: &out)
-        case (.releasing, _), (.holding, .stopped), (.holding, .stopFailed), (.vacant, _),
-            (.claiming, _), (.granting, _), (.resuming, _):
+        case (.releasing, .stopped), (.releasing, .startFailed): released(group, into: &out)
+        case (.unknown, .stopped), (.unknown, .startFailed): groups[group].noteStopped()
+        case (.releasing, .stopFailed), (.releasing, .startFailedDirty), (.unknown, .stopFailed),
+            (.unknown, .startFailedDirty):
+            stick(group, at: now, into: &out)
+        case (.releasing, _), (.unknown, _), (.holding, .stopped), (.holding, .stopFailed),
+            (.vacant, _), (.claiming, _), (.granting, _), (.resuming, _):
             break
         }
     }
 
     /// Every resource is stopped here: the group is offered to the peer, or stays vacant.
     private mutating func released<Sink: EffectSink>(
-        _ group: GroupIndex, at now: Instant, into out: inout Sink
+        _ group: GroupIndex, into out: inout Sink
     ) {
         guard case .releasing(let releasing) = groups[group].role else { return }
-        groups[group].role = .vacant
-        if releasing.unknown { return }
-        memory.groups[group].holder = .nobody
+        groups[group].noteStopped()
+        disk.note(.nobody, of: group)
         out.emit(
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
@@ -452,31 +415,25 @@ extension Machine {
         else { return }
         let term = takeoverTerm(of: group)
         guard mayUse(term, of: group) else { return }
-        groups[group].term = term
-        groups[group].role = .granting(
-            Granting(term: term, automatic: releasing.automatic))
-        memory.groups[group].holder = .peer
+        groups[group].grant(term, automatic: releasing.automatic)
+        disk.note(.peer, of: group)
         out.emit(.trace(Trace(.yielded, group: group, term: term, cause: releasing.cause)))
     }
 
+    /// A stop failed for good.
     private mutating func stick<Sink: EffectSink>(
-        _ releasing: inout Releasing, _ group: GroupIndex, at now: Instant, into out: inout Sink
+        _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        let first = !releasing.stuck
-        releasing.stuck = true
-        releasing.retryAt = now + .seconds(30)
-        groups[group].role = .releasing(releasing)
-        guard first else { return }
-        out.emit(.trace(Trace(.stopFailed, group: group, term: releasing.term)))
-        if releasing.unknown { return }
-        out.emit(.trace(Trace(.askedToBeFenced, group: group, cause: .stopFailed)))
-    }
-
-    /// Not here for a while: 10 s, doubled with each failure in a row up to about ten minutes.
-    private mutating func block(_ group: GroupIndex, at now: Instant) {
-        groups[group].blockedUntil =
-            now + .seconds(10) * (1 << min(groups[group].failures, 6))
-        groups[group].failures += 1
+        let isFirst = groups[group].stick(retryAt: now + Group.stopRetry)
+        guard isFirst else { return }
+        switch groups[group].role {
+        case .releasing(let releasing):
+            out.emit(.trace(Trace(.stopFailed, group: group, term: releasing.term)))
+            out.emit(.trace(Trace(.askedToBeFenced, group: group, cause: .stopFailed)))
+        case .unknown(let unknown):
+            out.emit(.trace(Trace(.stopFailed, group: group, term: unknown.term)))
+        case .vacant, .claiming, .holding, .granting, .resuming: break
+        }
     }
 
     // MARK: Wishes
@@ -484,23 +441,21 @@ extension Machine {
     /// Automatic failback: this node is preferred, the peer holds, and all has been well for long
     /// enough. Also lets an unanswered wish of the operator's lapse.
     private mutating func stepWish(_ group: GroupIndex, at now: Instant) {
-        if let wish = groups[group].wish, now >= wish.until { groups[group].wish = nil }
+        groups[group].lapse(at: now)
         guard case .auto(let stableFor) = policy.groups[group].failback,
             policy.groups[group].prefer == policy.me, isWell(group)
         else {
-            if groups[group].stableSince != nil { groups[group].stableSince = nil }
-            if groups[group].wish?.failback == true { groups[group].wish = nil }
+            groups[group].noteUnwell()
             return
         }
-        let since = groups[group].stableSince ?? now
-        groups[group].stableSince = since
+        let since = groups[group].noteWell(at: now)
         if now - since >= stableFor, groups[group].wish == nil {
-            groups[group].wish = GroupState.Wish(failback: true, until: .distantFuture)
+            groups[group].ask(failback: true, until: .distantFuture)
         }
     }
 
     private func isWell(_ group: GroupIndex) -> Bool {
-        guard inContact, phase == .paired, isEligible(group), health.score > 50,
+        guard inContact, life.isPaired, isEligible(group), vitals.health.score > 50,
             case .vacant = groups[group].role, let report = report(of: group),
             report.role == .holding, report.flags.contains(.running)
         else { return false }

@@ -1,32 +1,13 @@
-/// The node's own life: waiting, alone, pausing, leaving.
-///
-///     waiting ──contact──▶ paired ◀──contact with a new session── alone
-///        │                   │  └──receipt, operator's word──────▶ │
-///        └─ alone_after, a remembered receipt and a fence, or word ┘
-///     paired ──pause agreed──▶ (exit, groups keep running)
-///     any    ──leave──▶ leaving ──all released──▶ left ──acknowledged, or time──▶ (exit)
+/// The node's own life (Life.swift): waiting, alone, pausing, leaving.
 extension Machine {
-    /// First of all, what the note does not say to be held is stopped: a unit that the system
-    /// started by itself, or what an agent left behind whose note is lost.
-    mutating func begin<Sink: EffectSink>(into out: inout Sink) {
-        guard !begun else { return }
-        begun = true
-        for group in groups.indices {
-            guard case .releasing(let releasing) = groups[group].role, releasing.unknown else {
-                continue
-            }
-            out.emit(.stop(group, cause: .agentRestarted))
-        }
-    }
-
     mutating func stepLife<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        switch phase {
-        case .waiting: stepWaiting(at: now, into: &out)
-        case .pausing: stepPausing(at: now, into: &out)
-        case .paired, .alone, .leaving, .left: break
+        switch life {
+        case .waiting(let receipt): stepWaiting(receipt, at: now, into: &out)
+        case .pausing(let asked, _): step(asked, at: now, into: &out)
+        case .paired, .alone, .returning, .leaving, .left: break
         }
         stepAgreedPause(at: now, into: &out)
-        if mustForget, !durable.alone, saving?.memory.alone != true { mustForget = false }
+        disk.settleForgetting()
     }
 
     /// Alone in this boot. What may be gone on with is only what a receipt covers that outlived its
@@ -34,49 +15,47 @@ extension Machine {
     /// been fenced, and waits for the peer or the operator (S7). After a reboot the peer may work by
     /// an operator's word, given while this node was dark: it is fenced first (`stepBootAlone`).
     private mutating func stepWaiting<Sink: EffectSink>(
-        at now: Instant, into out: inout Sink
+        _ receipt: Receipt?, at now: Instant, into out: inout Sink
     ) {
-        let resuming = groups.contains {
-            if case .resuming = $0.role { true } else { false }
-        }
-        if let receipt, resuming || receipt.proof == .operatorsWord {
-            goOn(cause: .agentRestarted, into: &out)
+        if let receipt, receipt.proof == .operatorsWord || groups.contains(where: \.isResuming) {
+            goOn(by: receipt, cause: .agentRestarted, into: &out)
             return
         }
-        guard case .aloneAfter(let patience) = policy.startup, now - startedAt >= patience else {
-            return
-        }
+        guard patienceIsOver(at: now) else { return }
         if let receipt {
-            #if PICKET_PLANTED_BUGS
-                if planted(.aloneUnfenced) { goOn(cause: .aloneAfter, into: &out) }
-            #endif
-            if receipt.proof != .remembered { goOn(cause: .aloneAfter, into: &out) }
-        } else if fence.toldRefusal != .peerMayHold, contactState == .never {
-            fence.toldRefusal = .peerMayHold
-            out.emit(.trace(Trace(.fenceRefused, cause: .aloneAfter, refusal: .peerMayHold)))
+            if receipt.proof != .remembered || planted(.aloneUnfenced) {
+                goOn(by: receipt, cause: .aloneAfter, into: &out)
+            }
+        } else if peer.state == .never {
+            fence.tell(.peerMayHold, cause: .aloneAfter, into: &out)
         }
     }
 
-    /// Goes on by the receipt in hand.
-    mutating func goOn<Sink: EffectSink>(cause: Cause, into out: inout Sink) {
-        phase = .alone
-        if receipt?.proof != .operatorsWord { memory.alone = true }
+    /// The node has been without its peer since the agent's start for as long as `alone_after` asks.
+    func patienceIsOver(at now: Instant) -> Bool {
+        guard case .aloneAfter(let patience) = policy.startup else { return false }
+        return now - startedAt >= patience
+    }
+
+    /// Goes on by this receipt.
+    mutating func goOn<Sink: EffectSink>(
+        by receipt: Receipt, cause: Cause, into out: inout Sink
+    ) {
+        life.goOn(by: receipt)
+        if receipt.proof != .operatorsWord { disk.rememberAlone() }
         out.emit(.trace(Trace(.taken, cause: cause)))
     }
 
-    private mutating func stepPausing<Sink: EffectSink>(
-        at now: Instant, into out: inout Sink
+    private mutating func step<Sink: EffectSink>(
+        _ asked: Life.Pausing, at now: Instant, into out: inout Sink
     ) {
-        guard let asked = pausing else { return }
-        if let peer, inContact, peer.flags.contains(.pauseAgreed) {
+        if inContact, peer.message?.flags.contains(.pauseAgreed) == true {
             out.emit(.answer(id: asked.command, .accepted))
             out.emit(.trace(Trace(.paused, duration: asked.length)))
             note(into: &out)
-            exited = true
-            out.emit(.exit(released: false))
+            exit(released: false, into: &out)
         } else if now >= asked.until {
-            pausing = nil
-            phase = receipt == nil ? .paired : .alone
+            life.resume()
             out.emit(.answer(id: asked.command, .refused(.notInContact)))
         }
     }
@@ -85,54 +64,44 @@ extension Machine {
     private mutating func stepAgreedPause<Sink: EffectSink>(
         at now: Instant, into out: inout Sink
     ) {
-        #if PICKET_PLANTED_BUGS
-            let bounded = !planted(.pauseUnbounded)
-        #else
-            let bounded = true
-        #endif
-        if bounded, let until = pauseUntil, now >= until {
-            pauseUntil = nil
-            fence.firstTurn = false
+        if let until = peer.pausedUntil, now >= until, !planted(.pauseUnbounded) {
+            peer.endPause()
+            fence.forgoFirstTurn()
             out.emit(.trace(Trace(.peerPauseEnded)))
         }
-        guard peer?.phase == .pausing, let peer, pauseUntil == nil, inContact, phase == .paired,
-            peer.pause > .zero, peer.pause <= policy.timing.longestPause, fence.step == .idle
+        guard peer.message?.phase == .pausing, let length = peer.message?.pause,
+            peer.pausedUntil == nil, inContact, life.isPaired, length > .zero,
+            length <= policy.timing.longestPause, fence.isIdle
         else { return }
-        pauseUntil = now + peer.pause
-        out.emit(.trace(Trace(.peerPaused, duration: peer.pause)))
+        peer.agreeToPause(until: now + length)
+        out.emit(.trace(Trace(.peerPaused, duration: length)))
     }
 
     mutating func leave<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        guard leaving == nil else { return }
-        leaving = Leaving(until: now + policy.timing.leaveWithin, sequence: nil)
-        phase = .leaving
-        pausing = nil
-        cancelFence(cause: .plannedStop, into: &out)
+        guard life.leaving == nil else { return }
+        life.leave(until: now + policy.timing.leaveWithin)
+        fence.cancel(cause: .plannedStop, into: &out)
         out.emit(.trace(Trace(.leaving, cause: .plannedStop)))
     }
 
     /// Once nothing is held: says so until the peer has heard it, then ends.
     mutating func stepLeaving<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        guard let leaving, !exited else { return }
+        guard let until = life.leaving?.until, !exited else { return }
         // A fence that was ordered is over first: were it to succeed after the peer has this node's last
         // word, both would remember a receipt (S7).
-        var released = !isFencing && !groups.contains { $0.isHeld }
-        #if PICKET_PLANTED_BUGS
-            if planted(.leavesHolding) { released = true }
-        #endif
-        if released, phase == .leaving {
-            phase = .left
-            for group in groups.indices {
-                if case .claiming = groups[group].role { groups[group].role = .vacant }
-            }
+        let released =
+            (!fence.isOrdered && !groups.contains { $0.isHeld }) || planted(.leavesHolding)
+        if released, !life.hasLeft {
+            life.release()
+            for group in groups.indices { groups[group].withdrawClaim() }
             note(into: &out)
             send(currentReports(), flags: [], at: now, into: &out)
-            self.leaving?.sequence = contact.sequence
+            life.noteLastWord(peer.contact.sequence)
         }
-        let heard = leaving.sequence.map { (peer?.acknowledged ?? 0) >= $0 } ?? false
-        guard (released && (heard || !inContact)) || now >= leaving.until else { return }
-        exited = true
+        let heard =
+            life.leaving?.sequence.map { (peer.message?.acknowledged ?? 0) >= $0 } ?? false
+        guard (released && (heard || !inContact)) || now >= until else { return }
         out.emit(.trace(Trace(.left, cause: .plannedStop)))
-        out.emit(.exit(released: released))
+        exit(released: released, into: &out)
     }
 }

@@ -2,43 +2,36 @@
 extension Machine {
     /// Why the pair would not survive the peer's death now; `nil` if it would.
     func protectionGap(at now: Instant) -> Refusal? {
-        if receipt?.proof == .left { return .peerLeft }
+        if life.receipt?.proof == .left { return .peerLeft }
         if !inContact { return .notInContact }
         if let refusal = fenceRefusal(at: now) { return refusal }
-        if relayTest == .failed { return .noFence }
+        if vitals.relayTest == .failed { return .noFence }
         return nil
     }
 
     public func status(at now: Instant) -> Status {
         Status(
-            phase: phase, contact: contactState, armed: hadContact, maintenance: maintenance,
-            peerMaintenance: peerMaintenance, drill: drill,
-            peerDrill: peer?.flags.contains(.drill) ?? false, health: health,
-            peerHealth: peer?.health, peerPhase: peer?.phase, peerSession: peerSession,
-            peerSimulated: peer?.flags.contains(.simulated) ?? false,
-            peerWatchdogMilliseconds: peer?.watchdogMilliseconds ?? 0,
-            peerRelayTest: peer?.relayTest ?? .unknown, relayTest: relayTest,
-            watchdog: watchdog, configurationAgrees: configurationAgrees, linksUp: linksUp,
-            age: contact.age(at: now), roundTrip: contact.roundTrip, fence: fenceStatus,
-            fencesInWindow: spent(memory.fences, of: policy.fenceBudget, at: now),
-            movesInWindow: spent(memory.moves, of: policy.moveBudget, at: now),
+            phase: life.phase, contact: peer.state, armed: peer.isArmed,
+            maintenance: disk.memory.maintenance, peerMaintenance: peer.maintenance,
+            drill: vitals.drill, peerDrill: peer.message?.flags.contains(.drill) ?? false,
+            health: vitals.health, peerHealth: peer.message?.health,
+            peerPhase: peer.message?.phase, peerSession: peer.session,
+            peerSimulated: peer.message?.flags.contains(.simulated) ?? false,
+            peerWatchdogMilliseconds: peer.message?.watchdogMilliseconds ?? 0,
+            peerRelayTest: peer.message?.relayTest ?? .unknown, relayTest: vitals.relayTest,
+            watchdog: vitals.watchdog, configurationAgrees: peer.configurationAgrees,
+            linksUp: peer.linksUp, age: peer.contact.age(at: now),
+            roundTrip: peer.contact.roundTrip, fence: fence.status,
+            fencesInWindow: policy.fenceBudget.spent(disk.memory.fences, at: now),
+            movesInWindow: policy.moveBudget.spent(disk.memory.moves, at: now),
             protectionGap: protectionGap(at: now), groups: groups.indices.map { groupStatus($0) },
-            receipt: validReceipt?.proof)
-    }
-
-    private var fenceStatus: Status.FenceStatus {
-        switch fence.step {
-        case .idle: fence.opensAt == nil ? .idle : .waiting
-        case .ordered: .ordered
-        case .restoring: .restoring
-        case .failed: .failed
-        }
+            receipt: life.validReceipt?.proof)
     }
 
     private func groupStatus(_ group: GroupIndex) -> GroupStatus {
         let state = groups[group]
         let report = report(of: group)
-        let told = reports.indices.contains(group) ? reports[group] : nil
+        let told = outgoing.reports.indices.contains(group) ? outgoing.reports[group] : nil
         return GroupStatus(
             role: told?.role ?? .vacant, running: told?.flags.contains(.running) ?? false,
             eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,

@@ -3,14 +3,26 @@
 /// `handle(event, at: now, into: &effects)` first settles how long the agent stood still, then
 /// takes the event in, then runs the same fixed list of rules over the whole state (`step`): the
 /// contact, the node's own life, fencing, each group, memory, sending. The rules are
-/// level-triggered, so no event can be missed and their order is all there is to know:
+/// level-triggered, so no event can be missed and their order is all there is to know.
+///
+/// The state has owners. Each is a type in a file of its own that alone can write what it holds:
+///
+///   - `Peer`       the peer's sessions, its newest message, the contact with it
+///   - `Life`       waiting, paired, alone, pausing, leaving; the receipt that goes with it
+///   - `Fence`      how far the fence of the peer has come
+///   - `Group`      one group, as this node has it
+///   - `Disk`       what must outlive the agent
+///   - `Outgoing`   what the peer is told, and when
+///   - `Vitals`     what the shell reports of the node itself
+///
+/// The rules ask the owners and call them; no rule writes a field of theirs:
 ///
 ///   - `Machine+Peer`      what the peer's messages mean; sessions, receipts, contact
 ///   - `Machine+Life`      waiting, alone, pause, leaving
 ///   - `Machine+Fencing`   who may fence, when, and what the outcome is worth
 ///   - `Machine+Groups`    formation, handover, failback, takeover, failures
 ///   - `Machine+Commands`  the operator
-///   - `Machine+Memory`    what must be on disk first
+///   - `Machine+Memory`    terms, the state file, the run note
 ///   - `Machine+Sending`   heartbeats, probes, answers
 ///   - `Machine+Status`    what is shown
 ///
@@ -18,86 +30,23 @@
 /// agent's own absence and is no evidence against the peer.
 public struct Machine: Sendable {
     public private(set) var policy: Policy
-    var session: SessionID
-
-    // Peer and contact
-    package internal(set) var contact: Contact
-    var contactState = Status.Contact.never
-    var peerSession: SessionID?
-    /// When that session was first heard.
-    var metAt = Instant(nanoseconds: .min / 2)
-    /// The newest message of the peer's present session.
-    var peer: Message?
-    var peerReceivedAt = Instant(nanoseconds: 0)
-    var banned: [SessionID] = []
-    /// The newest sequence number when the peer was verified off: a banned session that
-    /// acknowledges a later one is alive, and the fence was a lie.
-    var sequenceAtVerification: UInt64 = .max
-    var linksUp = LinkSet.none
-    var peerMaintenance = false
-    var configurationAgrees = true
+    private(set) var session: SessionID
+    private(set) var startedAt: Instant
+    private(set) var begun = false
+    private(set) var exited = false
     /// The first message of the present configuration, and the times of the one before it.
-    var configuredSince: UInt64 = 1
-    var formerTiming: Timing?
-
-    // Life
-    package internal(set) var phase = Message.Phase.waiting
-    var startedAt: Instant
-    var begun = false
-    /// Contact in this boot, by this agent or the one before it.
-    var hadContact: Bool
-    var receipt: Receipt?
-    public internal(set) var relayTest = Message.RelayTest.unknown
-    var watchdog = Duration.zero
-    var health = Health(score: 100)
-    var maintenance: Bool { memory.maintenance }
-    var drill = false
-    var pauseUntil: Instant?
-    var pausing: Pausing?
-    var leaving: Leaving?
-    var exited = false
-
-    // Fencing
-    var fence = FenceState()
-
-    // Groups
-    var groups: [GroupState]
-    var unfitBothTold = false
-
-    // Memory
-    /// As it should be on disk, as it is known to be, and what is being written.
-    package internal(set) var memory: Memory
-    package internal(set) var durable: Memory
-    var saving: (ticket: UInt32, memory: Memory)?
-    var ticket: UInt32 = 0
-    var saveRetryAt: Instant?
-    var noted = RunNote.blank
-    /// A new session of the peer's may not be answered before `alone` is cleared on disk.
-    var mustForget = false
-
-    // Sending
-    var reports: [GroupReport] = []
-    var generation: UInt32 = 0
-    var seenGeneration: UInt32 = 0
-    var nextSending: Instant
-    var sendDue = false
-    var answerDue = false
-
-    // Time
+    private(set) var configuredSince: UInt64 = 1
+    private(set) var formerTiming: Timing?
     /// `nextDeadline`, as it was after the newest event.
-    package internal(set) var promised: Instant
-    var fedAt = Instant(nanoseconds: .min / 2)
+    package private(set) var promised: Instant
 
-    struct Pausing: Sendable {
-        var length: Duration
-        var until: Instant
-        var command: UInt32
-    }
-    struct Leaving: Sendable {
-        var until: Instant
-        /// The first message that said `left`.
-        var sequence: UInt64?
-    }
+    var peer: Peer
+    var life: Life
+    var fence = Fence()
+    var groups: [Group]
+    var disk: Disk
+    var outgoing: Outgoing
+    var vitals: Vitals
 
     /// - Parameters:
     ///   - memory: as loaded from disk; blank for a node that was never started.
@@ -109,44 +58,19 @@ public struct Machine: Sendable {
         precondition(memory.groups.count == policy.groups.count, "memory of another configuration")
         self.policy = policy
         self.session = session
-        self.memory = memory
-        if let told = note.maintenance { self.memory.maintenance = told }
-        durable = memory
-        contact = Contact(linkCount: policy.linkCount, clockOffset: note.clockOffset)
-        hadContact = note.contact
-        #if PICKET_PLANTED_BUGS
-            if planted(.fenceFromWaiting) {
-                hadContact = true
-                contact.assume(at: now)
-                contact.clockOffsetForWaiting()
-            }
-        #endif
         startedAt = now
-        nextSending = now
         promised = now
-        #if PICKET_PLANTED_BUGS
-            let noted = planted(.termsNotNoted) ? [] : note.terms
-        #else
-            let noted = note.terms
-        #endif
-        let terms = memory.groups.indices.map {
-            max(memory.groups[$0].term, $0 < noted.count ? noted[$0] : .never)
+        peer = Peer(linkCount: policy.linkCount, note: note, at: now)
+        disk = Disk(memory, note: note)
+        outgoing = Outgoing(at: now)
+        vitals = Vitals(canFence: !policy.fenceLevels.isEmpty)
+        life = .waiting(note.word ? .operatorsWord(on: nil) : Receipt(remembered: disk.memory))
+        let noted = planted(.termsNotNoted) ? [] : note.terms
+        groups = memory.groups.indices.map { group in
+            Group(
+                term: max(memory.groups[group].term, group < noted.count ? noted[group] : .never),
+                resumed: note.holdings.first { $0.group == group }?.term)
         }
-        groups = terms.map { GroupState(role: .releasing(Releasing(unknownAt: $0)), term: $0) }
-        for holding in note.holdings where holding.group < groups.count {
-            groups[holding.group].role = .resuming(holding.term)
-        }
-        #if PICKET_PLANTED_BUGS
-            if planted(.noteAfterStart) {
-                groups = terms.map { GroupState(role: .vacant, term: $0) }
-                for holding in note.holdings where holding.group < groups.count {
-                    groups[holding.group].role = .resuming(holding.term)
-                }
-            }
-        #endif
-        receipt = note.word ? .operatorsWord(on: nil) : Receipt(remembered: memory)
-        if note.contact { contact.assume(at: now) }
-        relayTest = policy.fenceLevels.isEmpty ? .absent : .unknown
     }
 
     public mutating func handle<Sink: EffectSink>(
@@ -154,23 +78,21 @@ public struct Machine: Sendable {
     ) {
         guard !exited else { return }
         noteStall(at: now, into: &out)
-        #if PICKET_PLANTED_BUGS
-            if planted(.fedByAnyEvent) { feed(at: now, into: &out) }
-        #endif
+        if planted(.fedByAnyEvent) { feed(at: now, into: &out) }
         switch consume event {
         case .tick: break
         case .received(let message, let session, let link):
             receive(message, session: session, link: link, at: now, into: &out)
         case .copied(let session, let link):
-            if session == peerSession { contact.noteHeard(on: link, at: now) }
-        case .persisted(let ticket): persisted(ticket, into: &out)
-        case .persistFailed(let ticket): persistFailed(ticket, at: now, into: &out)
+            if session == peer.session { peer.noteHeard(on: link, at: now) }
+        case .persisted(let ticket): disk.persisted(ticket, into: &out)
+        case .persistFailed(let ticket): disk.persistFailed(ticket, at: now, into: &out)
         case .fence(let id, let outcome): fenced(id, outcome, at: now, into: &out)
         case .resources(let group, let outcome): resources(group, outcome, at: now, into: &out)
-        case .health(let new): noteHealth(new, into: &out)
+        case .health(let new): if vitals.note(new, into: &out) { outgoing.noteChange() }
         case .sync(let group, let state): noteSync(group, state, into: &out)
-        case .relayTest(let result): noteRelayTest(result, into: &out)
-        case .watchdog(let timeout): noteWatchdog(timeout, into: &out)
+        case .relayTest(let result): vitals.note(result, into: &out)
+        case .watchdog(let timeout): vitals.note(watchdog: timeout, into: &out)
         case .command(let command, let id): obey(command, id: id, at: now, into: &out)
         }
         step(at: now, into: &out)
@@ -189,11 +111,28 @@ public struct Machine: Sendable {
         stepLife(at: now, into: &out)
         stepFencing(at: now, into: &out)
         for group in groups.indices { stepGroup(group, at: now, into: &out) }
-        seenGeneration = peer?.generation ?? 0
+        outgoing.see(peer.message?.generation ?? 0)
         note(into: &out)
         save(at: now, into: &out)
         stepSending(at: now, into: &out)
         stepLeaving(at: now, into: &out)
+    }
+
+    /// First of all, what the note does not say to be held is stopped: a unit that the system
+    /// started by itself, or what an agent left behind whose note is lost.
+    private mutating func begin<Sink: EffectSink>(into out: inout Sink) {
+        guard !begun else { return }
+        begun = true
+        for group in groups.indices {
+            guard case .unknown = groups[group].role else { continue }
+            out.emit(.stop(group, cause: .agentRestarted))
+        }
+    }
+
+    /// The agent ends. Nothing is handled any more.
+    mutating func exit<Sink: EffectSink>(released: Bool, into out: inout Sink) {
+        exited = true
+        out.emit(.exit(released: released))
     }
 
     /// Replaces the policy by another for the same pair and groups. Roles are untouched.
@@ -204,7 +143,7 @@ public struct Machine: Sendable {
             new.groups.count == policy.groups.count
         else { return false }
         if new.digest != policy.digest {
-            configuredSince = contact.sequence + 1
+            configuredSince = peer.contact.sequence + 1
             let unknown = configurationIsAgreed ? nil : formerTiming
             formerTiming = FencingTurns.slower(policy.timing, unknown)
         }
@@ -215,18 +154,36 @@ public struct Machine: Sendable {
     /// The shell must call again, with `tick` if nothing else happens, no later than this.
     public var nextDeadline: Instant { deadline }
 
-    // Here and elsewhere: what only looks is given a copy of the machine unless it is inlined.
+    /// All that the machine waits for by time.
+    private enum Timer: CaseIterable {
+        case heartbeat, fencingTurn, suspicion, loss
+        case fenceOverdue, peersPause, ownPause, leaving, aloneAfter, saving
+        case stopAgain, blocked, wish, failback
+    }
+
+    /// When this timer must be looked at; `nil` if that is soon enough with the next heartbeat.
+    @inline(__always)
+    private func due(_ timer: Timer) -> Instant? {
+        switch timer {
+        case .heartbeat: outgoing.next
+        case .fencingTurn: fence.opensAt
+        case .suspicion:
+            peer.state == .established ? peer.contact.deadline(for: suspicionAge) : nil
+        case .loss:
+            peer.state == .established || peer.state == .suspected
+                ? peer.contact.deadline(for: policy.timing.deadAfter) : nil
+        case .fenceOverdue, .peersPause, .ownPause, .leaving, .aloneAfter, .saving, .stopAgain,
+            .blocked, .wish, .failback:
+            nil
+        }
+    }
+
+    // Here and elsewhere: a function that only looks is inlined, or it is given a copy of the machine.
     @inline(__always)
     private var deadline: Instant {
-        var next = nextSending
-        if let at = fence.opensAt { next = min(next, at) }
-        if contactState == .established, let at = contact.deadline(for: suspicionAge) {
-            next = min(next, at)
-        }
-        if contactState == .established || contactState == .suspected,
-            let at = contact.deadline(for: policy.timing.deadAfter)
-        {
-            next = min(next, at)
+        var next = Instant.distantFuture
+        for timer in Timer.allCases {
+            if let at = due(timer) { next = min(next, at) }
         }
         return next
     }
@@ -236,49 +193,58 @@ public struct Machine: Sendable {
 
     private mutating func noteStall<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         let lateness = now - promised
-        guard lateness > stallSlack else { return }
-        #if PICKET_PLANTED_BUGS
-            if planted(.stallNotForgiven) { return }
-        #endif
-        contact.forgive(lateness)
+        guard lateness > stallSlack, !planted(.stallNotForgiven) else { return }
+        peer.forgive(lateness)
         fence.forgive(lateness)
         if lateness > policy.timing.deadAfter / 4 {
             out.emit(.trace(Trace(.stalled, duration: lateness)))
         }
     }
 
-    /// S8: the only place that feeds, reached only by `completeTurn`.
+    /// S8: reached only by `completeTurn`.
     private mutating func feed<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        // The driver may have made another timeout of the one that was asked for.
-        guard watchdog > .zero,
-            now - fedAt >= min(policy.timing.feed, max(.milliseconds(200), watchdog / 4))
-        else {
-            return
-        }
-        fedAt = now
-        out.emit(.feedWatchdog)
+        vitals.feed(every: policy.timing.feed, at: now, into: &out)
     }
+
+    package var phase: Message.Phase { life.phase }
+    /// All that is to be remembered is on disk.
+    package var isKept: Bool { disk.durable == disk.memory }
+    package var relayTest: Message.RelayTest { vitals.relayTest }
+    /// Time of running since the newest acknowledged sending; `nil` before the first.
+    package func contactAge(at now: Instant) -> Duration? { peer.contact.age(at: now) }
 
     var peerID: NodeID { policy.me.peer }
     var suspicionAge: Duration { policy.timing.deadAfter / 2 }
-    /// A fresh round trip with the peer's present session.
     @inline(__always)
-    var inContact: Bool {
-        // `peer != nil` would compare two messages, and copy the one.
-        guard case .some = peer else { return false }
-        switch contactState {
-        case .established, .suspected: return true
-        case .never, .lost: return false
-        }
-    }
-    /// The receipt, as long as it is worth anything.
-    var validReceipt: Receipt? {
-        guard let receipt, phase == .alone || phase == .leaving else { return nil }
-        return receipt
-    }
+    var inContact: Bool { peer.inContact }
+    var isMaintained: Bool { disk.memory.maintenance || peer.maintenance }
     @inline(__always)
-    func report(of group: GroupIndex) -> GroupReport? {
-        guard let count = peer?.groups.count, group < count else { return nil }
-        return peer?.groups[group]
+    func report(of group: GroupIndex) -> GroupReport? { peer.report(of: group) }
+}
+
+extension Machine {
+    /// As an image has it; `other` gives what an image does not hold. It has begun, and has not ended
+    /// but where the image says so.
+    init(
+        session: SessionID, startedAt: Instant, exited: Bool, peer: Peer, life: Life, fence: Fence,
+        groups: [Group], disk: Disk, outgoing: Outgoing, vitals: Vitals, like other: Machine
+    ) {
+        self = other
+        self.session = session
+        self.startedAt = startedAt
+        begun = true
+        self.exited = exited
+        self.peer = peer
+        self.life = life
+        self.fence = fence
+        self.groups = groups
+        self.disk = disk
+        self.outgoing = outgoing
+        self.vitals = vitals
+    }
+
+    /// For an image: the deadline was so long ago, or is still to come.
+    mutating func promise(late: Duration, at now: Instant) {
+        promised = late > .zero ? now - late : deadline
     }
 }

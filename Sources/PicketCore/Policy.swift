@@ -52,8 +52,6 @@ public enum FenceLevel: Equatable, Sendable {
     case relay(verified: Bool)
     /// A ClusterLabs fence agent.
     case agent
-    /// Wait until the peer must have stopped itself. Reserved.
-    case lease
 }
 
 /// At most `count` in any `window`.

@@ -29,11 +29,9 @@ struct TurnTests {
         try #require(ordered)
         var machine = try #require(world.high.machine)
         // The order is with the worker; its outcome has not come yet.
-        machine.fence.step = .ordered(
-            FenceState.Ordered(
-                session: machine.peerSession, cause: .contactLost, level: 0,
-                at: world.clock(world.high)))
-        var late = try #require(machine.peer)
+        machine.fence.order(
+            session: machine.peer.session, cause: .contactLost, at: world.clock(world.high))
+        var late = try #require(machine.peer.message)
         late.sequence += 1
         let received = Event.received(late, session: world.low.session, link: 0)
         let during = sent(by: &machine, after: received, at: world.clock(world.high))

@@ -77,8 +77,13 @@ package struct ImageWriter {
         }
         let wait = max(0, instant.nanoseconds - now)
         let steps = (wait + step - 1) / step
-        precondition(steps < 255, "an instant too far ahead")
+        precondition(steps < 254, "an instant too far ahead")
         bytes.append(UInt8(steps))
+    }
+
+    /// `put(until:)`, or the code that none of its instants has.
+    package mutating func put(optional instant: Instant?) {
+        if let instant { put(until: instant) } else { bytes.append(254) }
     }
 
     package mutating func clear() { bytes.removeAll(keepingCapacity: true) }
@@ -123,6 +128,16 @@ package struct ImageReader {
     package mutating func until() -> Instant {
         let code = Int64(byte())
         return code == 255 ? .distantFuture : Instant(nanoseconds: now + code * step)
+    }
+    package mutating func optional() -> Instant? {
+        guard bytes[at] == 254 else { return until() }
+        at += 1
+        return nil
+    }
+    /// `nil` for 0.
+    package mutating func session() -> SessionID? {
+        let value = UInt64(byte())
+        return value == 0 ? nil : SessionID(value)
     }
 }
 

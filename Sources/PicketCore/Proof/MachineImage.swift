@@ -8,73 +8,274 @@ extension Machine {
     }
 
     /// For the checker, after a round trip.
-    package mutating func knowCommonClock() { if inContact { contact.knowCommonClock() } }
+    package mutating func knowCommonClock() { if inContact { peer.knowCommonClock() } }
 
     package var sessionValue: UInt64 { session.value }
-    package var newestSequence: UInt64 { contact.sequence }
-    package var presentGeneration: UInt32 { generation }
-    package var peerMessage: Message? { peer }
-    package var peerSessionValue: UInt64 { peerSession?.value ?? 0 }
-    package var presentTicket: UInt32? { saving?.ticket }
+    package var newestSequence: UInt64 { peer.contact.sequence }
+    package var presentGeneration: UInt32 { outgoing.generation }
+    package var peerMessage: Message? { peer.message }
+    package var peerSessionValue: UInt64 { peer.session?.value ?? 0 }
+    package var presentTicket: UInt32? { disk.saving?.ticket }
     package var presentFence: UInt32 { fence.id }
-    package var memoryBeingSaved: Memory? { saving?.memory }
-    package var isSaving: Bool { saving != nil }
-    package var isLeaving: Bool { leaving != nil }
-    package var isPaired: Bool { phase == .paired }
+    package var memoryBeingSaved: Memory? { disk.saving?.memory }
+    package var durable: Memory { disk.durable }
+    package var isSaving: Bool { disk.saving != nil }
+    package var isLeaving: Bool { life.leaving != nil }
+    package var isPaired: Bool { life.isPaired }
     package var isInContact: Bool { inContact }
-    package var isMaintained: Bool { memory.maintenance }
-    package var healthScore: UInt8 { health.score }
+    package var isMaintainedHere: Bool { disk.memory.maintenance }
+    package var healthScore: UInt8 { vitals.health.score }
     package var wasDistrusted: Bool { fence.distrusted }
     package var isHolding: Bool { groups.contains { $0.isHeld } }
 
     /// The sequence numbers of this session that this machine refers to.
     package func use(_ ranks: inout Ranks) {
-        ranks.use(contact.reachedSequence)
-        if sequenceAtVerification != .max { ranks.use(sequenceAtVerification) }
-        if let sequence = leaving?.sequence {
+        ranks.use(peer.contact.reachedSequence)
+        if peer.sequenceAtVerification != .max { ranks.use(peer.sequenceAtVerification) }
+        if let sequence = life.leaving?.sequence {
             ranks.use(sequence)
-            ranks.use(peer?.acknowledged ?? 0)
+            ranks.use(peer.message?.acknowledged ?? 0)
         }
     }
 
     /// An acknowledgement that says nothing new is as good as none.
     package func worth(_ acknowledged: UInt64) -> UInt64 {
-        acknowledged <= contact.reachedSequence && sequenceAtVerification == .max
-            && leaving == nil ? 0 : acknowledged
+        acknowledged <= peer.contact.reachedSequence && peer.sequenceAtVerification == .max
+            && life.leaving == nil ? 0 : acknowledged
     }
 
     /// - Parameters:
     ///   - mine: of this session's sequence numbers.
     ///   - live: those of them that may still be acknowledged.
-    ///   - peers: of those of the session that `peer` is of.
-    ///   - isPresent: whether `peer` tells of the present generation of its sender's reports.
+    ///   - peers: of those of the session that the peer's message is of.
+    ///   - isPresent: whether the peer's message tells of the present generation of its sender's
+    ///     reports.
     package func write(
         to image: inout ImageWriter, mine: Ranks, live: Ranks, peers: Ranks, isPresent: Bool
     ) {
         let lateness = max(0, image.now - promised.nanoseconds)
         let late = lateness > 1 ? lateness : 0
         image.put(age: late)
-        write(contact, late: late, to: &image, mine: mine, live: live)
-        image.put(contactState.rawValue)
-        image.put(UInt8(peerSession?.value ?? 0))
+        image.put(exited)
+        peer.contact.write(to: &image, late: late, startedAt: startedAt, mine: mine, live: live)
         // Asked only whether it is longer ago than `deadAfter`.
         let patience = policy.timing.deadAfter + .nanoseconds(image.step + 1)
-        image.put(past: max(metAt, Instant(nanoseconds: image.now) - patience))
-        image.put(peer != nil)
-        if let peer {
-            peer.write(
-                to: &image, sequence: peers.rank(peer.sequence),
-                acknowledged: leaving?.sequence == nil ? 0 : mine.rank(peer.acknowledged),
-                isPresent: isPresent, hasSeen: peer.seenGeneration == generation)
+        image.put(past: max(peer.metAt, Instant(nanoseconds: image.now) - patience))
+        let isHeard = peer.message != nil
+        image.put(isHeard)
+        if let message = peer.message {
+            message.write(
+                to: &image, sequence: peers.rank(message.sequence),
+                acknowledged: life.leaving?.sequence == nil ? 0 : mine.rank(message.acknowledged),
+                isPresent: isPresent, hasSeen: message.seenGeneration == outgoing.generation)
         }
+        peer.write(to: &image, mine: mine)
+        life.write(to: &image, mine: mine)
+        if waitsForPatience { image.put(past: startedAt) }
+        fence.write(to: &image)
+        for group in groups { group.write(to: &image) }
+        disk.write(to: &image)
+        image.put(exact: outgoing.next)
+        // These two outlive an event only in a machine that has left.
+        image.put(outgoing.changed)
+        image.put(outgoing.answer)
+        // What was told of the groups, where it is no longer what is so.
+        image.put(reportsAreCurrent)
+        image.put(vitals.health.score)
+        image.put(vitals.drill)
+        // Not written: the policy, which does not change; when the peer's message came, for the
+        // round trip; `configuredSince`, `formerTiming`: no configuration changes; the links, whether
+        // the configurations agree, and whatever else was told, which only the trace shows; the
+        // relay's test and the watchdog, which the checker leaves alone; the generation that was
+        // seen, the peer's own; the run note, which is the node's; the ticket.
+    }
+
+    /// When it started still counts.
+    private var waitsForPatience: Bool {
+        guard life.isWaiting, case .aloneAfter = policy.startup else { return false }
+        return true
+    }
+
+    /// The machine of an image. `self` gives what an image does not hold.
+    package mutating func read(from image: inout ImageReader, session value: UInt64, note: RunNote)
+    {
+        let now = Instant(nanoseconds: image.now)
+        let late = image.age()
+        let exited = image.flag()
+        var contact = peer.contact
+        var startedAt = contact.read(from: &image, late: late)
+        let metAt = image.past()
+        let message = image.flag() ? Message(from: &image) : nil
+        let peer = Peer(
+            from: &image, metAt: metAt, message: message, contact: contact, like: self.peer)
+        let life = Life(from: &image)
+        if case .waiting = life, case .aloneAfter = policy.startup { startedAt = image.past() }
+        let fence = Fence(from: &image)
+        let groups = self.groups.indices.map { Group(from: &image, index: $0) }
+        let disk = Disk(from: &image, groups: groups.count, noted: note)
+        let next = image.exact()
+        let (changed, answer, isTold) = (image.flag(), image.flag(), image.flag())
+        let vitals = Vitals(
+            health: Health(score: image.byte()), drill: image.flag(), like: self.vitals)
+        self = Machine(
+            session: SessionID(value), startedAt: startedAt, exited: exited, peer: peer, life: life,
+            fence: fence, groups: groups, disk: disk, outgoing: outgoing, vitals: vitals, like: self)
+        outgoing = Outgoing(
+            reports: isTold ? currentReports() : [], seenGeneration: message?.generation ?? 0,
+            next: next, changed: changed, answer: answer)
+        promise(late: Duration(nanoseconds: late), at: now)
+    }
+}
+
+extension Contact {
+    fileprivate func write(
+        to image: inout ImageWriter, late: Int64, startedAt: Instant, mine: Ranks, live: Ranks
+    ) {
+        let running = image.now - stalled.nanoseconds - late
+        image.put(UInt8(mine.highest))
+        image.put(UInt8(mine.rank(reachedSequence)))
+        image.put(reachedReal != nil)
+        if let real = reachedReal, let at = reachedRunning {
+            image.put(past: real)
+            image.put(age: running - at.nanoseconds)
+        }
+        // Asked for only together with the newest sending that was acknowledged.
+        image.put(heard != nil)
+        if let heard {
+            image.put(past: max(heard, reachedReal ?? heard))
+        } else {
+            image.put(past: startedAt)
+        }
+        image.put(clockOffset != nil)
+        var count: UInt8 = 0
+        let relevant = { (sending: Sending) in
+            sending.sequence > reachedSequence && live.isUsed(sending.sequence)
+        }
+        for sending in sendings where relevant(sending) { count += 1 }
+        image.put(count)
+        let oldest = reachedSequence + 1
+        guard count > 0, oldest <= sequence else { return }
+        for sequence in oldest...sequence {
+            let sending = sendings[Int(sequence % UInt64(sendings.count))]
+            guard sending.sequence == sequence, relevant(sending) else { continue }
+            image.put(UInt8(mine.rank(sequence)))
+            image.put(past: sending.real)
+            image.put(age: running - sending.running.nanoseconds)
+        }
+        // Not written: `heardOnLink`, for the trace; what the clocks' offset was taken from. The
+        // offset is zero, if it is known at all.
+    }
+
+    /// Returns when the agent started, for a machine that has heard nothing yet.
+    fileprivate mutating func read(from image: inout ImageReader, late: Int64) -> Instant {
+        let sequence = UInt64(image.byte())
+        let reached = UInt64(image.byte())
+        var real: Instant?
+        var running: Instant?
+        if image.flag() {
+            real = image.past()
+            running = Instant(nanoseconds: image.now - late - image.age())
+        }
+        let wasHeard = image.flag()
+        let heard = image.past()
+        let clockIsKnown = image.flag()
+        var sendings = [Sending](repeating: Sending(), count: 32)
+        for _ in 0..<image.byte() {
+            let sequence = UInt64(image.byte())
+            let real = image.past()
+            sendings[Int(sequence % 32)] = Sending(
+                sequence: sequence, real: real,
+                running: Instant(nanoseconds: image.now - late - image.age()))
+        }
+        restore(
+            sequence: sequence, reached: reached, real: real, running: running,
+            heard: wasHeard ? heard : nil, sendings: sendings, clockIsKnown: clockIsKnown)
+        return heard
+    }
+}
+
+extension Peer {
+    fileprivate func write(to image: inout ImageWriter, mine: Ranks) {
+        image.put(UInt8(session?.value ?? 0))
+        image.put(state.rawValue)
+        image.put(isArmed)
         image.put(UInt8(banned.count))
         for session in banned { image.put(UInt8(session.value)) }
         image.put(
-            sequenceAtVerification == .max
-                ? 255 : UInt8(mine.rank(sequenceAtVerification)))
-        writeLife(to: &image, mine: mine)
-        fence.write(to: &image)
-        for group in groups { group.write(to: &image) }
+            sequenceAtVerification == .max ? 255 : UInt8(mine.rank(sequenceAtVerification)))
+        image.put(maintenance)
+        image.put(optional: pausedUntil)
+    }
+
+    fileprivate init(
+        from image: inout ImageReader, metAt: Instant, message: Message?, contact: Contact,
+        like other: Peer
+    ) {
+        let session = image.session()
+        let state = Status.Contact(rawValue: image.byte())!
+        let isArmed = image.flag()
+        var banned: [SessionID] = []
+        for _ in 0..<image.byte() { banned.append(SessionID(UInt64(image.byte()))) }
+        let verified = image.byte()
+        self.init(
+            session: session, metAt: metAt, message: message, contact: contact, state: state,
+            isArmed: isArmed, banned: banned,
+            sequenceAtVerification: verified == 255 ? .max : UInt64(verified),
+            maintenance: image.flag(), pausedUntil: image.optional(), like: other)
+    }
+}
+
+extension Life {
+    fileprivate func write(to image: inout ImageWriter, mine: Ranks) {
+        switch self {
+        case .waiting: image.put(0)
+        case .paired: image.put(1)
+        case .alone: image.put(2)
+        case .returning: image.put(3)
+        case .pausing(let pausing, _):
+            image.put(4)
+            image.put(until: pausing.until)
+            image.put(age: pausing.length.nanoseconds)
+        case .leaving(let leaving, _):
+            image.put(5)
+            image.put(until: leaving.until)
+        case .left(let leaving, _):
+            image.put(6)
+            image.put(until: leaving.until)
+            image.put(UInt8(mine.rank(leaving.sequence ?? 0)))
+        }
+        image.put(receipt.map { $0.proof.rawValue } ?? 0)
+        if let receipt { image.put(UInt8(receipt.session?.value ?? 0)) }
+    }
+
+    fileprivate init(from image: inout ImageReader) {
+        switch image.byte() {
+        case 0: self = .waiting(Receipt(from: &image))
+        case 1:
+            _ = image.byte()
+            self = .paired
+        case 2: self = .alone(Receipt(from: &image)!)
+        case 3:
+            _ = image.byte()
+            self = .returning
+        case 4:
+            let until = image.until()
+            let length = Duration(nanoseconds: image.age())
+            self = .pausing(
+                Pausing(length: length, until: until, command: 0), Receipt(from: &image))
+        case 5: self = .leaving(Leaving(until: image.until()), Receipt(from: &image))
+        default:
+            let until = image.until()
+            let sequence = UInt64(image.byte())
+            self = .left(
+                Leaving(until: until, sequence: sequence == 0 ? nil : sequence),
+                Receipt(from: &image))
+        }
+    }
+}
+
+extension Disk {
+    fileprivate func write(to image: inout ImageWriter) {
         memory.write(to: &image)
         image.put(durable != memory)
         if durable != memory { durable.write(to: &image) }
@@ -83,196 +284,29 @@ extension Machine {
             image.put(saving.memory == memory)
             if saving.memory != memory { saving.memory.write(to: &image) }
         }
-        image.put(exact: nextSending)
-        // `sendDue` and `answerDue` outlive an event only in a machine that has left.
-        image.put(sendDue)
-        image.put(answerDue)
-        // What was told of the groups, where it is no longer what is so.
-        image.put(reports.count == groups.count && reports == currentReports())
-        // Not written: the policy, which does not change; `peerReceivedAt`, for the round trip;
-        // `configuredSince`, `formerTiming`: no configuration changes;
-        // `linksUp`, `configurationAgrees`, `unfitBothTold` and whatever else was told, which only
-        // the trace shows; `relayTest`, `watchdog`, `fedAt`, which the checker leaves alone;
-        // `seenGeneration`, the peer's own; `noted`, which is the node's note; `ticket`.
+        image.put(mustForget)
+        image.put(optional: retryAt)
     }
 
-    private func write(
-        _ contact: Contact, late: Int64, to image: inout ImageWriter, mine: Ranks, live: Ranks
-    ) {
-        let running = image.now - contact.stalled.nanoseconds - late
-        image.put(UInt8(mine.highest))
-        image.put(UInt8(mine.rank(contact.reachedSequence)))
-        image.put(contact.reachedReal != nil)
-        if let real = contact.reachedReal, let at = contact.reachedRunning {
-            image.put(past: real)
-            image.put(age: running - at.nanoseconds)
-        }
-        // Asked for only together with the newest sending that was acknowledged.
-        image.put(contact.heard != nil)
-        if let heard = contact.heard {
-            image.put(past: max(heard, contact.reachedReal ?? heard))
-        } else {
-            image.put(past: startedAt)
-        }
-        var count: UInt8 = 0
-        let relevant = { (sending: Contact.Sending) in
-            sending.sequence > contact.reachedSequence && live.isUsed(sending.sequence)
-        }
-        for sending in contact.sendings where relevant(sending) { count += 1 }
-        image.put(count)
-        let oldest = contact.reachedSequence + 1
-        guard count > 0, oldest <= contact.sequence else { return }
-        for sequence in oldest...contact.sequence {
-            let sending = contact.sendings[Int(sequence % UInt64(contact.sendings.count))]
-            guard sending.sequence == sequence, relevant(sending) else { continue }
-            image.put(UInt8(mine.rank(sequence)))
-            image.put(past: sending.real)
-            image.put(age: running - sending.running.nanoseconds)
-        }
-        // Not written: `heardOnLink`, for the trace; what the clocks' offset was taken from. The
-        // offset is zero, if it is known at all (`writeLife`).
-    }
-
-    /// When it started still counts.
-    private var waitsForPatience: Bool {
-        guard phase == .waiting, case .aloneAfter = policy.startup else { return false }
-        return true
-    }
-
-    private func writeLife(to image: inout ImageWriter, mine: Ranks) {
-        image.put(phase.rawValue)
-        if waitsForPatience { image.put(past: startedAt) }
-        var flags: UInt8 = hadContact ? 1 : 0
-        if peerMaintenance { flags |= 2 }
-        if drill { flags |= 4 }
-        if mustForget { flags |= 8 }
-        if exited { flags |= 16 }
-        if pauseUntil != nil { flags |= 32 }
-        if saveRetryAt != nil { flags |= 64 }
-        if contact.clockOffset != nil { flags |= 128 }
-        image.put(flags)
-        if let pauseUntil { image.put(until: pauseUntil) }
-        if let saveRetryAt { image.put(until: saveRetryAt) }
-        image.put(health.score)
-        image.put(receipt.map { $0.proof.rawValue } ?? 0)
-        if let receipt { image.put(UInt8(receipt.session?.value ?? 0)) }
-        image.put(pausing != nil)
-        if let pausing {
-            image.put(until: pausing.until)
-            image.put(age: pausing.length.nanoseconds)
-        }
-        image.put(leaving != nil)
-        if let leaving {
-            image.put(until: leaving.until)
-            image.put(UInt8(mine.rank(leaving.sequence ?? 0)))
-        }
-    }
-
-    /// The machine of an image. `self` gives what an image does not hold.
-    package mutating func read(from image: inout ImageReader, session value: UInt64, note: RunNote)
-    {
-        session = SessionID(value)
-        let late = image.age()
-        readContact(from: &image, late: late)
-        contactState = Status.Contact(rawValue: image.byte())!
-        let theirs = UInt64(image.byte())
-        peerSession = theirs == 0 ? nil : SessionID(theirs)
-        metAt = image.past()
-        generation = 1
-        peer = image.flag() ? Message(from: &image) : nil
-        seenGeneration = peer?.generation ?? 0
-        banned.removeAll()
-        for _ in 0..<image.byte() { banned.append(SessionID(UInt64(image.byte()))) }
-        let verified = image.byte()
-        sequenceAtVerification = verified == 255 ? .max : UInt64(verified)
-        readLife(from: &image)
-        fence = FenceState(from: &image, at: Instant(nanoseconds: image.now))
-        groups = groups.indices.map { GroupState(from: &image, index: $0) }
-        let count = groups.count
-        memory = Memory(from: &image, groups: count)
-        durable = image.flag() ? Memory(from: &image, groups: count) : memory
-        saving = nil
-        ticket = 1
+    fileprivate init(from image: inout ImageReader, groups count: Int, noted: RunNote) {
+        let memory = Memory(from: &image, groups: count)
+        let durable = image.flag() ? Memory(from: &image, groups: count) : memory
+        var saving: Memory?
         if image.flag() {
-            let same = image.flag()
-            saving = (1, same ? memory : Memory(from: &image, groups: count))
+            saving = image.flag() ? memory : Memory(from: &image, groups: count)
         }
-        nextSending = image.exact()
-        sendDue = image.flag()
-        answerDue = image.flag()
-        noted = note
-        exited = false
-        begun = true
-        reports = image.flag() ? currentReports() : []
-        promised = nextDeadline
-        if late > 0 { promised = Instant(nanoseconds: image.now - late) }
+        let mustForget = image.flag()
+        self.init(
+            memory: memory, durable: durable, saving: saving, retryAt: image.optional(),
+            mustForget: mustForget, noted: noted)
     }
-
-    private mutating func readContact(from image: inout ImageReader, late: Int64) {
-        contact.stalled = .zero
-        contact.sequence = UInt64(image.byte())
-        contact.reachedSequence = UInt64(image.byte())
-        contact.reachedReal = nil
-        contact.reachedRunning = nil
-        if image.flag() {
-            contact.reachedReal = image.past()
-            contact.reachedRunning = Instant(nanoseconds: image.now - late - image.age())
-        }
-        let wasHeard = image.flag()
-        startedAt = image.past()
-        contact.heard = wasHeard ? startedAt : nil
-        contact.sendings = Contact.none
-        for _ in 0..<image.byte() {
-            let sequence = UInt64(image.byte())
-            let real = image.past()
-            contact.sendings[Int(sequence % 32)] = Contact.Sending(
-                sequence: sequence, real: real,
-                running: Instant(nanoseconds: image.now - late - image.age()))
-        }
-    }
-
-    private mutating func readLife(from image: inout ImageReader) {
-        phase = Message.Phase(rawValue: image.byte())!
-        if waitsForPatience { startedAt = image.past() }
-        let flags = image.byte()
-        hadContact = flags & 1 != 0
-        peerMaintenance = flags & 2 != 0
-        drill = flags & 4 != 0
-        mustForget = flags & 8 != 0
-        exited = flags & 16 != 0
-        contact.forgetClock()
-        if flags & 128 != 0 { contact.knowCommonClock() }
-        pauseUntil = flags & 32 != 0 ? image.until() : nil
-        saveRetryAt = flags & 64 != 0 ? image.until() : nil
-        health = Health(score: image.byte())
-        receipt = nil
-        if let proof = Receipt.Proof(rawValue: image.byte()) {
-            let value = UInt64(image.byte())
-            receipt = Receipt(proof, of: value == 0 ? nil : SessionID(value))
-        }
-        pausing = nil
-        if image.flag() {
-            let until = image.until()
-            pausing = Pausing(
-                length: Duration(nanoseconds: image.age()), until: until, command: 0)
-        }
-        leaving = nil
-        if image.flag() {
-            let until = image.until()
-            let sequence = UInt64(image.byte())
-            leaving = Leaving(until: until, sequence: sequence == 0 ? nil : sequence)
-        }
-    }
-}
-
-extension Contact {
-    /// No sending: what a machine of an image starts with.
-    static let none = [Sending](repeating: Sending(), count: 32)
 }
 
 extension Receipt {
-    /// The receipt that once was made from its proof.
-    fileprivate init?(_ proof: Proof, of session: SessionID?) {
+    /// The receipt that once was made from its proof; `nil` where the image has none.
+    fileprivate init?(from image: inout ImageReader) {
+        guard let proof = Proof(rawValue: image.byte()) else { return nil }
+        let session = image.session()
         switch proof {
         case .verifiedOff: self.init(FenceOutcome.off, of: session)
         case .left:
@@ -355,7 +389,7 @@ extension Memory {
     }
 }
 
-extension FenceState {
+extension Fence {
     fileprivate func write(to image: inout ImageWriter) {
         switch step {
         case .idle: image.put(0)
@@ -387,36 +421,34 @@ extension FenceState {
         // Not written: `toldRefusal`, for the trace; `id`, which is 1 while it is the present one.
     }
 
-    fileprivate init(from image: inout ImageReader, at now: Instant) {
-        self.init()
-        id = 1
+    fileprivate init(from image: inout ImageReader) {
+        let step: Step
         switch image.byte() {
         case 0: step = .idle
         case 1:
-            let value = UInt64(image.byte())
             step = .ordered(
                 Ordered(
-                    session: value == 0 ? nil : SessionID(value),
-                    cause: Cause(rawValue: image.byte())!, level: Int(image.byte()),
-                    at: image.past(), cancelled: image.flag()))
+                    session: image.session(), cause: Cause(rawValue: image.byte())!,
+                    level: Int(image.byte()), at: image.past(), cancelled: image.flag()))
         case 2: step = .restoring
         default: step = .failed(until: image.until())
         }
         let flags = image.byte()
-        firstTurn = flags & 1 != 0
-        distrusted = flags & 2 != 0
+        var episode: Episode?
         if flags & 4 != 0 {
             episode = Episode(
                 cause: Cause(rawValue: image.byte())!, commanded: flags & 8 != 0,
                 counted: flags & 16 != 0)
         }
-        opensAt = flags & 32 != 0 ? image.exact() : nil
-        level = Int(image.byte())
-        attempts = Int64(image.byte())
+        let opensAt = flags & 32 != 0 ? image.exact() : nil
+        let level = Int(image.byte())
+        self.init(
+            step: step, level: level, attempts: Int64(image.byte()), firstTurn: flags & 1 != 0,
+            opensAt: opensAt, distrusted: flags & 2 != 0, episode: episode)
     }
 }
 
-extension GroupState {
+extension Group {
     fileprivate func write(to image: inout ImageWriter) {
         switch role {
         case .vacant: image.put(0)
@@ -429,10 +461,8 @@ extension GroupState {
         case .releasing(let it):
             image.put(4)
             image.put(it.term)
-            image.put(
-                (it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.stuck ? 4 : 0)
-                    | (it.unknown ? 8 : 0))
-            image.put(until: it.retryAt)
+            image.put((it.yields ? 1 : 0) | (it.automatic ? 2 : 0))
+            image.put(optional: it.retryAt)
         case .granting(let grant):
             image.put(5)
             image.put(grant.term)
@@ -440,6 +470,10 @@ extension GroupState {
         case .resuming(let term):
             image.put(6)
             image.put(term)
+        case .unknown(let it):
+            image.put(7)
+            image.put(it.term)
+            image.put(optional: it.retryAt)
         }
         image.put(term)
         image.put(sync.rawValue)
@@ -455,9 +489,9 @@ extension GroupState {
     }
 
     fileprivate init(from image: inout ImageReader, index: GroupIndex) {
-        self.init(term: .never)
         let kind = image.byte()
         let at = kind == 0 ? Term.never : image.term()
+        let role: Role
         switch kind {
         case 0: role = .vacant
         case 1: role = .claiming(Claiming(term: at))
@@ -467,23 +501,24 @@ extension GroupState {
             let flags = image.byte()
             it.yields = flags & 1 != 0
             it.automatic = flags & 2 != 0
-            it.stuck = flags & 4 != 0
-            it.unknown = flags & 8 != 0
-            it.retryAt = image.until()
+            it.retryAt = image.optional()
             role = .releasing(it)
         case 5:
             let flags = image.byte()
             role = .granting(
                 Granting(term: at, automatic: flags & 1 != 0, resumed: flags & 2 != 0))
-        default: role = .resuming(at)
+        case 6: role = .resuming(at)
+        default: role = .unknown(Unknown(term: at, retryAt: image.optional()))
         }
-        term = image.term()
-        sync = GroupReport.SyncState(rawValue: image.byte())!
+        let term = image.term()
+        let sync = GroupReport.SyncState(rawValue: image.byte())!
         let flags = image.byte()
-        blockedUntil = flags & 1 != 0 ? image.until() : nil
-        if flags & 2 != 0 { wish = Wish(failback: flags & 4 != 0, until: image.until()) }
-        stableSince = flags & 8 != 0 ? image.past() : nil
-        failures = Int64(image.byte())
+        let blockedUntil = flags & 1 != 0 ? image.until() : nil
+        let wish = flags & 2 != 0 ? Wish(failback: flags & 4 != 0, until: image.until()) : nil
+        let stableSince = flags & 8 != 0 ? image.past() : nil
+        self.init(
+            role: role, term: term, sync: sync, blockedUntil: blockedUntil,
+            failures: Int64(image.byte()), wish: wish, stableSince: stableSince)
     }
 }
 

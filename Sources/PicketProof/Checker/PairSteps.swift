@@ -173,7 +173,7 @@ extension PairState {
         steps.append(Step(.handover, id))
         steps.append(Step(.fence, id))
         if !node.machine.isLeaving { steps.append(Step(.leave, id)) }
-        steps.append(Step(node.machine.isMaintained ? .unmaintain : .maintain, id))
+        steps.append(Step(node.machine.isMaintainedHere ? .unmaintain : .maintain, id))
         steps.append(Step(.agreePause, id))
         steps.append(Step(.clear, id))
         // The operator looks before giving this word.

@@ -1,0 +1,155 @@
+/// What must outlive the agent: the state file on disk, and the note under /run.
+///
+/// One writing is under way at a time; what changed meanwhile goes with the next. Terms are kept
+/// as a ceiling that runs ahead of the terms in use, so that neither a grant nor a takeover waits
+/// for a disk: only a ceiling that the disk did not take in time stops them.
+struct Disk: Sendable {
+    /// As it should be on disk.
+    private(set) var memory: Memory
+    /// As it is known to be on disk.
+    private(set) var durable: Memory
+    private(set) var saving: (ticket: UInt32, memory: Memory)?
+    private var ticket: UInt32 = 0
+    /// The disk took nothing: when it is tried again.
+    private(set) var retryAt: Instant?
+    /// A new session of the peer's may not be answered before `alone` is cleared on disk.
+    private(set) var mustForget = false
+    private(set) var noted = RunNote.blank
+
+    init(_ memory: Memory, note: RunNote) {
+        durable = memory
+        self.memory = memory
+        if let told = note.maintenance { self.memory.maintenance = told }
+    }
+
+    // MARK: Terms
+
+    /// How far the ceiling is raised at once.
+    private static var headroom: UInt64 { 8 }
+
+    /// Whether `term` lies under the ceiling that is on disk. Raises the ceiling in time.
+    ///
+    /// - Parameter used: the highest term of the group that is in use.
+    mutating func mayUse(_ term: Term, of group: GroupIndex, used: Term) -> Bool {
+        guard term < .highest else { return false }
+        if planted(.termNotPersisted) { return true }
+        reserve(group, used: used)
+        if memory.groups[group].term < term {
+            memory.groups[group].term = Term(term.value + Disk.headroom)
+        }
+        return term <= durable.groups[group].term || planted(.termPersistedLate)
+    }
+
+    mutating func reserve(_ group: GroupIndex, used: Term) {
+        let ceiling = memory.groups[group].term.value
+        if ceiling < used.value + Disk.headroom / 2, used < .highest {
+            memory.groups[group].term = Term(used.value + Disk.headroom)
+        }
+        if planted(.termNotPersisted) { memory.groups[group].term = durable.groups[group].term }
+    }
+
+    // MARK: What else is remembered
+
+    /// The peer's session has ended for good, by a proof that outlives this agent.
+    mutating func rememberAlone() {
+        memory.alone = true
+    }
+
+    /// The peer said itself that it has left: its session has been answered before.
+    mutating func rememberPeerLeft() {
+        memory.alone = true
+        mustForget = false
+    }
+
+    /// The peer is back. It is not answered before the disk has forgotten, too.
+    mutating func forgetAlone() {
+        let isKept = memory.alone || durable.alone || saving?.memory.alone == true
+        let forgets = !planted(.aloneNeverForgotten)
+        mustForget = isKept && forgets && !planted(.aloneAnsweredFirst)
+        if forgets { memory.alone = false }
+    }
+
+    /// The disk has forgotten that this node may go on alone.
+    mutating func settleForgetting() {
+        if mustForget, !durable.alone, saving?.memory.alone != true { mustForget = false }
+    }
+
+    mutating func note(_ holder: GroupMemory.LastHolder, of group: GroupIndex) {
+        memory.groups[group].holder = holder
+    }
+
+    mutating func maintain(_ on: Bool) { memory.maintenance = on }
+
+    mutating func countFence(of budget: Budget, at now: Instant) {
+        memory.fences.removeAll { now - $0 >= budget.window }
+        memory.fences.append(now)
+    }
+
+    mutating func countMove(of budget: Budget, at now: Instant) {
+        memory.moves.removeAll { now - $0 >= budget.window }
+        memory.moves.append(now)
+    }
+
+    /// A disk that takes nothing lets an agent fence once, not once more after each restart: what
+    /// is not on disk counts against no budget.
+    var lastFenceIsKept: Bool {
+        memory.fences.last == nil || memory.fences.last == durable.fences.last
+    }
+
+    // MARK: Writing
+
+    mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        guard saving == nil, memory != durable else { return }
+        if let retryAt, now < retryAt { return }
+        ticket += 1
+        saving = (ticket, memory)
+        out.emit(.persist(memory, ticket: ticket))
+    }
+
+    mutating func persisted<Sink: EffectSink>(_ ticket: UInt32, into out: inout Sink) {
+        guard let saving, saving.ticket == ticket else { return }
+        durable = saving.memory
+        self.saving = nil
+        if retryAt != nil {
+            retryAt = nil
+            out.emit(.trace(Trace(.persistRecovered)))
+        }
+    }
+
+    mutating func persistFailed<Sink: EffectSink>(
+        _ ticket: UInt32, at now: Instant, into out: inout Sink
+    ) {
+        guard let saving, saving.ticket == ticket else { return }
+        self.saving = nil
+        if retryAt == nil { out.emit(.trace(Trace(.persistFailed))) }
+        retryAt = now + .seconds(1)
+    }
+
+    mutating func note<Sink: EffectSink>(_ note: RunNote, into out: inout Sink) {
+        noted = note
+        out.emit(.note(note))
+    }
+}
+
+extension Disk {
+    /// As an image has it.
+    init(
+        memory: Memory, durable: Memory, saving: Memory?, retryAt: Instant?, mustForget: Bool,
+        noted: RunNote
+    ) {
+        self.memory = memory
+        self.durable = durable
+        ticket = 1
+        self.saving = saving.map { (1, $0) }
+        self.retryAt = retryAt
+        self.mustForget = mustForget
+        self.noted = noted
+    }
+}
+
+extension Budget {
+    /// How many of these instants lie within the window.
+    func spent(_ entries: [Instant], at now: Instant) -> Int {
+        entries.count { now - $0 < window }
+    }
+}

@@ -1,0 +1,387 @@
+/// One group, as this node has it.
+///
+/// A group is active on at most one node because a node activates it only with a `Warrant`, and a
+/// node gives the peer a warrant only while every resource of the group is stopped here:
+///
+///     vacant ──claim──▶ claiming ──peer's grant──▶ holding ──▶ releasing ──stopped──▶ granting
+///        ▲ │                │                        ▲ ▲                               │    │
+///        │ └──peer's offer, or a receipt─────────────┘ │                               │    │
+///        │                  └──a receipt───────────────┘                               │    │
+///        └──────────────the peer holds it, or declined────────────────────────────────-┘    │
+///     unknown (at an agent's start: nothing is known to be stopped) ──stopped──▶ vacant
+///     resuming (restarted agent) ──peer's grant or a receipt──▶ holding          vacant ◀───┘
+///
+/// Everything is level-triggered: each side tells its whole state in every message, and each rule
+/// looks only at the newest state of both. A lost message delays; it cannot mislead.
+struct Group: Sendable {
+    private(set) var role: Role
+    /// The highest term used, granted or seen held.
+    private(set) var term: Term
+    private(set) var sync = GroupReport.SyncState.unknown
+    /// Not started here before this, after a failed start or monitor.
+    private(set) var blockedUntil: Instant?
+    private(set) var failures: Int64 = 0
+    private(set) var wish: Wish?
+    /// Since when this node would be a better home, for automatic failback.
+    private(set) var stableSince: Instant?
+    /// The last refusal told, so that each is told once.
+    private(set) var toldRefusal: Refusal?
+
+    enum Role: Equatable, Sendable {
+        /// Not known to be stopped: an agent that starts stops everything first.
+        case unknown(Unknown)
+        case vacant
+        case claiming(Claiming)
+        case holding(Active)
+        case releasing(Releasing)
+        case granting(Granting)
+        case resuming(Term)
+    }
+
+    /// This node asks the holder for the group.
+    struct Wish: Equatable, Sendable {
+        var failback: Bool
+        var until: Instant
+    }
+
+    /// - Parameter resumed: the term at which the agent before this one ran it; `nil` if it did not.
+    init(term: Term, resumed: Term?) {
+        self.term = term
+        role =
+            resumed.map { .resuming($0) }
+            ?? (planted(.noteAfterStart) ? .vacant : .unknown(Unknown(term: term)))
+    }
+
+    var isBlocked: Bool { blockedUntil != nil }
+
+    /// Something of it may run here.
+    var isHeld: Bool {
+        switch role {
+        case .unknown, .holding, .releasing, .resuming: true
+        case .vacant, .claiming, .granting: false
+        }
+    }
+
+    /// In a state that the peer need not acknowledge to know who may act.
+    var isSettled: Bool {
+        switch role {
+        case .vacant, .holding: true
+        case .unknown, .claiming, .releasing, .granting, .resuming: false
+        }
+    }
+
+    var isHolding: Bool { if case .holding = role { true } else { false } }
+    var isResuming: Bool { if case .resuming = role { true } else { false } }
+
+    /// The term at which something of it may run here for the pair; `nil` where nothing does.
+    @inline(__always)
+    var runningTerm: Term? {
+        switch role {
+        case .holding(let active): active.term
+        case .releasing(let releasing): releasing.term
+        case .resuming(let term): term
+        case .unknown, .vacant, .claiming, .granting: nil
+        }
+    }
+
+    /// What the peer is told of it.
+    @inline(__always)
+    func report(isEligible: Bool) -> GroupReport {
+        var report = GroupReport(term: term, sync: sync)
+        switch role {
+        case .unknown(let unknown):
+            report.role = .releasing
+            report.term = unknown.term
+        case .vacant: report.role = .vacant
+        case .claiming(let claim):
+            report.role = .claiming
+            report.term = claim.term
+        case .granting(let grant):
+            report.role = .granting
+            report.term = grant.term
+            if grant.automatic { report.flags.insert(.automatic) }
+        case .holding(let active):
+            report.role = .holding
+            report.term = active.term
+            if active.run == .running { report.flags.insert(.running) }
+        case .releasing(let releasing):
+            report.role = .releasing
+            report.term = releasing.term
+        case .resuming(let term):
+            report.role = .resuming
+            report.term = term
+            report.flags.insert(.running)
+        }
+        if isEligible { report.flags.insert(.eligible) }
+        if let wish { report.flags.insert(wish.failback ? .failback : .wanted) }
+        return report
+    }
+
+    // MARK: Terms
+
+    /// A term that the peer has used, or an offer that is declined by using its term up.
+    mutating func use(_ term: Term) { self.term = max(self.term, term) }
+
+    /// Far above whatever this life of the agent can know of.
+    mutating func leap(by distance: UInt64) {
+        if term < .highest { term = Term(term.value + distance) }
+    }
+
+    // MARK: Roles
+
+    mutating func claim(_ term: Term) {
+        self.term = term
+        role = .claiming(Claiming(term: term))
+    }
+
+    /// Lets the peer start it, or go on with it.
+    mutating func grant(_ term: Term, automatic: Bool = false, resumed: Bool = false) {
+        precondition(!isHeld || planted(.grantWhileHolding), "granted while it may run here")
+        use(term)
+        role = .granting(Granting(term: term, automatic: automatic, resumed: resumed))
+    }
+
+    /// A claim is withdrawn or a grant is over: neither runs anything.
+    mutating func vacate() {
+        switch role {
+        case .claiming, .granting: role = .vacant
+        case .unknown, .vacant, .holding, .releasing, .resuming: break
+        }
+    }
+
+    mutating func withdrawClaim() { if case .claiming = role { role = .vacant } }
+
+    mutating func hold(_ active: Active) {
+        term = active.term
+        role = .holding(active)
+        wish = nil
+        toldRefusal = nil
+    }
+
+    /// Every resource is up.
+    mutating func noteRunning() {
+        guard case .holding(var active) = role else { return }
+        active.run = .running
+        role = .holding(active)
+        failures = 0
+    }
+
+    mutating func release(_ releasing: Releasing) { role = .releasing(releasing) }
+
+    /// Every resource is stopped.
+    mutating func noteStopped() { role = .vacant }
+
+    /// A stop failed: it is tried again at `retryAt`. Returns whether it failed for the first time.
+    mutating func stick(retryAt: Instant) -> Bool {
+        switch role {
+        case .unknown(var unknown):
+            defer { role = .unknown(unknown) }
+            defer { unknown.retryAt = retryAt }
+            return unknown.retryAt == nil
+        case .releasing(var releasing):
+            defer { role = .releasing(releasing) }
+            defer { releasing.retryAt = retryAt }
+            return releasing.retryAt == nil
+        case .vacant, .claiming, .holding, .granting, .resuming: return false
+        }
+    }
+
+    /// The cause of the stop that is due again, if one is.
+    mutating func retryStop(at now: Instant) -> Cause? {
+        let due: (at: Instant?, cause: Cause)
+        switch role {
+        case .unknown(let unknown): due = (unknown.retryAt, .none)
+        case .releasing(let releasing): due = (releasing.retryAt, releasing.cause)
+        case .vacant, .claiming, .holding, .granting, .resuming: return nil
+        }
+        guard let at = due.at, now >= at else { return nil }
+        _ = stick(retryAt: now + Group.stopRetry)
+        return due.cause
+    }
+
+    static let stopRetry = Duration.seconds(30)
+
+    // MARK: Failures
+
+    /// Not here for a while: 10 s, doubled with each failure in a row up to about ten minutes.
+    mutating func block(at now: Instant) {
+        blockedUntil = now + .seconds(10) * (1 << min(failures, 6))
+        failures += 1
+    }
+
+    mutating func unblock(at now: Instant) {
+        if let until = blockedUntil, now >= until { blockedUntil = nil }
+    }
+
+    /// The operator has mended what failed.
+    mutating func clear() {
+        blockedUntil = nil
+        failures = 0
+        toldRefusal = nil
+        switch role {
+        case .unknown(var unknown) where unknown.retryAt != nil:
+            unknown.retryAt = Instant(nanoseconds: 0)
+            role = .unknown(unknown)
+        case .releasing(var releasing) where releasing.retryAt != nil:
+            releasing.retryAt = Instant(nanoseconds: 0)
+            role = .releasing(releasing)
+        case .unknown, .vacant, .claiming, .holding, .releasing, .granting, .resuming: break
+        }
+    }
+
+    // MARK: Wishes
+
+    mutating func ask(failback: Bool, until: Instant) {
+        wish = Wish(failback: failback, until: until)
+    }
+
+    mutating func lapse(at now: Instant) {
+        if let wish, now >= wish.until { self.wish = nil }
+    }
+
+    /// All has been well here; returns since when.
+    mutating func noteWell(at now: Instant) -> Instant {
+        let since = stableSince ?? now
+        stableSince = since
+        return since
+    }
+
+    mutating func noteUnwell() {
+        if stableSince != nil { stableSince = nil }
+        if wish?.failback == true { wish = nil }
+    }
+
+    // MARK: What else is told
+
+    /// Returns whether the refusal is another one than the last.
+    mutating func tell(_ refusal: Refusal) -> Bool {
+        defer { toldRefusal = refusal }
+        return toldRefusal != refusal
+    }
+
+    mutating func forgetRefusal() { toldRefusal = nil }
+
+    /// Returns whether it is new.
+    mutating func note(_ sync: GroupReport.SyncState) -> Bool {
+        defer { self.sync = sync }
+        return self.sync != sync
+    }
+}
+
+/// Asks for the peer's grant. Holds nothing.
+struct Claiming: Equatable, Sendable {
+    var term: Term
+}
+
+/// Every resource is stopped here, and the peer may start them at `term`.
+struct Granting: Equatable, Sendable {
+    var term: Term
+    var automatic: Bool
+    /// The peer resumes what it never stopped; `term` is its own.
+    var resumed = false
+}
+
+/// Starting or running here, by a warrant.
+struct Active: Equatable, Sendable {
+    var activation: Activation
+    var run: Run
+
+    enum Run: Equatable, Sendable {
+        case starting
+        case running
+    }
+
+    var term: Term { activation.term }
+
+    /// A claim that the peer granted.
+    init?(from claim: Claiming, group: GroupIndex, report: GroupReport, session: SessionID) {
+        guard report.term == claim.term, let warrant = Warrant(report, from: session) else {
+            return nil
+        }
+        activation = Activation(
+            group: group, term: claim.term, cause: .formation, warrant: warrant)
+        run = .starting
+    }
+
+    /// An offer of the peer's that nobody had to claim: a handover.
+    init?(offer report: GroupReport, group: GroupIndex, session: SessionID) {
+        guard let warrant = Warrant(report, from: session) else { return nil }
+        activation = Activation(
+            group: group, term: report.term, cause: .peerYielded, warrant: warrant)
+        run = .starting
+    }
+
+    /// A takeover: the peer's session has ended for good.
+    init(takeover group: GroupIndex, term: Term, receipt: Receipt, cause: Cause) {
+        activation = Activation(
+            group: group, term: term, cause: cause, warrant: Warrant(receipt))
+        run = .starting
+    }
+
+    /// A restarted agent keeps what runs: by the peer's grant of the very term …
+    init?(resuming term: Term, group: GroupIndex, report: GroupReport, session: SessionID) {
+        guard report.term == term, let warrant = Warrant(report, from: session) else { return nil }
+        activation = Activation(
+            group: group, term: term, cause: .agentRestarted, warrant: warrant)
+        run = .running
+    }
+
+    /// … or by a receipt.
+    init(resuming term: Term, group: GroupIndex, receipt: Receipt) {
+        activation = Activation(
+            group: group, term: term, cause: .agentRestarted, warrant: Warrant(receipt))
+        run = .running
+    }
+}
+
+/// Not held, but not known to be stopped either. Until the stop is done the group is not vacant here
+/// (S1).
+struct Unknown: Equatable, Sendable {
+    /// The highest that was known at the agent's start.
+    var term: Term
+    /// The stop failed, and is tried again then.
+    var retryAt: Instant?
+}
+
+/// Stopping here.
+struct Releasing: Equatable, Sendable {
+    var term: Term
+    var cause: Cause
+    /// Whether the peer is to be offered the group once everything is stopped.
+    var yields: Bool
+    var automatic: Bool
+    /// A stop failed, and is tried again then: something may still run here, and only a fence can end
+    /// it for certain.
+    var retryAt: Instant?
+
+    init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {
+        term = active.term
+        self.cause = cause
+        self.yields = yields
+        self.automatic = automatic
+    }
+
+    /// An agent that found its group held elsewhere, or leaves before it was confirmed.
+    init(resuming term: Term, cause: Cause) {
+        self.term = term
+        self.cause = cause
+        yields = false
+        automatic = false
+    }
+}
+
+extension Group {
+    /// As an image has it.
+    init(
+        role: Role, term: Term, sync: GroupReport.SyncState, blockedUntil: Instant?,
+        failures: Int64, wish: Wish?, stableSince: Instant?
+    ) {
+        self.role = role
+        self.term = term
+        self.sync = sync
+        self.blockedUntil = blockedUntil
+        self.failures = failures
+        self.wish = wish
+        self.stableSince = stableSince
+    }
+}

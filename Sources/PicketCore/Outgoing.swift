@@ -1,0 +1,55 @@
+/// What the peer is told, and when.
+struct Outgoing: Sendable {
+    /// What was last told of the groups.
+    private(set) var reports: [GroupReport] = []
+    /// Counts the changes of roles in `reports`.
+    private(set) var generation: UInt32 = 0
+    /// The peer's newest generation that this node has acted on.
+    private(set) var seenGeneration: UInt32 = 0
+    /// When the next heartbeat or probe is due.
+    private(set) var next: Instant
+    /// The peer is to be told of a change at once.
+    private(set) var changed = false
+    /// The peer has asked for an answer at once.
+    private(set) var answer = false
+
+    init(at now: Instant) { next = now }
+
+    /// Only roles decide who works. A wish that lapses when contact is lost must not make the view
+    /// unclear, and the fence late.
+    mutating func tell(_ told: [GroupReport]) {
+        if !Outgoing.rolesAgree(told, reports) { generation &+= 1 }
+        reports = told
+        changed = true
+    }
+
+    private static func rolesAgree(_ a: [GroupReport], _ b: [GroupReport]) -> Bool {
+        guard a.count == b.count else { return false }
+        for index in a.indices where a[index].role != b[index].role { return false }
+        return true
+    }
+
+    mutating func see(_ generation: UInt32) { seenGeneration = generation }
+    mutating func noteChange() { changed = true }
+    mutating func askedToAnswer() { answer = true }
+    mutating func schedule(_ next: Instant) { self.next = next }
+
+    mutating func sent() {
+        changed = false
+        answer = false
+    }
+}
+
+extension Outgoing {
+    /// As an image has it: the present generation is 1, and there is no other.
+    init(
+        reports: [GroupReport], seenGeneration: UInt32, next: Instant, changed: Bool, answer: Bool
+    ) {
+        self.reports = reports
+        generation = 1
+        self.seenGeneration = seenGeneration
+        self.next = next
+        self.changed = changed
+        self.answer = answer
+    }
+}

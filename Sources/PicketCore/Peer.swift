@@ -1,0 +1,188 @@
+/// What this node knows of its peer: its sessions, its newest message, and the contact with it.
+///
+/// The peer's agent has one session at a time. Whatever was said in an earlier one is void: messages,
+/// grants, an agreed pause and the offset of the clocks. A session that was verified off, or that an
+/// operator declared off, is *banned*: what it says counts for nothing, unless it shows that it lives.
+struct Peer: Sendable {
+    /// `nil` until this life of the agent hears one.
+    private(set) var session: SessionID?
+    /// When the present session was first heard.
+    private(set) var metAt = Instant(nanoseconds: .min / 2)
+    /// The newest message of the present session.
+    private(set) var message: Message?
+    /// When `message` came.
+    private(set) var receivedAt = Instant(nanoseconds: 0)
+    private(set) var contact: Contact
+    private(set) var state = Status.Contact.never
+    /// There was contact in this boot, by this agent or the one before it: this node may fence.
+    private(set) var isArmed: Bool
+    /// Newest last.
+    private(set) var banned: [SessionID] = []
+    /// The newest sequence number of this agent when the peer was verified off. A banned session that
+    /// acknowledges a later one is alive, and the fence was a lie.
+    private(set) var sequenceAtVerification: UInt64 = .max
+    /// The links that carry both ways.
+    private(set) var linksUp = LinkSet.none
+    private(set) var maintenance = false
+    private(set) var configurationAgrees = true
+    /// Until when this node agreed that the peer's agent may be away.
+    private(set) var pausedUntil: Instant?
+
+    init(linkCount: Int, note: RunNote, at now: Instant) {
+        contact = Contact(linkCount: linkCount, clockOffset: note.clockOffset)
+        isArmed = note.contact || planted(.fenceFromWaiting)
+        if planted(.fenceFromWaiting), note.clockOffset == nil { contact.knowCommonClock() }
+        if isArmed { contact.assume(at: now) }
+    }
+
+    /// A fresh round trip with the present session.
+    @inline(__always)
+    var inContact: Bool {
+        // `message != nil` would compare two messages, and copy the one.
+        guard case .some = message else { return false }
+        switch state {
+        case .established, .suspected: return true
+        case .never, .lost: return false
+        }
+    }
+
+    @inline(__always)
+    func report(of group: GroupIndex) -> GroupReport? {
+        guard let count = message?.groups.count, group < count else { return nil }
+        return message?.groups[group]
+    }
+
+    // MARK: What comes
+
+    /// A banned session that acknowledges what was sent after it was verified off.
+    func isAlive(_ session: SessionID, by message: borrowing Message) -> Bool {
+        session == banned.last && message.acknowledged > sequenceAtVerification
+    }
+
+    /// The peer is told what came of a banned session, and nothing more follows from it: if both nodes
+    /// banned each other by two false words, neither could show the other that it lives.
+    mutating func noteArrival(_ sequence: UInt64, of session: SessionID) {
+        guard session == self.session, sequence > (message?.sequence ?? .max) else { return }
+        message?.sequence = sequence
+    }
+
+    /// A new life of the peer's agent.
+    mutating func meet(_ session: SessionID, at now: Instant) {
+        self.session = session
+        metAt = now
+        if !planted(.oldClockKept) { contact.forgetClock() }
+        if !planted(.oldSessionSpeaks) { message = nil }
+        pausedUntil = nil
+    }
+
+    mutating func noteHeard(on link: Int, at now: Instant) { contact.noteHeard(on: link, at: now) }
+
+    /// Whether the message acknowledges something new.
+    mutating func noteAcknowledged(_ message: borrowing Message, at now: Instant) -> Bool {
+        contact.noteAcknowledged(message, at: now)
+    }
+
+    /// Takes the newest message in, and tells what changed in what the peer says of itself.
+    mutating func take<Sink: EffectSink>(
+        _ new: consuming Message, digest: UInt64, at now: Instant, into out: inout Sink
+    ) {
+        receivedAt = now
+        if let old = message, (old.health == 0) != (new.health == 0) {
+            out.emit(.trace(Trace(.peerHealthChanged, number: UInt64(new.health))))
+        }
+        let maintained = new.flags.contains(.maintenance)
+        if maintained != maintenance {
+            maintenance = maintained
+            out.emit(.trace(Trace(.peerMaintenance, number: maintained ? 1 : 0)))
+        }
+        let agrees = new.configurationDigest == digest
+        if agrees != configurationAgrees {
+            configurationAgrees = agrees
+            out.emit(.trace(Trace(agrees ? .configurationAgrees : .configurationDiffers)))
+        }
+        message = new
+    }
+
+    /// The peer said that it is in maintenance, and cannot be asked any more.
+    mutating func forgetMaintenance() { maintenance = false }
+
+    // MARK: Contact
+
+    mutating func forgive(_ lateness: Duration) { contact.forgive(lateness) }
+
+    /// The sequence number for a message that is sent now.
+    mutating func noteSending(at now: Instant) -> UInt64 { contact.noteSending(at: now) }
+
+    /// For the checker, whose nodes' clocks agree: what a round trip would have shown.
+    mutating func knowCommonClock() { contact.knowCommonClock() }
+
+    mutating func settle(_ state: Status.Contact) { self.state = state }
+
+    /// This node may fence from now on, in this boot. Returns whether that is new.
+    mutating func arm() -> Bool {
+        defer { isArmed = true }
+        return !isArmed
+    }
+
+    /// The round trip that contact is made of has not come for too long, or the peer is off.
+    mutating func lose() {
+        state = .lost
+        linksUp = .none
+    }
+
+    /// Which links carry both ways.
+    mutating func stepLinks<Sink: EffectSink>(
+        _ count: Int, within window: Duration, at now: Instant, into out: inout Sink
+    ) {
+        guard inContact, let theirs = message?.heardOn else { return }
+        let heard = contact.heardOn(within: window, at: now)
+        for link in 0..<count {
+            let up = heard.contains(link) && theirs.contains(link)
+            guard up != linksUp.contains(link) else { continue }
+            if up { linksUp.insert(link) } else { linksUp.remove(link) }
+            out.emit(.trace(Trace(up ? .linkUp : .linkDown, number: UInt64(link))))
+        }
+    }
+
+    // MARK: Banning
+
+    /// The present session was verified off, or declared off: nothing of it counts any more.
+    mutating func ban(_ session: SessionID) {
+        banned.append(session)
+        if banned.count > 16 { banned.removeFirst() }
+        sequenceAtVerification = contact.sequence
+    }
+
+    /// The session that was banned last has shown that it lives.
+    mutating func unban(_ session: SessionID) {
+        banned.removeLast()
+        sequenceAtVerification = .max
+        self.session = session
+    }
+
+    // MARK: Pause
+
+    mutating func agreeToPause(until: Instant) { pausedUntil = until }
+    mutating func endPause() { pausedUntil = nil }
+}
+
+extension Peer {
+    /// As an image has it; `other` gives what an image does not hold.
+    init(
+        session: SessionID?, metAt: Instant, message: Message?, contact: Contact,
+        state: Status.Contact, isArmed: Bool, banned: [SessionID],
+        sequenceAtVerification: UInt64, maintenance: Bool, pausedUntil: Instant?, like other: Peer
+    ) {
+        self = other
+        self.session = session
+        self.metAt = metAt
+        self.message = message
+        self.contact = contact
+        self.state = state
+        self.isArmed = isArmed
+        self.banned = banned
+        self.sequenceAtVerification = sequenceAtVerification
+        self.maintenance = maintenance
+        self.pausedUntil = pausedUntil
+    }
+}

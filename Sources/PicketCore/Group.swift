@@ -187,7 +187,7 @@ struct Group: Sendable {
     }
 
     /// The cause of the stop that is due again, if one is.
-    mutating func retryStop(at now: Instant) -> Cause? {
+    func stopDue(at now: Instant) -> Cause? {
         let due: (at: Instant?, cause: Cause)
         switch role {
         case .unknown(let unknown): due = (unknown.retryAt, .none)
@@ -195,7 +195,6 @@ struct Group: Sendable {
         case .vacant, .claiming, .holding, .granting, .resuming: return nil
         }
         guard let at = due.at, now >= at else { return nil }
-        _ = stick(retryAt: now + Group.stopRetry)
         return due.cause
     }
 
@@ -209,9 +208,12 @@ struct Group: Sendable {
         failures += 1
     }
 
-    mutating func unblock(at now: Instant) {
-        if let until = blockedUntil, now >= until { blockedUntil = nil }
+    func isBlockOver(at now: Instant) -> Bool {
+        guard let blockedUntil else { return false }
+        return now >= blockedUntil
     }
+
+    mutating func unblock() { blockedUntil = nil }
 
     /// The operator has mended what failed.
     mutating func clear() {
@@ -235,9 +237,12 @@ struct Group: Sendable {
         wish = Wish(failback: failback, until: until)
     }
 
-    mutating func lapse(at now: Instant) {
-        if let wish, now >= wish.until { self.wish = nil }
+    func hasLapsed(at now: Instant) -> Bool {
+        guard let wish else { return false }
+        return now >= wish.until
     }
+
+    mutating func dropWish() { wish = nil }
 
     /// All has been well here; returns since when.
     mutating func noteWell(at now: Instant) -> Instant {
@@ -246,8 +251,11 @@ struct Group: Sendable {
         return since
     }
 
+    /// It was well here a moment ago, or is asked for because of that.
+    var isThoughtWell: Bool { stableSince != nil || wish?.failback == true }
+
     mutating func noteUnwell() {
-        if stableSince != nil { stableSince = nil }
+        stableSince = nil
         if wish?.failback == true { wish = nil }
     }
 

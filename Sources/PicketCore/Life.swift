@@ -57,6 +57,17 @@ enum Life: Sendable {
         }
     }
 
+    @inline(__always)
+    var hasReceipt: Bool {
+        switch self {
+        case .alone: true
+        case .waiting(let receipt), .pausing(_, let receipt), .leaving(_, let receipt),
+            .left(_, let receipt):
+            receipt != nil
+        case .paired, .returning: false
+        }
+    }
+
     /// The receipt, where this node may act by it.
     var validReceipt: Receipt? {
         switch self {

@@ -102,7 +102,7 @@ extension Machine {
         if !canFence { return .noFence }
         if life.leaving != nil { return .leaving }
         if !fence.isIdle || fence.isCommanded { return .busy }
-        if life.receipt != nil, peer.state == .lost { return .peerLeft }
+        if life.hasReceipt, peer.state == .lost { return .peerLeft }
         fence.command(cause)
         return nil
     }

@@ -27,7 +27,7 @@ extension Machine {
             var limit = policy.timing.fenceTimeout
             if episode.cause == .peerAskedForIt { limit = min(limit, policy.timing.deadAfter) }
             order(cause: episode.cause, voidAfter: now + limit, at: now, into: &out)
-        } else if peer.state == .lost, life.receipt == nil {
+        } else if peer.state == .lost, !life.hasReceipt {
             stepLost(at: now, into: &out)
         } else if case .waiting(let receipt?) = life, receipt.proof == .remembered, !inContact {
             stepBootAlone(at: now, into: &out)

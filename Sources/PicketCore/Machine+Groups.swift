@@ -7,7 +7,7 @@ extension Machine {
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         absorbTerm(group)
-        groups[group].unblock(at: now)
+        if groups[group].isBlockOver(at: now) { groups[group].unblock() }
         switch groups[group].role {
         case .unknown, .releasing: retryStop(group, at: now, into: &out)
         case .vacant: stepVacant(group, at: now, into: &out)
@@ -24,7 +24,8 @@ extension Machine {
     private mutating func absorbTerm(_ group: GroupIndex) {
         guard let report = report(of: group), !planted(.termOfPeerForgotten) else { return }
         switch report.role {
-        case .vacant, .holding, .releasing: groups[group].use(report.term)
+        case .vacant, .holding, .releasing:
+            if report.term > groups[group].term { groups[group].use(report.term) }
         case .claiming, .granting, .resuming: break
         }
     }
@@ -65,7 +66,7 @@ extension Machine {
             case .resuming:
                 grant(report.term, group, resumed: true, into: &out)
                 return
-            case .vacant where groupsAgree && life.receipt == nil && isMine(group, report):
+            case .vacant where groupsAgree && !life.hasReceipt && isMine(group, report):
                 claim(group, after: report.term, into: &out)
                 return
             case .vacant, .claiming, .holding, .releasing, .granting: break
@@ -256,7 +257,7 @@ extension Machine {
         } else if let report, report.flags.contains(.failback) {
             move(group, cause: .failback, automatic: true, at: now, into: &out)
         } else {
-            groups[group].forgetRefusal()
+            if groups[group].toldRefusal != nil { groups[group].forgetRefusal() }
         }
     }
 
@@ -311,7 +312,8 @@ extension Machine {
     private mutating func retryStop<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard let cause = groups[group].retryStop(at: now) else { return }
+        guard let cause = groups[group].stopDue(at: now) else { return }
+        _ = groups[group].stick(retryAt: now + Group.stopRetry)
         out.emit(.stop(group, cause: cause))
     }
 
@@ -441,11 +443,11 @@ extension Machine {
     /// Automatic failback: this node is preferred, the peer holds, and all has been well for long
     /// enough. Also lets an unanswered wish of the operator's lapse.
     private mutating func stepWish(_ group: GroupIndex, at now: Instant) {
-        groups[group].lapse(at: now)
+        if groups[group].hasLapsed(at: now) { groups[group].dropWish() }
         guard case .auto(let stableFor) = policy.groups[group].failback,
             policy.groups[group].prefer == policy.me, isWell(group)
         else {
-            groups[group].noteUnwell()
+            if groups[group].isThoughtWell { groups[group].noteUnwell() }
             return
         }
         let since = groups[group].noteWell(at: now)

@@ -15,7 +15,7 @@ extension Machine {
     mutating func note<Sink: EffectSink>(into out: inout Sink) {
         // A node that has left is no longer armed: its last word is the peer's receipt.
         let isArmed = peer.isArmed && (!life.hasLeft || planted(.leftStaysArmed))
-        let word = life.receipt != nil && !disk.memory.alone
+        let word = life.hasReceipt && !disk.memory.alone
         let maintenance = disk.memory.maintenance
         guard
             isArmed != disk.noted.contact || word != disk.noted.word || clockHasMoved

@@ -57,7 +57,7 @@ extension Machine {
     /// The peer's last word in this session: it holds nothing and never will again. A node that has
     /// said so itself keeps nothing by it: if both remembered the other's, both would boot alone.
     private mutating func takeLeave<Sink: EffectSink>(_ left: Receipt, into out: inout Sink) {
-        guard life.receipt == nil, !life.hasLeft else { return }
+        guard !life.hasReceipt, !life.hasLeft else { return }
         life.take(left)
         disk.rememberPeerLeft()
         fence.cancel(cause: .peerLeft, into: &out)
@@ -89,7 +89,7 @@ extension Machine {
         if peer.arm() { out.emit(.trace(Trace(.armed))) }
         fence.cancel(cause: .peerAnswered, into: &out)
         fence.settle()
-        if life.receipt == nil {
+        if !life.hasReceipt {
             life.pair()
             out.emit(.trace(Trace(.contact, duration: peer.contact.roundTrip)))
         }
@@ -109,7 +109,7 @@ extension Machine {
         }
         if age > policy.timing.deadAfter {
             peer.lose()
-            if life.receipt == nil { out.emit(.trace(Trace(.contactLost, duration: age))) }
+            if !life.hasReceipt { out.emit(.trace(Trace(.contactLost, duration: age))) }
         }
     }
 }

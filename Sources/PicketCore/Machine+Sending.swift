@@ -21,7 +21,7 @@ extension Machine {
         switch peer.state {
         case .suspected: return true
         case .lost:
-            guard life.receipt == nil, let age = peer.contact.age(at: now) else { return false }
+            guard !life.hasReceipt, let age = peer.contact.age(at: now) else { return false }
             return age < policy.timing.deadAfter * 4
         case .never, .established: return false
         }

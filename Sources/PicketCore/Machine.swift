@@ -154,14 +154,12 @@ public struct Machine: Sendable {
     /// The shell must call again, with `tick` if nothing else happens, no later than this.
     public var nextDeadline: Instant { deadline }
 
-    /// All that the machine waits for by time.
-    private enum Timer: CaseIterable {
+    /// What the machine must be called for in time. Whatever else it waits for (pauses, retries,
+    /// blocks, wishes) comes soon enough with the next heartbeat.
+    private enum Timer: UInt8 {
         case heartbeat, fencingTurn, suspicion, loss
-        case fenceOverdue, peersPause, ownPause, leaving, aloneAfter, saving
-        case stopAgain, blocked, wish, failback
     }
 
-    /// When this timer must be looked at; `nil` if that is soon enough with the next heartbeat.
     @inline(__always)
     private func due(_ timer: Timer) -> Instant? {
         switch timer {
@@ -172,9 +170,6 @@ public struct Machine: Sendable {
         case .loss:
             peer.state == .established || peer.state == .suspected
                 ? peer.contact.deadline(for: policy.timing.deadAfter) : nil
-        case .fenceOverdue, .peersPause, .ownPause, .leaving, .aloneAfter, .saving, .stopAgain,
-            .blocked, .wish, .failback:
-            nil
         }
     }
 
@@ -182,8 +177,10 @@ public struct Machine: Sendable {
     @inline(__always)
     private var deadline: Instant {
         var next = Instant.distantFuture
-        for timer in Timer.allCases {
+        var number: UInt8 = 0
+        while let timer = Timer(rawValue: number) {
             if let at = due(timer) { next = min(next, at) }
+            number += 1
         }
         return next
     }

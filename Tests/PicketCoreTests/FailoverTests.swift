@@ -326,7 +326,7 @@ struct FailoverTests {
             world.handle(.health(Health(score: 100)), on: unfit)
             world.run(for: .seconds(1))
         }
-        for node in world.nodes { #expect(node.machine?.memory.moves.count == 2) }
+        for node in world.nodes { #expect(node.machine?.disk.memory.moves.count == 2) }
         #expect(world.violations.isEmpty)
     }
 

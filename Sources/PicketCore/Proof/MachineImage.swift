@@ -119,7 +119,8 @@ extension Machine {
             health: Health(score: image.byte()), drill: image.flag(), like: self.vitals)
         self = Machine(
             session: SessionID(value), startedAt: startedAt, exited: exited, peer: peer, life: life,
-            fence: fence, groups: groups, disk: disk, outgoing: outgoing, vitals: vitals, like: self)
+            fence: fence, groups: groups, disk: disk, outgoing: outgoing, vitals: vitals, like: self
+        )
         outgoing = Outgoing(
             reports: isTold ? currentReports() : [], seenGeneration: message?.generation ?? 0,
             next: next, changed: changed, answer: answer)

@@ -84,7 +84,6 @@ public struct DropCounters: Equatable, Sendable {
     init() { counts = Array(repeating: 0, count: Drop.allCases.count) }
 
     public subscript(reason: Drop) -> UInt64 { counts[Int(reason.rawValue)] }
-    public var total: UInt64 { counts.reduce(0, &+) }
 
     mutating func count(_ reason: Drop) { counts[Int(reason.rawValue)] &+= 1 }
 }

@@ -15,14 +15,6 @@ public enum Sodium {
     public static func random() -> UInt64 {
         UInt64(randombytes_random()) << 32 | UInt64(randombytes_random())
     }
-
-    public static func randomBytes(_ count: Int) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        unsafe bytes.withUnsafeMutableBytes { buffer in
-            unsafe randombytes_buf(buffer.baseAddress!, buffer.count)
-        }
-        return bytes
-    }
 }
 
 /// The pair's secret: 32 bytes, the same on both nodes. Wiped from memory with its last user.
@@ -39,9 +31,6 @@ public struct Key: Sendable {
         secret = Secret(copying: bytes)
         id = secret.identifier()
     }
-
-    /// A new key.
-    public static func generate() -> [UInt8] { Sodium.randomBytes(size) }
 
     /// Overwrites the bytes in place.
     public static func wipe(_ bytes: inout [UInt8]) {

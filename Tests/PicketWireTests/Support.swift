@@ -121,6 +121,10 @@ func establishedPair(
     return (a, b)
 }
 
+extension DropCounters {
+    var total: UInt64 { Drop.allCases.reduce(0) { $0 + self[$1] } }
+}
+
 extension Channel.Opened {
     var message: Message? {
         if case .message(let message, _) = self { return message }

@@ -73,7 +73,6 @@ package enum RackFile {
         let names = pair.configurations.low.names
         let nodes = top["nodes"]?.mapping([names.low, names.high], "nodes")
         let plan = RackPlan(
-            name: URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent,
             configurations: pair.configurations, rehearsed: pair.rehearsed,
             nodes: PerNode(
                 low: reader.read(nodes?[names.low], .low, pair.configurations),

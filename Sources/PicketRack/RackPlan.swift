@@ -5,7 +5,6 @@ package import PicketCore
 import PicketHardware
 
 package struct RackPlan {
-    var name: String
     /// The user's configuration as each node reads it.
     package var configurations: PerNode<Configuration>
     /// The same as the agents on the rack are given it: with stand-ins for the resources, and with the

@@ -28,8 +28,6 @@ import PicketText
 
 package struct Scenario {
     var name: String
-    var description: String
-    /// In place of the rack's, for scenarios that need another policy.
     var repetitions: Int
     var start: [NodeID]
     var before: [Step.Phrase]
@@ -117,9 +115,9 @@ extension Scenario {
         let root = Found(try YamlNode.parse(bytes, file: file), problems)
         let top = root.mapping(keys, "a scenario")
         let reader = ScenarioReader(plan: plan)
+        _ = top.required("description", "what it shows")?.text("text")
         let scenario = Scenario(
             name: name,
-            description: top.required("description", "what it shows")?.text("text") ?? "",
             repetitions: top["repeat"]?.integer(in: 1...100_000) ?? 1,
             start: top["start"].map { reader.nodes($0) } ?? [.low, .high],
             before: top["before"].map { reader.actions($0) } ?? [],

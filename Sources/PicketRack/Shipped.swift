@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 package import PicketConfig
 
 /// The board files that are found: beside the files that are read, in the source tree, and where
@@ -39,9 +39,18 @@ package struct BoardFiles {
 
 /// Where the files that come with picket are.
 package enum Shipped {
+    /// This program's own file.
+    package static var program: URL {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    }
+
+    /// The program of this name that lies beside this one.
+    package static func program(beside name: String) -> String {
+        program.deletingLastPathComponent().appendingPathComponent(name).path
+    }
+
     /// The source tree in which this program was built, then where it was installed.
     package static var directories: [String] {
-        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         var directories: [String] = []
         var place = program.deletingLastPathComponent()
         directories.append(place.appendingPathComponent("../share/picket").standardized.path)

@@ -72,7 +72,6 @@ struct Watch {
         var commandedAt = Int64.min / 2
         /// When it ordered the fence that is under way.
         var orderedAt = Int64.min / 2
-        var orderedAgainst = SessionID(0)
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
         var unfitUntil = Int64.min / 2
         var pretendsUntil = Int64.min / 2

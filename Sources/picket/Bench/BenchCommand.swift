@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import PicketControl
+import PicketRack
 
 /// `picket bench`: every figure that the project states, measured in one run on this computer.
 struct BenchCommand: ParsableCommand {
@@ -28,7 +29,7 @@ struct BenchCommand: ParsableCommand {
     var picketd: String?
 
     func run() throws {
-        let ordinary = picketd ?? BenchRack.beside("picketd")
+        let ordinary = picketd ?? Shipped.program(beside: "picketd")
         let released = embedded ?? ordinary
         Terminal.say("core: events a second, heartbeats in contact")
         let events = CoreBench.run(rounds: 9, events: 100_000).map { $0 / 1e6 }

@@ -1,4 +1,5 @@
 import Foundation
+import PicketRack
 
 /// A rack of its own for measuring: a pair with a given `detect_within`, and two scenarios, one in
 /// which the holder's power is lost and one in which nothing happens.
@@ -9,11 +10,6 @@ struct BenchRack {
     }
 
     let directory: URL
-
-    static func beside(_ program: String) -> String {
-        let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        return own.deletingLastPathComponent().appendingPathComponent(program).path
-    }
 
     init(detectWithin: Int, sensors: Int, sensorInterval: String) throws {
         directory = FileManager.default.temporaryDirectory
@@ -79,7 +75,7 @@ struct BenchRack {
         _ scenario: String, picketd: String, options: [String] = []
     ) throws -> (Process, Pipe) {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        process.executableURL = Shipped.program
         process.arguments =
             [
                 "rack", directory.appendingPathComponent("rack.yaml").path, "--scenario",

@@ -1,4 +1,5 @@
 import Foundation
+import PicketRack
 
 /// One agent of an idle pair: its time, its memory, its turns and its system calls.
 enum SteadyState {
@@ -109,7 +110,7 @@ enum SteadyState {
     private static func counters(_ socket: String) -> [String: Int]? {
         guard
             let output = Program.output(
-                URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
+                Shipped.program.path,
                 ["status", "--socket", socket, "--json"]),
             let object = try? JSONSerialization.jsonObject(with: output) as? [String: Any]
         else { return nil }

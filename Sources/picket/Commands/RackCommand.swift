@@ -227,7 +227,7 @@ struct RackRun {
 
     private func shipped(_ name: String) throws(ConfigurationErrors) -> String {
         let directory = Shipped.scenarios
-        // Machines have a few scenarios of their own.
+        // Virtual machines have a few scenarios of their own.
         for name in onMachines ? ["lab/\(name)", name] : [name] {
             let path = directory.map { "\($0)/\(name).yaml" } ?? name
             if FileManager.default.fileExists(atPath: path) { return path }
@@ -241,10 +241,9 @@ struct RackRun {
     }
 
     private func findPrograms() throws(RackFailure) -> RackPrograms {
-        let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-            .deletingLastPathComponent().path
-        let picketd = command.picketd ?? own + "/picketd"
-        let programs = RackPrograms(picketd: picketd, workload: own + "/picket-workload")
+        let programs = RackPrograms(
+            picketd: command.picketd ?? Shipped.program(beside: "picketd"),
+            workload: Shipped.program(beside: "picket-workload"))
         for program in [programs.picketd, programs.workload]
         where !FileManager.default.isExecutableFile(atPath: program) {
             throw RackFailure("there is no program \(program)")
@@ -252,7 +251,7 @@ struct RackRun {
         return programs
     }
 
-    /// Short, for it holds sockets, whose paths have 107 bytes.
+    /// The path is short, because it holds sockets, whose paths have at most 107 bytes.
     private func makeDirectory() throws(RackFailure) -> String {
         for _ in 0..<10 {
             let name = String(UInt32.random(in: 0...UInt32.max), radix: 36)

@@ -68,7 +68,7 @@ var targets: [Target] = [
         name: "CGpiod", pkgConfig: "libgpiod", providers: [.apt(["libgpiod-dev", "libi2c-dev"])]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
-    .target(name: "PicketCore", exclude: embedded ? ["Proof"] : [], swiftSettings: agent),
+    .target(name: "PicketCore", swiftSettings: agent),
     .target(
         name: "PicketWire", dependencies: ["PicketCore", "CSodium"], swiftSettings: agent),
     .target(name: "PicketText", dependencies: ["PicketCore"], swiftSettings: agent),

@@ -84,3 +84,17 @@ public struct Receipt: Equatable, Sendable {
         self.init(session: nil, proof: .remembered)
     }
 }
+
+extension Receipt {
+    /// For the proof's images, which keep a receipt's proof and not what it was made from.
+    package init?(imaged proof: Proof, of session: SessionID?) {
+        switch proof {
+        case .verifiedOff: self.init(FenceOutcome.off, of: session)
+        case .left:
+            guard let session else { return nil }
+            self.init(Message(sequence: 1, phase: .left), of: session)
+        case .operatorsWord: self = .operatorsWord(on: session)
+        case .remembered: self.init(remembered: Memory(groups: [], alone: true))
+        }
+    }
+}

@@ -14,29 +14,38 @@
 /// interval, and every probe is answered at once: plain loss must eat dozens of round trips in a
 /// row before it looks like death.
 package struct Contact: Sendable {
-    struct Sending: Sendable {
-        private(set) var sequence: UInt64 = 0
-        var real = Instant(nanoseconds: 0)
-        var running = Instant(nanoseconds: 0)
+    package struct Sending: Sendable {
+        package var sequence: UInt64 = 0
+        package var real = Instant(nanoseconds: 0)
+        package var running = Instant(nanoseconds: 0)
+
+        package init(
+            sequence: UInt64 = 0, real: Instant = Instant(nanoseconds: 0),
+            running: Instant = Instant(nanoseconds: 0)
+        ) {
+            self.sequence = sequence
+            self.real = real
+            self.running = running
+        }
     }
 
     /// The newest sendings by sequence modulo the count, a power of two; an acknowledgement of an
     /// older one says nothing that is still worth knowing.
-    private(set) var sendings = [Sending](repeating: Sending(), count: 512)
-    var sequence: UInt64 = 0
+    package private(set) var sendings = [Sending](repeating: Sending(), count: 512)
+    package private(set) var sequence: UInt64 = 0
     /// Total time for which the agent did not run.
-    private(set) var stalled = Duration.zero
+    package private(set) var stalled = Duration.zero
 
     /// The newest acknowledged sending of this agent, on either clock.
-    private(set) var reachedReal: Instant?
-    private(set) var reachedRunning: Instant?
-    private(set) var reachedSequence: UInt64 = 0
+    package private(set) var reachedReal: Instant?
+    package private(set) var reachedRunning: Instant?
+    package private(set) var reachedSequence: UInt64 = 0
     /// The newest reception from the peer, real clock.
-    private(set) var heard: Instant?
-    private(set) var heardOnLink: [Instant]
-    private(set) var roundTrip: Duration?
+    package private(set) var heard: Instant?
+    package private(set) var heardOnLink: [Instant]
+    package private(set) var roundTrip: Duration?
     /// The peer's clock less this node's: the sample with the least round trip of late.
-    private(set) var clockOffset: Duration?
+    package private(set) var clockOffset: Duration?
     private var offsetRoundTrip = Duration(nanoseconds: .max)
     private var offsetSampled = Instant(nanoseconds: 0)
 
@@ -128,7 +137,7 @@ package struct Contact: Sendable {
 
 extension Contact {
     /// As an image has it: a clock that never stood still, and no offset unless it is known.
-    mutating func restore(
+    package mutating func restore(
         sequence: UInt64, reached: UInt64, real: Instant?, running: Instant?, heard: Instant?,
         sendings: [Sending], clockIsKnown: Bool
     ) {

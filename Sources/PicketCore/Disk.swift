@@ -3,24 +3,28 @@
 /// One writing is under way at a time; what changed meanwhile goes with the next. Terms are kept
 /// as a ceiling that runs ahead of the terms in use, so that neither a grant nor a takeover waits
 /// for a disk: only a ceiling that the disk did not take in time stops them.
-struct Disk: Sendable {
+package struct Disk: Sendable {
     /// As it should be on disk.
-    private(set) var memory: Memory
+    package private(set) var memory: Memory
     /// As it is known to be on disk.
-    private(set) var durable: Memory
-    private(set) var saving: (ticket: UInt32, memory: Memory)?
+    package private(set) var durable: Memory
+    package private(set) var saving: (ticket: UInt32, memory: Memory)?
     private var ticket: UInt32 = 0
     /// The disk took nothing: when it is tried again.
-    private(set) var retryAt: Instant?
+    package private(set) var retryAt: Instant?
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
-    private(set) var mustForget = false
-    private(set) var noted = RunNote.blank
+    package private(set) var mustForget = false
+    package private(set) var noted = RunNote.blank
 
     init(_ memory: Memory, note: RunNote) {
         durable = memory
         self.memory = memory
         if let told = note.maintenance { self.memory.maintenance = told }
     }
+
+    package var isSaving: Bool { saving != nil }
+    /// All that is to be remembered is on disk.
+    package var isKept: Bool { durable == memory }
 
     // MARK: Terms
 
@@ -133,7 +137,7 @@ struct Disk: Sendable {
 
 extension Disk {
     /// As an image has it.
-    init(
+    package init(
         memory: Memory, durable: Memory, saving: Memory?, retryAt: Instant?, mustForget: Bool,
         noted: RunNote
     ) {

@@ -7,45 +7,61 @@
 ///
 /// An episode is one loss of contact. It counts once against the budget, however many levels and
 /// attempts it takes; a level that failed never leads to a takeover (S3).
-struct Fence: Sendable {
-    private(set) var step = Step.idle
+package struct Fence: Sendable {
+    package private(set) var step = Step.idle
     /// Of the newest order.
-    private(set) var id: UInt32 = 0
+    package private(set) var id: UInt32 = 0
     /// The level to try next.
-    private(set) var level = 0
-    private(set) var attempts: Int64 = 0
+    package private(set) var level = 0
+    package private(set) var attempts: Int64 = 0
     /// The first turn of this loss of contact may still be used.
-    private(set) var firstTurn = false
+    package private(set) var firstTurn = false
     /// When the turn opens that is waited for.
-    private(set) var opensAt: Instant?
-    private(set) var toldRefusal: Refusal?
+    package private(set) var opensAt: Instant?
+    package private(set) var toldRefusal: Refusal?
     /// A verified fence turned out to be none: no outcome is believed until a restart.
-    private(set) var distrusted = false
-    private(set) var episode: Episode?
+    package private(set) var distrusted = false
+    package private(set) var episode: Episode?
 
-    enum Step: Equatable, Sendable {
+    package enum Step: Equatable, Sendable {
         case idle
         case ordered(Ordered)
         case restoring
         case failed(until: Instant)
     }
 
-    struct Ordered: Equatable, Sendable {
+    package struct Ordered: Equatable, Sendable {
         /// The peer's session at the time of the order: the only one that the outcome ends.
-        var session: SessionID?
-        var cause: Cause
-        var level: Int
-        var at: Instant
+        package var session: SessionID?
+        package var cause: Cause
+        package var level: Int
+        package var at: Instant
         /// For so long of the time since, the agent did not run: nor could it hear of an outcome.
-        var stood = Duration.zero
-        var cancelled = false
+        package var stood = Duration.zero
+        package var cancelled = false
+
+        package init(
+            session: SessionID?, cause: Cause, level: Int, at: Instant, cancelled: Bool = false
+        ) {
+            self.session = session
+            self.cause = cause
+            self.level = level
+            self.at = at
+            self.cancelled = cancelled
+        }
     }
 
-    struct Episode: Equatable, Sendable {
-        var cause: Cause
+    package struct Episode: Equatable, Sendable {
+        package var cause: Cause
         /// In contact, by the operator's word or the peer's own request: no turn is needed.
-        var commanded: Bool
-        var counted = false
+        package var commanded: Bool
+        package var counted = false
+
+        package init(cause: Cause, commanded: Bool, counted: Bool = false) {
+            self.cause = cause
+            self.commanded = commanded
+            self.counted = counted
+        }
     }
 
     init() {}
@@ -279,7 +295,7 @@ struct Fence: Sendable {
 
 extension Fence {
     /// As an image has it: `id` is 1 while it is the present order's.
-    init(
+    package init(
         step: Step, level: Int, attempts: Int64, firstTurn: Bool, opensAt: Instant?,
         distrusted: Bool, episode: Episode?
     ) {

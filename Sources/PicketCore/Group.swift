@@ -13,21 +13,21 @@
 ///
 /// Everything is level-triggered: each side tells its whole state in every message, and each rule
 /// looks only at the newest state of both. A lost message delays; it cannot mislead.
-struct Group: Sendable {
-    private(set) var role: Role
+package struct Group: Sendable {
+    package private(set) var role: Role
     /// The highest term used, granted or seen held.
-    private(set) var term: Term
-    private(set) var sync = GroupReport.SyncState.unknown
+    package private(set) var term: Term
+    package private(set) var sync = GroupReport.SyncState.unknown
     /// Not started here before this, after a failed start or monitor.
-    private(set) var blockedUntil: Instant?
-    private(set) var failures: Int64 = 0
-    private(set) var wish: Wish?
+    package private(set) var blockedUntil: Instant?
+    package private(set) var failures: Int64 = 0
+    package private(set) var wish: Wish?
     /// Since when this node would be a better home, for automatic failback.
-    private(set) var stableSince: Instant?
+    package private(set) var stableSince: Instant?
     /// The last refusal told, so that each is told once.
-    private(set) var toldRefusal: Refusal?
+    package private(set) var toldRefusal: Refusal?
 
-    enum Role: Equatable, Sendable {
+    package enum Role: Equatable, Sendable {
         /// Not known to be stopped: an agent that starts stops everything first.
         case unknown(Unknown)
         case vacant
@@ -39,9 +39,14 @@ struct Group: Sendable {
     }
 
     /// This node asks the holder for the group.
-    struct Wish: Equatable, Sendable {
-        var failback: Bool
-        var until: Instant
+    package struct Wish: Equatable, Sendable {
+        package var failback: Bool
+        package var until: Instant
+
+        package init(failback: Bool, until: Instant) {
+            self.failback = failback
+            self.until = until
+        }
     }
 
     /// - Parameter resumed: the term at which the agent before this one ran it; `nil` if it did not.
@@ -55,7 +60,7 @@ struct Group: Sendable {
     var isBlocked: Bool { blockedUntil != nil }
 
     /// Something of it may run here.
-    var isHeld: Bool {
+    package var isHeld: Bool {
         switch role {
         case .unknown, .holding, .releasing, .resuming: true
         case .vacant, .claiming, .granting: false
@@ -277,29 +282,37 @@ struct Group: Sendable {
 }
 
 /// Asks for the peer's grant. Holds nothing.
-struct Claiming: Equatable, Sendable {
-    var term: Term
+package struct Claiming: Equatable, Sendable {
+    package var term: Term
+
+    package init(term: Term) { self.term = term }
 }
 
 /// Every resource is stopped here, and the peer may start them at `term`.
-struct Granting: Equatable, Sendable {
-    var term: Term
-    var automatic: Bool
+package struct Granting: Equatable, Sendable {
+    package var term: Term
+    package var automatic: Bool
     /// The peer resumes what it never stopped; `term` is its own.
-    var resumed = false
+    package var resumed = false
+
+    package init(term: Term, automatic: Bool, resumed: Bool = false) {
+        self.term = term
+        self.automatic = automatic
+        self.resumed = resumed
+    }
 }
 
 /// Starting or running here, by a warrant.
-struct Active: Equatable, Sendable {
-    var activation: Activation
-    var run: Run
+package struct Active: Equatable, Sendable {
+    package private(set) var activation: Activation
+    package fileprivate(set) var run: Run
 
-    enum Run: Equatable, Sendable {
+    package enum Run: Equatable, Sendable {
         case starting
         case running
     }
 
-    var term: Term { activation.term }
+    package var term: Term { activation.term }
 
     /// A claim that the peer granted.
     init?(from claim: Claiming, group: GroupIndex, report: GroupReport, session: SessionID) {
@@ -344,23 +357,28 @@ struct Active: Equatable, Sendable {
 
 /// Not held, but not known to be stopped either. Until the stop is done the group is not vacant here
 /// (S1).
-struct Unknown: Equatable, Sendable {
+package struct Unknown: Equatable, Sendable {
     /// The highest that was known at the agent's start.
-    var term: Term
+    package var term: Term
     /// The stop failed, and is tried again then.
-    var retryAt: Instant?
+    package var retryAt: Instant?
+
+    package init(term: Term, retryAt: Instant? = nil) {
+        self.term = term
+        self.retryAt = retryAt
+    }
 }
 
 /// Stopping here.
-struct Releasing: Equatable, Sendable {
-    var term: Term
-    var cause: Cause
+package struct Releasing: Equatable, Sendable {
+    package var term: Term
+    package var cause: Cause
     /// Whether the peer is to be offered the group once everything is stopped.
-    var yields: Bool
-    var automatic: Bool
+    package var yields: Bool
+    package var automatic: Bool
     /// A stop failed, and is tried again then: something may still run here, and only a fence can end
     /// it for certain.
-    var retryAt: Instant?
+    package var retryAt: Instant?
 
     init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {
         term = active.term
@@ -370,7 +388,7 @@ struct Releasing: Equatable, Sendable {
     }
 
     /// An agent that found its group held elsewhere, or leaves before it was confirmed.
-    init(resuming term: Term, cause: Cause) {
+    package init(resuming term: Term, cause: Cause) {
         self.term = term
         self.cause = cause
         yields = false
@@ -380,7 +398,7 @@ struct Releasing: Equatable, Sendable {
 
 extension Group {
     /// As an image has it.
-    init(
+    package init(
         role: Role, term: Term, sync: GroupReport.SyncState, blockedUntil: Instant?,
         failures: Int64, wish: Wish?, stableSince: Instant?
     ) {
@@ -391,5 +409,14 @@ extension Group {
         self.failures = failures
         self.wish = wish
         self.stableSince = stableSince
+    }
+}
+
+extension Active {
+    /// For the proof's images, which do not keep the warrant by which a group was activated.
+    package init(imaged group: GroupIndex, term: Term, runs: Bool) {
+        activation = Activation(
+            group: group, term: term, cause: .none, warrant: Warrant(.operatorsWord(on: nil)))
+        run = runs ? .running : .starting
     }
 }

@@ -9,7 +9,7 @@
 ///
 /// A receipt that came before its node could use it is kept along: a waiting node goes on by it, and
 /// one that leaves may still take over until it has stopped everything.
-enum Life: Sendable {
+package enum Life: Sendable {
     /// No contact yet in this boot.
     case waiting(Receipt?)
     case paired
@@ -24,19 +24,30 @@ enum Life: Sendable {
     /// Holds nothing, and has said so.
     case left(Leaving, Receipt?)
 
-    struct Pausing: Sendable {
-        var length: Duration
-        var until: Instant
-        var command: UInt32
+    package struct Pausing: Sendable {
+        package var length: Duration
+        package var until: Instant
+        package var command: UInt32
+
+        package init(length: Duration, until: Instant, command: UInt32) {
+            self.length = length
+            self.until = until
+            self.command = command
+        }
     }
-    struct Leaving: Sendable {
-        var until: Instant
+    package struct Leaving: Sendable {
+        package var until: Instant
         /// The first message that said `left`.
-        var sequence: UInt64?
+        package var sequence: UInt64?
+
+        package init(until: Instant, sequence: UInt64? = nil) {
+            self.until = until
+            self.sequence = sequence
+        }
     }
 
     /// As the peer is told of it.
-    var phase: Message.Phase {
+    package var phase: Message.Phase {
         switch self {
         case .waiting: .waiting
         case .paired: .paired
@@ -47,7 +58,7 @@ enum Life: Sendable {
         }
     }
 
-    var receipt: Receipt? {
+    package var receipt: Receipt? {
         switch self {
         case .alone(let receipt): receipt
         case .waiting(let receipt), .pausing(_, let receipt), .leaving(_, let receipt),
@@ -79,15 +90,21 @@ enum Life: Sendable {
 
     var pausing: Pausing? { if case .pausing(let pausing, _) = self { pausing } else { nil } }
 
-    var leaving: Leaving? {
+    package var leaving: Leaving? {
         switch self {
         case .leaving(let leaving, _), .left(let leaving, _): leaving
         case .waiting, .paired, .alone, .returning, .pausing: nil
         }
     }
 
-    var isPaired: Bool { if case .paired = self { true } else { false } }
-    var isWaiting: Bool { if case .waiting = self { true } else { false } }
+    package var isLeaving: Bool {
+        switch self {
+        case .leaving, .left: true
+        case .waiting, .paired, .alone, .returning, .pausing: false
+        }
+    }
+    package var isPaired: Bool { if case .paired = self { true } else { false } }
+    package var isWaiting: Bool { if case .waiting = self { true } else { false } }
     /// The last word is said.
     var hasLeft: Bool { if case .left = self { true } else { false } }
 

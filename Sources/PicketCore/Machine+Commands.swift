@@ -53,7 +53,7 @@ extension Machine {
         guard let chosen = selected(group) else { return .unknownGroup }
         let here = chosen.filter { groups[$0].isHolding }
         let there = chosen.filter { report(of: $0)?.role == .holding }
-        if life.leaving != nil { return .leaving }
+        if life.isLeaving { return .leaving }
         if here.isEmpty, there.isEmpty { return inContact ? .notHeld : .notInContact }
         for group in here {
             if let refusal = moveRefusal(group, automatic: false, at: now) { return refusal }
@@ -80,7 +80,7 @@ extension Machine {
         _ group: GroupIndex?, at now: Instant, into out: inout Sink
     ) -> Refusal? {
         guard let chosen = selected(group) else { return .unknownGroup }
-        if life.leaving != nil { return .leaving }
+        if life.isLeaving { return .leaving }
         var refusal: Refusal? = .alreadyThere
         for group in chosen {
             if groups[group].isHolding, policy.groups[group].prefer == peerID {
@@ -100,7 +100,7 @@ extension Machine {
 
     private mutating func orderFence(cause: Cause) -> Refusal? {
         if !canFence { return .noFence }
-        if life.leaving != nil { return .leaving }
+        if life.isLeaving { return .leaving }
         if !fence.isIdle || fence.isCommanded { return .busy }
         if life.hasReceipt, peer.state == .lost { return .peerLeft }
         fence.command(cause)
@@ -113,7 +113,7 @@ extension Machine {
     ) -> Refusal? {
         if inContact { return .inContact }
         if wasJustHeard(at: now) { return .peerHeard }
-        if life.leaving != nil { return .leaving }
+        if life.isLeaving { return .leaving }
         if case .alone = life { return .alreadyThere }
         if fence.isOrdered { return .busy }
         fence.abandon()

@@ -2,7 +2,7 @@
 extension Machine {
     /// Why this node may not fence a peer that it has lost.
     func fenceRefusal(at now: Instant) -> Refusal? {
-        if life.leaving != nil { return .leaving }
+        if life.isLeaving { return .leaving }
         let ignored = planted(.maintenanceIgnored) && !peer.maintenance
         if isMaintained, !ignored { return .maintenance }
         if !peer.isArmed { return .notArmed }
@@ -50,7 +50,7 @@ extension Machine {
     }
 
     private func bootAloneRefusal(at now: Instant) -> Refusal? {
-        if life.leaving != nil { return .leaving }
+        if life.isLeaving { return .leaving }
         if isMaintained { return .maintenance }
         if !canFence { return .noFence }
         if fence.isCounted { return nil }
@@ -100,7 +100,7 @@ extension Machine {
         }
         if isMaintained { return .maintenance }
         if !canFence { return .noFence }
-        return life.leaving == nil ? nil : .leaving
+        return !life.isLeaving ? nil : .leaving
     }
 
     /// Contact is lost: waits for its turn, and orders.

@@ -244,7 +244,7 @@ extension Machine {
             release(group, cause: .conflict, yields: false, automatic: true, into: &out)
             return
         }
-        if life.leaving != nil {
+        if life.isLeaving {
             release(group, cause: .plannedStop, yields: true, automatic: false, into: &out)
             return
         }
@@ -320,7 +320,7 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         resuming term: Term, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        if life.leaving != nil {
+        if life.isLeaving {
             abandon(term, group, cause: .plannedStop, into: &out)
         } else if let receipt = life.validReceipt {
             activate(Active(resuming: term, group: group, receipt: receipt), into: &out)

@@ -78,7 +78,7 @@ extension Machine {
     }
 
     mutating func leave<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        guard life.leaving == nil else { return }
+        guard !life.isLeaving else { return }
         life.leave(until: now + policy.timing.leaveWithin)
         fence.cancel(cause: .plannedStop, into: &out)
         out.emit(.trace(Trace(.leaving, cause: .plannedStop)))

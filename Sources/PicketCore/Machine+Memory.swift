@@ -55,7 +55,7 @@ extension Machine {
         }
     }
 
-    static var leap: UInt64 { 1 << 20 }
+    package static var leap: UInt64 { 1 << 20 }
 
     /// The highest that this node or its peer has used, as far as this node knows.
     @inline(__always)

@@ -80,7 +80,7 @@ extension Machine {
 
     /// What was told of the groups is what is so.
     @inline(__always)
-    var reportsAreCurrent: Bool {
+    package var reportsAreCurrent: Bool {
         guard outgoing.reports.count == groups.count else { return false }
         for group in groups.indices where outgoing.reports[group] != currentReport(of: group) {
             return false

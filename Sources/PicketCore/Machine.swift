@@ -30,23 +30,23 @@
 /// agent's own absence and is no evidence against the peer.
 public struct Machine: Sendable {
     public private(set) var policy: Policy
-    private(set) var session: SessionID
-    private(set) var startedAt: Instant
+    package private(set) var session: SessionID
+    package private(set) var startedAt: Instant
     private(set) var begun = false
-    private(set) var exited = false
+    package private(set) var exited = false
     /// The first message of the present configuration, and the times of the one before it.
     private(set) var configuredSince: UInt64 = 1
     private(set) var formerTiming: Timing?
     /// `nextDeadline`, as it was after the newest event.
     package private(set) var promised: Instant
 
-    var peer: Peer
-    var life: Life
-    var fence = Fence()
-    var groups: [Group]
-    var disk: Disk
-    var outgoing: Outgoing
-    var vitals: Vitals
+    package internal(set) var peer: Peer
+    package internal(set) var life: Life
+    package internal(set) var fence = Fence()
+    package internal(set) var groups: [Group]
+    package internal(set) var disk: Disk
+    package internal(set) var outgoing: Outgoing
+    package internal(set) var vitals: Vitals
 
     /// - Parameters:
     ///   - memory: as loaded from disk; blank for a node that was never started.
@@ -203,13 +203,6 @@ public struct Machine: Sendable {
         vitals.feed(every: policy.timing.feed, at: now, into: &out)
     }
 
-    package var phase: Message.Phase { life.phase }
-    /// All that is to be remembered is on disk.
-    package var isKept: Bool { disk.durable == disk.memory }
-    package var relayTest: Message.RelayTest { vitals.relayTest }
-    /// Time of running since the newest acknowledged sending; `nil` before the first.
-    package func contactAge(at now: Instant) -> Duration? { peer.contact.age(at: now) }
-
     var peerID: NodeID { policy.me.peer }
     var suspicionAge: Duration { policy.timing.deadAfter / 2 }
     @inline(__always)
@@ -220,11 +213,15 @@ public struct Machine: Sendable {
 }
 
 extension Machine {
-    /// As an image has it; `other` gives what an image does not hold. It has begun, and has not ended
-    /// but where the image says so.
-    init(
+    /// As an image has it; `other` gives what an image does not hold.
+    ///
+    /// - Parameters:
+    ///   - isTold: what the peer was told of the groups is what is so.
+    ///   - late: for how long the deadline has passed; zero if it is still to come.
+    package init(
         session: SessionID, startedAt: Instant, exited: Bool, peer: Peer, life: Life, fence: Fence,
-        groups: [Group], disk: Disk, outgoing: Outgoing, vitals: Vitals, like other: Machine
+        groups: [Group], disk: Disk, outgoing: Outgoing, isTold: Bool, vitals: Vitals,
+        late: Duration, at now: Instant, like other: Machine
     ) {
         self = other
         self.session = session
@@ -238,10 +235,10 @@ extension Machine {
         self.disk = disk
         self.outgoing = outgoing
         self.vitals = vitals
-    }
-
-    /// For an image: the deadline was so long ago, or is still to come.
-    mutating func promise(late: Duration, at now: Instant) {
+        if isTold { self.outgoing.assumeTold(currentReports()) }
         promised = late > .zero ? now - late : deadline
     }
+
+    /// For the checker, after a round trip.
+    package mutating func knowCommonClock() { if inContact { peer.knowCommonClock() } }
 }

@@ -1,17 +1,17 @@
 /// What the peer is told, and when.
-struct Outgoing: Sendable {
+package struct Outgoing: Sendable {
     /// What was last told of the groups.
-    private(set) var reports: [GroupReport] = []
+    package private(set) var reports: [GroupReport] = []
     /// Counts the changes of roles in `reports`.
-    private(set) var generation: UInt32 = 0
+    package private(set) var generation: UInt32 = 0
     /// The peer's newest generation that this node has acted on.
-    private(set) var seenGeneration: UInt32 = 0
+    package private(set) var seenGeneration: UInt32 = 0
     /// When the next heartbeat or probe is due.
-    private(set) var next: Instant
+    package private(set) var next: Instant
     /// The peer is to be told of a change at once.
-    private(set) var changed = false
+    package private(set) var changed = false
     /// The peer has asked for an answer at once.
-    private(set) var answer = false
+    package private(set) var answer = false
 
     init(at now: Instant) { next = now }
 
@@ -42,14 +42,14 @@ struct Outgoing: Sendable {
 
 extension Outgoing {
     /// As an image has it: the present generation is 1, and there is no other.
-    init(
-        reports: [GroupReport], seenGeneration: UInt32, next: Instant, changed: Bool, answer: Bool
-    ) {
-        self.reports = reports
+    package init(seenGeneration: UInt32, next: Instant, changed: Bool, answer: Bool) {
         generation = 1
         self.seenGeneration = seenGeneration
         self.next = next
         self.changed = changed
         self.answer = answer
     }
+
+    /// For an image: these reports have been told in the present generation.
+    mutating func assumeTold(_ reports: [GroupReport]) { self.reports = reports }
 }

@@ -3,30 +3,30 @@
 /// The peer's agent has one session at a time. Whatever was said in an earlier one is void: messages,
 /// grants, an agreed pause and the offset of the clocks. A session that was verified off, or that an
 /// operator declared off, is *banned*: what it says counts for nothing, unless it shows that it lives.
-struct Peer: Sendable {
+package struct Peer: Sendable {
     /// `nil` until this life of the agent hears one.
-    private(set) var session: SessionID?
+    package private(set) var session: SessionID?
     /// When the present session was first heard.
-    private(set) var metAt = Instant(nanoseconds: .min / 2)
+    package private(set) var metAt = Instant(nanoseconds: .min / 2)
     /// The newest message of the present session.
-    private(set) var message: Message?
+    package private(set) var message: Message?
     /// When `message` came.
-    private(set) var receivedAt = Instant(nanoseconds: 0)
-    private(set) var contact: Contact
-    private(set) var state = Status.Contact.never
+    package private(set) var receivedAt = Instant(nanoseconds: 0)
+    package private(set) var contact: Contact
+    package private(set) var state = Status.Contact.never
     /// There was contact in this boot, by this agent or the one before it: this node may fence.
-    private(set) var isArmed: Bool
+    package private(set) var isArmed: Bool
     /// Newest last.
-    private(set) var banned: [SessionID] = []
+    package private(set) var banned: [SessionID] = []
     /// The newest sequence number of this agent when the peer was verified off. A banned session that
     /// acknowledges a later one is alive, and the fence was a lie.
-    private(set) var sequenceAtVerification: UInt64 = .max
+    package private(set) var sequenceAtVerification: UInt64 = .max
     /// The links that carry both ways.
-    private(set) var linksUp = LinkSet.none
-    private(set) var maintenance = false
-    private(set) var configurationAgrees = true
+    package private(set) var linksUp = LinkSet.none
+    package private(set) var maintenance = false
+    package private(set) var configurationAgrees = true
     /// Until when this node agreed that the peer's agent may be away.
-    private(set) var pausedUntil: Instant?
+    package private(set) var pausedUntil: Instant?
 
     init(linkCount: Int, note: RunNote, at now: Instant) {
         contact = Contact(linkCount: linkCount, clockOffset: note.clockOffset)
@@ -37,7 +37,7 @@ struct Peer: Sendable {
 
     /// A fresh round trip with the present session.
     @inline(__always)
-    var inContact: Bool {
+    package var inContact: Bool {
         // `message != nil` would compare two messages, and copy the one.
         guard case .some = message else { return false }
         switch state {
@@ -168,7 +168,7 @@ struct Peer: Sendable {
 
 extension Peer {
     /// As an image has it; `other` gives what an image does not hold.
-    init(
+    package init(
         session: SessionID?, metAt: Instant, message: Message?, contact: Contact,
         state: Status.Contact, isArmed: Bool, banned: [SessionID],
         sequenceAtVerification: UInt64, maintenance: Bool, pausedUntil: Instant?, like other: Peer

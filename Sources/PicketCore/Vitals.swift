@@ -1,11 +1,11 @@
 /// What the shell reports of the node itself: its health, the self-test of its way to fence, its
 /// watchdog, and whether it is in a drill.
-struct Vitals: Sendable {
-    private(set) var health = Health(score: 100)
-    private(set) var relayTest: Message.RelayTest
+package struct Vitals: Sendable {
+    package private(set) var health = Health(score: 100)
+    package private(set) var relayTest: Message.RelayTest
     /// The hardware watchdog's timeout; zero while it is not armed.
-    private(set) var watchdog = Duration.zero
-    private(set) var drill = false
+    package private(set) var watchdog = Duration.zero
+    package private(set) var drill = false
     private var fedAt = Instant(nanoseconds: .min / 2)
 
     init(canFence: Bool) { relayTest = canFence ? .unknown : .absent }
@@ -62,7 +62,7 @@ struct Vitals: Sendable {
 
 extension Vitals {
     /// As an image has it; `other` gives what an image does not hold.
-    init(health: Health, drill: Bool, like other: Vitals) {
+    package init(health: Health, drill: Bool, like other: Vitals) {
         self = other
         self.health = health
         self.drill = drill

@@ -10,7 +10,7 @@ struct FailoverTests {
         world.bootBoth()
         #expect(world.holder() == .low)
         #expect(world.fences.isEmpty)
-        #expect(world.low.machine?.phase == .paired)
+        #expect(world.low.machine?.life.phase == .paired)
         #expect(world.violations.isEmpty)
     }
 
@@ -62,7 +62,7 @@ struct FailoverTests {
         #expect(world.fences == [.low])
         world.run(for: .seconds(10))
         #expect(world.holder() == .high)
-        #expect(world.low.machine?.phase == .paired)
+        #expect(world.low.machine?.life.phase == .paired)
         #expect(world.fences == [.low])
         #expect(world.violations.isEmpty)
     }
@@ -75,7 +75,7 @@ struct FailoverTests {
         world.run(for: .seconds(10))
         #expect(world.fences == [.high])
         #expect(world.low.running[0] == term)
-        #expect(world.high.machine?.phase == .paired)
+        #expect(world.high.machine?.life.phase == .paired)
     }
 
     @Test(arguments: 1...40)
@@ -87,11 +87,11 @@ struct FailoverTests {
         world.run(for: .seconds(60))
         #expect(world.fences == [.high])
         #expect(world.holder() == .low)
-        #expect(world.high.machine?.phase == .waiting)
+        #expect(world.high.machine?.life.phase == .waiting)
         world.cutAll(false)
         world.run(for: .seconds(5))
-        #expect(world.high.machine?.phase == .paired)
-        #expect(world.low.machine?.phase == .paired)
+        #expect(world.high.machine?.life.phase == .paired)
+        #expect(world.low.machine?.life.phase == .paired)
         #expect(world.fences == [.high])
         #expect(world.violations.isEmpty)
     }

@@ -1,3 +1,4 @@
+import PicketProof
 import Testing
 
 @testable import PicketCore

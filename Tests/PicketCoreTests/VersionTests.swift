@@ -9,7 +9,7 @@ struct VersionTests {
         world.run(for: .seconds(3))
         #expect(node.has(.paused))
         #expect(node.release == release)
-        #expect(node.machine?.phase == .paired)
+        #expect(node.machine?.life.phase == .paired)
     }
 
     private func pair(_ low: Release, _ high: Release) -> SmallWorld {
@@ -51,7 +51,7 @@ struct VersionTests {
         #expect(world.run(until: { world.holder() == .high }, within: .seconds(2)))
         world.run(for: .seconds(10))
         #expect(world.fences == [.low])
-        #expect(world.low.machine?.phase == .paired)
+        #expect(world.low.machine?.life.phase == .paired)
         #expect(world.violations.isEmpty, "\(world.violations)")
     }
 }

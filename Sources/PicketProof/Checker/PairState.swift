@@ -174,8 +174,8 @@ extension PairState {
             live.use(node.machine.worth(flight.message.acknowledged))
         }
         if peer.runs, peer.known == node.session,
-            peer.machine.peerSessionValue == UInt64(node.session),
-            let message = peer.machine.peerMessage
+            (peer.machine.peer.session?.value ?? 0) == UInt64(node.session),
+            let message = peer.machine.peer.message
         {
             live.use(message.sequence)
         }
@@ -190,7 +190,7 @@ extension PairState {
         for flight in self[to: id.peer] where flight.from == session && !flight.delivered {
             ranks.use(flight.message.sequence)
         }
-        if let message = self[id.peer].machine.peerMessage { ranks.use(message.sequence) }
+        if let message = self[id.peer].machine.peer.message { ranks.use(message.sequence) }
         return ranks
     }
 
@@ -251,13 +251,13 @@ extension PairState {
             node.disk.write(to: &image)
             return
         }
-        let durable = node.machine.durable
+        let durable = node.machine.disk.durable
         image.put(node.disk == durable)
         if node.disk != durable { node.disk.write(to: &image) }
-        let session = node.machine.peerSessionValue
+        let session = (node.machine.peer.session?.value ?? 0)
         let isPresent =
             peer.runs && session == UInt64(peer.session)
-            && node.machine.peerMessage?.generation == peer.machine.presentGeneration
+            && node.machine.peer.message?.generation == peer.machine.outgoing.generation
         let ofPresent = peer.runs && session == UInt64(peer.session)
         node.machine.write(
             to: &image, mine: mine.0, live: mine.1,
@@ -281,8 +281,8 @@ extension PairState {
                 to: &image, sequence: ranks.rank(message.sequence),
                 acknowledged: mine.rank(node.machine.worth(message.acknowledged)),
                 isPresent: ofPresent
-                    && message.generation == peer.machine.presentGeneration,
-                hasSeen: message.seenGeneration == node.machine.presentGeneration)
+                    && message.generation == peer.machine.outgoing.generation,
+                hasSeen: message.seenGeneration == node.machine.outgoing.generation)
         }
     }
 
@@ -349,7 +349,7 @@ extension PairState {
         let isDurable = image.flag()
         if !isDurable { node.disk = Memory(from: &image, groups: 1) }
         node.machine.read(from: &image, session: UInt64(node.session), note: node.note)
-        if isDurable { node.disk = node.machine.durable }
+        if isDurable { node.disk = node.machine.disk.durable }
     }
 
     private static func readFlights(

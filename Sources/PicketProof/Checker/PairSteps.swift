@@ -67,7 +67,7 @@ extension PairState {
         guard node.listens else { return true }
         if node.machine.nextDeadline <= now { return false }
         if bounds.slow { return true }
-        return !node.machine.isSaving && node.operation == .none && node.work != .off
+        return !node.machine.disk.isSaving && node.operation == .none && node.work != .off
             && node.work != .restored
     }
 
@@ -84,7 +84,7 @@ extension PairState {
         if self[id.peer].listens, node.known != self[id.peer].session {
             steps.append(Step(.greet, id))
         }
-        if node.machine.isSaving { steps.append(Step(.written, id)) }
+        if node.machine.disk.isSaving { steps.append(Step(.written, id)) }
         switch node.operation {
         case .none: break
         case .starting: steps.append(Step(.started, id))
@@ -131,18 +131,18 @@ extension PairState {
         let kinds = bounds.kinds
         if kinds.contains(.power), node.power == .on {
             steps.append(Step(.powerLoss, id))
-            if node.runs, node.machine.isSaving {
+            if node.runs, node.machine.disk.isSaving {
                 steps.append(Step(.powerLossAfterWrite, id))
             }
         }
         guard node.runs else { return }
         if kinds.contains(.crash) {
             steps.append(Step(.crash, id))
-            if node.machine.isSaving { steps.append(Step(.crashAfterWrite, id)) }
+            if node.machine.disk.isSaving { steps.append(Step(.crashAfterWrite, id)) }
         }
         guard !node.paused else { return }
         if kinds.contains(.pause) { steps.append(Step(.pause, id)) }
-        if kinds.contains(.disk), node.machine.isSaving {
+        if kinds.contains(.disk), node.machine.disk.isSaving {
             steps.append(Step(.writeFails, id))
         }
         if kinds.contains(.resource) { collectResourceFaults(node, into: &steps) }
@@ -153,7 +153,7 @@ extension PairState {
             }
         }
         if kinds.contains(.health) {
-            steps.append(Step(node.machine.healthScore == 0 ? .fit : .unfit, id))
+            steps.append(Step(node.machine.vitals.health.score == 0 ? .fit : .unfit, id))
         }
         if kinds.contains(.command) { collectCommands(node, into: &steps) }
     }
@@ -172,12 +172,12 @@ extension PairState {
         let id = node.id
         steps.append(Step(.handover, id))
         steps.append(Step(.fence, id))
-        if !node.machine.isLeaving { steps.append(Step(.leave, id)) }
-        steps.append(Step(node.machine.isMaintainedHere ? .unmaintain : .maintain, id))
+        if !node.machine.life.isLeaving { steps.append(Step(.leave, id)) }
+        steps.append(Step(node.machine.disk.memory.maintenance ? .unmaintain : .maintain, id))
         steps.append(Step(.agreePause, id))
         steps.append(Step(.clear, id))
         // The operator looks before giving this word.
-        if self[id.peer].power != .on, !node.machine.isInContact {
+        if self[id.peer].power != .on, !node.machine.peer.inContact {
             steps.append(Step(.confirm, id))
         }
     }
@@ -205,21 +205,21 @@ extension PairState {
             let flight = self[to: id].remove(at: Int(step.index))
             give(.copied(session: SessionID(UInt64(flight.from)), link: 0), to: id)
         case .written:
-            self[id].disk = self[id].machine.memoryBeingSaved!
-            give(.persisted(ticket: self[id].machine.presentTicket!), to: id)
+            self[id].disk = self[id].machine.disk.saving!.memory
+            give(.persisted(ticket: self[id].machine.disk.saving!.ticket), to: id)
         case .writeFails:
-            give(.persistFailed(ticket: self[id].machine.presentTicket!), to: id)
+            give(.persistFailed(ticket: self[id].machine.disk.saving!.ticket), to: id)
         case .started, .stopped, .startFails, .startFailsDirty, .stopFails, .monitorFails:
             applyResource(step)
         case .drive, .void, .fall, .spare, .relaySticks, .reportOff, .restore, .reportRestored:
             applyRelay(step)
         case .crash: die(id)
         case .crashAfterWrite:
-            self[id].disk = self[id].machine.memoryBeingSaved!
+            self[id].disk = self[id].machine.disk.saving!.memory
             die(id)
         case .powerLoss: losePower(id)
         case .powerLossAfterWrite:
-            self[id].disk = self[id].machine.memoryBeingSaved!
+            self[id].disk = self[id].machine.disk.saving!.memory
             losePower(id)
         case .pause: self[id].paused = true
         case .resume: self[id].paused = false
@@ -266,7 +266,7 @@ extension PairState {
 
     private mutating func applyRelay(_ step: Step) {
         let id = step.node
-        let order = self[id].workIsStale ? 0 : self[id].machine.presentFence
+        let order = self[id].workIsStale ? 0 : self[id].machine.fence.id
         switch step.kind {
         case .drive:
             self[id].work = .driving(by: now + CheckBounds.step * bounds.offWithin)

@@ -140,8 +140,8 @@ extension World {
     private var isWell: Bool {
         for node in nodes {
             guard node.powered, let agent = node.agent,
-                agent.machine.isPaired,
-                agent.machine.isKept
+                agent.machine.life.isPaired,
+                agent.machine.disk.isKept
             else { return false }
         }
         for group in plan.groups.indices where plan.groups[group].enabled {
@@ -159,7 +159,7 @@ extension World {
             let roles =
                 node.agent?.machine.status(at: node.clock(now)).groups.map { "\($0.role)" }
                 .joined(separator: " ") ?? ""
-            let kept = node.agent.map { $0.machine.isKept }
+            let kept = node.agent.map { $0.machine.disk.isKept }
             return "\(node.id): \(node.powered ? phase ?? "no agent" : "no power"), \(groups)"
                 + " (\(roles))\(kept == false ? ", not all on disk" : "")"
         }.joined(separator: "; ")

@@ -145,7 +145,7 @@ extension World {
     }
 
     func settleTest(_ node: Node, _ agent: AgentLife, _ local: Instant) {
-        guard let age = agent.machine.contactAge(at: local) else { return }
+        guard let age = agent.machine.peer.contact.age(at: local) else { return }
         if let result = agent.selfTest.acknowledged(sentAt: local - age) {
             agent.followUps.append(.relayTest(result))
         }

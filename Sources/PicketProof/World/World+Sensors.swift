@@ -197,7 +197,7 @@ extension World {
     func tellHealth(_ node: Node, _ agent: AgentLife, at local: Instant) {
         let checks = SelfChecks(
             watchdog: node.watchdogDeadUntil <= now ? .armed : .unarmed,
-            relayTest: agent.machine.relayTest)
+            relayTest: agent.machine.vitals.relayTest)
         guard
             let health = agent.sensing.health.update(
                 sensors: agent.sensing.monitors, checks: checks, at: local)

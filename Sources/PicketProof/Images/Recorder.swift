@@ -3,6 +3,8 @@
 /// There are two types because the proof's world spends a good part of its time here: one generic type
 /// over the effect made the swarm slower by half.
 
+package import PicketCore
+
 package struct Recorder: EffectSink {
     package var items: [Effect] = []
 

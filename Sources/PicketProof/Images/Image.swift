@@ -14,6 +14,8 @@
 /// All time lies on a grid of one step, give or take a nanosecond: an instant that does not is a
 /// broken assumption, and stops the program.
 
+package import PicketCore
+
 package struct ImageWriter {
     package private(set) var bytes: [UInt8] = []
     /// What instants are told from.

@@ -1,35 +1,18 @@
 /// The machine's part of an image (Image.swift): each stored property is either written here or
 /// named in the comment that says why it need not be.
 
+internal import PicketCore
+
 extension Machine {
     /// `handle`, compiled for one sink.
-    package mutating func take(_ event: Event, at now: Instant, into out: inout Recorder) {
+    mutating func take(_ event: Event, at now: Instant, into out: inout Recorder) {
         handle(event, at: now, into: &out)
     }
 
-    /// For the checker, after a round trip.
-    package mutating func knowCommonClock() { if inContact { peer.knowCommonClock() } }
-
-    package var sessionValue: UInt64 { session.value }
-    package var newestSequence: UInt64 { peer.contact.sequence }
-    package var presentGeneration: UInt32 { outgoing.generation }
-    package var peerMessage: Message? { peer.message }
-    package var peerSessionValue: UInt64 { peer.session?.value ?? 0 }
-    package var presentTicket: UInt32? { disk.saving?.ticket }
-    package var presentFence: UInt32 { fence.id }
-    package var memoryBeingSaved: Memory? { disk.saving?.memory }
-    package var durable: Memory { disk.durable }
-    package var isSaving: Bool { disk.saving != nil }
-    package var isLeaving: Bool { life.leaving != nil }
-    package var isPaired: Bool { life.isPaired }
-    package var isInContact: Bool { inContact }
-    package var isMaintainedHere: Bool { disk.memory.maintenance }
-    package var healthScore: UInt8 { vitals.health.score }
-    package var wasDistrusted: Bool { fence.distrusted }
-    package var isHolding: Bool { groups.contains { $0.isHeld } }
+    var isHolding: Bool { groups.contains { $0.isHeld } }
 
     /// The sequence numbers of this session that this machine refers to.
-    package func use(_ ranks: inout Ranks) {
+    func use(_ ranks: inout Ranks) {
         ranks.use(peer.contact.reachedSequence)
         if peer.sequenceAtVerification != .max { ranks.use(peer.sequenceAtVerification) }
         if let sequence = life.leaving?.sequence {
@@ -39,7 +22,7 @@ extension Machine {
     }
 
     /// An acknowledgement that says nothing new is as good as none.
-    package func worth(_ acknowledged: UInt64) -> UInt64 {
+    func worth(_ acknowledged: UInt64) -> UInt64 {
         acknowledged <= peer.contact.reachedSequence && peer.sequenceAtVerification == .max
             && life.leaving == nil ? 0 : acknowledged
     }
@@ -50,7 +33,7 @@ extension Machine {
     ///   - peers: of those of the session that the peer's message is of.
     ///   - isPresent: whether the peer's message tells of the present generation of its sender's
     ///     reports.
-    package func write(
+    func write(
         to image: inout ImageWriter, mine: Ranks, live: Ranks, peers: Ranks, isPresent: Bool
     ) {
         let lateness = max(0, image.now - promised.nanoseconds)
@@ -97,8 +80,7 @@ extension Machine {
     }
 
     /// The machine of an image. `self` gives what an image does not hold.
-    package mutating func read(from image: inout ImageReader, session value: UInt64, note: RunNote)
-    {
+    mutating func read(from image: inout ImageReader, session value: UInt64, note: RunNote) {
         let now = Instant(nanoseconds: image.now)
         let late = image.age()
         let exited = image.flag()
@@ -114,17 +96,16 @@ extension Machine {
         let groups = self.groups.indices.map { Group(from: &image, index: $0) }
         let disk = Disk(from: &image, groups: groups.count, noted: note)
         let next = image.exact()
-        let (changed, answer, isTold) = (image.flag(), image.flag(), image.flag())
+        let outgoing = Outgoing(
+            seenGeneration: message?.generation ?? 0, next: next, changed: image.flag(),
+            answer: image.flag())
+        let isTold = image.flag()
         let vitals = Vitals(
             health: Health(score: image.byte()), drill: image.flag(), like: self.vitals)
         self = Machine(
             session: SessionID(value), startedAt: startedAt, exited: exited, peer: peer, life: life,
-            fence: fence, groups: groups, disk: disk, outgoing: outgoing, vitals: vitals, like: self
-        )
-        outgoing = Outgoing(
-            reports: isTold ? currentReports() : [], seenGeneration: message?.generation ?? 0,
-            next: next, changed: changed, answer: answer)
-        promise(late: Duration(nanoseconds: late), at: now)
+            fence: fence, groups: groups, disk: disk, outgoing: outgoing, isTold: isTold,
+            vitals: vitals, late: Duration(nanoseconds: late), at: now, like: self)
     }
 }
 
@@ -308,20 +289,13 @@ extension Receipt {
     fileprivate init?(from image: inout ImageReader) {
         guard let proof = Proof(rawValue: image.byte()) else { return nil }
         let session = image.session()
-        switch proof {
-        case .verifiedOff: self.init(FenceOutcome.off, of: session)
-        case .left:
-            guard let session else { return nil }
-            self.init(Message(sequence: 1, phase: .left), of: session)
-        case .operatorsWord: self = Receipt.operatorsWord(on: session)
-        case .remembered: self.init(remembered: Memory(groups: [], alone: true))
-        }
+        self.init(imaged: proof, of: session)
     }
 }
 
 extension Message {
     /// Not written: the times and `heardOn`, which the checker blanks; what does not change.
-    package func write(
+    func write(
         to image: inout ImageWriter, sequence: UInt64, acknowledged: UInt64, isPresent: Bool,
         hasSeen: Bool
     ) {
@@ -333,7 +307,7 @@ extension Message {
         image.put(UInt8(flags.rawValue))
         image.put(phase.rawValue | (isPresent ? 16 : 0) | (hasSeen ? 32 : 0))
         image.put(health)
-        if pause != .zero || phase == .pausing { image.put(age: pause.nanoseconds) }
+        if phase == .pausing { image.put(age: pause.nanoseconds) }
         image.put(UInt8(groups.count))
         for group in groups {
             precondition(
@@ -344,7 +318,7 @@ extension Message {
         }
     }
 
-    package init(from image: inout ImageReader) {
+    init(from image: inout ImageReader) {
         self.init(sequence: UInt64(image.byte()))
         acknowledged = UInt64(image.byte())
         flags = Flags(rawValue: UInt16(image.byte()))
@@ -365,7 +339,7 @@ extension Message {
 }
 
 extension Memory {
-    package func write(to image: inout ImageWriter) {
+    func write(to image: inout ImageWriter) {
         image.put(UInt8((alone ? 1 : 0) | (maintenance ? 2 : 0)))
         image.put(UInt8(fences.count))
         image.put(UInt8(moves.count))
@@ -375,7 +349,7 @@ extension Memory {
         }
     }
 
-    package init(from image: inout ImageReader, groups count: Int) {
+    init(from image: inout ImageReader, groups count: Int) {
         self = .blank(groups: count)
         let flags = image.byte()
         alone = flags & 1 != 0
@@ -520,14 +494,5 @@ extension Group {
         self.init(
             role: role, term: term, sync: sync, blockedUntil: blockedUntil,
             failures: Int64(image.byte()), wish: wish, stableSince: stableSince)
-    }
-}
-
-extension Active {
-    /// A group that was activated by a warrant which its image does not tell.
-    fileprivate init(imaged group: GroupIndex, term: Term, runs: Bool) {
-        activation = Activation(
-            group: group, term: term, cause: .none, warrant: Warrant(.operatorsWord(on: nil)))
-        run = runs ? .running : .starting
     }
 }

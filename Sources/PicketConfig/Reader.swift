@@ -214,8 +214,10 @@ public final class FoundMapping {
 
     /// The value of a key; `nil` if it is not there, or there without a value.
     public subscript(_ key: String) -> Found? {
-        precondition(keys.contains(key), "the schema reads a key that it does not name")
-        return found.peek(key)
+        @inline(never) get {
+            precondition(keys.contains(key), "the schema reads a key that it does not name")
+            return found.peek(key)
+        }
     }
 
     /// The value of a key that must be there; `what` says what it would be.

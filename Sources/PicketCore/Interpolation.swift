@@ -10,4 +10,13 @@ extension DefaultStringInterpolation {
 
     @inline(never)
     public mutating func appendInterpolation(_ text: String) { write(text) }
+
+    @inline(never)
+    public mutating func appendInterpolation(_ number: Int) { write(String(number)) }
+
+    @inline(never)
+    public mutating func appendInterpolation(_ number: Int64) { write(String(number)) }
+
+    @inline(never)
+    public mutating func appendInterpolation(_ number: UInt64) { write(String(number)) }
 }

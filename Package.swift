@@ -149,6 +149,7 @@ if !embedded {
         tests("PicketLinuxTests", ["PicketLinux", "PicketCore", "CPicket"]),
         tests("PicketRackClientTests", ["PicketRackClient"]),
         tests("PicketProofTests", ["PicketProof", "PicketCore"]),
+        tests("DocumentationTests", []),
         tests(
             "PicketRackTests",
             [

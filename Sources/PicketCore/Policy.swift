@@ -91,7 +91,7 @@ public struct GroupPolicy: Equatable, Sendable {
     }
 }
 
-/// Every duration of the protocol, derived from the operator's intent (design: one time budget).
+/// Every duration of the protocol, derived from the operator's intent (ARCHITECTURE, "Time").
 public struct Timing: Equatable, Sendable {
     /// The operator's intent: a standby orders the fence at most this long after its peer's death.
     public var detectWithin: Duration

@@ -1,7 +1,7 @@
-/// The watch over safety: S1 to S9, as the design states them. It judges by what the world itself
+/// The watch over safety: S1 to S9 (ARCHITECTURE, "Properties"). It judges by what the world itself
 /// knows of power, processes, lines and datagrams, and never asks a machine what it believes.
 ///
-/// The design makes four exceptions, and so does the watch: the operator's false word; a relay that
+/// The promise has four exceptions, and so has the watch: the operator's false word; a relay that
 /// is stuck *and* whose sense line lies (a double fault); a relay that is slower than the
 /// configuration says, which may cut a second node; the terms of a node whose state file was lost.
 internal import PicketCore

@@ -59,7 +59,7 @@ proof-short: sim ## The proof in a few minutes: stories, planted bugs, seeds, a 
 	$(SIMULATOR) check --faults 1 --fences 0 --only health
 
 .PHONY: proof
-proof: sim ## The whole proof, about MINUTES=60; its figures lie in .build-proof
+proof: sim ## The whole proof, about MINUTES=60; writes docs/PROOF-RESULTS.md
 	SIMULATOR=$(SIMULATOR) MINUTES=$(or $(MINUTES),60) scripts/proof
 
 .PHONY: soak

@@ -156,31 +156,35 @@ public struct Machine: Sendable {
 
     /// What the machine must be called for in time. Whatever else it waits for (pauses, retries,
     /// blocks, wishes) comes soon enough with the next heartbeat.
-    private enum Timer: UInt8 {
+    private enum Timer {
         case heartbeat, fencingTurn, suspicion, loss
+        static var first: Timer { .heartbeat }
     }
 
-    @inline(__always)
-    private func due(_ timer: Timer) -> Instant? {
-        switch timer {
-        case .heartbeat: outgoing.next
-        case .fencingTurn: fence.opensAt
-        case .suspicion:
-            peer.state == .established ? peer.contact.deadline(for: suspicionAge) : nil
-        case .loss:
-            peer.state == .established || peer.state == .suspected
-                ? peer.contact.deadline(for: policy.timing.deadAfter) : nil
-        }
-    }
-
-    // Here and elsewhere: a function that only looks is inlined, or it is given a copy of the machine.
+    /// The least of all timers. The switch runs through every case, so that the compiler asks for the
+    /// one that is missing here. It is inlined, as is whatever only looks: else it is given a copy of
+    /// the machine.
     @inline(__always)
     private var deadline: Instant {
         var next = Instant.distantFuture
-        var number: UInt8 = 0
-        while let timer = Timer(rawValue: number) {
-            if let at = due(timer) { next = min(next, at) }
-            number += 1
+        switch Timer.first {
+        case .heartbeat:
+            next = outgoing.next
+            fallthrough
+        case .fencingTurn:
+            if let at = fence.opensAt { next = min(next, at) }
+            fallthrough
+        case .suspicion:
+            if peer.state == .established, let at = peer.contact.deadline(for: suspicionAge) {
+                next = min(next, at)
+            }
+            fallthrough
+        case .loss:
+            if peer.state == .established || peer.state == .suspected,
+                let at = peer.contact.deadline(for: policy.timing.deadAfter)
+            {
+                next = min(next, at)
+            }
         }
         return next
     }

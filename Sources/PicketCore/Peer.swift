@@ -87,7 +87,7 @@ package struct Peer: Sendable {
         _ new: consuming Message, digest: UInt64, at now: Instant, into out: inout Sink
     ) {
         receivedAt = now
-        if let old = message, (old.health == 0) != (new.health == 0) {
+        if let before = message?.health, (before == 0) != (new.health == 0) {
             out.emit(.trace(Trace(.peerHealthChanged, number: UInt64(new.health))))
         }
         let maintained = new.flags.contains(.maintenance)

@@ -17,7 +17,8 @@ extension Machine {
     private mutating func stepWaiting<Sink: EffectSink>(
         _ receipt: Receipt?, at now: Instant, into out: inout Sink
     ) {
-        if let receipt, receipt.proof == .operatorsWord || groups.contains(where: \.isResuming) {
+        if let receipt, receipt.proof == .operatorsWord || groups.contains(where: { $0.isResuming })
+        {
             goOn(by: receipt, cause: .agentRestarted, into: &out)
             return
         }

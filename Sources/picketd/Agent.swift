@@ -38,6 +38,7 @@ final class Agent {
     let options: Options
     let hardware: Hardware
     let narrator: Narrator
+    let names: Names
     let session: SessionID
     private let startedAt: Instant
     private(set) var settings: Configuration
@@ -98,7 +99,8 @@ final class Agent {
         hardware = start.hardware
         let (settings, ground, hardware) = (start.settings, start.ground, start.hardware)
         let options = start.options
-        narrator = Narrator(names: Startup.names(settings))
+        names = Startup.names(settings)
+        narrator = Narrator(names: names)
         session = Channel.randomSession()
         now = clock.now()
         startedAt = now
@@ -191,7 +193,7 @@ final class Agent {
 
     /// Until something comes, or is due. Then the clock is looked at.
     func wait() throws(SystemError) {
-        var deadline = machine.nextDeadline
+        var deadline = look(at: &machine) { $0.nextDeadline }
         for part in parts { deadline = min(deadline, part.due) }
         let slept = now
         try wait(until: deadline)
@@ -279,8 +281,7 @@ final class Agent {
 
     // MARK: The machine
 
-    var status: Status { machine.status(at: now) }
-    var policy: Policy { machine.policy }
+    var status: Status { look(at: &machine) { $0.status(at: now) } }
 
     /// Gives the machine an event, and does what it asks for, in order, before the next event.
     func handle(_ event: Event) {
@@ -379,8 +380,6 @@ final class Agent {
 
     // MARK: Words
 
-    var names: Names { narrator.names }
-
     @inline(never)
     func log(_ level: Logger.Level, _ text: String) { logger.log(level, text) }
 
@@ -422,7 +421,7 @@ final class Agent {
     func statusReport() -> StatusReport {
         let status = status
         let report = StatusReport(
-            version: Options.version, names: names, policy: policy, status: status,
+            version: Options.version, names: names, policy: machine.policy, status: status,
             session: session, uptime: now - startedAt)
         report.sensors = sensors.reports(simulated: hardware.isSimulated, at: now)
         report.links = links.reports(status.linksUp, at: now)
@@ -435,9 +434,7 @@ final class Agent {
             lockedMemoryRefused: lockedMemoryRefused, worstDelay: worstDelay)
         report.counters = counters()
         if let name = hardware.simulatedAs { report.simulated.append(name) }
-        for monitor in sensors.monitors where monitor.isSimulated {
-            report.simulated.append("sensor \(monitor.name)")
-        }
+        for name in sensors.simulated { report.simulated.append("sensor \(name)") }
         report.drill = drills.line
         return report
     }

@@ -116,7 +116,7 @@ final class Links: Part {
         }
     }
 
-    override var due: Instant { channel.nextHello }
+    override var due: Instant { look(at: &channel) { $0.nextHello } }
 
     override func pass(_ agent: Agent) {
         guard channel.hello(at: agent.now) else { return }
@@ -145,7 +145,8 @@ final class Links: Part {
     /// While the pair's key is changed, its operator must know which one is in use.
     var keyReport: KeyReport {
         var report = KeyReport(configured: keys.count)
-        for key in keys where key.id == channel.keyInUse { report.inUse = key.file }
+        let inUse = look(at: &channel) { $0.keyInUse }
+        for key in keys where key.id == inUse { report.inUse = key.file }
         return report
     }
 

@@ -32,3 +32,8 @@ class Part {
     final func quiet() { ready.removeAll(keepingCapacity: true) }
     final func wake(_ key: UInt32) { ready.append(key) }
 }
+
+/// Looks at a value that an object holds: without this each look is at a copy of it, for the object
+/// might write it meanwhile.
+@inline(__always)
+func look<Value, Seen>(at value: inout Value, _ see: (inout Value) -> Seen) -> Seen { see(&value) }

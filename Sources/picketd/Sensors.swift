@@ -117,19 +117,19 @@ final class Sensors: Part {
             .sensor(
                 name: monitors[index].name, change.to,
                 reading: change.reading.words(SystemError.text), simulated: change.simulated))
-        agent.drills.observe(sensor: index, Sensors.state(of: monitors[index]), agent)
+        agent.drills.observe(sensor: index, state(of: index), agent)
     }
 
     // MARK: For the status
 
     func reports(simulated: Bool, at now: Instant) -> [SensorReport] {
         var reports: [SensorReport] = []
-        for (index, monitor) in monitors.enumerated() {
-            let shown = monitor.injected ?? monitor.reading
+        for index in monitors.indices {
+            let shown = monitors[index].injected ?? monitors[index].reading
             var report = SensorReport(
-                name: monitor.name, value: nil, unit: "", state: Sensors.state(of: monitor),
-                simulated: monitor.isSimulated || simulated)
-            report.age = monitor.readAt.map { now - $0 }
+                name: monitors[index].name, value: nil, unit: "", state: state(of: index),
+                simulated: monitors[index].isSimulated || simulated)
+            report.age = monitors[index].readAt.map { now - $0 }
             switch shown {
             case .value(let quantity):
                 report.value = quantity.value
@@ -145,12 +145,22 @@ final class Sensors: Part {
         return reports
     }
 
-    static func state(of monitor: SensorMonitor) -> SensorReport.State {
-        if monitor.verdict.level == .critical { return .critical }
-        switch monitor.injected ?? monitor.reading {
-        case .failed: return monitor.verdict.failed ? .failed : state(by: monitor.verdict.level)
-        case .stale(let last): return last == nil && !monitor.verdict.failed ? .unknown : .stale
-        case .value: return state(by: monitor.verdict.level)
+    /// Names of those whose values are not real.
+    var simulated: [String] {
+        var names: [String] = []
+        for index in monitors.indices where monitors[index].isSimulated {
+            names.append(monitors[index].name)
+        }
+        return names
+    }
+
+    private func state(of index: Int) -> SensorReport.State {
+        let verdict = monitors[index].verdict
+        if verdict.level == .critical { return .critical }
+        switch monitors[index].injected ?? monitors[index].reading {
+        case .failed: return verdict.failed ? .failed : Sensors.state(by: verdict.level)
+        case .stale(let last): return last == nil && !verdict.failed ? .unknown : .stale
+        case .value: return Sensors.state(by: verdict.level)
         }
     }
 

@@ -114,7 +114,8 @@ struct TruthTests {
         var cited = 0
         for file in Repository.documents + Repository.sources {
             let text = try Repository.prose(file)
-            for citation in text.matches(of: /\b([A-Za-z0-9]+(?:\+[A-Za-z]+)?\.swift)\b/) {
+            let named = /\b([A-Za-z0-9]+(?:\+[A-Za-z]+)?\.swift|[A-Z-]{3,}\.md)\b/
+            for citation in text.matches(of: named) {
                 let name = String(citation.output.1)
                 #expect(Repository.names.contains(name), "\(file) cites \(name)")
                 cited += 1

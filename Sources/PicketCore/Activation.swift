@@ -1,8 +1,8 @@
 /// The right to run a group (S2).
 ///
-/// An `Activation` is the only thing that makes the shell start a group, and it cannot be made
-/// without a `Warrant`; a `Warrant` cannot be made outside this file but from evidence: the peer's
-/// grant in its present session, a receipt, or the operator's recorded word.
+/// An `Activation` alone makes the shell start a group, and it cannot be made without a `Warrant`.
+/// Outside this file a `Warrant` can be made only from evidence: the peer's grant in its present
+/// session, a receipt, or the operator's recorded word.
 
 public struct Activation: Equatable, Sendable {
     public let group: GroupIndex

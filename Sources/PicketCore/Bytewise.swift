@@ -21,7 +21,7 @@ extension String {
         return parts
     }
 
-    /// What is left without so many bytes at either end.
+    /// The bytes that are left when so many are taken off either end.
     @inline(never)
     public func dropping(first: Int = 0, last: Int = 0) -> String {
         let bytes = Array(utf8)

@@ -81,7 +81,7 @@ package struct Contact: Sendable {
         return set
     }
 
-    /// What the peer's message acknowledges. Returns whether it is news.
+    /// Takes in the peer's acknowledgement. Returns whether it is news.
     mutating func noteAcknowledged(_ message: borrowing Message, at now: Instant) -> Bool {
         sample(message, at: now)
         let acknowledged = message.acknowledged

@@ -1,8 +1,8 @@
 /// What must outlive the agent: the state file on disk, and the note under /run.
 ///
-/// One writing is under way at a time; what changed meanwhile goes with the next. Terms are kept
-/// as a ceiling that runs ahead of the terms in use, so that neither a grant nor a takeover waits
-/// for a disk: only a ceiling that the disk did not take in time stops them.
+/// One writing is under way at a time; later changes go with the next. Terms are kept as a ceiling
+/// that runs ahead of the terms in use, so that neither a grant nor a takeover waits for a disk:
+/// only a ceiling that the disk did not take in time stops them.
 package struct Disk: Sendable {
     /// As it should be on disk.
     package private(set) var memory: Memory
@@ -10,7 +10,7 @@ package struct Disk: Sendable {
     package private(set) var durable: Memory
     package private(set) var saving: (ticket: UInt32, memory: Memory)?
     private var ticket: UInt32 = 0
-    /// The disk took nothing: when it is tried again.
+    /// When the disk is tried again, because it took nothing.
     package private(set) var retryAt: Instant?
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
     package private(set) var mustForget = false
@@ -94,8 +94,8 @@ package struct Disk: Sendable {
         memory.moves.append(now)
     }
 
-    /// A disk that takes nothing lets an agent fence once, not once more after each restart: what
-    /// is not on disk counts against no budget.
+    /// A disk that takes nothing lets an agent fence once, not once more after each restart,
+    /// because a fence that is not on disk counts against no budget.
     var lastFenceIsKept: Bool {
         memory.fences.last == nil || memory.fences.last == durable.fences.last
     }

@@ -8,7 +8,7 @@ public enum Effect: Equatable, Sendable {
     /// Write it under /run at once, before the next effect.
     case note(RunNote)
     case fence(FenceOrder)
-    /// Cancel it if the relay has not moved; answered by `voided` or by what it came to.
+    /// Cancel it if the relay has not moved; answered by `voided` or by its outcome.
     case cancelFence(id: UInt32)
     /// Start the group's resources, in order.
     case start(Activation)

@@ -94,7 +94,7 @@ public enum Command: Equatable, Sendable {
     case leave
     /// Clears what a failed start or fence left behind, so that it is tried again.
     case clear(GroupIndex?)
-    /// What a fence of the peer would do now, and, if live, does it.
+    /// Tells what a fence of the peer would do now, and, if live, does it.
     case drillFailover(live: Bool)
     /// Marks the node as being in a drill (from the shell, which injects), or no longer.
     case drill(Bool)
@@ -130,7 +130,7 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     /// The peer failed to start the group, or refuses it.
     case peerIneligible = 15
     case leaving = 16
-    /// What is known does not show that the peer cannot be the holder.
+    /// The known facts do not show that the peer cannot be the holder.
     case peerMayHold = 17
     case drill = 18
     case tooLong = 19

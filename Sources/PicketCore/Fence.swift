@@ -16,7 +16,7 @@ package struct Fence: Sendable {
     package private(set) var attempts: Int64 = 0
     /// The first turn of this loss of contact may still be used.
     package private(set) var firstTurn = false
-    /// When the turn opens that is waited for.
+    /// When the turn that is waited for opens.
     package private(set) var opensAt: Instant?
     package private(set) var toldRefusal: Refusal?
     /// A verified fence turned out to be none: no outcome is believed until a restart.
@@ -36,7 +36,7 @@ package struct Fence: Sendable {
         package var cause: Cause
         package var level: Int
         package var at: Instant
-        /// For so long of the time since, the agent did not run: nor could it hear of an outcome.
+        /// For so long since then the agent did not run, and could not hear of an outcome.
         package var stood = Duration.zero
         package var cancelled = false
 
@@ -72,7 +72,7 @@ package struct Fence: Sendable {
     /// The episode counts against the budget already.
     var isCounted: Bool { episode?.counted == true }
 
-    /// An order stands that was given in a turn, on what had been heard by then.
+    /// An order that was given in a turn stands; it was given on what had been heard by then.
     @inline(__always)
     var isOrderedInTurn: Bool {
         guard case .ordered(let order) = step else { return false }
@@ -83,7 +83,7 @@ package struct Fence: Sendable {
 
     enum Standing { case free, underWay, overdue }
 
-    /// Whether an order may be given now, as far as the ones before it go.
+    /// Whether the orders before it allow an order now.
     mutating func look(at now: Instant, timeout: Duration) -> Standing {
         opensAt = nil
         switch step {
@@ -141,7 +141,7 @@ package struct Fence: Sendable {
 
     /// Contact is there: the next loss of it has a first turn.
     mutating func renewFirstTurn() { firstTurn = true }
-    /// What the peer may count its turns from is no longer certain.
+    /// It is no longer certain from when the peer may count its turns.
     mutating func forgoFirstTurn() { firstTurn = false }
 
     // MARK: The order
@@ -182,7 +182,7 @@ package struct Fence: Sendable {
 
     // MARK: The outcome
 
-    /// What the worker says of an order. Returns the order that was verified, if that is what it says:
+    /// Takes the worker's word on an order. Returns the order if that word is that it was verified:
     /// nothing else makes a receipt (S3).
     mutating func take<Sink: EffectSink>(
         _ outcome: FenceOutcome, of id: UInt32, levels: Int, retry: Duration, at now: Instant,

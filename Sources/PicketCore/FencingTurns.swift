@@ -1,12 +1,12 @@
 /// When a node that has lost contact may order the fence, so that in a partition at most one node
-/// is cut, whatever either agent was paused for.
+/// is cut, however long either agent was paused.
 ///
 /// **What is certain.** Let `reached` be the sending time of a node's newest acknowledged packet:
 /// its contact is lost at `reached + deadAfter`. Let `heard` be the time at which a node last took
-/// in anything of the peer's. Whatever the peer knows to be acknowledged, this node has taken in:
-/// the peer's `reached` is never later than this node's `heard`, under any loss and any pause. It
-/// stays so while an order is under way: what comes after the order is not acknowledged before the
-/// order's end.
+/// in anything of the peer's. This node has taken in everything that the peer knows to be
+/// acknowledged. So the peer's `reached` is never later than this node's `heard`, under any loss
+/// and any pause. It stays so while an order is under way, because a packet that comes after the
+/// order is not acknowledged before the order's end.
 ///
 /// **First turns.** From its loss on, a node has one turn, whose rank depends on its view:
 ///
@@ -17,32 +17,32 @@
 ///     each                       closes at  reached + deadAfter + closing(rank)
 ///
 /// with `opening(k + 1) = closing(k) + offWithin`. So a turn opens only when every turn of a lower
-/// rank on the other node has closed, and what was ordered in it has taken effect. A view is
+/// rank on the other node has closed, and every order given in it has taken effect. A view is
 /// *clear* only when nothing is in transfer and the peer has acknowledged all that this node says
-/// of its groups, which a peer with an order under way never does; two clear views are then the
-/// same view, and every pair of views that can meet gives different ranks. With groups on both
-/// nodes the larger sum of priorities counts as the holder, then the lower name.
+/// of its groups. A peer with an order under way never does so. Two clear views are then the same
+/// view, and every pair of views that can meet gives different ranks. With groups on both nodes the
+/// larger sum of priorities counts as the holder, then the lower name.
 ///
 /// **Pauses.** Evidence is counted on the running clock, so a node that stood still opens its turn
 /// later; it still closes by the real clock. A pause only narrows a turn. The relay's worker looks
 /// at the clock last and drives nothing once the turn is over.
 ///
-/// **Late turns.** Who missed its first turn (paused, budget, failed relay, restarted agent) waits
-/// until every first turn of the peer's must be over, counted from `heard`. From then on turns
-/// alternate in the pair's common time, the lower node's clock, known from the round trips in
-/// contact: even turns belong to the lower node, odd ones to the higher, and only the first half
+/// **Late turns.** A node that missed its first turn (paused, budget, failed relay, restarted
+/// agent) waits until every first turn of the peer's must be over, counted from `heard`. From then
+/// on turns alternate in the pair's common time, the lower node's clock, known from the round trips
+/// in contact: even turns belong to the lower node, odd ones to the higher, and only the first half
 /// of a turn is used. The other half absorbs the error of the offset, the drift since, and the
 /// fence's own time.
 ///
-/// **Two configurations.** Times and priorities are the same on both nodes, or nothing of this holds.
-/// A node takes a first turn only if the peer's newest message is of the same configuration *and* the
-/// peer has acknowledged a message of this one. While they differ both have late turns alone, which
-/// go by the clock; and none where a turn is longer than the shortest, since the peer's may not be.
-/// A node that has taken another configuration counts first turns by the former one as well, for as
-/// long as the peer may not know of it.
+/// **Two configurations.** All of this holds only if times and priorities are the same on both
+/// nodes. A node takes a first turn only if the peer's newest message is of the same configuration
+/// *and* the peer has acknowledged a message of this one. While they differ both have late turns
+/// alone, which go by the clock; and they have none where a turn is longer than the shortest, since
+/// the peer's may not be. A node that has taken another configuration counts first turns by the
+/// former one as well, for as long as the peer may not know of it.
 struct FencingTurns {
     var timing: Timing
-    /// By which the peer may still go.
+    /// The times by which the peer may still go.
     var former: Timing?
 
     /// An order may be given from `opens`, and is void after `closes`.
@@ -103,14 +103,14 @@ struct FencingTurns {
     }
     private var lateTurn: Duration { Self.lateTurn(timing) }
 
-    /// The one by which first turns are over later.
+    /// Of the two, the one by which first turns are over later.
     static func slower(_ timing: Timing, _ other: Timing?) -> Timing {
         guard let other else { return timing }
         let first = FencingTurns(timing: timing).firstTurns
         return first >= FencingTurns(timing: other).firstTurns ? timing : other
     }
 
-    /// From `heard` until every first turn of the peer's is over, and what it has done.
+    /// From `heard` until every first turn of the peer's is over, and its order has taken effect.
     private var firstTurns: Duration {
         let mine = timing.deadAfter + closing(3) + timing.offWithin
         guard let former else { return mine }

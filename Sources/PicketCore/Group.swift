@@ -127,7 +127,7 @@ package struct Group: Sendable {
     /// A term that the peer has used, or an offer that is declined by using its term up.
     mutating func use(_ term: Term) { self.term = max(self.term, term) }
 
-    /// Far above whatever this life of the agent can know of.
+    /// Far above every term that this life of the agent can know of.
     mutating func leap(by distance: UInt64) {
         if term < .highest { term = Term(term.value + distance) }
     }

@@ -1,5 +1,6 @@
-/// The node's own life. Each case carries what goes with it, so that what must not be together cannot
-/// be written down: a paired node has no receipt, and only who asked for a pause waits for one.
+/// The node's own life. Each case carries the data that goes with it, so that no forbidden
+/// combination can be written down: a paired node has no receipt, and only a node that asked for a
+/// pause waits for one.
 ///
 ///     waiting ──contact──▶ paired ◀──contact── returning ◀──a new session of the peer's── alone
 ///        │                   │  └──receipt, operator's word──────────────────────────────▶ ▲
@@ -108,8 +109,8 @@ package enum Life: Sendable {
     /// The last word is said.
     var hasLeft: Bool { if case .left = self { true } else { false } }
 
-    /// A peer that was alone with, or never met, has answered: the nodes are a pair again, unless a
-    /// receipt says that the session that answers is over.
+    /// A peer that this node went on without, or never met, has answered: the nodes are a pair
+    /// again, unless a receipt says that the session that answers is over.
     mutating func pair() {
         switch self {
         case .waiting(nil), .returning: self = .paired

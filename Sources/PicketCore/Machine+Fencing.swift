@@ -67,8 +67,8 @@ extension Machine {
         return !fence.isCounted && budget.spent(disk.memory.fences, at: now) >= budget.count
     }
 
-    /// The peer asks to be fenced, in a contact that is fresh by the real clock: who stood still
-    /// reads first what the peer says now.
+    /// The peer asks to be fenced, in a contact that is fresh by the real clock, because a node
+    /// that stood still must first read what the peer says now.
     @inline(__always)
     private func isAskedToFence(at now: Instant) -> Bool {
         guard peer.message?.flags.contains(.fenceMe) == true, inContact,
@@ -109,7 +109,7 @@ extension Machine {
             fence.tell(refusal, cause: .contactLost, into: &out)
             return
         }
-        // A session just met has its first round trip before it.
+        // A session that was just met still has its first round trip to come.
         guard now - peer.metAt > policy.timing.deadAfter else { return }
         guard let turn = turn(at: now) else {
             fence.tell(.notArmed, cause: .contactLost, into: &out)
@@ -228,8 +228,9 @@ extension Machine {
         life.goOn(by: proof)
         if let session = order.session { peer.ban(session) } else { leapTerms(by: 2) }
         peer.lose()
-        // Without contact in this boot it was the operator's order, unless it went by a receipt: the
-        // peer may remember one of its own, and of two who do each would fence the other (S7).
+        // Without contact in this boot it was the operator's order, unless it went by a receipt.
+        // The peer may remember one of its own, and two nodes that both remember one would fence
+        // each other (S7).
         if peer.isArmed || planted(.orderRemembered) { disk.rememberAlone() }
     }
 }

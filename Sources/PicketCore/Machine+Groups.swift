@@ -39,9 +39,9 @@ extension Machine {
         }
     }
 
-    /// Both nodes list the same groups in the same order, so that what the peer says of a place in
-    /// the list is said of the same group. Where they do not, nothing is claimed, granted, yielded or
-    /// taken: the peer would start another group than the one that was meant, and both could run
+    /// Both nodes list the same groups in the same order, so that a place in the list means the
+    /// same group to both. Where they do not, nothing is claimed, granted, yielded or taken,
+    /// because the peer would start another group than the one that was meant, and both could run
     /// one (S1). A peer that does not say agrees if its whole file does.
     @inline(__always)
     var groupsAgree: Bool {
@@ -99,7 +99,8 @@ extension Machine {
         out.emit(.trace(Trace(.granted, group: group, term: term)))
     }
 
-    /// Which of the two starts a vacant group: who can, then who is fit, then who is preferred.
+    /// Which of the two starts a vacant group: the node that can, then the one that is fit, then
+    /// the preferred one.
     private func isMine(_ group: GroupIndex, _ report: GroupReport) -> Bool {
         guard isEligible(group), let phase = peer.message?.phase, let theirs = peer.message?.health
         else { return false }
@@ -216,7 +217,7 @@ extension Machine {
         case .holding where report.term >= grant.term,
             .releasing where report.term >= grant.term:
             groups[group].vacate()
-        // Declined, or given back already; or what was to be gone on with runs no more.
+        // Declined, or given back already; or the group that was to go on runs no more.
         case .vacant where grant.resumed || report.term >= grant.term: groups[group].vacate()
         case .claiming where report.term > grant.term, .granting where report.term > grant.term,
             .resuming where report.term != grant.term:

@@ -88,8 +88,8 @@ extension Machine {
     /// Once nothing is held: says so until the peer has heard it, then ends.
     mutating func stepLeaving<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard let until = life.leaving?.until, !exited else { return }
-        // A fence that was ordered is over first: were it to succeed after the peer has this node's last
-        // word, both would remember a receipt (S7).
+        // A fence that was ordered is over first: if it succeeded after the peer has this node's
+        // last word, both would remember a receipt (S7).
         let released =
             (!fence.isOrdered && !groups.contains { $0.isHeld }) || planted(.leavesHolding)
         if released, !life.hasLeft {

@@ -13,7 +13,7 @@ extension Machine {
 
     /// What runs here, for an agent that would follow in this boot.
     mutating func note<Sink: EffectSink>(into out: inout Sink) {
-        // A node that has left is no longer armed: its last word is the peer's receipt.
+        // A node that has left is no longer armed, because its last word is the peer's receipt.
         let isArmed = peer.isArmed && (!life.hasLeft || planted(.leftStaysArmed))
         let word = life.hasReceipt && !disk.memory.alone
         let maintenance = disk.memory.maintenance
@@ -47,8 +47,9 @@ extension Machine {
     }
 
     /// A life of the agent that never met the peer knows the terms from its disk alone, which may
-    /// not have taken the newest. Whatever it takes without the peer, it takes far above (S4); by a
-    /// fence, which may end what an operator's word began, farther than by a word.
+    /// not have taken the newest. A group that it takes without the peer, it takes at a term far
+    /// above them (S4): farther by a fence than by an operator's word, since a fence may end what a
+    /// word began.
     mutating func leapTerms(by leaps: UInt64) {
         for group in groups.indices where !planted(.termsNotLeapt) {
             groups[group].leap(by: Machine.leap * leaps)

@@ -26,8 +26,8 @@ extension Machine {
         peer.take(message, digest: policy.digest, at: now, into: &out)
     }
 
-    /// A new life of the peer's agent. Every receipt was for the life before it, and so were the
-    /// grants given and asked for.
+    /// A new life of the peer's agent. Every receipt, and every grant given or asked for, was for the
+    /// life before it.
     private mutating func meet<Sink: EffectSink>(
         _ session: SessionID, at now: Instant, into out: inout Sink
     ) {
@@ -55,7 +55,8 @@ extension Machine {
     }
 
     /// The peer's last word in this session: it holds nothing and never will again. A node that has
-    /// said so itself keeps nothing by it: if both remembered the other's, both would boot alone.
+    /// said the same keeps nothing by it, because if both remembered the other's word, both would
+    /// boot alone.
     private mutating func takeLeave<Sink: EffectSink>(_ left: Receipt, into out: inout Sink) {
         guard !life.hasReceipt, !life.hasLeft else { return }
         life.take(left)

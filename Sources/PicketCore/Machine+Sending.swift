@@ -31,12 +31,12 @@ extension Machine {
         _ reports: [GroupReport], flags extra: Message.Flags, at now: Instant, into out: inout Sink
     ) {
         outgoing.sent()
-        // What this node says of its groups while an order is under way may differ from the view by
+        // This node's word on its groups while an order is under way may differ from the view by
         // which it ordered: the peer shall not take the two for one (S7).
         let seen = fence.isOrdered ? 0 : outgoing.seenGeneration
-        // What comes after an order that was given in a turn is not acknowledged until the order is
-        // over: a peer that learnt of it would count a new loss from there, and with it a turn of its
-        // own that this one knows nothing of (FencingTurns).
+        // A packet that comes after an order given in a turn is not acknowledged until the order is
+        // over, because a peer that learnt of it would count a new loss from there, and with it a
+        // turn of its own that this one knows nothing of (FencingTurns).
         var acknowledged: UInt64 = 0
         var echo = Instant(nanoseconds: 0)
         if let newest = peer.message?.sequence, let sentAt = peer.message?.sentAt,
@@ -78,7 +78,7 @@ extension Machine {
 
     func currentReports() -> [GroupReport] { groups.indices.map { currentReport(of: $0) } }
 
-    /// What was told of the groups is what is so.
+    /// The peer was told of the groups as they are now.
     @inline(__always)
     package var reportsAreCurrent: Bool {
         guard outgoing.reports.count == groups.count else { return false }

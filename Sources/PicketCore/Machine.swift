@@ -26,8 +26,8 @@
 ///   - `Machine+Sending`   heartbeats, probes, answers
 ///   - `Machine+Status`    what is shown
 ///
-/// The shell promises to call again by `nextDeadline`. What comes later than that counts as the
-/// agent's own absence and is no evidence against the peer.
+/// The shell promises to call again by `nextDeadline`. Lateness beyond it counts as the agent's own
+/// absence and is no evidence against the peer.
 public struct Machine: Sendable {
     public private(set) var policy: Policy
     package private(set) var session: SessionID
@@ -118,8 +118,9 @@ public struct Machine: Sendable {
         stepLeaving(at: now, into: &out)
     }
 
-    /// First of all, what the note does not say to be held is stopped: a unit that the system
-    /// started by itself, or what an agent left behind whose note is lost.
+    /// First of all the machine stops every group that the note does not show as held: the system
+    /// may have started a unit by itself, or an agent whose note is lost may have left something
+    /// behind.
     private mutating func begin<Sink: EffectSink>(into out: inout Sink) {
         guard !begun else { return }
         begun = true
@@ -154,16 +155,16 @@ public struct Machine: Sendable {
     /// The shell must call again, with `tick` if nothing else happens, no later than this.
     public var nextDeadline: Instant { deadline }
 
-    /// What the machine must be called for in time. Whatever else it waits for (pauses, retries,
-    /// blocks, wishes) comes soon enough with the next heartbeat.
+    /// The timers for which the machine must be called in time. Everything else that it waits for
+    /// (pauses, retries, blocks, wishes) comes soon enough with the next heartbeat.
     private enum Timer {
         case heartbeat, fencingTurn, suspicion, loss
         static var first: Timer { .heartbeat }
     }
 
-    /// The least of all timers. The switch runs through every case, so that the compiler asks for the
-    /// one that is missing here. It is inlined, as is whatever only looks: else it is given a copy of
-    /// the machine.
+    /// The least of all timers. The switch runs through every case, so that the compiler asks for
+    /// the one that is missing here. It is inlined, like every function that only looks, because
+    /// otherwise it is given a copy of the machine.
     @inline(__always)
     private var deadline: Instant {
         var next = Instant.distantFuture
@@ -220,7 +221,7 @@ extension Machine {
     /// As an image has it; `other` gives what an image does not hold.
     ///
     /// - Parameters:
-    ///   - isTold: what the peer was told of the groups is what is so.
+    ///   - isTold: the peer was told of the groups as they are.
     ///   - late: for how long the deadline has passed; zero if it is still to come.
     package init(
         session: SessionID, startedAt: Instant, exited: Bool, peer: Peer, life: Life, fence: Fence,

@@ -1,18 +1,18 @@
 /// What must survive a power cut.
 ///
 /// The core decides what is in it and when it must be on disk: an effect `persist` is answered by
-/// the event `persisted`, and whatever depends on it waits for that event (S4). The shell writes
-/// it whole, atomically, with a checksum; a damaged file is refused, never guessed at.
+/// the event `persisted`, and everything that depends on it waits for that event (S4). The shell
+/// writes it whole, atomically, with a checksum; a damaged file is refused, never guessed at.
 public struct Memory: Equatable, Sendable {
     /// By group index; the file names the groups.
     public var groups: [GroupMemory]
     /// A receipt that outlives the agent: since the fence (or clean departure) of the peer, no
     /// packet of a later session of the peer has been answered. The peer thus has no right to fence
-    /// this node, and none to a group but by an operator's word: this node may go on alone after a
-    /// reboot, once it has fenced the peer. Never so by an operator's word, nor by a fence that the
-    /// operator ordered before there was contact: they leave the peer free to remember a receipt of
-    /// its own. Cleared on disk *before* the first packet of a new
-    /// session of the peer is answered.
+    /// this node, and none to a group but by an operator's word. So this node may go on alone after
+    /// a reboot, once it has fenced the peer. An operator's word never makes such a receipt, and
+    /// neither does a fence that the operator ordered before there was contact, because they leave
+    /// the peer free to remember a receipt of its own. Cleared on disk *before* the first packet of
+    /// a new session of the peer is answered.
     public var alone: Bool
     public var maintenance: Bool
     /// When fences and moves were ordered, oldest first, for the budgets. Instants of this boot;

@@ -1,8 +1,9 @@
 /// What this node knows of its peer: its sessions, its newest message, and the contact with it.
 ///
-/// The peer's agent has one session at a time. Whatever was said in an earlier one is void: messages,
-/// grants, an agreed pause and the offset of the clocks. A session that was verified off, or that an
-/// operator declared off, is *banned*: what it says counts for nothing, unless it shows that it lives.
+/// The peer's agent has one session at a time. Everything said in an earlier one is void: messages,
+/// grants, an agreed pause and the offset of the clocks. A session that was verified off, or that
+/// an operator declared off, is *banned*: its messages count for nothing, unless they show that it
+/// lives.
 package struct Peer: Sendable {
     /// `nil` until this life of the agent hears one.
     package private(set) var session: SessionID?
@@ -82,7 +83,7 @@ package struct Peer: Sendable {
         contact.noteAcknowledged(message, at: now)
     }
 
-    /// Takes the newest message in, and tells what changed in what the peer says of itself.
+    /// Takes the newest message in, and tells what changed in the peer's word on itself.
     mutating func take<Sink: EffectSink>(
         _ new: consuming Message, digest: UInt64, at now: Instant, into out: inout Sink
     ) {

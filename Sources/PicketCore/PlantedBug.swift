@@ -1,4 +1,4 @@
-/// Wrong machines, for the proof's tools to find: one that finds none of them proves nothing.
+/// Wrong machines, for the proof's tools to find: a tool that finds none of them proves nothing.
 ///
 /// They work only in the simulation build (`make sim`). Each case is one expression at one or two
 /// places of Core, Wire or Hardware; `picket-sim bugs` tells which property each breaks, and who
@@ -21,7 +21,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case untoldIsClear
     /// A node that has ordered a fence asks the peer to do the same to it.
     case asksWhileFencing
-    /// Who missed its turn fences as soon as it likes.
+    /// A node that missed its turn fences as soon as it likes.
     case lateTurnsOverlap
     /// They go by the clock that the peer had before it booted.
     case oldClockKept
@@ -42,7 +42,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// The worker drives the relay however late it is.
     case clockNotLookedAt
     case cancelIgnored
-    /// Who finds the peer's supply off takes it for on.
+    /// A worker that finds the peer's supply off takes it for on.
     case foundOffForgotten
     case receiptOutlivesSession
     /// A receipt stays on disk after the peer is back …
@@ -64,19 +64,20 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case termOfPeerForgotten
     /// An agent that never met its peer goes on by the terms of its disk.
     case termsNotLeapt
-    /// What an agent heard is lost with it, where the disk takes nothing.
+    /// The terms that an agent heard are lost with it, where the disk takes nothing.
     case termsNotNoted
 
     // Who may act
     case anyReportGrants
-    /// What the peer said in its last life still counts, grants and all.
+    /// The words of the peer's last life still count, grants and all.
     case oldSessionSpeaks
     case grantWhileHolding
     case releasedBeforeStopped
     case failedStopReleases
     case leavesHolding
     case conflictIgnored
-    /// What runs is noted after it was started, and what no note tells of is not stopped.
+    /// A group that runs is noted after it was started, and one that no note tells of is not
+    /// stopped.
     case noteAfterStart
     /// A start of an agent that died goes on, whatever its successor does.
     case leftBehindGoesOn
@@ -89,7 +90,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
 
     // The node
     case fedByAnyEvent
-    /// What a drill pretends takes the place of what is read.
+    /// The values that a drill pretends take the place of the readings.
     case drillRaisesHealth
     case hysteresisMissing
     case debounceMissing

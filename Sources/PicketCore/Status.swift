@@ -25,7 +25,7 @@ public struct Status: Equatable, Sendable {
     public var fence: FenceStatus
     public var fencesInWindow: Int
     public var movesInWindow: Int
-    /// Why the peer would not be fenced, were it to die now; `nil` if it would.
+    /// Why the peer would not be fenced if it died now; `nil` if it would.
     public var protectionGap: Refusal?
     public var groups: [GroupStatus]
     /// By what this node goes on without its peer, if it does.

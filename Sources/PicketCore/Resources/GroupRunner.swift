@@ -13,11 +13,11 @@
 ///
 /// `top` is the highest resource that may be up; all below it may be too. A `start` raises it
 /// before its process begins, and only a `stop` that succeeded lowers it. "Stopped" is said when
-/// nothing may be up any more, and no process that was killed is still there: on this the peer's
-/// right to start the group rests (S1).
+/// nothing may be up any more, and no process that was killed is still there. The peer's right to
+/// start the group rests on this (S1).
 ///
-/// The shell hands in what has ended before it calls `tick`, so that a loop that woke up late takes
-/// no process for overdue that ended in time.
+/// The shell hands in the processes that have ended before it calls `tick`, so that a loop that
+/// woke up late takes none that ended in time for overdue.
 public struct GroupRunner: Sendable {
     public let group: GroupIndex
     public let plan: GroupPlan
@@ -60,7 +60,7 @@ public struct GroupRunner: Sendable {
     }
 
     /// How long a killed process may take to end before it is given up for lost: it hangs in the
-    /// kernel, and what it may still do nobody knows.
+    /// kernel, and nobody knows what it may still do.
     public static let killedWithin = Duration.seconds(2)
 
     private struct Lost: Equatable, Sendable {
@@ -82,8 +82,8 @@ public struct GroupRunner: Sendable {
     private var restarts: [Instant] = []
     /// Killed, and not ended.
     private var lost: [Lost] = []
-    /// The topmost resource of which a lost process has ended since: whatever was stopped before, that
-    /// process may have brought it up. −1: none.
+    /// The topmost resource of which a lost process has ended since. That process may have brought
+    /// it up, whatever was stopped before. −1: none.
     private var mayBeUp = -1
     private var runs: UInt32 = 0
 
@@ -291,7 +291,7 @@ extension GroupRunner {
         case .start, .promote:
             rose(job, succeeded: succeeded, at: now, into: &out)
         case .demote:
-            // Whatever came of it, the stop decides.
+            // The stop decides, whatever came of it.
             begin(.stop, job.resource, for: job.purpose, at: now, into: &out)
         case .stop where succeeded:
             top = job.resource - 1
@@ -335,8 +335,8 @@ extension GroupRunner {
         }
     }
 
-    /// Stops what came up, after a start that did not end well: what was never promoted is not
-    /// demoted.
+    /// Stops the resources that came up, after a start that did not end well: one that was never
+    /// promoted is not demoted.
     private mutating func fall<Sink: ResourceSink>(
         _ purpose: Purpose, after action: ResourceAction, to last: Int, at now: Instant,
         into out: inout Sink

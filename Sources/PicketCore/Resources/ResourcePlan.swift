@@ -111,7 +111,7 @@ public enum ResourceEffect: Equatable, Sendable {
     case kill(RunID)
     /// For the machine: `Event.resources`.
     case outcome(ResourceOutcome)
-    /// For the log: something did not succeed. What comes of it follows by itself.
+    /// For the log: something did not succeed. Its consequences follow by themselves.
     case failure(ResourceFailure)
 }
 

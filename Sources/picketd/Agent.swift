@@ -259,8 +259,8 @@ final class Agent {
         return isLeaving ? ExitCode.failed : ExitCode.restart
     }
 
-    /// What is under way comes to its end first. Nobody takes what comes to other parts, and it would
-    /// wake the loop for ever.
+    /// Work that is under way comes to its end first. Nobody takes what comes to other parts, and
+    /// it would wake the loop for ever.
     private func endFences() {
         now = clock.now()
         let deadline = now + fences.stop() + .seconds(1)
@@ -292,7 +292,7 @@ final class Agent {
     /// For after the effects that are being done.
     func follow(_ event: Event) { followUps.append(event) }
 
-    /// Events that came of what was done, after the effects before them are done.
+    /// Handles the events that came of effects, after the effects before them are done.
     func drainFollowUps() {
         guard !isHandling else { return }
         isHandling = true

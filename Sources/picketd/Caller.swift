@@ -1,4 +1,4 @@
-/// One who is connected to the control socket.
+/// A client that is connected to the control socket.
 
 import PicketControl
 import PicketCore
@@ -15,7 +15,7 @@ final class Caller {
         case reading(follow: Bool, kept: [[UInt8]])
         case following
         case drilling
-        /// Everything is said: to be closed when it has taken it.
+        /// Everything is said; it is closed once it has taken that.
         case done
     }
 
@@ -96,7 +96,7 @@ final class Caller {
         return changed || now >= next
     }
 
-    /// A status, to one that watches. One who does not take the last one gets no other.
+    /// A status, to a caller that watches. One that has not taken the last one gets no other.
     func show(_ status: [UInt8], at now: Instant) {
         guard case .watching(let every, _) = interest else { return }
         if !connection.hasOutput { say(status) }
@@ -126,8 +126,8 @@ final class Caller {
 
     func end() { isGone = true }
 
-    /// Ends with whoever has been told everything, or has not asked, or not taken its answer, and
-    /// takes the place of another.
+    /// Ends with a caller that has been told everything, or that has not asked, or not taken its
+    /// answer, and so takes the place of another.
     func endIfIdle(at now: Instant) {
         switch interest {
         case .asking: if now - since > .seconds(10) { isGone = true }

@@ -8,7 +8,7 @@ import PicketLinux
 import PicketWire
 
 final class ConfigurationReader: Part {
-    /// What is to be done with what is read.
+    /// What is to be done with the file that is read.
     enum Wish: Sendable {
         case reload
         /// End for an agent that will start with the file, where these groups run.
@@ -24,8 +24,8 @@ final class ConfigurationReader: Part {
 
     private let results: BoundedQueue<Found>
     private let read: @Sendable (Wish) -> Found
-    /// The first is under way. Each is read for by itself: what was read before may be older than
-    /// the wish.
+    /// The first is under way. Each wish is read for by itself, because an earlier reading may be
+    /// older than the wish.
     private var wishes: [Wish] = []
 
     init(_ read: @escaping @Sendable (Wish) -> Found) throws(SystemError) {

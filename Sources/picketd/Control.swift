@@ -87,8 +87,8 @@ final class Control: Part {
                 caller.finish(Reply.result(request, .accepted, narrator: agent.narrator))
                 agent.drainFollowUps()
             case .pause:
-                // The agent that follows will read the file from its beginning: a file that it would
-                // refuse ends no agent.
+                // The agent that follows will read the file from its beginning. So a file that it
+                // would refuse ends no agent.
                 caller.wait()
                 let running = agent.storage.noted.holdings.map { agent.names.group($0.group) }
                 agent.reader.ask(.pause(caller: caller.id, request, running: running))
@@ -145,7 +145,7 @@ final class Control: Part {
         return next
     }
 
-    /// Whoever watches is told; whoever is done, or gone, goes.
+    /// Callers that watch are told; those that are done, or gone, are dropped.
     override func settle(_ agent: Agent) {
         var status: [UInt8]?
         for caller in callers where caller.wantsStatus(changed: agent.changed, at: agent.now) {

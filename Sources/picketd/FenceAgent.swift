@@ -57,8 +57,8 @@ struct FenceAgent {
     static let longestMarking = Duration.seconds(1)
     static let retryOn = Duration.seconds(5)
 
-    /// - Parameter owes: The mark of an agent before this one was found. What that one had started
-    ///   has been ended by now (Actions.swift): it does not switch off behind this one's back.
+    /// - Parameter owes: The mark of an agent before this one was found. Every process that one had
+    ///   started has been ended by now (Actions.swift): none switches off behind this one's back.
     init(_ settings: AgentSettings, owes: Bool = false) {
         self.settings = settings
         self.owes = owes
@@ -121,7 +121,8 @@ struct FenceAgent {
         return switchOn()
     }
 
-    /// The operator's word, or the time to try again. What is under way sees to the power itself.
+    /// The operator's word, or the time to try again. Work that is under way sees to the power
+    /// itself.
     mutating func switchOn() -> [Step] {
         switch phase {
         case .idle: orders = [FenceAgent.switchingOn]
@@ -135,7 +136,7 @@ struct FenceAgent {
         return [.run(.on, notAfter: .distantFuture)]
     }
 
-    /// The agent may have begun: only what waits can be taken back.
+    /// The agent may have begun, so only waiting orders can be taken back.
     mutating func cancel(_ id: UInt32, at now: Instant) -> [Step] {
         if let index = waiting.firstIndex(where: { $0.id == id }) {
             waiting.remove(at: index)

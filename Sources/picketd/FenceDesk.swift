@@ -1,5 +1,5 @@
-/// The levels by which this node can fence its peer: gives each its orders, and the machine what they
-/// come to.
+/// The levels by which this node can fence its peer: gives each its orders, and the machine their
+/// outcomes.
 
 import PicketConfig
 import PicketControl
@@ -59,8 +59,8 @@ final class FenceDesk: Part {
         for level in levels { level.switchOn(agent) }
     }
 
-    /// What an order came to. What was found off at the start, or is given back by itself, is of no
-    /// order of the machine's.
+    /// What an order came to. Power that was found off at the start, or is given back by itself,
+    /// belongs to no order of the machine's.
     func give(_ outcome: FenceOutcome, of id: UInt32, _ agent: Agent) {
         guard id == RelayFence.foundOff else {
             agent.follow(.fence(id: id, outcome))
@@ -100,7 +100,7 @@ final class FenceDesk: Part {
         switch trace.kind {
         case .contactLost: for level in levels { level.forgetLooks() }
         case .contact:
-            // What was seen before contact may have been seen of a peer without power.
+            // A look before contact may have been at a peer without power.
             for level in levels { level.forgetLooks() }
             testSoon(agent)
         case .fenceVerified: provedAt = clock.now()
@@ -145,8 +145,8 @@ final class FenceDesk: Part {
 
     var isBusy: Bool { levels.contains { $0.isBusy } }
 
-    /// A planned stop leaves no peer dark: what is under way comes to its end first. Lines that are
-    /// closed, and outlets, stay as they are. How long that may take.
+    /// A planned stop leaves no peer dark: work that is under way comes to its end first. Lines
+    /// that are closed, and outlets, stay as they are. Returns how long that may take.
     func stop() -> Duration {
         isStopping = true
         var longest = Duration.zero

@@ -1,7 +1,7 @@
 /// One of the ways in which this node can fence its peer, the first of them preferred.
 ///
-/// A kind of level is a type: what it does with an order, and how it is tested without cutting.
-/// What it comes to goes to the machine by `FenceDesk.give`.
+/// A kind of level is a type: what it does with an order, and how it is tested without cutting. Its
+/// outcomes go to the machine by `FenceDesk.give`.
 
 import PicketControl
 import PicketCore
@@ -10,7 +10,7 @@ import PicketLinux
 
 class FenceLevel {
     final let index: Int
-    /// What the level's own self-test found: by that it is believed.
+    /// What the level's own self-test found, by which the level is believed.
     private(set) final var selfTest = RelaySelfTest(configured: true)
     private final let testEvery: Duration
     private final var testAt: Instant
@@ -32,7 +32,7 @@ class FenceLevel {
     func test(_ agent: Agent) {}
     /// The pair has met, or the peer has its power back: a test may find something else now.
     func testSoon(_ agent: Agent) {}
-    /// What is under way comes to its end, and nothing else begins. How long that may take.
+    /// Work under way comes to its end, and nothing else begins. Returns how long that may take.
     func stop() -> Duration { .zero }
     /// Something is under way that the agent after this one would not bring to its end.
     var isBusy: Bool { false }
@@ -69,7 +69,7 @@ class FenceLevel {
         if new != nil { agent.fences.tellTests(agent) }
     }
 
-    /// What a relay's sense lines said counts once the peer has answered something sent later.
+    /// The word of a relay's sense lines counts once the peer has answered something sent later.
     final func acknowledged(sentAt: Instant, _ agent: Agent) {
         guard selfTest.isPending else { return }
         let new = selfTest.acknowledged(sentAt: sentAt)
@@ -83,6 +83,6 @@ class FenceLevel {
         if new != nil { agent.fences.tellTests(agent) }
     }
 
-    /// What was seen proves nothing any more.
+    /// Earlier looks prove nothing any more.
     final func forgetLooks() { selfTest.contactLost() }
 }

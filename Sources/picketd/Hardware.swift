@@ -1,4 +1,5 @@
-/// The hardware that the agent works with: this machine's, or with `--rack` that of a simulated rack.
+/// The hardware that the agent works with: this computer's, or with `--rack` that of a simulated
+/// rack.
 ///
 /// The value is made once, at the start. It opens buses, wires and watchdogs, and says by which boot,
 /// clock, directories and addresses the node goes. No other file knows which of the two it is.
@@ -34,7 +35,7 @@ struct Hardware: Sendable {
         var boot: String
         var paths: Paths
         var links: [Ends]
-        /// By how many nanoseconds the node's wall clock is off the machine's.
+        /// By how many nanoseconds the node's wall clock is off the computer's.
         var wallOffset: Int64 = 0
         /// What ended the node's life before this boot, where the hardware tells.
         var reset = Reset.untold
@@ -91,8 +92,8 @@ struct Hardware: Sendable {
             wallOffset: try client.wallClockOffset() * 1_000_000_000, reset: .told(node.resetCause))
     }
 
-    /// What the configuration or its board's file says and this machine contradicts. What is merely
-    /// missing may come yet, and is alarmed.
+    /// The statements of the configuration or its board's file that this computer contradicts. A
+    /// device that is merely missing may come yet, and is alarmed.
     func contradictions(_ settings: Configuration) -> [String] {
         guard rack == nil else { return [] }
         var wrong: [String] = []
@@ -153,14 +154,14 @@ struct Hardware: Sendable {
     func wallClock() -> SimulatedWallClock { SimulatedWallClock(rack) }
 }
 
-/// The rack's wall clock, for one thread: asked anew at each use, for the rack may step it.
+/// The rack's wall clock, for one thread: asked anew at each use, because the rack may step it.
 struct SimulatedWallClock {
     private let rack: String?
     private var client: RackClient?
 
     fileprivate init(_ rack: String?) { self.rack = rack }
 
-    /// By how many nanoseconds it is off the machine's; `nil` where nobody tells.
+    /// By how many nanoseconds it is off the computer's; `nil` where nobody tells.
     mutating func offset() -> Int64? {
         guard let rack else { return nil }
         do throws(RackError) {
@@ -177,8 +178,8 @@ struct SimulatedWallClock {
 
 /// A bus, opened when it is first needed, and anew after it vanished. Shared by reference.
 ///
-/// After a hang or a loss the bus has rest, for longer each time: what is asked of it meanwhile
-/// fails as the last transaction did.
+/// After a hang or a loss the bus has rest, for longer each time: every request meanwhile fails as
+/// the last transaction did.
 final class DeviceBus: ActuatorBus {
     let number: Int
     private let rack: String?
@@ -332,7 +333,7 @@ final class Wire: RelayLine, SenseLine {
     }
 }
 
-/// A hardware watchdog of either kind. Whoever drops it without `disarm` leaves it armed.
+/// A hardware watchdog of either kind. Dropped without `disarm`, it stays armed.
 final class Watchdog {
     let identity: String
     let timeout: Duration
@@ -360,7 +361,7 @@ final class Watchdog {
             try kernel?.feed()
             return
         }
-        // A rack that does not answer is no device that has vanished: it is not opened anew.
+        // A rack that does not answer is not a device that has vanished, so it is not opened anew.
         do throws(WatchdogError) { try simulated!.feed() } catch { throw .other(errno: 0) }
     }
 

@@ -46,13 +46,13 @@ final class Links: Part {
 
     // MARK: In
 
-    /// A kernel's receive buffer of ordinary size holds less: what was there when the turn began
-    /// is read whole, and no flood holds the loop.
+    /// A kernel's receive buffer of ordinary size holds less, so everything that was there when the
+    /// turn began is read, and no flood holds the loop.
     private static let mostPerTurn = 512
 
-    /// Reads every link empty: where one has something to read, for what came by one link is about
-    /// to come by the others; and where the loop was held up, whatever the poller said before, so
-    /// that the peer is heard before its silence is held against it.
+    /// Reads every link empty where one has something to read, because a datagram that came by one
+    /// link is about to come by the others. It does so too where the loop was held up, whatever the
+    /// poller said before, so that the peer is heard before its silence is held against it.
     override func drain(_ agent: Agent) {
         guard agent.heldUp || !ready.isEmpty else { return }
         for index in links.indices {
@@ -73,9 +73,10 @@ final class Links: Part {
         case .oversize:
             if !link.blocked { oversize &+= 1 }
         case .datagram(let count):
-            // It may have come after this turn looked at the clock. Nothing is heard before it came:
-            // so the clock is read after the receive. The last look at a socket found it empty, and
-            // is later than any of these: no silence is counted that a datagram has ended.
+            // It may have come after this turn looked at the clock. The clock is read after the
+            // receive, so that nothing is heard before it came. The last look at a socket found it
+            // empty, and is later than any of these, so no silence is counted that a datagram has
+            // ended.
             agent.readClock()
             if !link.blocked { take(count, from: index, agent) }
         }
@@ -123,7 +124,7 @@ final class Links: Part {
         for index in links.indices { transmit(on: index, agent) }
     }
 
-    /// Sends what the channel has sealed last.
+    /// Sends the datagram that the channel has sealed last.
     private func transmit(on index: Int, _ agent: Agent) {
         note(links[index].send(channel.datagram), index, agent)
     }

@@ -1,21 +1,22 @@
 /// picketd: the agent of one node.
 ///
-/// What decides is PicketCore's `Machine`, a pure value. What is here gives it events and does
-/// what it asks for. There is one loop, on one thread, and nothing in it waits for anything but
-/// the poller. A turn:
+/// PicketCore's `Machine`, a pure value, decides. picketd gives it events and does what it asks
+/// for. There is one loop, on one thread, and nothing in it waits for anything but the poller. A
+/// turn:
 ///
 ///     wake ─▶ read the clock ─▶ read every link's socket empty ─▶ what the workers and children
 ///     brought ─▶ callers of the control socket ─▶ tick ─▶ turn completed ─▶ wait
 ///
 /// Sockets come before timers: an agent that was held up must hear what its peer said meanwhile
 /// before it holds the silence against it. The clock is read again after each datagram, and time
-/// goes on from there within the turn: what is heard is never heard before it came. The effects of each event are done in order before the
-/// next event is given. A turn ends with `completeTurn`, by which alone the machine feeds the
-/// hardware watchdog (S8).
+/// goes on from there within the turn: nothing is heard before it came. The effects of each event
+/// are done in order before the next event is given. A turn ends with `completeTurn`, by which
+/// alone the machine feeds the hardware watchdog (S8).
 ///
-/// Whatever may wait has a thread of its own and talks to the loop by bounded queues: the state
-/// file (`Storage`), each sensor bus (`Sensors`), each level of relays (`RelayLevel`), the call that
-/// starts a process (`Processes`), the configuration that is read again (`ConfigurationReader`).
+/// Everything that may wait has a thread of its own and talks to the loop by bounded queues: the
+/// state file (`Storage`), each sensor bus (`Sensors`), each level of relays (`RelayLevel`), the
+/// call that starts a process (`Processes`), the configuration that is read again
+/// (`ConfigurationReader`).
 ///
 /// The agent is the loop, the machine and a list of parts (`Part`): a part owns the state of one
 /// concern, and the turn's order, the next deadline and what is waited for follow from the list.
@@ -38,7 +39,7 @@ enum ExitCode {
     static let planned: Int32 = 0
     static let failed: Int32 = 1
     static let wrong: Int32 = 2
-    /// A planned restart: whoever started the agent starts it again at once.
+    /// A planned restart: the program that started the agent starts it again at once.
     static let restart: Int32 = 3
 }
 

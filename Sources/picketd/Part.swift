@@ -7,8 +7,8 @@ import PicketLinux
 /// order of a turn, the next deadline and what is waited for all follow from that list: none of them
 /// is written down a second time, and no part can be left out of one.
 ///
-/// Nobody else writes a part's state. What a part wants of the agent or of another part it asks for
-/// by a call; the agent is handed to it with each call.
+/// Nobody else writes a part's state. A part asks by a call for what it wants of the agent or of
+/// another part; the agent is handed to it with each call.
 class Part {
     /// Keys of its descriptors on which something has come for this turn.
     private(set) final var ready: [UInt32] = []
@@ -33,7 +33,7 @@ class Part {
     final func wake(_ key: UInt32) { ready.append(key) }
 }
 
-/// Looks at a value that an object holds: without this each look is at a copy of it, for the object
-/// might write it meanwhile.
+/// Looks at a value that an object holds. Without this each look is at a copy of it, because the
+/// object might write it meanwhile.
 @inline(__always)
 func look<Value, Seen>(at value: inout Value, _ see: (inout Value) -> Seen) -> Seen { see(&value) }

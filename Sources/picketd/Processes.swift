@@ -8,7 +8,8 @@ import PicketLinux
 final class Processes: Part {
     private let children: Children
     private var table = ProcessTable()
-    /// To be started when the effects at hand are done: what runs here is noted before it runs.
+    /// To be started when the effects at hand are done, because what runs here is noted before it
+    /// runs.
     private var launches: [(id: UInt32, launch: Launch)] = []
     /// A child may have ended.
     private var toldOfEnd = false
@@ -88,7 +89,7 @@ final class Processes: Part {
         agent.drainFollowUps()
     }
 
-    /// Whose it was is told of its end.
+    /// The owner of a process is told of its end.
     private func tell(_ ended: ProcessTable.Ended, _ end: ChildEnd, _ agent: Agent) {
         switch ended.purpose {
         case .resource(let run):
@@ -167,7 +168,7 @@ struct ProcessTable {
         return id
     }
 
-    /// What is to be killed now, for its time is up.
+    /// The processes to be killed now, because their time is up.
     mutating func overdue(at now: Instant) -> [UInt32] {
         var overdue: [UInt32] = []
         for index in entries.indices

@@ -92,7 +92,7 @@ final class RelayLevel: FenceLevel {
         }
     }
 
-    /// What of a fence is the agent's own: from the sense line's edge to the proof.
+    /// The agent's own share of a fence: from the sense line's edge to the proof.
     private func tellTiming(_ seen: Seen, _ agent: Agent) {
         let whole = agent.fences.provedAt - seen.sign
         agent.tell(.fenceTimed(own: whole - seen.inDriver, inDriver: seen.inDriver))
@@ -179,7 +179,7 @@ struct RelayMailbox: FenceHost {
         }
     }
 
-    /// Without lines there is no fence: says so to whatever is asked. True if asked to stop.
+    /// Without lines there is no fence: says so to every request. True if asked to stop.
     mutating func refuse(until instant: Instant) -> Bool {
         while now() < instant {
             guard let request = wait(until: instant) else { continue }

@@ -63,7 +63,7 @@ struct RelayOpening: Sendable {
             }
         }
         var expanders: [(pin: ExpanderPin, chip: Expander<DeviceBus>)] = []
-        // The feedback first: what cannot be verified is not touched.
+        // The feedback first: a supply that cannot be verified is not touched.
         var senses: [Wire?] = []
         for supply in relay.supplies { senses.append(try feedback(supply, &expanders)) }
         var supplies: [Supply] = []

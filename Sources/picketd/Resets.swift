@@ -28,8 +28,8 @@ final class Resets: Part {
     private static let plannedEnd = "ended as planned"
 
     /// At the first start in a boot: the hardware's word, else whether the last agent of the boot
-    /// before ended as planned. A fence by the peer is a power cut to this node; that it was one
-    /// the peer says when it is heard.
+    /// before ended as planned. To this node a fence by the peer is a power cut; the peer says that
+    /// it was a fence once it is heard.
     func find(_ agent: Agent) {
         if case .told(let cause) = ground.reset {
             lastReset = cause
@@ -61,8 +61,8 @@ final class Resets: Part {
         if trace.kind == .fenceVerified { (hasFenced, fencedPeer) = (true, nil) }
     }
 
-    /// Of the peer's messages: whether the power that this node lost was cut by a fence. And from
-    /// them: in which session a peer that was fenced is back.
+    /// Learns from the peer's messages whether a fence cut the power that this node lost, and in
+    /// which session a peer that was fenced is back.
     func heard(_ message: Message, _ session: SessionID, _ agent: Agent) {
         if hasFenced {
             (hasFenced, fencedPeer) = (false, session)

@@ -16,7 +16,7 @@ struct ResourceActions {
 
     struct Announcement {
         var address: VirtualAddress
-        /// What brings it up; until that has ended well, nothing is announced.
+        /// The process that brings it up; until that has ended well, nothing is announced.
         var run: RunID
         var at = Instant.distantFuture
         var left = 3

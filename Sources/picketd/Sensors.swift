@@ -1,5 +1,5 @@
-/// The sensors: one worker for each bus, for a hung bus holds only its own. The workers read; what
-/// a reading means is judged by the loop (SensorMonitor, HealthModel).
+/// The sensors: one worker for each bus, because a hung bus holds only its own. The workers read;
+/// the loop judges what a reading means (SensorMonitor, HealthModel).
 
 import PicketConfig
 import PicketControl

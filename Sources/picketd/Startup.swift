@@ -63,7 +63,7 @@ enum Startup {
         return BoardLibrary(files)
     }
 
-    /// What of this machine would keep an agent with these settings from starting. Drives nothing.
+    /// What on this computer would keep an agent with these settings from starting. Drives nothing.
     static func verify(
         _ settings: Configuration, _ hardware: Hardware
     ) throws(StartupError) -> [Key] {
@@ -108,8 +108,8 @@ enum Startup {
         return keys
     }
 
-    /// An agent that is ready to run. Where there is a reason against it the process ends here: nothing
-    /// has to be undone for it, and no code is there that would.
+    /// An agent that is ready to run. Where there is a reason against it the process ends here.
+    /// Nothing has to be undone then, and there is no code that would undo it.
     static func assemble(
         _ options: Options, _ hardware: Hardware, _ settings: Configuration
     ) -> Agent {
@@ -202,8 +202,8 @@ enum Startup {
         do throws(SystemError) { return try body() } catch { end(.failed(error.description)) }
     }
 
-    /// Says why the agent does not start, and ends the process: nothing was driven yet, and what is
-    /// open closes with it.
+    /// Says why the agent does not start, and ends the process: nothing was driven yet, and
+    /// everything open closes with it.
     static func end(_ error: StartupError) -> Never {
         var logger = Logger(threshold: .info)
         for line in error.lines { logger.log(.error, line) }

@@ -1,6 +1,6 @@
 /// What goes to disk, by a worker: a disk may take its time, and the loop must not.
 ///
-/// It takes requests in order. The state file's bytes are made here too, for they need the wall
+/// It takes requests in order. The state file's bytes are made here too, because they need the wall
 /// clock, and where that is simulated somebody else has to be asked. The run note lies in memory,
 /// and is written at once.
 
@@ -115,7 +115,7 @@ final class Storage: Part {
         }
     }
 
-    /// Waits for what was asked to be on disk, at most so long: at the end.
+    /// At the end: waits until everything asked for is on disk, at most so long.
     func finish(within limit: Duration) {
         var clock = Clock()
         let deadline = clock.now() + limit

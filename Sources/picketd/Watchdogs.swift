@@ -42,7 +42,7 @@ final class Watchdogs: Part {
 
     override var due: Instant { lacksOne ? retryAt : .distantFuture }
 
-    /// Opens those that are not open. One that is stays so: to close it is to be reset.
+    /// Opens those that are not open. One that is stays so, because to close it is to be reset.
     override func pass(_ agent: Agent) {
         guard let settings else { return }
         retryAt = agent.now + .seconds(10)

@@ -284,7 +284,7 @@ int picket_output_pipe(int ends[2]) {
 
 void picket_blocking(int fd) { fcntl(fd, F_SETFL, 0); }
 
-// The kernel spares the agent when memory runs out, and not what it starts. Raising takes no right.
+// The kernel spares the agent when memory runs out, but not its children. Raising takes no right.
 static void end_sparing(pid_t process) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/oom_score_adj", process);
@@ -367,7 +367,7 @@ int picket_reap(pid_t process, int *status) {
 }
 
 bool picket_group_gone(pid_t group) {
-    // What it left behind may have become this process's own.
+    // Processes that it left behind may have become this process's own.
     int raw;
     while (waitpid(-group, &raw, WNOHANG) > 0) {}
     return kill(-group, 0) < 0 && errno == ESRCH;

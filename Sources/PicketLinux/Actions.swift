@@ -2,9 +2,10 @@
 ///
 /// A process outlives the agent that started it. A start that goes on after its agent's death could
 /// bring something up that the next agent has stopped, and a fence agent could cut a peer that has
-/// been heard again. So each of these is noted by a file below /run before it is started, its
-/// environment begins with the same name, and an agent that starts ends first what the one before
-/// it left behind. What a process that has ended well left running bears the name of no note.
+/// been heard again. So each of these is noted by a file below /run before it is started, and its
+/// environment begins with the same name. An agent that starts first ends the processes that the
+/// one before it left behind. If a process has ended well, those that it left running bear the name
+/// of no note.
 
 internal import CPicket
 public import PicketCore
@@ -24,7 +25,7 @@ struct ActionNotes: Sendable {
         if file >= 0 { _ = close(file) }
     }
 
-    /// Its group outlives its leader: what that started may hang in the kernel.
+    /// Its group outlives its leader, because what the leader started may hang in the kernel.
     func began(_ id: UInt32, group: Int32) {
         let text = Array("\(group)\n".utf8)
         let path = directory + "/" + name(id)
@@ -37,10 +38,10 @@ struct ActionNotes: Sendable {
 }
 
 public enum LeftBehind {
-    /// Kills what agents before this one have noted in the directory and still runs, and waits for
-    /// the end of it.
+    /// Kills every process that agents before this one have noted in the directory and that still
+    /// runs, and waits for its end.
     ///
-    /// - Returns: The notes of what has not ended within the time; the others are removed.
+    /// - Returns: The notes of those that have not ended within the time; the others are removed.
     public static func end(notedIn directory: String, within limit: Duration) -> [String] {
         var clock = Clock()
         let until = clock.now() + limit

@@ -1,9 +1,9 @@
 /// What the loop and its workers hand each other: a queue of fixed size, with a descriptor that
 /// can be waited on. Nobody waits to push: a full queue refuses, and the sender says so.
 ///
-/// The descriptor is written once when there is something to take, and cleared by whoever empties
-/// the queue, clear first, then take until nothing is left: nothing that is pushed in between is
-/// lost.
+/// The descriptor is written once when there is something to take. The thread that empties the
+/// queue clears it first, then takes until nothing is left, so that nothing that is pushed in
+/// between is lost.
 
 import CPicket
 public import PicketCore
@@ -33,7 +33,7 @@ public import PicketCore
     /// Readable while there is something to take.
     public var raw: Int32 { event.raw }
 
-    /// False where it is full. Without `waking`, whoever takes does not hear of it before `wake`.
+    /// False where it is full. Without `waking`, the taker does not hear of it before `wake`.
     public func push(_ element: Element, waking: Bool = true) -> Bool {
         unsafe pthread_mutex_lock(mutex)
         guard count < ring.count else {

@@ -1,15 +1,14 @@
 /// The processes that the agent starts: resources' commands and fence agents.
 ///
-/// A process is an argument vector, never a shell's line, in a process group of its own, so that
-/// it can be killed with all that it started. The kernel reads the program's file before the call
-/// that starts it returns, and a dead disk would hold the loop: so a worker makes that call.
-/// What a process says on standard output or error comes out as lines, bounded in length and
-/// number. A process that goes on in the background should have its output redirected: the pipe
-/// ends with the agent.
+/// A process is an argument vector, never a shell's line, in a process group of its own, so that it
+/// can be killed with all that it started. The kernel reads the program's file before the call that
+/// starts it returns, and a dead disk would hold the loop: so a worker makes that call. A process's
+/// standard output and error come out as lines, bounded in length and number. A process that goes
+/// on in the background should have its output redirected, because the pipe ends with the agent.
 ///
-/// One that was killed has ended when nothing of its group is there any more: what it started may
-/// hang in the kernel, and do its work later. The number of a group is not given to another
-/// process while one of its members lives, also when its leader was reaped.
+/// A process that was killed has ended when nothing of its group is there any more, because what it
+/// started may hang in the kernel, and do its work later. The number of a group is not given to
+/// another process while one of its members lives, also when its leader was reaped.
 
 import CPicket
 public import PicketCore
@@ -112,7 +111,7 @@ public final class Children {
     ///   - session: the agent's.
     public init(notedIn directory: String, session: SessionID) throws(SystemError) {
         let notes = ActionNotes(directory: directory, session: String(session.value, radix: 16))
-        // What has ended is forgotten beside what is started.
+        // Processes that have ended are forgotten beside those that are started.
         let orders = try BoundedQueue<Order>(capacity: 3 * Children.mostStarting)
         let results = try BoundedQueue<Launched>(capacity: Children.mostStarting)
         self.orders = orders
@@ -167,9 +166,8 @@ public final class Children {
         if process > 0 { _ = CPicket.kill(-process, signal) }
     }
 
-    /// Moves on: takes what was started, what was said and what has ended. Call it when `raw` or
-    /// an output's descriptor is readable, on SIGCHLD, and at `nextDeadline`. New outputs are handed
-    /// to `watch`.
+    /// Moves on: takes in starts, output and ends. Call it when `raw` or an output's descriptor is
+    /// readable, on SIGCHLD, and at `nextDeadline`. New outputs are handed to `watch`.
     public func turn(watch: (Int32) -> Void, _ handle: (Event) -> Void) {
         results.clear()
         while let launched = results.pop() { take(launched, watch: watch, handle) }
@@ -197,7 +195,7 @@ public final class Children {
         return status < 0 ? .signalled(-status) : .exited(status)
     }
 
-    /// Nobody tells when the last of a group is gone, or what was noted is forgotten: it is looked
+    /// Nobody tells when the last of a group is gone, or a note is forgotten. So both are looked
     /// for, ever less often.
     private func lookAgain() {
         guard !waiting.isEmpty || children.contains(where: { $0.child.end != nil }) else {
@@ -224,7 +222,7 @@ public final class Children {
         }
         children[index].child.process = launched.process
         if children[index].child.killed { _ = CPicket.kill(-launched.process, 9) }
-        // What runs is listened to.
+        // A process that runs is listened to.
         if outputs.count >= Children.mostOutputs,
             let left = outputs.firstIndex(where: { output in
                 !children.contains { $0.id == output.id }

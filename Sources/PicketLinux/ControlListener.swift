@@ -1,9 +1,9 @@
 /// The control socket, and the lock that keeps a node to one agent.
 ///
 /// The lock is on a file beside the socket and goes with the process, however that ends, and with
-/// what it was just starting: a child has its parent's descriptors until it has closed them. So who
-/// does not get the lock tries for a second, and then says who has it. Only who has it removes a
-/// socket that an earlier life left behind.
+/// any child that it was just starting, since a child has its parent's descriptors until it has
+/// closed them. So an agent that does not get the lock tries for a second, and then says who has
+/// it. Only the agent that has it removes a socket that an earlier life left behind.
 
 import CPicket
 import PicketCore

@@ -44,7 +44,7 @@ public struct Descriptor: ~Copyable, Sendable {
         }
     }
 
-    /// A regular file, to be read. A pipe or a device would keep whoever opens it waiting.
+    /// A regular file, to be read. To open a pipe or a device could mean to wait.
     static func openFile(_ path: String) throws(SystemError) -> Descriptor {
         let file = try open(path, picket_read_only)
         var status = stat()

@@ -1,8 +1,8 @@
 /// Files that are whole or not there.
 ///
-/// Written beside the old one, synced, renamed over it, and the directory synced: after a power
-/// cut at any instruction there is the old file or the new one. What is in it carries a checksum,
-/// for a disk may lie: a file that does not match is refused, never guessed at.
+/// Written beside the old one, synced, renamed over it, and the directory synced: after a power cut
+/// at any instruction there is the old file or the new one. The content carries a checksum, because
+/// a disk may lie: a file that does not match is refused, never guessed at.
 
 import CPicket
 import PicketCore
@@ -20,7 +20,8 @@ public enum DurableFile {
         }
     }
 
-    /// Replaces the file. `durable` false leaves out the syncs: for what need not outlive a boot.
+    /// Replaces the file. `durable` false leaves out the syncs, for a file that need not outlive a
+    /// boot.
     public static func replace(_ path: String, with bytes: [UInt8], durable: Bool = true)
         throws(SystemError)
     {

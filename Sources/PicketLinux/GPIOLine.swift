@@ -13,7 +13,7 @@ public import PicketHardware
 /// What a device's driver or the kernel refused, in words that say what to do.
 public struct DeviceError: Error, Equatable, CustomStringConvertible {
     public let description: String
-    /// The configuration, or its board's file, says what this machine contradicts.
+    /// This computer contradicts the configuration, or its board's file.
     public let contradiction: Bool
 
     public init(_ description: String, contradiction: Bool = false) {
@@ -173,13 +173,13 @@ public struct GPIOLine: ~Copyable {
             for index in edges.indices.reversed() where waiting[index].revents != 0 {
                 if picket_gpio_drain(edges[index]) { any = true } else { edges.remove(at: index) }
             }
-            // Nothing but what is gone: wait on.
+            // Only lines that are gone: wait on.
             if any || ready <= 0 || waiting[waiting.count - 1].revents != 0 { return any }
         }
     }
 }
 
-/// One line as the kernel shows it, for those who look only.
+/// One line as the kernel shows it, for callers that only look.
 public struct GPIOLineSeen: Sendable {
     public var chip: String
     public var label: String
@@ -240,14 +240,14 @@ public struct KeptLines: Sendable {
         return name + (onIsHigh ? "-high" : "-low")
     }
 
-    /// The line of that name, for the one who takes it over.
+    /// The line of that name, for the caller that takes it over.
     public mutating func take(_ name: String) -> Int32? {
         guard let index = lines.firstIndex(where: { $0.name == name }) else { return nil }
         return lines.remove(at: index).raw
     }
 
-    /// Has a line kept that this agent requested, and returns a descriptor of it to adopt, should the
-    /// lines have to be opened again.
+    /// Has the service manager keep a line that this agent requested, and returns a descriptor of
+    /// it to adopt, in case the lines have to be opened again.
     public static func keep(_ line: borrowing GPIOLine, as name: String) -> Int32? {
         ServiceManager()?.keep(line.raw, as: name)
         let copy = dup(line.raw)

@@ -1,7 +1,7 @@
 /// An I2C bus of the kernel's, /dev/i2c-N (Linux Documentation/i2c/dev-interface.rst).
 ///
-/// An address that a driver of the kernel has is refused, and never forced: what that driver reads
-/// is to be had in hwmon. What the adapter reports is kept apart as the kernel's fault codes have it
+/// An address that a driver of the kernel has is refused, and never forced: that driver's readings
+/// are to be had in hwmon. The adapter's reports are kept apart as the kernel's fault codes have it
 /// (Documentation/i2c/fault-codes.rst): no acknowledgement, a hang, lost arbitration, an adapter
 /// that is gone. A hung bus is freed by the adapter's driver, which clocks it out of the device as
 /// far as it can; here it is only tried again, and not at once.
@@ -15,8 +15,8 @@ public struct I2CBus: ~Copyable, ActuatorBus {
     /// It does plain I2C transactions, and not only those that SMBus has.
     private let plain: Bool
 
-    /// So often a transaction is tried that lost arbitration, or was not acknowledged: a device may
-    /// be busy with a conversion.
+    /// How often a transaction is tried when it lost arbitration, or was not acknowledged: a device
+    /// may be busy with a conversion.
     private static let tries = 3
 
     public init(number: Int) throws(BusError) {
@@ -42,7 +42,7 @@ public struct I2CBus: ~Copyable, ActuatorBus {
         return try transact(address, bytes, &nothing, notAfter: notAfter)
     }
 
-    /// False where nothing was sent, for `notAfter` had passed.
+    /// False where nothing was sent, because `notAfter` had passed.
     private mutating func transact(
         _ address: UInt8, _ write: [UInt8], _ bytes: inout [UInt8], notAfter: Instant
     ) throws(BusError) -> Bool {

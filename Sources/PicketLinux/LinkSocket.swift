@@ -1,8 +1,8 @@
 /// One link's UDP socket.
 ///
-/// It is bound to the link's own address (also before the interface has got it: a link may come
-/// up after the agent) and never connected: who sent a datagram is told by its seal, not by its
-/// source address.
+/// It is bound to the link's own address (also before the interface has got it: a link may come up
+/// after the agent) and never connected, because the seal of a datagram tells who sent it, and its
+/// source address does not.
 
 import CPicket
 

@@ -1,8 +1,8 @@
 /// Lines on standard error: with the level in front, as journald reads it (`<4>…`), unless a
 /// person reads them on a terminal.
 ///
-/// The loop must not wait for whoever reads them. A line that cannot be taken at once is dropped
-/// and counted, and the next one that is taken says how many went before it.
+/// The loop must not wait for their reader. A line that cannot be taken at once is dropped and
+/// counted, and the next one that is taken says how many went before it.
 
 import CPicket
 import PicketCore
@@ -23,7 +23,7 @@ public struct Logger: ~Copyable {
     private let output: Int32
     private let terminal: Bool
     private let socket: Bool
-    /// What is less pressing than this is not logged.
+    /// A line that is less pressing than this is not logged.
     public var threshold: Level
     public private(set) var dropped: UInt64 = 0
 

@@ -1,13 +1,12 @@
 /// The core's `Memory` on disk.
 ///
 /// A small text, so that an operator can read it; groups by name, so that the configuration may
-/// order them anew. A group that the configuration no longer names stays in the file with its
-/// term: should it ever come back, its terms must not have fallen (S4). Instants are stored by the
-/// wall clock; where that clock fell meanwhile, they count as now, which errs towards a budget
-/// spent.
+/// order them anew. A group that the configuration no longer names stays in the file with its term:
+/// if it ever comes back, its terms must not have fallen (S4). Instants are stored by the wall
+/// clock; where that clock fell meanwhile, they count as now, which errs towards a budget spent.
 ///
-/// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): what it lacks has the
-/// value of a node that never wrote anything, and a line of an unknown kind is skipped.
+/// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): a field that it lacks
+/// has the value of a node that never wrote anything, and a line of an unknown kind is skipped.
 ///
 ///     picket-memory 1
 ///     alone 0
@@ -66,7 +65,7 @@ public struct MemoryFile: Sendable {
         return memory
     }
 
-    /// False for a line of a known kind that does not say what such a line says.
+    /// False for a malformed line of a known kind.
     private mutating func take(
         _ line: [String], into memory: inout Memory, now: Instant, wall: Int64
     ) -> Bool {

@@ -20,6 +20,6 @@ public enum RealTime {
             + " grant CAP_SYS_NICE or LimitRTPRIO=\(priority)"
     }
 
-    /// One heap for all threads, and what is freed goes back.
+    /// One heap for all threads, and freed memory goes back.
     public static func keepHeapSmall() { picket_small_heap() }
 }

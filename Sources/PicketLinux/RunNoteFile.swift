@@ -67,7 +67,7 @@ public struct RunNoteFile: Sendable {
         return loaded
     }
 
-    /// False for a line of a known kind that does not say what such a line says.
+    /// False for a malformed line of a known kind.
     private func take(_ line: [String], into loaded: inout Loaded) -> Bool {
         switch line.first {
         case "contact", "word", "maintenance":

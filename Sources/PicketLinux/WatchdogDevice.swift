@@ -1,8 +1,8 @@
 /// A watchdog of the kernel's, /dev/watchdogN (Linux Documentation/watchdog/watchdog-api.rst).
 ///
-/// Opening it starts it, with whatever timeout its driver has: it is fed first, and only then given
-/// the timeout that is wanted. What the driver made of that is read back. Closing it in any way but
-/// by `disarm` leaves it running (S8).
+/// Opening it starts it, with whatever timeout its driver has. So it is fed first, and only then
+/// given the timeout that is wanted. The timeout that the driver made of that is read back. Closing
+/// it in any way but by `disarm` leaves it running (S8).
 
 import CPicket
 public import PicketCore
@@ -53,7 +53,7 @@ public struct WatchdogDevice: ~Copyable, HardwareWatchdog {
         _ = unsafe picket_watchdog_support(raw, &options, &name)
         let identity = text(name)
         let feedsByCall = options & picket_watchdog_can_keep_alive != 0
-        // The first thing: whoever had it before may have left it close to its end.
+        // The first thing, because its last owner may have left it close to its end.
         _ = feed(raw, byCall: feedsByCall)
 
         var seconds = Int32(clamping: (wanted.nanoseconds + 999_999_999) / 1_000_000_000)

@@ -9,8 +9,8 @@ private final class Body {
 }
 
 public enum Worker {
-    /// Starts a thread that ends when `body` returns. Its name shows in `ps -L` (at most 15
-    /// bytes); its stack is small, for all memory is locked.
+    /// Starts a thread that ends when `body` returns. Its name shows in `ps -L` (at most 15 bytes);
+    /// its stack is small, because all memory is locked.
     public static func start(
         _ name: String, stackBytes: Int = 64 * 1024, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {

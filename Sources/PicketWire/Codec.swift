@@ -4,8 +4,8 @@
 /// a newer agent may append fields to a section, append fields to the entries of a table, or append
 /// sections (ARCHITECTURE, "Versions").
 ///
-/// - What is longer comes from a newer agent: the rest is skipped.
-/// - What is shorter comes from an older agent: an absent field has the value that is written here.
+/// - A longer part comes from a newer agent: the rest is skipped.
+/// - A shorter part comes from an older agent: an absent field has the value that is written here.
 ///   The fields that 0.1.0 wrote are always there.
 /// - An unknown section is skipped. An unknown flag is ignored, so each flag must be safe to ignore.
 /// - An unknown phase, role, sync state or relay test is refused with its reason: no rule of the pair
@@ -175,7 +175,7 @@ package enum Codec {
         message.generation = try reader.take()
         message.seenGeneration = try reader.take()
         message.pause = Duration(nanoseconds: try time(&reader))
-        // Here ends what 0.1.0 writes.
+        // What 0.1.0 writes ends here.
         message.groupsDigest = try reader.take(absent: 0)
         return message
     }

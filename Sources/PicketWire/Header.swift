@@ -11,7 +11,7 @@
 ///         25         message: the sealed body
 ///                    hello: a random nonce of 24 bytes, then the sealed body
 ///
-/// All numbers are little endian. What is in clear is bound to the sealed body as associated data.
+/// All numbers are little endian. The part in clear is bound to the sealed body as associated data.
 /// A message's nonce is its sequence number: each pair of sessions and each direction has a key of
 /// its own, and a session never uses a number twice.
 internal import PicketCore
@@ -57,7 +57,7 @@ struct Header: Equatable {
             throw .notOurs
         }
         guard count >= 3 else { throw .tooShort }
-        // What follows is another version's to define.
+        // Another version defines what follows.
         guard datagram[2] == Wire.version else { throw .unknownVersion }
         guard count >= Wire.headerLength + Wire.tagLength else { throw .tooShort }
         guard let kind = Kind(rawValue: datagram[3]) else { throw .unknownType }

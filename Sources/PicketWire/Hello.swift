@@ -15,9 +15,9 @@
 ///
 /// A hello is answered only while one of the two lacks something: the sender does not know my
 /// session, or I have no echo of it yet. Two established nodes thus say nothing, and no exchange is
-/// longer than the one above. All hellos have one length, so an answer is never longer than what
-/// it answers. For that a hello does not grow from version to version: what is new goes into
-/// messages (Codec.swift).
+/// longer than the one above. All hellos have one length, so an answer is never longer than the
+/// hello that it answers. Therefore a hello does not grow from version to version: new fields go
+/// into messages (Codec.swift).
 internal import PicketCore
 
 struct Hello: Equatable {
@@ -42,7 +42,7 @@ struct Hello: Equatable {
         Codec.encode(keys, into: &bytes)
     }
 
-    /// What follows the known fields is skipped.
+    /// Bytes after the known fields are skipped.
     static func decode(_ bytes: [UInt8], _ range: Range<Int>) throws(Drop) -> Hello {
         var reader = ByteReader(bytes, range)
         return Hello(

@@ -1,6 +1,6 @@
 /// Which sequence numbers came already: the newest one, and one bit for each of the last
-/// `ReplayWindow.reach` numbers (the scheme of RFC 6479). What is behind the window is taken for
-/// a replay.
+/// `ReplayWindow.reach` numbers (the scheme of RFC 6479). A number behind the window is taken for a
+/// replay.
 internal import PicketCore
 
 struct ReplayWindow {

@@ -96,7 +96,7 @@ int picket_reap(pid_t process, int *status);
 /// No process of this group is there any more, whoever its parent is.
 bool picket_group_gone(pid_t group);
 // Kills the group of each process that leads its group, or is of this `group` (0: none), and whose
-// environment begins with `mark`; how many there were.
+// environment begins with `mark`. Returns how many there were.
 int picket_kill_marked(const char *mark, pid_t group);
 int picket_thread(
     const char *name, size_t stack, void *(*body)(void *argument), void *argument);

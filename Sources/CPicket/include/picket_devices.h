@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-// GPIO. libgpiod (1.6 or 2.x) finds and requests a line; what is handed out is the descriptor of
-// the kernel's line request, which outlives the library, and with the service manager's help the
+// GPIO. libgpiod (1.6 or 2.x) finds and requests a line. The result is the descriptor of the
+// kernel's line request, which outlives the library, and with the service manager's help the
 // process. Levels are electrical. Closing the descriptor releases the line.
 
 enum {

@@ -24,8 +24,8 @@
 /// larger sum of priorities counts as the holder, then the lower name.
 ///
 /// **Pauses.** Evidence is counted on the running clock, so a node that stood still opens its turn
-/// later; it still closes by the real clock. A pause only narrows a turn. The relay's worker looks
-/// at the clock last and drives nothing once the turn is over.
+/// later; the turn still closes by the real clock. A pause only narrows a turn. The relay's worker
+/// looks at the clock last and drives nothing once the turn is over.
 ///
 /// **Late turns.** A node that missed its first turn (paused, budget, failed relay, restarted
 /// agent) waits until every first turn of the peer's must be over, counted from `heard`. From then

@@ -49,7 +49,8 @@ package struct Group: Sendable {
         }
     }
 
-    /// - Parameter resumed: the term at which the agent before this one ran it; `nil` if it did not.
+    /// - Parameter resumed: the term at which the agent before this one ran it; `nil` if it did
+    ///   not.
     init(term: Term, resumed: Term?) {
         self.term = term
         role =
@@ -355,8 +356,8 @@ package struct Active: Equatable, Sendable {
     }
 }
 
-/// Not held, but not known to be stopped either. Until the stop is done the group is not vacant here
-/// (S1).
+/// Not held, but not known to be stopped either. Until the stop is done the group is not vacant
+/// here (S1).
 package struct Unknown: Equatable, Sendable {
     /// The highest that was known at the agent's start.
     package var term: Term
@@ -376,8 +377,8 @@ package struct Releasing: Equatable, Sendable {
     /// Whether the peer is to be offered the group once everything is stopped.
     package var yields: Bool
     package var automatic: Bool
-    /// A stop failed, and is tried again then: something may still run here, and only a fence can end
-    /// it for certain.
+    /// A stop failed, and is tried again then: something may still run here, and only a fence can
+    /// end it for certain.
     package var retryAt: Instant?
 
     init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {

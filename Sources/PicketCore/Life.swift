@@ -8,8 +8,8 @@
 ///     paired ──pause asked for──▶ pausing ──agreed──▶ (exit, groups keep running)
 ///     any    ──leave──▶ leaving ──all released──▶ left ──acknowledged, or time──▶ (exit)
 ///
-/// A receipt that came before its node could use it is kept along: a waiting node goes on by it, and
-/// one that leaves may still take over until it has stopped everything.
+/// A receipt that came before its node could use it is kept along: a waiting node goes on by it,
+/// and one that leaves may still take over until it has stopped everything.
 package enum Life: Sendable {
     /// No contact yet in this boot.
     case waiting(Receipt?)

@@ -125,8 +125,8 @@ extension Machine {
     }
 
     /// The peer's present session spoke so lately that it cannot be off by the operator's doing,
-    /// though it may hear nothing: where only one direction of the links is dead, there is no contact
-    /// and the peer works on (S1).
+    /// though it may hear nothing: where only one direction of the links is dead, there is no
+    /// contact and the peer works on (S1).
     private func wasJustHeard(at now: Instant) -> Bool {
         guard peer.session != nil, let heard = peer.contact.heard else { return false }
         return now - heard <= max(.seconds(10), policy.timing.detectWithin * 3)

@@ -169,8 +169,8 @@ extension Machine {
         return turns.late(me: policy.me, heard: heard, offset: offset, at: now)
     }
 
-    /// Both nodes go by the same configuration, and the peer knows that this one does. An agent that
-    /// has heard nothing yet goes by what the one before it knew.
+    /// Both nodes go by the same configuration, and the peer knows that this one does. An agent
+    /// that has heard nothing yet goes by what the one before it knew.
     var configurationIsAgreed: Bool {
         guard let theirs = peer.message?.configurationDigest, !planted(.configurationIgnored) else {
             return true

@@ -12,8 +12,8 @@ extension Machine {
 
     /// Alone in this boot. What may be gone on with is only what a receipt covers that outlived its
     /// agent: then the peer cannot have fenced this node. Without one, this node may itself have
-    /// been fenced, and waits for the peer or the operator (S7). After a reboot the peer may work by
-    /// an operator's word, given while this node was dark: it is fenced first (`stepBootAlone`).
+    /// been fenced, and waits for the peer or the operator (S7). After a reboot the peer may work
+    /// by an operator's word, given while this node was dark: it is fenced first (`stepBootAlone`).
     private mutating func stepWaiting<Sink: EffectSink>(
         _ receipt: Receipt?, at now: Instant, into out: inout Sink
     ) {
@@ -32,7 +32,8 @@ extension Machine {
         }
     }
 
-    /// The node has been without its peer since the agent's start for as long as `alone_after` asks.
+    /// The node has been without its peer since the agent's start for as long as `alone_after`
+    /// asks.
     func patienceIsOver(at now: Instant) -> Bool {
         guard case .aloneAfter(let patience) = policy.startup else { return false }
         return now - startedAt >= patience

@@ -64,8 +64,8 @@ extension Machine {
         max(groups[group].term, report(of: group)?.term ?? .never)
     }
 
-    /// What runs here; and the terms, since an agent that followed, and never heard the peer, begins
-    /// above every one that this one knows, though the disk takes nothing (S4).
+    /// What runs here; and the terms, since an agent that followed, and never heard the peer,
+    /// begins above every one that this one knows, though the disk takes nothing (S4).
     @inline(__always)
     private var groupsAreNoted: Bool {
         guard disk.noted.terms.count == groups.count else { return false }

@@ -17,7 +17,8 @@ extension Machine {
         if peer.noteAcknowledged(message, at: now) { regain(at: now, into: &out) }
         if message.flags.contains(.probe) { outgoing.askedToAnswer() }
         guard message.sequence > (peer.message?.sequence ?? 0) else { return }
-        // Only a session that has acknowledged this one has forgotten, on disk, that it may go on alone.
+        // Only a session that has acknowledged this one has forgotten, on disk, that it may go on
+        // alone.
         if message.phase == .left, message.acknowledged > 0,
             let left = Receipt(copy message, of: session)
         {
@@ -26,8 +27,8 @@ extension Machine {
         peer.take(message, digest: policy.digest, at: now, into: &out)
     }
 
-    /// A new life of the peer's agent. Every receipt, and every grant given or asked for, was for the
-    /// life before it.
+    /// A new life of the peer's agent. Every receipt, and every grant given or asked for, was for
+    /// the life before it.
     private mutating func meet<Sink: EffectSink>(
         _ session: SessionID, at now: Instant, into out: inout Sink
     ) {

@@ -61,14 +61,15 @@ public struct GroupMemory: Equatable, Sendable {
 /// agent before it ran and knew. Gone with a reboot, and worthless with another boot id.
 public struct RunNote: Equatable, Sendable {
     public var holdings: [Holding]
-    /// By group index, the highest terms known; none in a blank note. The disk may not have taken them.
+    /// By group index, the highest terms known; none in a blank note. The disk may not have taken
+    /// them.
     public var terms: [Term]
     /// This boot has had contact with the peer.
     public var contact: Bool
     /// The peer's clock less this node's, as last measured.
     public var clockOffset: Duration?
-    /// This node goes on alone by the operator's word or fence, and has not heard the peer since. It
-    /// is not on disk: a node that lost its power asks again.
+    /// This node goes on alone by the operator's word or fence, and has not heard the peer since.
+    /// It is not on disk: a node that lost its power asks again.
     public var word: Bool
     /// What the operator last said of it, which the disk may not have taken; none in a blank note.
     public var maintenance: Bool?

@@ -28,7 +28,8 @@ public struct Message: Equatable, Sendable {
     /// Digest of the groups' names in their order, since reports go by place; 0 where the sender is
     /// too old to say.
     public var groupsDigest: UInt64
-    /// Counts the changes of roles in `groups`; and the peer's newest count that the sender has acted on.
+    /// Counts the changes of roles in `groups`; and the peer's newest count that the sender has
+    /// acted on.
     public var generation: UInt32
     public var seenGeneration: UInt32
     /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.

@@ -19,8 +19,8 @@ package struct Peer: Sendable {
     package private(set) var isArmed: Bool
     /// Newest last.
     package private(set) var banned: [SessionID] = []
-    /// The newest sequence number of this agent when the peer was verified off. A banned session that
-    /// acknowledges a later one is alive, and the fence was a lie.
+    /// The newest sequence number of this agent when the peer was verified off. A banned session
+    /// that acknowledges a later one is alive, and the fence was a lie.
     package private(set) var sequenceAtVerification: UInt64 = .max
     /// The links that carry both ways.
     package private(set) var linksUp = LinkSet.none
@@ -60,8 +60,8 @@ package struct Peer: Sendable {
         session == banned.last && message.acknowledged > sequenceAtVerification
     }
 
-    /// The peer is told what came of a banned session, and nothing more follows from it: if both nodes
-    /// banned each other by two false words, neither could show the other that it lives.
+    /// The peer is told what came of a banned session, and nothing more follows from it: if both
+    /// nodes banned each other by two false words, neither could show the other that it lives.
     mutating func noteArrival(_ sequence: UInt64, of session: SessionID) {
         guard session == self.session, sequence > (message?.sequence ?? .max) else { return }
         message?.sequence = sequence

@@ -51,7 +51,7 @@ package struct Vitals: Sendable {
     mutating func feed<Sink: EffectSink>(
         every interval: Duration, at now: Instant, into out: inout Sink
     ) {
-        // The driver may have made another timeout of the one that was asked for.
+        // The driver may have set another timeout than the one that was asked for.
         guard watchdog > .zero,
             now - fedAt >= min(interval, max(.milliseconds(200), watchdog / 4))
         else { return }

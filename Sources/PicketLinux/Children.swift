@@ -23,7 +23,8 @@ public struct Launch: Sendable {
     public var input: [UInt8]?
     /// Past this instant it is not started: the clock is looked at last.
     public var notAfter: Instant
-    /// What it does must not be done once its agent is gone: the next agent ends it (Actions.swift).
+    /// What it does must not be done once its agent is gone: the next agent ends it
+    /// (Actions.swift).
     public var endsWithAgent: Bool
 
     public init(

@@ -34,8 +34,8 @@ public struct ControlListener: ~Copyable {
         }
     }
 
-    /// Mode 0660; with `group`, its members may use it. A process that may not give it away keeps it for
-    /// its own group: that is no reason to leave the node without an agent.
+    /// Mode 0660; with `group`, its members may use it. A process that may not give it away keeps
+    /// it for its own group: that is no reason to leave the node without an agent.
     public init(path: String, group: String? = nil) throws(Refusal) {
         try self.init(path: path, group: group) { path, id in
             unsafe chown(path, uid_t.max, id) == 0 ? 0 : picket_errno()

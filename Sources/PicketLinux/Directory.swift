@@ -2,7 +2,8 @@ import CPicket
 import PicketCore
 
 public enum Directory {
-    /// The names in a directory but for its own and its parent's, sorted; none where it is not there.
+    /// The names in a directory but for its own and its parent's, sorted; none where it is not
+    /// there.
     public static func names(_ path: String) -> [String] {
         guard let directory = unsafe picket_directory_open(path) else { return [] }
         defer { unsafe picket_directory_close(directory) }
@@ -15,8 +16,8 @@ public enum Directory {
         return names
     }
 
-    /// Where board files lie; of two with one name the first is meant. The operator's own, then what came
-    /// with this program, whether it lies in bin or sbin.
+    /// Where board files lie; of two with one name the first is meant. The operator's own, then
+    /// what came with this program, whether it lies in bin or sbin.
     public static var boards: [String] {
         ["/etc/picket/boards", program + "/../share/picket/boards"]
     }

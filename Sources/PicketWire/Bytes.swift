@@ -17,8 +17,8 @@ extension [UInt8] {
 }
 
 extension [UInt8] {
-    /// Writes a section's tag and leaves room for its length. The content follows, then `endSection`
-    /// with what this returned.
+    /// Writes a section's tag and leaves room for its length. The content follows, then
+    /// `endSection` with what this returned.
     mutating func beginSection(_ tag: UInt8) -> Int {
         write(tag)
         write(UInt16(0))

@@ -18,7 +18,8 @@
 /// **Rotating the pair's key.** A node may have two keys, newest first. It opens packets of both,
 /// and seals with the newest that the peer has said it accepts. So: put the new key first and the
 /// old second on one node, then on the other (in either order, at any time); when both report
-/// `keyInUse` as the new one's (`picket status`), drop the old from both. No packet is lost in between.
+/// `keyInUse` as the new one's (`picket status`), drop the old from both. No packet is lost in
+/// between.
 public import PicketCore
 
 public struct Channel {
@@ -148,8 +149,8 @@ public struct Channel {
         }
     }
 
-    /// Notes that the peer was heard, as `open` does. For the proof's world, which does not seal every
-    /// message.
+    /// Notes that the peer was heard, as `open` does. For the proof's world, which does not seal
+    /// every message.
     package mutating func noteHeard(at now: Instant) { peer?.lastHeard = now }
 
     /// Nothing of this session is accepted any more.
@@ -362,8 +363,8 @@ extension Channel {
         drawChallenge()
     }
 
-    /// Whether a hello is answered: only while one of the two sides lacks something, and at a limited
-    /// rate. The proof that a session is the present one comes once and is always answered.
+    /// Whether a hello is answered: only while one of the two sides lacks something, and at a
+    /// limited rate. The proof that a session is the present one comes once and is always answered.
     private mutating func answers(
         _ hello: Hello, _ header: Header, isNew: Bool, link: Int, at now: Instant
     ) -> Bool {

@@ -7,9 +7,10 @@
 /// - A longer part comes from a newer agent: the rest is skipped.
 /// - A shorter part comes from an older agent: an absent field has the value that is written here.
 ///   The fields that 0.1.0 wrote are always there.
-/// - An unknown section is skipped. An unknown flag is ignored, so each flag must be safe to ignore.
-/// - An unknown phase, role, sync state or relay test is refused with its reason: no rule of the pair
-///   could be trusted with it.
+/// - An unknown section is skipped. An unknown flag is ignored, so each flag must be safe to
+///   ignore.
+/// - An unknown phase, role, sync state or relay test is refused with its reason: no rule of the
+///   pair could be trusted with it.
 ///
 ///     1  state   acknowledged u64, heard on u8, sent at i64, echo i64, flags u16, phase u8,
 ///                health u8, watchdog u32, relay test u8, configuration digest u64,

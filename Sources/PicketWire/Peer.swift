@@ -31,7 +31,8 @@ struct Established {
     private var lastUsed: UInt32
     private var window = ReplayWindow()
     private var windows = [ReplayWindow](repeating: ReplayWindow(), count: Limits.links)
-    /// A message of this session went to the core, so the core's acknowledgements are of this session.
+    /// A message of this session went to the core, so the core's acknowledgements are of this
+    /// session.
     private(set) var isKnownToCore = false
     var lastHeard: Instant
 

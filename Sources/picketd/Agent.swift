@@ -89,8 +89,8 @@ final class Agent {
     let watchdogs: Watchdogs
     let resets: Resets
     let drills: Drills
-    /// In the order of a turn, which is contract: links, storage, fences, sensors, signals, what was
-    /// read, processes, callers.
+    /// In the order of a turn, which is contract: links, storage, fences, sensors, signals, what
+    /// was read, processes, callers.
     let parts: [Part]
 
     init(_ start: consuming Start) {

@@ -15,7 +15,7 @@ final class Caller {
         case reading(follow: Bool, kept: [[UInt8]])
         case following
         case drilling
-        /// Everything is said; it is closed once it has taken that.
+        /// Everything is said; the caller is closed once it has taken it all.
         case done
     }
 

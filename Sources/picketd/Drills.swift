@@ -141,8 +141,8 @@ final class Drills: Part {
         }
     }
 
-    /// A level's self-test has come to a result, or confirmed the one it had. The drill waits for all
-    /// of them, or the first that failed.
+    /// A level's self-test has come to a result, or confirmed the one it had. The drill waits for
+    /// all of them, or the first that failed.
     func tested(_ level: FenceLevel, _ agent: Agent) {
         guard isTesting else { return }
         let result = level.selfTest.result

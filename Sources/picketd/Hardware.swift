@@ -1,8 +1,9 @@
 /// The hardware that the agent works with: this computer's, or with `--rack` that of a simulated
 /// rack.
 ///
-/// The value is made once, at the start. It opens buses, wires and watchdogs, and says by which boot,
-/// clock, directories and addresses the node goes. No other file knows which of the two it is.
+/// The value is made once, at the start. It opens buses, wires and watchdogs, and says by which
+/// boot, clock, directories and addresses the node goes. No other file knows which of the two it
+/// is.
 ///
 /// There is one type for each kind of device, and it is either: the fence and the sensors' drivers
 /// are generic, and are in the program once.
@@ -134,8 +135,8 @@ struct Hardware: Sendable {
                 path, timeout: wanted.timeout, pretimeout: wanted.pretimeout ?? .zero))
     }
 
-    /// A supply's relay, and the line that senses it, if one does. `nil`: they are to be had line by
-    /// line from the kernel.
+    /// A supply's relay, and the line that senses it, if one does. `nil`: they are to be had line
+    /// by line from the kernel.
     func simulatedWires(
         _ supply: SupplyDescription
     ) throws(DeviceError) -> (relay: Wire, sense: Wire?)? {
@@ -226,8 +227,8 @@ final class DeviceBus: ActuatorBus {
         } catch { throw noted(error) }
     }
 
-    /// What the sensor reads: by its driver here, or by one of the kernel's that has its chip and reads
-    /// it for all.
+    /// What the sensor reads: by its driver here, or by one of the kernel's that has its chip and
+    /// reads it for all.
     func sample(_ sensor: inout Sensor, _ delay: inout WorkerDelay) throws(SensorError) -> Sample {
         if rack == nil, case .hwmon = sensor.description.driver {
             return try Hwmon.read(sensor.description)

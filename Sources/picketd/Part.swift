@@ -3,9 +3,9 @@ import PicketLinux
 
 /// A part of the agent: one concern, with its own state, what it waits for and when it is due.
 ///
-/// The agent has a list of its parts, and asks each of them the same things in the list's order. The
-/// order of a turn, the next deadline and what is waited for all follow from that list: none of them
-/// is written down a second time, and no part can be left out of one.
+/// The agent has a list of its parts, and asks each of them the same things in the list's order.
+/// The order of a turn, the next deadline and what is waited for all follow from that list: none of
+/// them is written down a second time, and no part can be left out of one.
 ///
 /// Nobody else writes a part's state. A part asks by a call for what it wants of the agent or of
 /// another part; the agent is handed to it with each call.

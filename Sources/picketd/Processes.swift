@@ -1,5 +1,5 @@
-/// The processes that the agent has started: what each is for, when it is overdue, and whose its end
-/// is.
+/// The processes that the agent has started: what each is for, when it is overdue, and who is told
+/// of its end.
 
 import PicketControl
 import PicketCore

@@ -1,6 +1,6 @@
 /// Opens the wires of one relay level: all of them, or none.
 ///
-/// Before the first line is requested every one of them is looked at: a level that cannot be opened
+/// Every line is looked at before the first one is requested, so that a level that cannot be opened
 /// as a whole drives nothing. Each relay's line is requested with the level of *on* in the same
 /// step, unless the agent before this one left it with the service manager; then it is taken over
 /// as it is.

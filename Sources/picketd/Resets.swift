@@ -10,7 +10,8 @@ final class Resets: Part {
     private let ground: Hardware.Ground
     /// This agent is the first of its boot.
     private let isFirst: Bool
-    /// What ended the life before this boot: `watchdog`, `power`, `fence` (the peer's) or `operator`.
+    /// What ended the life before this boot: `watchdog`, `power`, `fence` (the peer's) or
+    /// `operator`.
     private(set) var lastReset: String?
     /// The peer was fenced by this agent, and has not been heard since.
     private var hasFenced = false

@@ -13,23 +13,23 @@ public import PicketCore
 ///     write, read  S ADDR+W a  BYTE a …  Sr ADDR+R a  byte A …  byte N P
 ///     neither      S ADDR+W a  P
 ///
-/// The whole of it is one transaction: no stop condition, and no other controller, between the
-/// writing and the reading.
+/// The whole of it is one transaction: neither a stop condition nor another controller comes
+/// between the writing and the reading.
 public protocol Bus: ~Copyable {
     /// Writes all of `write`, then reads exactly `count` bytes.
     ///
     /// - Parameters:
     ///   - address: 7 bits, 0x08…0x77, without the read/write bit.
     ///   - count: 0…8192. The answer has exactly this many bytes, or the call throws.
-    /// - Throws: After an error nothing is known of what the device received.
+    /// - Throws: After an error it is unknown what the device received.
     mutating func transaction(address: UInt8, write: [UInt8], read count: Int)
         throws(BusError) -> [UInt8]
 }
 
-/// A bus by which something is moved: what comes too late must not be written.
+/// A bus by which something is moved: a write that would come too late must not happen.
 public protocol ActuatorBus: Bus, ~Copyable {
-    /// Writes, and writes again after an error that passes, each time only while the clock has not
-    /// passed `notAfter`: that is looked at last.
+    /// Writes, and writes again after an error that passes. Each time it looks at the clock last,
+    /// and writes only while that has not passed `notAfter`.
     ///
     /// - Returns: False where the instant had passed and nothing was sent.
     mutating func write(_ bytes: [UInt8], to address: UInt8, notAfter: Instant)
@@ -41,13 +41,13 @@ public enum BusError: Error, Equatable, Sendable {
     case nak(address: UInt8)
     /// The transaction did not end in its time: a device holds the clock or data line low.
     case timeout
-    /// Another controller won the bus, or a line did not follow what was driven.
+    /// Another controller won the bus, or a line did not follow the level that was driven.
     case arbitrationLost
-    /// A driver of the kernel has the address: what it reads is to be had of the kernel (hwmon).
+    /// A driver of the kernel has the address: its readings are to be had from the kernel (hwmon).
     case claimed(address: UInt8)
     /// The bus is gone: its adapter was unplugged or its driver unbound.
     case vanished
-    /// What else the system said, an errno of errno(3).
+    /// Another error of the system, an errno of errno(3).
     case other(errno: Int32)
 }
 

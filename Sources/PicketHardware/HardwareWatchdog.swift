@@ -6,8 +6,8 @@ public import PicketCore
 /// watchdog armed, so that the agent's death ends in a reset (S8); that is why `disarm` consumes.
 /// Source: Linux Documentation/watchdog/watchdog-api.rst.
 public protocol HardwareWatchdog: ~Copyable {
-    /// What the driver made of the timeout that was asked for, whole seconds on most hardware.
-    /// A feed is due at the latest after half of it.
+    /// The timeout as the driver set it on request: whole seconds on most hardware. A feed is due
+    /// at the latest after half of it.
     var timeout: Duration { get }
     /// `false`: the driver refuses to stop it (nowayout), and after `disarm` the reset comes.
     var stoppable: Bool { get }
@@ -19,6 +19,6 @@ public protocol HardwareWatchdog: ~Copyable {
 
 public enum WatchdogError: Error, Equatable, Sendable {
     case absent
-    /// What else the system said, an errno of errno(3).
+    /// Another error of the system, an errno of errno(3).
     case other(errno: Int32)
 }

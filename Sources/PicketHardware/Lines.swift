@@ -2,17 +2,17 @@ public import PicketCore
 
 /// The two wires of a power relay: the one that drives it and the one that shows what it did.
 ///
-/// Both speak logically: *on* means that the supply is connected. What that is electrically
-/// (active level, wiring) is a matter of `LineDescription`, and of the one who opens the line.
+/// Both speak logically: *on* means that the supply is connected. `LineDescription` and the opener
+/// of the line decide what that is electrically (active level, wiring).
 
 /// Drives one supply of the peer.
 ///
 /// A conforming type requests its line with the value *on* in the same step, so that no glitch
 /// cuts the peer at start, crash or restart; and it owns the line.
 public protocol RelayLine: ~Copyable {
-    /// Drives the line, unless the clock has passed `unlessAfter`: whatever stands between the call
-    /// and the line looks at it again, last (`late`). Returns when the line has the value, not when
-    /// the contact has moved.
+    /// Drives the line, unless the clock has passed `unlessAfter`. Anything that stands between the
+    /// call and the line looks at the clock again, last (`late`). Returns when the line has the
+    /// value, not when the contact has moved.
     mutating func set(on: Bool, unlessAfter: Instant) throws(LineError)
     /// The value that the line has now, read back from the hardware, not remembered.
     mutating func read() throws(LineError) -> Bool
@@ -34,11 +34,11 @@ public enum LineError: Error, Equatable, Sendable {
     case vanished
     /// Its chip was taken away. Should it come back, the line has to be opened anew.
     case gone
-    /// The instant had passed after which it was not to be driven, and it was not.
+    /// The instant after which it was not to be driven had passed, and it was not driven.
     case late
     case timeout
-    /// A rail sensor answered what is neither *on* nor *off*.
+    /// A rail sensor's answer was neither *on* nor *off*.
     case undecided
-    /// What else the system said, an errno of errno(3).
+    /// Another error of the system, an errno of errno(3).
     case other(errno: Int32)
 }

@@ -58,7 +58,7 @@ public struct Sample: Equatable, Sendable {
     }
 }
 
-/// What is known of a sensor. A failed read is never a value, and never 0 °C.
+/// The state of a sensor, as far as it is known. A failed read is never a value, and never 0 °C.
 public enum Reading: Equatable, Sendable {
     case value(Quantity)
     /// Nothing new for longer than `stale_after`; `last` is `nil` if there never was a value.
@@ -72,7 +72,7 @@ public enum SensorFault: Error, Equatable, Sendable {
     case unreadable(SensorError)
     /// The same bits for longer than `stuck_after`.
     case stuck
-    /// Outside what the sensor or its place can be.
+    /// Outside the values that the sensor or its place can have.
     case implausible(Quantity)
     /// It changed faster than its place can.
     case tooFast(Quantity)
@@ -88,15 +88,15 @@ public struct SensorError: Error, Equatable, Sendable {
 
     public enum Problem: Equatable, Sendable {
         case bus(BusError)
-        /// The device said that the number does not hold what was measured.
+        /// The device said that the number cannot hold the measured value.
         case overflow
         /// The conversion was not complete in its time.
         case notReady
         /// Another device answers at this address.
         case wrongDevice
-        /// What came does not match its checksum.
+        /// The bytes that came do not match their checksum.
         case checksum
-        /// The bus gave another number of bytes than was asked for.
+        /// The bus gave more or fewer bytes than were asked for.
         case shortAnswer
     }
 

@@ -1,14 +1,14 @@
 public import PicketCore
 
-/// What the configuration says of the relay level of fencing: every supply of the peer, how each
+/// The relay level of fencing as the configuration describes it: every supply of the peer, how each
 /// is cut and seen, and the times of it.
 public struct RelayDescription: Equatable, Sendable {
     /// At least one; the peer is off when all are.
     public var supplies: [SupplyDescription]
     /// From the order to the rail known to be off. Without feedback it plays no part.
     public var offWithin: Duration
-    /// How long the supplies stay off, so that every capacitor is empty. Without feedback it is
-    /// also what stands in for verification.
+    /// How long the supplies stay off, so that every capacitor is empty. Without feedback it also
+    /// stands in for verification.
     public var offTime: Duration
     /// From switching on to the rail known to be on.
     public var onWithin: Duration
@@ -83,7 +83,7 @@ public struct LineDescription: Equatable, Sendable {
     public var active: Active
     public var bias = Bias.asIs
     public var drive = Drive.pushPull
-    /// The place is the board file's word: the kernel may not call that line by another name.
+    /// The board file says the place: the kernel may not call that line by another name.
     public var byBoard = false
     /// It is a pin of an I2C expander, not of a GPIO chip.
     public var pin: ExpanderPin?

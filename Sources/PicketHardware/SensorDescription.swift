@@ -1,6 +1,6 @@
 public import PicketCore
 
-/// What the configuration says of one sensor. PicketConfig makes it, and checks it.
+/// One sensor as the configuration describes it. PicketConfig makes it and checks it.
 public struct SensorDescription: Equatable, Sendable {
     public var name: String
     public var driver: DriverDescription
@@ -29,13 +29,13 @@ public struct SensorWatch: Equatable, Sendable {
     public var critical: [Threshold]
     /// How far a value must come back from a threshold to leave its level; at least 0.
     public var hysteresis: Double
-    /// So many readings in a row make a level, better or worse, or a failure; at least 1.
+    /// How many readings in a row make a level, better or worse, or a failure; at least 1.
     public var debounce: Int
     /// Between readings.
     public var interval: Duration
     /// A value older than this is no value any more.
     public var staleAfter: Duration
-    /// What the sensor in its place can read at all.
+    /// The values that the sensor in its place can read at all.
     public var plausible: ClosedRange<Double>?
     /// The same bits for longer than this are a failure.
     public var stuckAfter: Duration?

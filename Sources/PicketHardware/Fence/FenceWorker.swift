@@ -2,8 +2,8 @@ public import PicketCore
 
 /// Runs a `RelayFence` against real or simulated lines, in a thread of its own.
 ///
-/// A line may block; nothing but this thread waits for it. What the worker needs of its process
-/// (a clock, a mailbox, a way to report) is the `FenceHost`.
+/// A line may block; nothing but this thread waits for it. The `FenceHost` stands for its process,
+/// which gives it a clock, a mailbox and a way to report.
 public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
     public struct Supply {
         public var line: Line
@@ -24,7 +24,7 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
     private var sign: Instant?
     private var inDriver = Duration.zero
 
-    /// What the lines were at the start.
+    /// How the lines stood at the start.
     public let found: RelayFence.Found
     /// A line's chip was taken away.
     private var gone = false
@@ -56,8 +56,8 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
 
     public enum End: Equatable, Sendable {
         case stopped
-        /// A line's chip is gone: the lines are to be opened anew, which puts them *on*. Never said
-        /// in a fence, nor while policy `off` keeps the peer off.
+        /// A line's chip is gone: the lines are to be opened anew, which puts them *on*. It is said
+        /// neither in a fence nor while policy `off` keeps the peer off.
         case linesGone
     }
 
@@ -98,7 +98,7 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
         }
     }
 
-    /// What cannot be switched on is for the self-test to find.
+    /// The self-test is to find supplies that cannot be switched on.
     private var mayLook: Bool { fence.isIdle || fence.isUnrestored }
 
     private mutating func look() -> SupplyScan {
@@ -132,9 +132,9 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
         return scan
     }
 
-    /// The clock is looked at last (S7): here, and once more by a line that has a bus between it and
-    /// its pin. A bus may still hold up what was on its way: a line that was driven so late that it
-    /// moves in the peer's turn is taken back.
+    /// The clock is looked at last (S7): here, and once more by a line that has a bus between it
+    /// and its pin. A bus may still hold up a write that was on its way. A line that was driven so
+    /// late that it moves in the peer's turn is taken back.
     private mutating func cut(unlessAfter: Instant) -> RelayFence.Cut {
         for index in 0..<supplies.count {
             do throws(LineError) {
@@ -183,7 +183,7 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
     }
 }
 
-/// What the fence worker needs of the process that it runs in.
+/// The process that the fence worker runs in, as far as the worker needs it.
 public protocol FenceHost {
     /// The clock of `FenceOrder.voidAfter`.
     func now() -> Instant
@@ -203,7 +203,7 @@ extension FenceHost {
 public struct Seen: Equatable, Sendable {
     /// The last edge of a sense line, or the end of the first look that read *off*.
     public var sign: Instant
-    /// For so long since then the lines' driver, or what is behind it, was waited for.
+    /// How long since then was spent waiting for the lines' driver, or for hardware behind it.
     public var inDriver: Duration
 }
 

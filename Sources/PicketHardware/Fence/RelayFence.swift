@@ -1,6 +1,7 @@
 public import PicketCore
 
-/// The fence by power relay, as a pure machine: it says what to do next and is told what came of it.
+/// The fence by power relay, as a pure state machine: it says what to do next, and is told the
+/// result.
 ///
 ///     idle ─ order ─▶ looking ─▶ cutting ─▶ clearing ─▶ held ─▶ connecting ─▶ confirming ─▶ idle
 ///                        │          │           │        └▶ off (policy `off`)     │
@@ -9,25 +10,25 @@ public import PicketCore
 ///                     driven     connecting                                   (tries again)
 ///
 /// **Looking.** Before anything moves every sense line must read *on*: a line that never said *on*
-/// proves nothing when it says *off*. One that reads *off* already is believed only if the last
-/// self-test in contact passed; the peer has then lost its power by itself. It is cut all the
-/// same, and the relay is given its whole `offWithin`, as the sense line cannot show it moving.
+/// proves nothing when it says *off*. A line that reads *off* already is believed only if the last
+/// self-test in contact passed; the peer has then lost its power by itself. It is cut all the same.
+/// The relay is given its whole `offWithin`, because the sense line cannot show it moving.
 ///
 /// **Cutting.** The driver looks at the clock last, before each supply. Past `voidAfter` with
 /// nothing driven the order is void; with a part driven the fence has failed (S7).
 ///
 /// **Clearing.** Every sense line must read *off* in two looks in a row. A supply without feedback
-/// counts only after the whole `offTime`. Whatever contradicts this puts the supplies back on.
+/// counts only after the whole `offTime`. Anything that contradicts this puts the supplies back on.
 ///
 /// **Held.** *Off* is reported at once; the supplies stay off until `offTime` has passed, and come
 /// back by policy. A failure at any point returns them to *on*: a peer is never left dark by a
-/// fence that does not count. What cannot be switched on is tried again until it can, whatever orders
-/// come meanwhile and cut nothing.
+/// fence that does not count. A supply that cannot be switched on is tried again until it can.
+/// Orders that come meanwhile and cut nothing do not end that.
 ///
-/// **Found off.** An agent that ended in a hold may have left the lines to the one after it. What
-/// is found *off* is held for the whole `offTime` and comes back by policy, as if this fence had cut
-/// it; what is found partly off belongs to no finished fence and comes back at once. What becomes of
-/// it is reported under the id `foundOff`, which no order has.
+/// **Found off.** An agent that ended in a hold may have left the lines to the next agent. Supplies
+/// found *off* are held for the whole `offTime` and come back by policy, as if this fence had cut
+/// them. Supplies found partly off belong to no finished fence and come back at once. The outcome
+/// is reported under the id `foundOff`, which no order has.
 ///
 /// A second order merges with the one under way and shares its outcomes, up to the moment at which
 /// the supplies are switched on again; from there it waits, and starts a fence of its own.
@@ -36,7 +37,7 @@ public struct RelayFence: Sendable {
     private var phase: Phase = .idle
     /// The order under way and those merged with it.
     private var orders: [FenceOrder] = []
-    /// So many of them, the oldest, have been told *off*.
+    /// How many of them, the oldest first, have been told *off*.
     private var toldOff = 0
     /// Orders that came too late to merge.
     private var waiting: [FenceOrder] = []
@@ -47,7 +48,8 @@ public struct RelayFence: Sendable {
     private var toldUnrestored = false
     /// The supplies could not be switched on again, and an order that cuts nothing leaves them so.
     private var mustRestore = false
-    /// When the newest look began: where the process stood still during it, what it saw is as old.
+    /// When the newest look began. If the process stood still during it, its result is as old as
+    /// that.
     private var lookedAt = Instant(nanoseconds: .min / 2)
 
     /// Between looks at the sense lines while they are to change.
@@ -86,7 +88,7 @@ public struct RelayFence: Sendable {
         case undo(FenceFailure)
     }
 
-    /// What to do next. Each but `report`, `wait`, `idle` and `ended` is answered by `take`.
+    /// What to do next. All but `report`, `wait`, `idle` and `ended` are answered by `take`.
     public enum Step: Equatable, Sendable {
         /// Read every sense line; answer `seen`.
         case look
@@ -118,10 +120,10 @@ public struct RelayFence: Sendable {
         case halfway(FenceFailure)
     }
 
-    /// What the lines are when the fence takes them.
+    /// How the lines stand when the fence takes them.
     public enum Found: Equatable, Sendable { case on, off, partlyOff }
 
-    /// The id of the reports on what was found off.
+    /// The id of the reports on supplies that were found off.
     public static let foundOff: UInt32 = 0
 
     /// - Parameter now: Plays no part where the lines were found on.
@@ -151,7 +153,7 @@ public struct RelayFence: Sendable {
         }
     }
 
-    /// Nothing is under way but to try again what could not be switched on.
+    /// Nothing is under way but new attempts to switch on what could not be switched on.
     public var isUnrestored: Bool {
         if case .unrestored = phase { waiting.isEmpty && reports.isEmpty } else { false }
     }
@@ -169,7 +171,7 @@ public struct RelayFence: Sendable {
         }
     }
 
-    /// What waits for a sense line to change looks at it now, and not at the next round.
+    /// A phase that waits for a sense line to change looks at it now, and not at the next round.
     private mutating func lookAgain(at now: Instant) {
         switch phase {
         case .clearing(var clearing) where clearing.looks < Self.looksForOff && now < clearing.by:
@@ -208,7 +210,7 @@ public struct RelayFence: Sendable {
         phase = .looking(tries: 0, again: now, knownOff: knownOff)
     }
 
-    /// Only what has not moved a relay can be cancelled.
+    /// An order can be cancelled only if it has not moved a relay.
     private mutating func cancel(_ id: UInt32, at now: Instant) {
         if let index = waiting.firstIndex(where: { $0.id == id }) {
             report(waiting.remove(at: index), .voided)
@@ -497,10 +499,10 @@ public struct RelayFence: Sendable {
     }
 }
 
-/// What is asked of the fence worker.
+/// A request to the fence worker.
 public enum FenceRequest: Equatable, Sendable {
     case order(FenceOrder)
-    /// Answered by `voided`, or by what the fence came to.
+    /// Answered by `voided`, or by the outcome of the fence.
     case cancel(id: UInt32)
     /// The operator's word after a fence with policy `off`; answered like the end of a fence.
     case switchOn(id: UInt32)

@@ -5,12 +5,12 @@ public import PicketCore
 /// The line must read back *on*, and the sense line must say *on* while the peer is alive. The
 /// second half has a trap: a peer that has just lost its power shows *off* for as long as the pair
 /// still believes in the contact, and taking that for a broken sense line would forbid the fence
-/// that is about to be needed. So an observation is only settled by a round trip whose message was
-/// sent *after* the lines were read: the peer that answered it had power then, whatever they said.
+/// that is about to be needed. So only a round trip whose message was sent *after* the lines were
+/// read settles an observation: the peer that answered it had power then, whatever the lines said.
 public struct RelaySelfTest: Equatable, Sendable {
     public private(set) var result: Message.RelayTest
     private var pending: RelayObservation?
-    /// The worst of several levels': what a node tells of itself.
+    /// The worst result of several levels, which a node tells of itself.
     public static func worst(of tests: [RelaySelfTest]) -> Message.RelayTest {
         for result in [Message.RelayTest.failed, .unknown, .passed]
         where tests.contains(where: { $0.result == result }) {
@@ -19,7 +19,7 @@ public struct RelaySelfTest: Equatable, Sendable {
         return .absent
     }
 
-    /// What was seen still waits for a round trip.
+    /// The observation still waits for a round trip.
     public var isPending: Bool { pending != nil }
 
     /// - Parameter configured: The node has a relay level.
@@ -44,10 +44,10 @@ public struct RelaySelfTest: Equatable, Sendable {
         return conclude(observation.feedback.off == 0 ? .passed : .failed)
     }
 
-    /// What was seen proves nothing any more: the peer may be without power.
+    /// The observation proves nothing any more, because the peer may be without power.
     public mutating func contactLost() { pending = nil }
 
-    /// What was found by another way, such as a fence agent's status.
+    /// Takes a result found by another way, such as a fence agent's status.
     ///
     /// - Returns: The result, if it is a new one.
     public mutating func conclude(_ found: Message.RelayTest) -> Message.RelayTest? {
@@ -57,7 +57,7 @@ public struct RelaySelfTest: Equatable, Sendable {
     }
 }
 
-/// What the self-test saw.
+/// One observation of the self-test.
 public struct RelayObservation: Equatable, Sendable {
     /// Taken after the last line was read.
     public var readAt: Instant

@@ -15,8 +15,8 @@ public import PicketCore
 /// sensor alone thus never moves a group, unless the configuration says that it is critical.
 ///
 /// The score falls at once and rises only when it has been higher for `riseAfter`, to the lowest
-/// score of that time: a sensor at its threshold cannot make the pair's groups go to and fro, and
-/// one that warns now and then cannot keep a node unfit that is fit again.
+/// score of that time: a sensor at its threshold cannot make the pair's groups go to and fro, and a
+/// sensor that warns now and then cannot keep a node unfit that is fit again.
 public struct HealthModel: Sendable {
     public static let warnPenalty = 20
     public static let failedPenalty = 5
@@ -24,7 +24,8 @@ public struct HealthModel: Sendable {
 
     public let riseAfter: Duration
     public private(set) var health = Health(score: 100)
-    /// Why it is not 100, the worst first; the score may still be lower than they say (`riseAfter`).
+    /// Why it is not 100, the worst first; the score may still be lower than they say
+    /// (`riseAfter`).
     public private(set) var reasons: [HealthReason] = []
     private var rising: Rising?
 
@@ -99,7 +100,7 @@ public struct HealthModel: Sendable {
     }
 }
 
-/// What the node finds out about itself.
+/// The node's findings about itself.
 public struct SelfChecks: Equatable, Sendable {
     public var watchdog: Watchdog
     public var relayTest: Message.RelayTest
@@ -139,7 +140,7 @@ public enum HealthReason: Equatable, Sendable {
     case memoryNotLocked
     case notRealTime
 
-    /// What it takes off 100; `nil`: the node is unfit.
+    /// How much it takes off 100; `nil`: the node is unfit.
     public var penalty: Int? {
         switch self {
         case .sensor(_, let verdict, _):

@@ -1,4 +1,4 @@
-/// How bad it is, by what is known.
+/// How bad it is, as far as it is known.
 public enum Level: UInt8, Comparable, Sendable {
     case ok = 0
     /// Never read, or failed where the configuration says to ignore that.
@@ -26,11 +26,11 @@ public struct Verdict: Equatable, Comparable, Sendable {
     }
 }
 
-/// A sensor's verdict has changed: what the history keeps.
+/// A change of a sensor's verdict, as the history keeps it.
 public struct SensorChange: Equatable, Sendable {
     public var from: Verdict
     public var to: Verdict
-    /// What made it; an injected one if `simulated`.
+    /// The reading that made it; an injected one if `simulated`.
     public var reading: Reading
     public var simulated: Bool
 

@@ -16,14 +16,14 @@ public struct SensorMonitor: Sendable {
         var injection: Injection
         var until: Instant
         var track: SensorTrack
-        /// What the sensor read when the drill began.
+        /// The sensor's sample when the drill began.
         var frozen: Sample?
     }
     private var newest: Sample?
     /// When the sensor itself last gave a value.
     public private(set) var readAt: Instant?
 
-    /// What a drill pretends.
+    /// The value or failure that a drill pretends.
     public enum Injection: Equatable, Sendable {
         /// In the sensor's own unit.
         case value(Double)
@@ -41,7 +41,7 @@ public struct SensorMonitor: Sendable {
 
     /// The sensor's own reading, never a pretended one.
     public var reading: Reading { real.reading }
-    /// What the drill pretends; `nil` outside a drill.
+    /// The reading that the drill pretends; `nil` outside a drill.
     public var injected: Reading? { drill?.track.reading }
     public var verdict: Verdict {
         guard let pretended = drill?.track.verdict else { return real.verdict }
@@ -112,7 +112,8 @@ public struct SensorMonitor: Sendable {
         }
     }
 
-    // Called in many places, each with a copy of its own otherwise: the agent is to stay small.
+    // Otherwise each of its many callers would have a copy of its own, and the agent is to stay
+    // small.
     @inline(never)
     private mutating func change(at now: Instant, _ body: (inout Self) -> Void) -> SensorChange? {
         let before = verdict
@@ -128,7 +129,7 @@ public struct SensorMonitor: Sendable {
 }
 
 extension SensorTrack {
-    /// A drill's constant value is meant: neither stuck nor too fast.
+    /// A drill means its constant value: it is neither stuck nor too fast.
     mutating func takeSteady(_ sample: Sample, at now: Instant) {
         jump()
         take(sample, at: now)

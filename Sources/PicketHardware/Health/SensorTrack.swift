@@ -2,11 +2,11 @@ internal import PicketCore
 
 /// Judges one stream of samples of one sensor: real ones, or injected ones.
 ///
-/// Two counts run side by side. *Values* in a row that agree on another level change the level; the
-/// mildest of a run that goes up, and the worst of a run that goes down, is what it changes to.
-/// *Failures* in a row make the sensor failed. A failure between two values does not break a run of
-/// values: an overheating sensor with a loose contact is still seen to overheat. A failed sensor
-/// keeps the level of its last values if that was worse: a failure never raises health.
+/// Two counts run side by side. *Values* in a row that agree on another level change the level: to
+/// the mildest of a run that goes up, and to the worst of a run that goes down. *Failures* in a row
+/// make the sensor failed. A failure between two values does not break a run of values: an
+/// overheating sensor with a loose contact is still seen to overheat. A failed sensor keeps the
+/// level of its last values if that was worse: a failure never raises health.
 struct SensorTrack: Sendable {
     private let watch: SensorWatch
     /// When a value last came; before the first, when the track began.
@@ -30,7 +30,7 @@ struct SensorTrack: Sendable {
         heardAt = now
     }
 
-    /// Forgets what the next value would be compared with, and not how long ago there was one.
+    /// Forgets the value that the next one would be compared with, but not how long ago it came.
     mutating func jump() {
         last = nil
         bits = nil
@@ -56,7 +56,7 @@ struct SensorTrack: Sendable {
         conclude()
     }
 
-    /// Time alone makes a value stale, and a sensor that was never read at all.
+    /// Time alone makes a value stale, and also a sensor that was never read at all.
     mutating func pass(at now: Instant) {
         guard now - heardAt > watch.staleAfter else { return }
         switch reading {

@@ -97,8 +97,8 @@ public struct ADS1115: SensorDriver {
         Self.ready | input.rawValue << 12 | range.rawValue << 9 | 0x0100 | 7 << 5 | 0b11
     }
 
-    /// A conversion takes 1.2 ms and, after the power-down, 25 µs to begin; five times that is
-    /// given to it.
+    /// A conversion takes 1.2 ms and, after the power-down, 25 µs to begin; it is given five times
+    /// that.
     public func read<B: Bus & ~Copyable, D: Delay & ~Copyable>(
         _ bus: inout B, _ address: UInt8, _ delay: inout D
     ) throws(SensorError) -> Sample {

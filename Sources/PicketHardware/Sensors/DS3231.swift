@@ -1,8 +1,9 @@
 internal import PicketCore
 
-/// Maxim DS3231, the temperature that its clock compensates by, 0.25 °C. Datasheet 19-5170, Rev. 10.
+/// Maxim DS3231, the temperature that its clock compensates by, 0.25 °C.
+/// Datasheet 19-5170, Rev. 10.
 ///
-/// The chip measures by itself every 64 seconds (p. 7): nothing is written to it, as it is the
+/// The chip measures by itself every 64 seconds (p. 7): nothing is written to it, because it is the
 /// node's clock.
 public struct DS3231: SensorDriver {
     public init() {}

@@ -1,6 +1,6 @@
 internal import PicketCore
 
-/// What is asked of a driver whatever its kind, by way of the list in Drivers.swift.
+/// The questions that every kind of driver answers, by way of the list in Drivers.swift.
 
 protocol DriverKindVisitor {
     mutating func visit<Driver: SensorDriver>(
@@ -41,11 +41,11 @@ extension DriverDescription {
         return list.kinds
     }
 
-    /// The kind of chip that answers at an address, by what its registers hold: a kind that
-    /// they prove rather than one that is only likely.
+    /// The kind of chip that answers at an address, as its registers tell: a kind that they prove
+    /// rather than one that is only likely.
     ///
-    /// - Parameter word: Reads a register's two bytes, the most significant first; `nil`: it did not
-    ///   answer.
+    /// - Parameter word: Reads a register's two bytes, the most significant first; `nil`: it did
+    ///   not answer.
     public static func recognised(
         at address: UInt8, reading word: (UInt8) -> UInt16?
     ) -> DriverKind? {
@@ -104,7 +104,7 @@ extension DriverDescription {
     /// The unit in which limits are given.
     public var unit: Unit { facts().unit }
     public var isOnBus: Bool { facts().isOnBus }
-    /// Where the kernel's driver shows what this one would read; `nil`: nowhere.
+    /// Where the kernel's driver shows the value that this one would read; `nil`: nowhere.
     public var hwmonInput: String? { facts().hwmonInput }
     /// A little more than one step of the chip.
     public var grain: Double {
@@ -118,7 +118,7 @@ extension DriverDescription {
         digest = adder.digest
     }
 
-    /// What a register of a simulated chip holds.
+    /// The content of a register of a simulated chip.
     public func content(of register: UInt8, _ chip: SimulatedChip) -> [UInt8] {
         var content = Content(register: register, chip: chip)
         return visit(&content)

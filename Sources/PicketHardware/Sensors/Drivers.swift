@@ -1,5 +1,5 @@
-/// Every driver that there is: a driver's own file says the rest of it, and its lines here are what
-/// the whole program knows it by.
+/// Every driver that there is. The whole program knows a driver by its lines here; its own file
+/// says the rest of it.
 internal import PicketCore
 
 public enum DriverDescription: Equatable, Sendable {
@@ -15,7 +15,7 @@ public enum DriverDescription: Equatable, Sendable {
     case register(RegisterDescription)
     case hwmon(HwmonDescription)
 
-    /// In the order in which people are shown them.
+    /// In the order in which people see them.
     static func each<V: DriverKindVisitor>(_ visitor: inout V) {
         visitor.visit(TMP102.self, DriverDescription.tmp102)
         visitor.visit(TMP117.self, DriverDescription.tmp117)

@@ -3,8 +3,8 @@ public import PicketCore
 /// An I/O expander that drives relays: NXP PCF8574 (data sheet Rev. 5) or Microchip MCP23017
 /// (DS20001952C).
 ///
-/// Its lines share it by reference, for one byte on the wire sets eight pins. It is told of all its
-/// outputs before the first is driven: nothing it writes for one of them moves another.
+/// Its lines share it by reference, because one byte on the wire sets eight pins. It is told of all
+/// its outputs before the first is driven, so that nothing it writes for one of them moves another.
 ///
 /// *PCF8574*: no registers; the port is written and read as it is. A pin that is written 1 is an
 /// input with a weak pull-up (§8.1), so every pin that is no output of ours is written 1. It sinks
@@ -12,8 +12,8 @@ public import PicketCore
 ///
 /// *MCP23017*, IOCON.BANK = 0 as after a reset (table 3-3): the output latch is written before the
 /// direction, so that a pin has its level when it becomes an output. Pins that are not ours keep
-/// what they had. A chip that lost its power meanwhile has all pins as inputs (table 3-1), and
-/// every write sets both anew.
+/// their state. A chip that lost its power meanwhile has all pins as inputs (table 3-1), and every
+/// write sets both anew.
 public final class Expander<B: ActuatorBus> {
     private let kind: ExpanderPin.Kind
     private let address: UInt8
@@ -50,7 +50,7 @@ public final class Expander<B: ActuatorBus> {
             guard try write(Self.latch, latch, unlessAfter) else { throw .late }
             let direction = try pair(Self.direction)
             guard direction & outputs != 0 else { return }
-            // The latch has moved already: too late for this half is not as if nothing was.
+            // The latch has moved already: `late` would say that nothing was driven.
             guard try write(Self.direction, direction & ~outputs, unlessAfter)
             else { throw .timeout }
         }

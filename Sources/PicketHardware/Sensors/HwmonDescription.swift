@@ -42,7 +42,7 @@ public struct HwmonDescription: SensorDriver {
         digest.add(input)
     }
 
-    /// What the number in the file is to be divided by, and what it then is.
+    /// The divisor for the number in the file, and the unit of the result.
     public static func scale(of input: String) -> (divisor: Double, unit: Unit)? {
         if input.hasPrefix("temp") { return (1_000, .celsius) }
         if input.hasPrefix("in") { return (1_000, .volts) }
@@ -59,8 +59,8 @@ public struct HwmonDescription: SensorDriver {
             bits: UInt64(bitPattern: number), quantity: Quantity(Double(number) / divisor, unit))
     }
 
-    /// In place of a bus: it has none. Sensors of it have addresses of their own all the same, by
-    /// which a simulated rack knows them.
+    /// Stands in place of a bus, because it has none. Its sensors have addresses of their own all
+    /// the same, by which a simulated rack knows them.
     public static let noBus = 256
 
     /// On a simulated rack: four bytes of register 0.

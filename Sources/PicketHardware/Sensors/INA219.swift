@@ -46,7 +46,7 @@ public struct INA219: SensorDriver {
     static let shuntVoltage = Register(0x01, "INA219 shunt voltage")
     static let busVoltage = Register(0x02, "INA219 bus voltage")
 
-    /// What the chip has after power-on: ±320 mV, 32 V, 12 bits, both measured continuously.
+    /// The chip's setting after power-on: ±320 mV, 32 V, 12 bits, both measured continuously.
     static let powerOn: UInt16 = 0x399F
 
     public static var addresses: ClosedRange<UInt8>? { 0x40...0x4F }

@@ -49,7 +49,7 @@ public struct INA226: SensorDriver {
     public static var addresses: ClosedRange<UInt8>? { 0x40...0x4F }
     public static var identity: ChipIdentity? { ChipIdentity(0xFE, maker) }
 
-    /// What the chip has after power-on: no averaging, 1.1 ms each, both continuously (§7.6.1).
+    /// The chip's setting after power-on: no averaging, 1.1 ms each, both continuously (§7.6.1).
     static let powerOn: UInt16 = 0x4127
 
     /// - Returns: The time until both conversions are complete: twice 1.21 ms at the most (§6.5).

@@ -1,6 +1,6 @@
 /// LM75 and its kin, temperature. Texas Instruments LM75B/LM75C datasheet SNIS153 (9 bits, 0.5 °C)
-/// and NXP LM75B (11 bits, 0.125 °C), section "Temperature register": left-aligned alike, the unused
-/// bits undefined.
+/// and NXP LM75B (11 bits, 0.125 °C), section "Temperature register": left-aligned alike, the
+/// unused bits undefined.
 public struct LM75: SensorDriver {
     /// 9 (LM75, LM75A), 11 (LM75B) … 16.
     public var bits: Int

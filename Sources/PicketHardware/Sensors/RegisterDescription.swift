@@ -1,6 +1,7 @@
 internal import PicketCore
 
-/// A sensor that is one register, described wholly by data: what has no driver here needs none.
+/// A sensor that is one register, described wholly by data: a chip without a driver here needs
+/// none.
 ///
 ///     bytes → number (byte order) → & mask → >> shift → sign → × scale → + offset
 public struct RegisterDescription: SensorDriver {
@@ -26,7 +27,7 @@ public struct RegisterDescription: SensorDriver {
     public var scale: Double
     public var offset: Double
     public var unit: Unit
-    /// The chip adds a packet error code to what it answers (SMBus 3.1 §6.4).
+    /// The chip adds a packet error code to its answers (SMBus 3.1 §6.4).
     public var checked = false
 
     public init(

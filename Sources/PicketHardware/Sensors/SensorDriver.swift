@@ -1,11 +1,11 @@
 public import PicketCore
 
-/// What a sensor driver is. All that there is to say of one kind of chip stands in its one file, and
-/// is read from there by the configuration, its digest, `picket init`, the simulated rack and the
-/// proof. Drivers.swift has the list of them.
+/// A sensor driver. Everything that there is to say of one kind of chip stands in its one file. The
+/// configuration, its digest, `picket init`, the simulated rack and the proof read it from there.
+/// Drivers.swift has the list of them.
 ///
-/// A value of a driver's type is what the configuration says to it of one sensor: which of the
-/// chip's quantities it is, and in what range.
+/// A value of a driver's type holds the configuration of one sensor: which of the chip's quantities
+/// it is, and in what range.
 public protocol SensorDriver: Equatable, Sendable {
     // MARK: In the configuration
 
@@ -18,8 +18,8 @@ public protocol SensorDriver: Equatable, Sendable {
     static var number: UInt8 { get }
     /// Reads its keys.
     ///
-    /// - Returns: `driver` is `nil` where one of them is wrong, which has been noted; the unit in
-    ///   which limits are given is known also then.
+    /// - Returns: `driver` is `nil` where one of them is wrong, which has been noted. The unit in
+    ///   which limits are given is known even then.
     static func configured<S: DriverSettings>(by settings: S) -> (driver: Self?, unit: Unit)
     /// The unit in which limits are given.
     var unit: Unit { get }
@@ -31,9 +31,9 @@ public protocol SensorDriver: Equatable, Sendable {
 
     /// 7 bits; `nil`: any.
     static var addresses: ClosedRange<UInt8>? { get }
-    /// How it is known when a bus is searched; `nil`: not at all.
+    /// How a search of a bus recognises it; `nil`: not at all.
     static var identity: ChipIdentity? { get }
-    /// Sees that it is this chip, and takes it out of shutdown.
+    /// Makes sure that it is this chip, and takes it out of shutdown.
     ///
     /// - Returns: The time that the chip then needs until its first conversion is complete.
     func prepare<B: Bus & ~Copyable>(_ bus: inout B, _ address: UInt8) throws(SensorError)
@@ -41,14 +41,15 @@ public protocol SensorDriver: Equatable, Sendable {
     func read<B: Bus & ~Copyable, D: Delay & ~Copyable>(
         _ bus: inout B, _ address: UInt8, _ delay: inout D
     ) throws(SensorError) -> Sample
-    /// Where the kernel's driver shows what this one would read, as in `temp1`; `nil`: nowhere.
+    /// Where the kernel's driver shows the value that this one would read, as in `temp1`; `nil`:
+    /// nowhere.
     var hwmonInput: String? { get }
 
     // MARK: Simulated
 
     /// A little more than one step of the chip: a reading that never moves is a stuck one.
     var grain: Double { get }
-    /// What a register holds.
+    /// The content of a register.
     static func content(of register: UInt8, _ chip: SimulatedChip) -> [UInt8]
 }
 
@@ -64,7 +65,7 @@ extension SensorDriver {
     { .zero }
 }
 
-/// What one register of a chip holds, whatever it measures.
+/// The content of one register of a chip, whatever the chip measures.
 public struct ChipIdentity: Equatable, Sendable {
     public var register: UInt8
     public var mask: UInt16
@@ -81,13 +82,13 @@ public struct ChipIdentity: Equatable, Sendable {
 
     public func matches(_ found: UInt16) -> Bool { found & mask == value }
 
-    /// A proof before any likelihood, and that of more bits before that of fewer.
+    /// A proof comes before any likelihood, and a likelihood of more bits before one of fewer.
     var strength: Int { doubt == nil ? UInt16.bitWidth + 1 : mask.nonzeroBitCount }
 }
 
 // MARK: - What reads a driver's settings
 
-/// One sensor's settings in a configuration, as its driver reads those that are its own.
+/// One sensor's settings in a configuration, from which its driver reads its own.
 public protocol DriverSettings {
     associatedtype Value: DriverSetting
     /// `nil`: the key is not there.
@@ -98,7 +99,7 @@ public protocol DriverSettings {
     func fail(_ key: String, _ message: String)
 }
 
-/// The value of one key. What does not fit is noted, and `nil`.
+/// The value of one key. A value that does not fit is noted, and reads as `nil`.
 public protocol DriverSetting {
     func word<Value>(_ words: [(String, Value)]) -> Value?
     func bool() -> Bool?

@@ -1,5 +1,5 @@
 /// Network addresses as text, checked here so that nothing later fails on them. Host names are
-/// refused: a failover must not wait for a resolver, nor follow one.
+/// refused, because a failover must neither wait for a resolver nor follow one.
 
 import PicketCore
 
@@ -26,7 +26,7 @@ private func isIPv4(_ text: String) -> Bool {
     }
 }
 
-/// What an address is, if it is not that of one node.
+/// Says what an address is, if it is not the address of one node.
 private func unfit(_ host: String, _ family: AddressFamily) -> String? {
     switch family {
     case .ipv4:
@@ -56,8 +56,8 @@ private func isIPv6(_ text: String) -> Bool {
     var gaps = 0
     for (index, part) in parts.enumerated() {
         if part.isEmpty {
-            // A leading "::" leaves two empty parts, and so does a trailing one: the outer of
-            // the two is no gap, and without the inner one it is a lone ":".
+            // A leading "::" leaves two empty parts, as a trailing one does. The outer of the two
+            // is no gap; without the inner one it is a lone ":".
             if index == 0 || index == parts.count - 1 {
                 if !parts[index == 0 ? 1 : index - 1].isEmpty { return false }
             } else {

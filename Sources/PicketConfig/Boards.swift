@@ -2,11 +2,11 @@ import PicketCore
 import PicketHardware
 import PicketText
 
-/// Board files: what a board's hardware is called and what it can do, so that a configuration
-/// speaks of lines by name and is refused where the board cannot do what it asks for.
+/// Board files tell what a board's hardware is called and what it can do. So a configuration speaks
+/// of lines by name, and is refused if it asks for more than the board can do.
 ///
-/// This module reads no directories: the caller hands over what it found. The board `simulated`
-/// is always known.
+/// This module reads no directories: the caller hands over the files that it found. The board
+/// `simulated` is always known.
 public struct BoardLibrary: Sendable {
     public private(set) var files: [BoardFile]
 

@@ -3,10 +3,10 @@ public import PicketHardware
 
 /// Everything that one configuration file says, read, checked and completed.
 ///
-/// `Configuration.load` is what makes one from YAML, and it returns one
-/// only if every setting is valid and the timings can hold; whoever is handed a `Configuration`
-/// checks nothing again. The same file serves both nodes of a pair: what belongs to one node is
-/// kept `PerNode`, and `me` says which of them this one is.
+/// `Configuration.load` makes one from YAML, and only if every setting is valid and the timings can
+/// hold. Code that is handed a `Configuration` checks nothing again. The same file serves both
+/// nodes of a pair: settings that belong to one node are kept `PerNode`, and `me` says which of
+/// them this one is.
 ///
 /// Defaults are filled in here, so an optional means "there is none", never "not stated".
 /// Nothing of it changes once it is loaded.
@@ -21,9 +21,9 @@ public final class Configuration: @unchecked Sendable {
     public let keys: [String]
     /// At least one, at most `Limits.links`; the same order on both nodes.
     public let links: [PerNode<LinkAddress>]
-    /// What the core is given: derived timing, budgets, fence levels, groups and digest.
+    /// The core's share: derived timing, budgets, fence levels, groups and digest.
     public internal(set) var policy: Policy
-    /// How `policy.timing` came about, and what a takeover may take.
+    /// How `policy.timing` came about, and how long a takeover may take.
     public let timing: TimingBudget
     public let board: Board?
     /// `nil`: the file says `watchdog: none`.
@@ -35,7 +35,7 @@ public final class Configuration: @unchecked Sendable {
     /// In the order of the file; the index is the core's `GroupIndex`.
     public let groups: [GroupSettings]
     public let paths: Paths
-    /// What is allowed but looks like a mistake; `picket check` and the log show it.
+    /// Settings that are allowed but look like mistakes; `picket check` and the log show them.
     public internal(set) var warnings: [ConfigurationError]
 
     init(
@@ -105,10 +105,10 @@ public struct LinkAddress: Equatable, Sendable {
 }
 
 public struct WatchdogSettings: Equatable, Sendable {
-    /// After this long without a feed the hardware resets the node. Whole seconds are what most
-    /// drivers take; what the driver makes of it is read back.
+    /// After this long without a feed the hardware resets the node. Most drivers take whole
+    /// seconds; the value that the driver sets is read back.
     public var timeout: Duration
-    /// Before the reset, for the kernel to leave a trace; where the hardware can.
+    /// Time before the reset for the kernel to leave a trace, where the hardware can give it.
     public var pretimeout: Duration?
     /// Paths or identities; empty: the board's, or the first that is hardware.
     public var devices: [String]
@@ -154,7 +154,7 @@ public struct AgentSettings: Equatable, Sendable {
     /// In the order of the file. `action` is not among them.
     public var options: [Setting]
     public var policy: RelayDescription.AfterFence
-    /// From the order to the power known to be off, if all is well.
+    /// The time from the order until the power is known to be off, if all is well.
     public var offWithin: Duration
     /// After this the agent is killed and the level has failed.
     public var timeout: Duration
@@ -193,7 +193,7 @@ public struct GroupSettings: Equatable, Sendable {
     public var stopWithin: Duration
     /// Between two monitor runs of one resource.
     public var monitorInterval: Duration
-    /// So many local restarts in `window`; then the group is handed over.
+    /// The local restarts allowed in `window`; after them the group is handed over.
     public var restarts: Budget
     public var sync: SyncSettings?
     /// Given to every command besides the PICKET_… variables.
@@ -281,8 +281,8 @@ public struct Board: Equatable, Sendable {
     public var buses: [Int]
     public var watchdog: Watchdog?
     public var caveats: [String]
-    /// How the machine's own name begins (device tree, or the firmware's tables); empty: the board
-    /// is no machine of its own, or says nothing of itself.
+    /// How the computer's own name begins (device tree, or the firmware's tables); empty: the board
+    /// is no computer of its own, or says nothing of itself.
     public var models: [String]
 
     public struct Chip: Equatable, Sendable {

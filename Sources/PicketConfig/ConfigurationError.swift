@@ -23,8 +23,8 @@ public struct ConfigurationError: Equatable, Sendable {
     public var position: Position
     /// `pair.nodes.east.links[1]`; empty for the file as a whole.
     public var path: String
-    /// What is wrong and, where it helps, what would be right. May have several lines: the
-    /// arithmetic of a timing that cannot hold.
+    /// What is wrong and, where it helps, what would be right. It may have several lines, as for
+    /// the arithmetic of a timing that cannot hold.
     public var message: String
 
     public init(file: String, position: Position, path: String, message: String) {

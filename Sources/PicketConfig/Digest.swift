@@ -3,11 +3,12 @@ import PicketHardware
 
 /// The digest by which two nodes see that their files agree.
 ///
-/// FNV-1a, 64 bits (draft-eastlake-fnv), over the settings themselves, not over the text: comments,
-/// the order of keys and `500ms` for `0.5s` make no difference, a default that is written out makes
-/// none either. The order of groups, resources, links and fence levels is a setting. What belongs to one node alone is left out: its name, the paths of keys,
-/// directories and control socket. It detects mistakes; nothing relies on it against an attacker
-/// (the message that carries it is sealed).
+/// FNV-1a, 64 bits (draft-eastlake-fnv), over the settings themselves, not over the text. Comments,
+/// the order of keys, `500ms` for `0.5s` and a default that is written out make no difference. The
+/// order of groups, resources, links and fence levels is a setting. Settings that belong to one
+/// node alone are left out: its name, the paths of keys, directories and control socket. The digest
+/// detects mistakes; nothing relies on it against an attacker (the message that carries it is
+/// sealed).
 struct Digest {
     private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 
@@ -78,20 +79,20 @@ extension Configuration {
         return digest.value
     }
 
-    /// Over the groups' names in their order: what the nodes say of a group they say by its place.
-    /// Never 0, which stands for a peer that does not say.
+    /// Over the groups' names in their order, because the nodes speak of a group by its place.
+    /// Never 0, which stands for a peer that does not tell it.
     var groupsDigest: UInt64 {
         var digest = Digest()
         digest.add(groups.map { $0.name })
         return max(1, digest.value)
     }
 
-    /// What an agent binds to sockets, threads and files when it starts.
+    /// The settings that an agent binds to sockets, threads and files when it starts.
     public enum Section: CaseIterable, Sendable {
         case names, links, watchdog, sensors, fence, groups
     }
 
-    /// By which two configurations are known to agree in a section.
+    /// Equal for two configurations that agree in a section.
     public func digest(of section: Section) -> UInt64 {
         var digest = Digest()
         add(section, to: &digest)

@@ -3,8 +3,8 @@ import PicketText
 
 /// The lines of all relay levels, each of which has one user.
 ///
-/// A level has a worker of its own, that knows its own lines and no other: two that drove one line,
-/// or one expander, would move each other's relays.
+/// A level has a worker of its own, which knows its own lines and no others. Two workers that drove
+/// one line, or one expander, would move each other's relays.
 struct FenceLines {
     private var known: [Use] = []
 
@@ -14,7 +14,7 @@ struct FenceLines {
         var level: Int
     }
 
-    /// Fails at `found` where a line of this level cannot be had beside those before it.
+    /// Fails at `found` if a line of this level cannot be used beside those before it.
     mutating func add(
         _ relay: RelayDescription, level: Int, sensors: [SensorDescription], at found: Found
     ) {

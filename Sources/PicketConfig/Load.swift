@@ -4,9 +4,9 @@ import PicketText
 
 /// The file's schema, section by section, and what the sections owe each other.
 ///
-/// Each section is read to the end whatever it finds; a value with a mistake gives way to a
-/// stand-in, so that the rest can still be checked. Only when no mistake was found is a
-/// `Configuration` made.
+/// Each section is read to the end, whatever mistakes it has. A stand-in replaces a value with a
+/// mistake, so that the rest can still be checked. A `Configuration` is made only when no mistake
+/// was found.
 extension Configuration {
     /// Reads a configuration file.
     ///
@@ -221,7 +221,7 @@ extension Configuration {
                 intent.agentTimeout = max(intent.agentTimeout ?? .zero, agent.timeout)
             }
         }
-        // The head start is that of the level which comes first where things are as they should.
+        // The head start is that of the level which comes first when things are as they should be.
         if relays == 0 {
             intent.offWithin = agentOff
             intent.receiptWithin = agentOff

@@ -38,8 +38,8 @@ func readFence(
     return complete ? cuts : nil
 }
 
-/// A list serves both nodes, so a line that is called after one of them is likely to make that
-/// node cut itself.
+/// A list serves both nodes, so a line that is named after one of them is likely to make that node
+/// cut itself.
 private func warnOfNames(
     _ found: Found, _ levels: [FenceSettings], _ names: PerNode<String>
 ) {
@@ -327,7 +327,7 @@ extension Problems {
 }
 
 extension FenceSettings {
-    /// What the core is told of it.
+    /// The level as the core is told of it.
     var level: FenceLevel {
         switch self {
         case .relay(let relay): .relay(verified: relay.verified)

@@ -126,8 +126,8 @@ private func readSync(_ found: Found) -> SyncSettings? {
 }
 
 extension Found {
-    /// Names of environment variables and their values (POSIX, "Environment Variables"). PICKET_...
-    /// is what picket itself sets.
+    /// Names of environment variables and their values (POSIX, "Environment Variables"). picket
+    /// itself sets those that begin with PICKET_.
     fileprivate func environment() -> [Setting]? {
         guard let all = settings("a mapping of environment variables") else { return nil }
         for setting in all {
@@ -147,9 +147,9 @@ extension Found {
 
 // MARK: - Resources
 
-/// The resources of one group. Their timeouts add up to no more than the group's bound: what is
-/// not stated is shared out equally from what is left (an address needs little, so it gets no
-/// more than 2 s of it).
+/// The resources of one group. Their timeouts add up to no more than the group's bound. Timeouts
+/// that are not stated get equal shares of the time that is left (an address needs little, so it
+/// gets no more than 2 s of it).
 private struct ResourceReader {
     var startWithin: Duration
     var stopWithin: Duration

@@ -2,8 +2,8 @@ import PicketCore
 public import PicketHardware
 import PicketText
 
-/// `sensors:`, and what they are held to: values that can be reached, a way back from every
-/// level, one kind of chip at one address.
+/// `sensors:`, and the rules for them: values that can be reached, a way back from every level, one
+/// kind of chip at one address.
 
 private let commonKeys = [
     "driver", "bus", "address", "interval", "warn", "critical", "hysteresis", "debounce",

@@ -10,9 +10,9 @@
 ///     try problems.throwIfAny()
 ///
 /// `Found` is a value of the file with its path. Each of its readers (`name()`, `duration()`,
-/// `list()`, ...) returns `nil` after noting what was found and what was expected, so the caller goes
-/// on with a stand-in and every mistake of the file comes to light in one run. Nothing made from
-/// stand-ins gets out: `throwIfAny()` comes before the result.
+/// `list()`, ...) returns `nil` after noting what was found and what was expected, so the caller
+/// goes on with a stand-in and every mistake of the file comes to light in one run. Nothing made
+/// from stand-ins gets out, because `throwIfAny()` comes before the result.
 ///
 /// `mapping(keys)` names every key that may stand there: a key that is not among them is a mistake,
 /// with a suggestion. `entries()` reads a mapping whose keys the user chooses.
@@ -22,7 +22,7 @@
 import PicketCore
 import PicketText
 
-/// What is wrong with one file, collected.
+/// The mistakes of one file, collected.
 public final class Problems {
     public let file: String
     public internal(set) var errors: [ConfigurationError] = []
@@ -77,7 +77,7 @@ public final class Found {
     @inline(never)
     public func fail(_ message: String) { problems.add(position, path: path, message) }
 
-    /// Notes what is allowed but looks like a mistake.
+    /// Notes a setting that is allowed but looks like a mistake.
     @inline(never)
     public func warn(_ message: String) { problems.warn(position, path: path, message) }
 
@@ -104,7 +104,7 @@ public final class Found {
         return nil
     }
 
-    /// True for a scalar of exactly this text: to tell apart what a field may be, as in
+    /// True for a scalar of exactly this text: to tell apart the forms that a field may have, as in
     /// `verify: none`.
     @inline(never)
     public func isWord(_ word: String) -> Bool {

@@ -4,11 +4,11 @@ import PicketText
 
 /// Scalars, read by the type of their field.
 ///
-/// A number that has a unit is written with it, always: a bare `500` where a duration belongs is
-/// refused with what it might have meant, since half of those who write it mean seconds.
+/// A number that has a unit is always written with it. A bare `500` where a duration belongs is
+/// refused with what it might have meant, because half of the people who write it mean seconds.
 
-/// What a quantity is of: the units that may stand behind its number, as powers of ten of the base
-/// unit.
+/// The dimension of a quantity: the units that may stand behind its number, as powers of ten of the
+/// base unit.
 public struct Dimension: Equatable, Sendable {
     /// `a temperature`
     public var name: String
@@ -43,7 +43,7 @@ public struct Dimension: Equatable, Sendable {
     /// A number without a unit.
     public static var none: Dimension { Dimension("a number", "", "1.5", [("", 0)]) }
 
-    /// That of a unit which a file names: one of the above, or its own.
+    /// The dimension of a unit which a file names: one of the above, or its own.
     public static func named(_ name: String) -> Dimension {
         let text = withGreekOmega(name)
         for known in [temperature, voltage, current, power, resistance, percentage] {
@@ -75,7 +75,7 @@ public struct Dimension: Equatable, Sendable {
         return nil
     }
 
-    /// What the message about an unfit `text` says was expected.
+    /// The words for what was expected, in the message about an unfit `text`.
     @inline(never)
     func advice(_ text: String) -> String {
         if let (_, rest) = Decimal.prefix(of: text), rest.isEmpty, !base.isEmpty {

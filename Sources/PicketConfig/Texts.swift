@@ -77,8 +77,8 @@ extension Found {
         return text
     }
 
-    /// An argument vector: a list with the program first. A string is refused: whoever writes one
-    /// expects a shell.
+    /// An argument vector: a list with the program first. A string is refused, because a person who
+    /// writes one expects a shell.
     @inline(never)
     public func arguments() -> [String]? {
         if case .scalar(let scalar) = node.content, !scalar.isNothing {
@@ -106,7 +106,7 @@ extension Found {
                 item.expected("an argument")
                 continue
             }
-            // An argument is what is written, also where YAML would call it null.
+            // An argument is taken as it is written, even where YAML would call it null.
             if scalar.text.utf8.contains(0) {
                 item.expected("an argument without a NUL byte")
                 continue

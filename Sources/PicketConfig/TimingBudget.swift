@@ -1,26 +1,26 @@
 public import PicketCore
 import PicketText
 
-/// One time budget: from what the operator wants to every duration of the protocol.
+/// One time budget: it leads from the operator's wishes to every duration of the protocol.
 ///
 /// The operator states three times: `detect_within` (a standby orders the fence at most this long
 /// after its peer's death), the relay's `off_within`, the group's `start_within`. Nothing else is
-/// set by hand, so nothing can be set against each other. This is how the rest follows.
+/// set by hand, so no two settings can be set against each other. This is how the rest follows.
 ///
 /// **Death.** A node dies just after one of its answers. Contact is lost when the newest
-/// acknowledged sending is older than `dead_after`; the holder then fences at once, the standby
-/// one slot of the fencing order later (`head start`), and in a takeover it is the standby that
-/// waits. So the sum that must hold is
+/// acknowledged sending is older than `dead_after`; the holder then fences at once. The standby
+/// fences one slot of the fencing order later (`head start`), and in a takeover the standby is the
+/// node that waits. So the sum that must hold is
 ///
 ///     dead_after + head start + margin ≤ detect_within
 ///
 /// **Margin**: 5 ms + 1 % of `detect_within`, for late wake-ups, the round trip, the worker's
 /// turn.
 ///
-/// **Head start.** The two nodes lose contact at different instants: both measure from the
-/// sending of a packet that was acknowledged, and the two newest such packets are at most one
-/// heartbeat apart each way, so 2 × heartbeat. The holder's fence must have taken effect before
-/// the standby's turn comes, so off_within on top, and a margin:
+/// **Head start.** The two nodes lose contact at different instants. Both measure from the sending
+/// of a packet that was acknowledged, and the two newest such packets are at most one heartbeat
+/// apart each way: this makes 2 × heartbeat. The holder's fence must have taken effect before the
+/// standby's turn comes, so off_within and a margin are added:
 ///
 ///     head start = 2 × heartbeat + off_within + margin
 ///
@@ -40,30 +40,30 @@ import PicketText
 ///
 ///     r = p / heartbeat × qᵏ        (heartbeat 66 ms: 0.64 / 0.066 × 0.36⁵ = 0.06 a second)
 ///
-/// Each of them turns into a false alarm if all N probes fail, qᴺ. One false alarm in ten years of such
-/// loss (3.2 × 10⁸ s) needs r × 3.2 × 10⁸ × qᴺ ≤ 1, which is N = 17 … 20. They must fit into
-/// dead_after / 2 less 2 ms for the last round trip. Where there is time we send 64 of them, which
-/// is far beyond the target and outlasts bursts of loss too, but at most one a millisecond; where there
-/// is little, the N that the target needs, down to one every 250 µs. A `detect_within` in which
-/// not even those fit is refused.
+/// Each of them turns into a false alarm if all N probes fail, qᴺ. One false alarm in ten years of
+/// such loss (3.2 × 10⁸ s) needs r × 3.2 × 10⁸ × qᴺ ≤ 1, which is N = 17 … 20. They must fit into
+/// dead_after / 2 less 2 ms for the last round trip. Where there is time we send 64 of them, but at
+/// most one a millisecond; 64 are far beyond the target and outlast bursts of loss too. Where there
+/// is little time we send the N that the target needs, down to one every 250 µs. A `detect_within`
+/// in which not even those fit is refused.
 ///
-/// **Fence**: a level that has not reported after 2 × off_within + 500 ms has failed; where there
-/// is no feedback, the supply's full off time stands in for off_within; a fence agent has its own
+/// **Fence**: a level that has not reported after 2 × off_within + 500 ms has failed. Where there
+/// is no feedback, the supply's full off time stands in for off_within. A fence agent has its own
 /// timeout (and a second to be killed). Attempts after every level failed: 5 s, doubling.
 ///
 /// **Watchdog**: fed every quarter of its timeout, at least every 5 s and never more than 5 times a
 /// second, so a timeout below 800 ms cannot hold. A hung agent is reset at the latest one whole
 /// timeout after its last healthy turn.
 ///
-/// **Leaving** waits for the slowest stop here and the slowest start there, and 3 s for the words
-/// between.
+/// **Leaving** waits for the slowest stop here and the slowest start there, and 3 s for the
+/// messages between them.
 public struct TimingBudget: Equatable, Sendable {
     public var timing: Timing
     /// Terms of detection; their sum is at most `detect_within`.
     public var detection: [Term]
     /// Terms of the takeover; their sum is `worstTakeover`.
     public var takeover: [Term]
-    /// The largest time from a node's death to its groups' being active on the other.
+    /// The longest time from a node's death until its groups are active on the other node.
     public var worstTakeover: Duration
     /// A hung agent is reset within this; `nil` without a watchdog.
     public var watchdog: Duration?
@@ -86,7 +86,7 @@ public struct TimingBudget: Equatable, Sendable {
     }
 }
 
-/// What the operator states, and what follows from the rest of the file.
+/// The times that the operator states, and those that follow from the rest of the file.
 public struct TimingIntent: Equatable, Sendable {
     public var detectWithin: Duration
     /// The slowest relay's: from the order to the contact open. Zero without a fence.
@@ -130,10 +130,10 @@ extension TimingIntent {
 
     var margin: Duration { .milliseconds(5) + detectWithin / 100 }
 
-    /// What is left for dead_after and two heartbeats.
+    /// The time that is left for dead_after and two heartbeats.
     var left: Duration { detectWithin - offWithin - margin * 2 }
 
-    /// Everything that follows, or the arithmetic that shows why it cannot.
+    /// Derives everything that follows, or throws the arithmetic that shows why it cannot hold.
     public func derive() throws(TimingRefusal) -> TimingBudget {
         guard let detection = Detection(left: left) else { throw refusal() }
         let headStart = detection.heartbeat * 2 + offWithin + margin

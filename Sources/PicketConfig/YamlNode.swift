@@ -2,8 +2,8 @@
 ///
 /// The tree is a strict subset of YAML, on purpose: one document; no anchors, aliases or merge
 /// keys (a file that says what it means in one place needs none, and ten lines of them can
-/// stand for a gigabyte); no tags; scalar keys, each once. Scalars stay text: what `no`, `0x48`
-/// or `1e3` means is decided by the type of the field that reads it.
+/// stand for a gigabyte); no tags; scalar keys, each once. Scalars stay text: the type of the field
+/// that reads `no`, `0x48` or `1e3` decides what it means.
 public struct YamlNode: Equatable, Sendable {
     public var position: Position
     public var content: Content

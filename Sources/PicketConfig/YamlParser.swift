@@ -6,7 +6,7 @@ import PicketText
 ///
 /// The text is looked through before libyaml gets it (size, UTF-8, control characters), so that
 /// those mistakes have a place and a sentence of their own. libyaml stops at the first mistake in
-/// the syntax; what the tree itself forbids (a key twice, an anchor, a tag) is collected.
+/// the syntax; things that the tree itself forbids (a key twice, an anchor, a tag) are collected.
 ///
 /// Depth and number of nodes are bounded while the events come in, so no input can make the
 /// recursion deep or the tree large.

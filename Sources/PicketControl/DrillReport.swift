@@ -1,7 +1,7 @@
 public import PicketCore
 import PicketText
 
-/// What a drill leaves behind: what was injected, what happened when, and the verdict.
+/// The report of a drill: what was injected, what happened when, and the verdict.
 public struct DrillReport: Equatable, Sendable {
     /// Name of the report's files without their extension, as in
     /// "2026-11-23T07-49-19Z-sensor"; unique on its node but for two drills in one second.
@@ -32,7 +32,7 @@ public struct DrillReport: Equatable, Sendable {
     }
 
     public enum Verdict: UInt8, CaseIterable, Sendable {
-        /// What was expected happened.
+        /// The expected thing happened.
         case passed
         /// It did not.
         case failed
@@ -112,9 +112,9 @@ extension DrillReport.Moment {
     }
 }
 
-/// A note on disk that a drill is under way, for the agent that finds it at its start: the one
-/// that ran the drill died, by intent (a live hang) or not. Its content, one line, is what
-/// `parse` reads back.
+/// A note on disk that a drill is under way. It is for the next agent, which finds it at its start:
+/// the agent that ran the drill died, by intent (a live hang) or not. `parse` reads its content,
+/// one line, back.
 public struct DrillMark: Equatable, Sendable {
     public var beganMilliseconds: Int64
     /// The boot in which it began, as /proc/sys/kernel/random/boot_id says it.
@@ -168,7 +168,7 @@ public struct DrillMark: Equatable, Sendable {
 }
 
 extension DrillReport {
-    /// What is said of a drill whose agent ended, behind "The ".
+    /// The words on a drill whose agent ended, behind "The ".
     public static var interrupted: String {
         "agent ended before the drill did; what was injected ended with it."
     }

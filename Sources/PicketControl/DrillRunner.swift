@@ -12,8 +12,8 @@ import PicketText
 ///     idle        the report is out
 ///
 /// However a drill ends (time up, refusal, the client gone, the agent stopping), it passes through
-/// `undo`, the one place that takes back what was injected and the mark. What it injects lives in
-/// the agent's memory alone, so that the agent's death undoes it as well; the mark on disk
+/// `undo`, the one place that takes back the injection and the mark. The injection lives in the
+/// agent's memory alone, so that the agent's death undoes it as well. The mark on disk
 /// (`DrillMark`) makes the next agent write the report.
 ///
 /// The shell's part of S9: an injected value may lower the node's health and never raise it.
@@ -61,7 +61,7 @@ public struct DrillRunner: Sendable {
         var began: Instant
         var beganMilliseconds: Int64
         var deadline: Instant
-        /// To be looked at once more then, before the deadline.
+        /// When to look once more, before the deadline.
         var wake = Instant.distantFuture
         /// A link must be silent for longer than this to be missed.
         var noticeable: Duration
@@ -73,7 +73,7 @@ public struct DrillRunner: Sendable {
         var seen = Seen()
     }
 
-    /// What has been observed so far, as far as the verdict depends on it.
+    /// The observations so far that the verdict depends on.
     private struct Seen: Sendable {
         /// The state by which the injected failure was noticed, and the newest one.
         var noticed: SensorReport.State?
@@ -114,7 +114,7 @@ public struct DrillRunner: Sendable {
     static let failoverWithin = Duration.seconds(120)
     static let afterPlan = Duration.milliseconds(100)
     static let quietAfterFailover = Duration.seconds(3)
-    /// For the mark to reach the peer before the loop stops.
+    /// Time for the mark to reach the peer before the loop stops.
     static let beforeHang = Duration.seconds(1)
     static let longestTimeline = 200
 
@@ -381,8 +381,8 @@ public struct DrillRunner: Sendable {
         return [words] + settled(at: now)
     }
 
-    /// Whether what was injected can be why the sensor is in this state: a value that is too high or low
-    /// or cannot be, or a reading that fails. Silence is the sensor's own.
+    /// Whether the injection can be the cause of this state of the sensor: a value that is too high
+    /// or low or cannot be, or a reading that fails. Silence is the sensor's own.
     private func isMeant(_ state: SensorReport.State, _ drill: Drill) -> Bool {
         guard case .sensor(_, let fault, for: _) = drill else { return false }
         return switch (fault, state) {
@@ -417,7 +417,7 @@ public struct DrillRunner: Sendable {
 
     // MARK: - Ends
 
-    /// Takes back what was injected, and the mark. Harmless when there is nothing to take back.
+    /// Takes back the injection and the mark. Harmless when there is nothing to take back.
     private mutating func undo(marked: Bool = true) -> [Action] {
         guard let run, run.step != .settling else { return [] }
         var actions: [Action] = []

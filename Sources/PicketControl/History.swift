@@ -16,10 +16,10 @@ public struct HistoryEntry: Sendable {
     public var simulated: Bool
     public var trace: Trace?
     public var group: String?
-    /// What was measured, by the names of JSON's fields.
+    /// The measured figures, by the names of JSON's fields.
     var figures: [(name: String, value: Double)] = []
 
-    /// What the machine did.
+    /// An entry on what the machine did.
     public init(_ trace: Trace, narrator: Narrator, milliseconds: Int64, simulated: Bool) {
         self.milliseconds = milliseconds
         self.node = narrator.names.node
@@ -31,7 +31,7 @@ public struct HistoryEntry: Sendable {
         self.group = trace.group.map { narrator.names.group($0) }
     }
 
-    /// What the agent has to say besides.
+    /// An entry on what the agent says besides.
     public init(_ notice: Notice, narrator: Narrator, milliseconds: Int64, simulated: Bool) {
         self.milliseconds = milliseconds
         self.node = narrator.names.node
@@ -42,7 +42,7 @@ public struct HistoryEntry: Sendable {
         self.figures = notice.figures
     }
 
-    /// All that stands under `kind`.
+    /// All values of `kind`.
     public static var kinds: [String] {
         Trace.Kind.allCases.map { $0.label } + Notice.Kind.allCases.map { $0.label }
     }
@@ -69,11 +69,11 @@ public struct HistoryEntry: Sendable {
         if let refusal = trace.refusal { json.field("refusal", refusal.label) }
         if let duration = trace.duration { json.field("milliseconds", inMilliseconds(duration)) }
         guard let number = trace.number else { return }
-        // Links are counted from 1 by whoever reads this, and from 0 by the machine.
+        // The reader of this counts links from 1, and the machine counts them from 0.
         let isLink = trace.kind == .linkUp || trace.kind == .linkDown
         json.field("number", isLink ? number &+ 1 : number)
     }
 }
 
-/// With its fraction: JSON's only unit of time here.
+/// Milliseconds with their fraction: JSON's only unit of time here.
 public func inMilliseconds(_ duration: Duration) -> Double { Double(duration.nanoseconds) / 1e6 }

@@ -2,8 +2,8 @@ import PicketText
 
 /// Writes JSON (RFC 8259) into bytes: compact, one line, nothing to configure.
 ///
-/// Whoever calls it opens and closes by closures, so that what is written is always well formed.
-/// A number that JSON cannot say (infinite, not a number) becomes `null`.
+/// Its callers open and close by closures, so that the JSON is always well formed. A number that
+/// JSON cannot say (infinite, not a number) becomes `null`.
 public struct JSONWriter: Sendable {
     public private(set) var bytes: [UInt8] = []
     private var afterValue = false
@@ -109,8 +109,8 @@ public struct JSONWriter: Sendable {
         afterValue = true
     }
 
-    /// A Swift string is valid Unicode; what must be escaped are quotation mark, backslash and
-    /// control characters. U+007F and the line separators pass, as the RFC permits.
+    /// A Swift string is valid Unicode; only quotation mark, backslash and control characters must
+    /// be escaped. U+007F and the line separators pass, as the RFC permits.
     private mutating func quoted(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text.utf8 {

@@ -1,6 +1,6 @@
 public import PicketCore
 
-/// What the operator calls the things that the core knows by number.
+/// The operator's names for the things that the core knows by number.
 ///
 /// Links and fence levels have no name of their own in the configuration; they are counted from
 /// 1, as they stand there, wherever a person or a request speaks of them.

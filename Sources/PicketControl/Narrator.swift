@@ -3,8 +3,8 @@ import PicketText
 
 /// Says in one plain sentence what a trace entry means, with the operator's own names.
 ///
-/// The same sentence stands in the log, in the history and on the terminal, so that what one
-/// person reads at night can be searched for by another. A sentence names who did what, then why;
+/// The same sentence stands in the log, in the history and on the terminal, so that one person can
+/// search for the sentence that another reads at night. A sentence names who did what, then why;
 /// numbers follow in the unit that a person thinks in.
 public struct Narrator: Equatable, Sendable {
     public var names: Names
@@ -25,10 +25,10 @@ public struct Narrator: Equatable, Sendable {
 
     // MARK: - Sentences
 
-    /// Below, sentences stand with what varies in braces: `{me}`, `{peer}`, `{group}`, `{term}` and so
-    /// on, as `value` knows them; `{+ after }` is " after 41 ms" where there is a duration, else
-    /// nothing. Filled in here, in one place, they cost the agent a third of what as many string
-    /// interpolations do.
+    /// The sentences below have their varying parts in braces: `{me}`, `{peer}`, `{group}`,
+    /// `{term}` and so on, as `value` knows them. `{+ after }` is " after 41 ms" where there is a
+    /// duration, else nothing. Filling them in here, in one place, costs the agent a third of as
+    /// many string interpolations.
     func filled(_ template: String) -> String { fill(template, nil) }
 
     private func fill(_ template: String, _ trace: Trace?) -> String {
@@ -200,7 +200,7 @@ public struct Narrator: Equatable, Sendable {
 
     private func reason(_ trace: Trace) -> String {
         if let refusal = trace.refusal { return ": \(why(refusal))" }
-        // What speaks of a drill says so already.
+        // A sentence about a drill says so already.
         if trace.cause == .drill, isAboutADrill(trace.kind) { return "" }
         let cause = why(trace.cause)
         return cause.isEmpty ? "" : ", because \(cause)"

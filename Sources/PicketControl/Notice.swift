@@ -2,14 +2,14 @@ public import PicketCore
 public import PicketHardware
 import PicketText
 
-/// What the agent has to say besides what its machine does: of power and relays, watchdogs and
-/// resets, resources and sensors, its configuration and drills. It stands in log and history, as a
-/// `Trace` does.
+/// A notice of the agent's, besides its machine's trace: on power and relays, watchdogs and resets,
+/// resources and sensors, its configuration and drills. It stands in log and history, as a `Trace`
+/// does.
 public enum Notice: Sendable {
     // The peer's power, where no order of the machine's is behind it
     case powerIsBack
     case powerIsNotBack
-    /// The agent ends before its fence has.
+    /// The agent ends before its fence has ended.
     case powerIsLeft
     case fenceTimed(own: Duration, inDriver: Duration)
     case relayTrouble(String)
@@ -32,7 +32,7 @@ public enum Notice: Sendable {
     case reloadRefused(errors: Int)
     case drill(DrillReport)
 
-    /// What it stands under in the history.
+    /// The kind under which it stands in the history.
     public enum Kind: UInt8, CaseIterable, Sendable {
         case drill, fenceTiming, note, power, relay, reload, reset, resource, sensor, watchdog
 
@@ -99,7 +99,7 @@ extension Notice {
         }
     }
 
-    /// What was measured, by the names of JSON's fields.
+    /// The measured figures, by the names of JSON's fields.
     var figures: [(name: String, value: Double)] {
         guard case .fenceTimed(let own, let inDriver) = self else { return [] }
         return [("own_ms", inMilliseconds(own)), ("driver_ms", inMilliseconds(inDriver))]

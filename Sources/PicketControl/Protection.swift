@@ -3,12 +3,12 @@ import PicketText
 
 /// Would the pair survive a failure now?
 ///
-/// The question is taken apart into the failures that a pair is there for. Each is answered by one
-/// line: what happens, and if it would not go well, what is missing. A line that fails makes the
+/// The question is taken apart into the failures that a pair is there for. One line answers for
+/// each: what happens and, if it would not go well, what is missing. A line that fails makes the
 /// pair *unprotected*: that failure, now, ends the service or may not be taken over. A line that
 /// only lacks its spare (one of two links is down, a sensor is stale) makes it *weakened*.
 ///
-/// It is one node's view. Of the peer it knows what the peer's last message said.
+/// It is one node's view. It knows of the peer only what the peer's last message said.
 public struct Protection: Equatable, Sendable {
     public enum Verdict: UInt8, Comparable, CaseIterable, Sendable {
         case protected, weakened, unprotected

@@ -1,4 +1,4 @@
-/// What a drill of the fence's levels has found, for its report.
+/// A finding of a drill of the fence's levels, for its report.
 public enum RelayFinding: Sendable {
     case lineNotOn
     case feedbackUnreadable

@@ -2,7 +2,7 @@ public import PicketCore
 import PicketHardware
 import PicketText
 
-/// What the agent answers: lines of JSON, each an object with a `type`.
+/// The agent's answers: lines of JSON, each an object with a `type`.
 ///
 /// | type       | answers                 | more follow |
 /// |------------|-------------------------|-------------|
@@ -49,7 +49,7 @@ public enum Reply {
         failure(error.code.label, error.text)
     }
 
-    /// For what goes wrong in the shell itself, as in a history that cannot be read.
+    /// For a failure in the shell itself, such as a history that cannot be read.
     public static func failure(_ code: String, _ text: String) -> [UInt8] {
         JSONWriter.line { json in
             json.field("type", "error")

@@ -1,10 +1,10 @@
 public import PicketCore
 import PicketText
 
-/// What a client asks of the agent: one line of text, words separated by blanks.
+/// A client's request to the agent: one line of text, words separated by blanks.
 ///
 /// A request names groups, nodes and sensors as the configuration does, and counts links from 1.
-/// It is parsed in full before anything is done, and whatever is not understood to its last word
+/// It is parsed in full before anything is done. A request that is not understood to its last word
 /// is refused with a text that says what was expected. The whole list:
 ///
 ///     status
@@ -70,13 +70,13 @@ public enum Drill: Equatable, Sendable {
     public static let longest = Duration.seconds(3_600)
 }
 
-/// Why a line is no request, in words for whoever wrote it.
+/// Why a line is no request, in words for the person who wrote it.
 public struct RequestError: Error, Equatable, Sendable {
     public enum Code: UInt8, CaseIterable, Sendable {
         case empty, tooLong, incomplete, encoding, unknown, malformed, unknownName
         /// Understood, and refused as things are.
         case refused
-        /// What would do it is busy.
+        /// The part of the agent that would do it is busy.
         case busy
     }
     public var code: Code
@@ -296,7 +296,7 @@ extension RequestError {
     public static let tooManyCallers = RequestError(
         .busy, "Too many are connected to the agent; try again later.")
     public static let slowDisk = RequestError(.busy, "The disk is too slow; try again later.")
-    /// A pause whose next agent would not start.
+    /// Refuses a pause after which the next agent would not start.
     public static func unfit(file: String, _ mistakes: [String]) -> RequestError {
         RequestError(
             .refused,

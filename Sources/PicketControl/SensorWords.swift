@@ -1,7 +1,7 @@
 public import PicketHardware
 import PicketText
 
-/// What is known of a sensor, in words that stand in the middle of a sentence or of a table.
+/// The state of a sensor, in words that stand in the middle of a sentence or of a table.
 
 extension Reading {
     /// - Parameter system: The system's text of an errno.

@@ -4,7 +4,7 @@ public import PicketHardware
 /// Everything that the agent says of itself and its pair when it is asked for its status.
 ///
 /// The shell fills it in from the machine's `Status`, its configuration and its own devices; it
-/// judges nothing. What it means for the pair is `Protection`'s to say.
+/// judges nothing. `Protection` says what it means for the pair.
 public final class StatusReport {
     public var version: String
     public var names: Names
@@ -23,7 +23,7 @@ public final class StatusReport {
     public var process: ProcessReport
     /// In the order in which they are shown; names in snake_case.
     public var counters: [Counter]
-    /// What is not real here, as in "rack" or "sensor inlet"; empty on a real node.
+    /// The things that are not real here, as in "rack" or "sensor inlet"; empty on a real node.
     public var simulated: [String]
     /// The drill under way here, as its request says it.
     public var drill: String?
@@ -61,7 +61,7 @@ public struct SensorReport: Sendable {
     public var age: Duration?
     /// A drill or a simulated board made the value.
     public var simulated: Bool
-    /// What failed, in the driver's words; `nil` while nothing does.
+    /// The failure, in the driver's words; `nil` while there is none.
     public var fault: String?
 
     public enum State: UInt8, CaseIterable, Sendable {
@@ -120,9 +120,9 @@ public struct LinkReport: Sendable {
     }
 }
 
-/// The pair's key, of which there are two while it is changed.
+/// The pair's key. There are two while it is changed.
 public struct KeyReport: Sendable {
-    /// The file of the one that seals what is sent; `nil` while no session is established.
+    /// The file of the key that seals sent messages; `nil` while no session is established.
     public var inUse: String?
     public var configured: Int
 
@@ -133,7 +133,7 @@ public struct KeyReport: Sendable {
 }
 
 public struct WatchdogReport: Sendable {
-    /// What the driver calls itself; `nil` where no watchdog is configured or it did not open.
+    /// The driver's own name; `nil` where no watchdog is configured or it did not open.
     public var identity: String?
     /// As the driver made it; zero when it is not armed.
     public var timeout: Duration

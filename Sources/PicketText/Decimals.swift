@@ -2,7 +2,7 @@
 
 /// A decimal number as it is written: digits × 10^exponent.
 ///
-/// Without exponents in the text, and of at most 15 digits, so that it is exactly what its text says
+/// Its text has no exponent and at most 15 digits. So the number is exactly what its text says
 /// before it is rounded once to a Double.
 public struct Decimal: Equatable {
     public var digits: Int64
@@ -73,8 +73,8 @@ extension Text {
         return (number.double(), unit)
     }
 
-    /// At most `places` digits after the point, without needless zeros, and fewer where that many
-    /// are beyond what a Double holds; "?" for what is no number, and from 1e15 on.
+    /// At most `places` digits after the point, without needless zeros, and fewer where a Double
+    /// does not hold that many; "?" for a value that is no number, and from 1e15 on.
     @inline(never)
     public static func number(_ value: Double, places wanted: Int = 2) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "?" }

@@ -41,7 +41,7 @@ public enum Text {
         ]
     }
 
-    /// Also by the other words for it.
+    /// Knows the other words for a unit, too.
     fileprivate static func nanoseconds(in unit: String) -> Int64? {
         switch unit {
         case "d": return 86_400_000_000_000
@@ -71,8 +71,8 @@ public enum Text {
 }
 
 extension Duration {
-    /// Reads `250us`, `500ms`, `1.5s`, `2m` or `2min`, `1h`, `7d`; `nil` for anything else, also for
-    /// what is no whole number of nanoseconds.
+    /// Reads `250us`, `500ms`, `1.5s`, `2m` or `2min`, `1h`, `7d`; `nil` for anything else, also if
+    /// it is no whole number of nanoseconds.
     public init?(written text: String) {
         guard let (number, rest) = Decimal.prefix(of: text),
             let unit = Text.nanoseconds(in: Text.trimmed(rest)), number.exponent >= -12

@@ -3,7 +3,8 @@
 internal import PicketCore
 
 extension Text {
-    /// Text of a file in quotes: cut where it is long, and without what could drive a terminal.
+    /// Text of a file in quotes: cut where it is long, and without characters that could drive a
+    /// terminal.
     @inline(never)
     public static func quoted(_ text: String) -> String {
         let limit = 60
@@ -84,8 +85,8 @@ extension Text {
 
     /// The candidate that `word` was most likely meant to be; `nil` if none is near.
     ///
-    /// Near is an edit distance of a third of the word's length or less: one slip in a short word, two or
-    /// three in a long one. Case and `-` for `_` count for nothing.
+    /// Near is an edit distance of a third of the word's length or less: one slip in a short word,
+    /// two or three in a long one. Case and `-` for `_` count for nothing.
     @inline(never)
     public static func nearest(_ word: String, _ candidates: [String]) -> String? {
         let from = folded(word)

@@ -5,9 +5,9 @@ import PicketProof
 
 /// Each planted bug must be found, or the tools that look for bugs are worth nothing.
 ///
-/// A bug is found by the swarm if a world violates a property with it, and the same world does not
-/// without; or by the checker if some state within the bounds violates one. Either within its
-/// budget, which the table states.
+/// The swarm finds a bug if a world violates a property with it, and the same world does not
+/// without it. The checker finds it if some state within the bounds violates one. Each does so
+/// within its budget, which the table states.
 struct Bugs: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Switches on one planted bug after the other, and finds each (make sim only).",
@@ -86,7 +86,7 @@ struct Bugs: ParsableCommand {
     }
 }
 
-/// Who looks for a bug, where, and for how long at most.
+/// The tool that looks for a bug, where it looks, and for how long at most.
 private enum Hunt {
     case swarm(Swarm.Focus, seeds: UInt64)
     case checker(CheckBounds, String)

@@ -1,7 +1,7 @@
 import Foundation
 
 extension Check {
-    /// This process's own time on the core, whoever else uses the computer.
+    /// This process's own time on the core, whatever else the computer does.
     static var coreSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 
     static func tell(_ line: String) {

@@ -109,7 +109,7 @@ struct Run: ParsableCommand {
                 + " pair-hours per second of a core")
     }
 
-    /// This process's own time on the core, whoever else uses the computer.
+    /// This process's own time on the core, whatever else the computer does.
     private var coreSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 
     private func swarm() throws {

@@ -1,9 +1,10 @@
 /// The rack's hand inside a virtual machine of the lab.
 ///
-/// It stands where systemd stands on a real node: it runs the agent and starts it again; or, with
-/// `--unit NAME`, it stands beside systemd, which does. And it carries, over one virtio-serial port, what the rack sees of a node that is processes by
-/// opening its files: the agent's status and history, and what scenarios do to it. It is no witness
-/// of anything: the groups' own records go another way.
+/// It stands where systemd stands on a real node: it runs the agent and starts it again. With
+/// `--unit NAME` systemd does that, and the courier stands beside it. It also carries, over one
+/// virtio-serial port, the things for which the rack opens the files of a node that is processes:
+/// the agent's status and history, and what scenarios do to it. It is no witness of anything: the
+/// groups' own records go another way.
 ///
 /// Lines to the rack, each whole:
 ///
@@ -37,7 +38,7 @@ struct Courier {
     private var fromRack = Lines()
     private var streams = [
         Stream(kind: "status", request: "watch every 250ms"),
-        // Also what a full disk does not take.
+        // This also brings the entries that a full disk does not take.
         Stream(kind: "history", request: "history 0 follow"),
     ]
     private var historyFile: Int32 = -1
@@ -46,7 +47,7 @@ struct Courier {
     private var clockAt: Int64 = 0
     private var keeper: DescriptorKeeper
 
-    /// What the agent tells as long as it lives.
+    /// Lines that the agent sends as long as it lives.
     private struct Stream {
         var kind: String
         var request: String
@@ -200,7 +201,7 @@ struct Courier {
                 agent = nil
                 startAt = monotonicNanoseconds() + Int64(delay) * 1_000_000
                 say("exit \(state)")
-                // A planned stop ends the service, and with it what is kept for it.
+                // A planned stop ends the service, and with it everything that is kept for it.
                 if stopped { keeper.drop() }
             }
             for index in errands.indices where errands[index].process == child {
@@ -216,7 +217,7 @@ struct Courier {
             streams[index].descriptor = connect(streams[index].request + "\n")
         }
         guard program == nil, agent == nil, streams[0].descriptor >= 0 else { return }
-        // Whoever answers at the agent's socket is the agent.
+        // The process that answers at the agent's socket is the agent.
         agent = picket_peer_process(streams[0].descriptor)
         if let agent { say("agent \(agent)") }
     }

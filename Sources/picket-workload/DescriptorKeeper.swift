@@ -1,5 +1,6 @@
-/// What systemd does for a service with `FileDescriptorStoreMax=`: keeps descriptors that the agent
-/// hands over (sd_pid_notify_with_fds(3)), and gives them to the next agent (sd_listen_fds(3)).
+/// Does what systemd does for a service with `FileDescriptorStoreMax=`: keeps descriptors that the
+/// agent hands over (sd_pid_notify_with_fds(3)), and gives them to the next agent
+/// (sd_listen_fds(3)).
 internal import CPicket
 
 struct DescriptorKeeper {
@@ -59,8 +60,8 @@ struct DescriptorKeeper {
         }
     }
 
-    /// The program, told of what it is given. Its own number must be in its environment, so a shell
-    /// becomes it.
+    /// The program, told of the descriptors that it is given. Its own process number must be in its
+    /// environment, so a shell becomes it.
     func command(_ program: String, _ arguments: [String]) -> (String, [String]) {
         guard !held.isEmpty else {
             _ = unsafe unsetenv("LISTEN_FDS")

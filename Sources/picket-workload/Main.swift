@@ -5,7 +5,7 @@
 ///     picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM ARGUMENT…
 ///
 /// A started workload appends a record to the log every 2 ms for as long as it runs: the rack's
-/// evidence of who was active when, which owes nothing to what the agents say. `supervise` is what
+/// evidence of which node was active when, which owes nothing to the agents' words. `supervise`
 /// runs an agent on a simulated node, as systemd would; `courier` does the same inside a virtual
 /// machine. There `--log udp:HOST:PORT` sends the records to the rack.
 internal import CPicket

@@ -7,7 +7,8 @@
 ///     NANOSECONDS(20) NODE(32) GROUP(32) TERM(20) PID(10) KIND␤          128 bytes
 ///
 /// with CLOCK_MONOTONIC nanoseconds and KIND `b` for the first record of a process, `e` for the
-/// last, `a` for those between. From a virtual machine they go as datagrams, and the rack dates them.
+/// last, `a` for those between. From a virtual machine they go as datagrams, and the rack dates
+/// them.
 ///
 /// A file FAULTS/NODE.GROUP.start (or .stop, .monitor) makes that verb misbehave: `slow
 /// MILLISECONDS`, `hang` or `fail`.
@@ -34,7 +35,7 @@ struct Workload {
         self.log = log
         self.arguments = arguments
         term = UInt64(environment("PICKET_TERM") ?? "0") ?? 0
-        // In machines that boot again and again, process numbers come back.
+        // In virtual machines that boot again and again, process numbers come back.
         identity =
             log.hasPrefix("udp:") ? Int32(truncatingIfNeeded: arc4random() >> 1) : getpid()
         pidFile = "\(run)/\(node).\(name).pid"

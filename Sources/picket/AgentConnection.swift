@@ -33,7 +33,7 @@ struct AgentOptions: ParsableArguments {
 
     func connect() throws -> AgentConnection { try AgentConnection(path: path()) }
 
-    /// Asks one thing that is answered by one line.
+    /// Sends a request that one line answers.
     func ask(_ request: Request) throws -> Data {
         let connection = try connect()
         connection.send(request)
@@ -49,7 +49,7 @@ struct AgentOptions: ParsableArguments {
         try StatusModel.decode(ask(.status))
     }
 
-    /// Sends a command, and throws what it is refused with.
+    /// Sends a command, and throws its refusal.
     func command(_ request: Request) throws -> ResultModel {
         try ResultModel.accepted(ask(request))
     }
@@ -90,7 +90,7 @@ final class AgentConnection {
         return Failure(.unreachable, code, "no agent at \(path): \(reason)")
     }
 
-    /// An agent that has hung up may have said why: that is for `next` to find.
+    /// An agent that has hung up may have said why: `next` finds that.
     func send(_ request: Request) {
         var rest = Array((request.line + "\n").utf8)[...]
         while !rest.isEmpty {

@@ -36,8 +36,8 @@ enum ConfigurationFile {
         }
     }
 
-    /// The board files of this directory; without one, all that the agent would find too, and for a
-    /// program that was just built those of its source tree.
+    /// The board files of this directory. Without one: all that the agent would find too and, for a
+    /// program that was just built, those of its source tree.
     static func library(_ directory: String?) throws -> BoardLibrary {
         if let directory {
             guard FileManager.default.isReadableFile(atPath: directory) else {

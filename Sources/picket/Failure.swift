@@ -12,7 +12,7 @@ enum Exit: Int32 {
     case inconclusive = 5
 }
 
-/// Why a command did not do what it was asked, in words for whoever typed it.
+/// Why a command did not do what it was asked, in words for the person who typed it.
 struct Failure: Error {
     var exit: Exit
     /// A short name for programs, as in the agent's error objects.

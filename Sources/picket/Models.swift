@@ -1,6 +1,7 @@
 import Foundation
 
-// The agent's replies, as far as the command line shows them. What it does not know it skips.
+// The agent's replies, as far as the command line shows them. It skips anything that it does not
+// know.
 
 struct StatusModel: Decodable {
     struct Protection: Decodable {
@@ -122,7 +123,7 @@ struct StatusModel: Decodable {
         try ReplyModel.decode(StatusModel.self, "status", from: line)
     }
 
-    /// Who has the group, and is it all there? `nil` for nobody.
+    /// The node that has the group, and whether all of it runs there; `nil` if no node has it.
     func holder(of group: Group) -> (node: String, running: Bool)? {
         if group.role == "holding" || group.role == "releasing" { return (node, group.running) }
         if group.peerRole == "holding" || group.peerRole == "releasing" {
@@ -168,7 +169,7 @@ struct ReportModel: Decodable {
     var conclusion: String
 }
 
-/// What every reply has.
+/// The fields that every reply has.
 struct ReplyModel: Decodable {
     var type: String
     var code: String?
@@ -184,7 +185,7 @@ struct ReplyModel: Decodable {
         try? decoder.decode(ReplyModel.self, from: line).type
     }
 
-    /// - Throws: the agent's own error, if that is what the line is.
+    /// - Throws: the agent's own error, if the line is one.
     static func decode<Model: Decodable>(
         _ model: Model.Type, _ type: String, from line: Data
     ) throws -> Model {

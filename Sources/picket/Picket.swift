@@ -23,7 +23,7 @@ struct Main {
         }
     }
 
-    /// A misspelt verb would else be taken for an argument of `status`, and refused as one.
+    /// A misspelt verb would otherwise be taken for an argument of `status`, and refused as one.
     private static func unknownVerb() -> String? {
         guard let verb = CommandLine.arguments.dropFirst().first, !verb.hasPrefix("-") else {
             return nil

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Another program, run to its end for what it says.
+/// Another program, run to its end for its output.
 enum Program {
     /// Its standard output; its errors go nowhere. None where it cannot be run.
     static func output(_ path: String, _ arguments: [String]) -> Data? {

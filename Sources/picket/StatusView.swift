@@ -133,7 +133,8 @@ struct StatusView {
         var clauses = reasons.map { reason in
             reason.text + (reason.takes.map { " (\($0) less)" } ?? " (unfit)")
         }
-        // What was, still counts: health rises only when all has been well for a while.
+        // An earlier reason still counts, because health rises only when all has been well for a
+        // while.
         let due =
             reasons.contains { $0.takes == nil }
             ? 0 : 100 - reasons.reduce(0) { $0 + ($1.takes ?? 0) }

@@ -1,7 +1,7 @@
 import CPicket
 import Foundation
 
-/// What goes to the terminal, and what comes from it. Colour only where somebody sees it.
+/// Output to the terminal, and input from it. Colour only where somebody sees it.
 enum Terminal {
     static let isInteractive = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
     static let isScreen = isatty(STDOUT_FILENO) == 1
@@ -26,8 +26,8 @@ enum Terminal {
     /// Every line is out when this returns, so that a reader of a pipe is never behind.
     static func write(_ bytes: [UInt8]) { put(bytes, on: STDOUT_FILENO) }
 
-    /// In place of what was there before, in one write, so that nothing flickers; below one another
-    /// where there is no screen.
+    /// Replaces the lines that were there before, in one write, so that nothing flickers. Where
+    /// there is no screen they stand below one another.
     static func repaint(_ lines: [String]) {
         guard isScreen else { return say(lines.joined(separator: "\n") + "\n") }
         let text = lines.map { $0 + "\u{1B}[K\n" }.joined()

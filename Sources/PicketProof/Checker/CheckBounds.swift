@@ -4,13 +4,13 @@ public import PicketCore
 /// them is claimed.
 public struct CheckBounds: Equatable, Sendable {
     /// Faults and operator's commands, of all kinds together. Loss, delay and reordering of
-    /// messages are free, and so are partitions.
+    /// messages are free, and partitions too.
     public var faults = 1
-    /// Messages under way, both directions together; one more and the oldest is lost.
+    /// Messages under way, both directions together; with one more the oldest is lost.
     public var inFlight = 2
     /// Fences (and as many automatic moves) that each node's budget allows.
     public var fences = 1
-    /// In steps: `dead_after`, the slot of the fencing order, and what a relay takes.
+    /// In steps: `dead_after`, the slot of the fencing order, and the time that a relay takes.
     public var deadAfter: Int64 = 2
     public var headStart: Int64 = 2
     public var offWithin: Int64 = 1
@@ -21,7 +21,7 @@ public struct CheckBounds: Equatable, Sendable {
     /// Whether disks and resources may take any time, and not only less than one step.
     public var slow = false
     public var kinds = FaultKinds.all
-    /// Gives up, unexhausted, beyond so many states.
+    /// Gives up, without having seen all, beyond this many states.
     public var mostStates = 100_000_000
 
     public init() {}

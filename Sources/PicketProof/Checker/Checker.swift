@@ -1,10 +1,10 @@
 /// The exhaustive checker: every state that two machines, their world and a bounded number of
 /// faults can reach, breadth first, so that the first violation met is one of the shortest.
 ///
-/// What is remembered of a state for ever is a hash of 64 bits, its parent and the step from there
+/// The search remembers of a state for ever a hash of 64 bits, its parent and the step from there
 /// (`bytesPerState`). Whole states exist only as images, of the two levels that the search stands
-/// between. Two different images may share a hash, and then a part of the world is not seen: for n
-/// states that happens anywhere with a chance of about n² / 2⁶⁵ (10⁷ states: 3 in a million).
+/// between. Two different images may share a hash, and then a part of the world is not seen. For n
+/// states the chance that this happens anywhere is about n² / 2⁶⁵ (10⁷ states: 3 in a million).
 
 import PicketCore
 
@@ -28,7 +28,7 @@ public struct CheckResult: Equatable, Sendable {
     public var longestImage: Int
     /// How often each kind of step was taken.
     public var coverage: [(name: String, count: Int)]
-    /// Of a violation: the shortest way to it.
+    /// The shortest way to a violation, if there is one.
     var path: [Step]
 
     public static func == (a: CheckResult, b: CheckResult) -> Bool {

@@ -7,8 +7,8 @@
 /// told nothing of round trips, and learn the offset of the clocks (zero) in contact, only where
 /// the bounds say that late turns are explored.
 ///
-/// An image (PicketCore's `ImageWriter`) of the value is what the search remembers; whatever the
-/// image leaves out cannot make a difference.
+/// The search remembers an image (`ImageWriter`) of the value. Anything that the image leaves out
+/// cannot make a difference.
 
 import PicketCore
 
@@ -17,7 +17,7 @@ struct Flight {
     var message: Message
     var from: UInt8
     var to: UInt8
-    /// It came once; what is still under way is a copy.
+    /// It came once; only a copy is still under way.
     var delivered = false
 }
 
@@ -128,7 +128,7 @@ struct PairState {
         }
     }
 
-    /// What is under way to the node.
+    /// The datagrams under way to the node.
     subscript(to id: NodeID) -> [Flight] {
         _read {
             if id == .low { yield toLow } else { yield toHigh }
@@ -286,7 +286,7 @@ extension PairState {
         }
     }
 
-    /// The state of an image; `self` gives what an image does not hold.
+    /// The state of an image; `self` gives the parts that an image does not hold.
     mutating func read(_ bytes: [UInt8], at start: Int) -> Int {
         now = PairState.origin
         var image = ImageReader(bytes, at: start, now: now, step: CheckBounds.step)

@@ -1,4 +1,4 @@
-/// The steps that can happen next, and what comes of each.
+/// The steps that can happen next, and the result of each.
 
 import PicketCore
 internal import PicketWire
@@ -238,8 +238,8 @@ extension PairState {
         checkActivity()
     }
 
-    /// A loop that waits wakes when its time comes, before anything else of this instant; one that
-    /// was paused is late, and its expiry is a step of its own.
+    /// A loop that waits wakes when its time comes, before anything else of this instant. A loop
+    /// that was paused is late, and its expiry is a step of its own.
     private mutating func advance() {
         now = now + CheckBounds.step
         for id in [NodeID.low, .high]
@@ -501,7 +501,7 @@ extension PairState {
                 report("S2", "\(id) acts on a grant that its peer never gave")
             }
         case .receipt(let receipt):
-            // Who left may still be telling so.
+            // A node that has left may still be telling so.
             if let session = receipt.session, receipt.proof != .left, self[peer].runs,
                 session.value == UInt64(self[peer].session)
             {

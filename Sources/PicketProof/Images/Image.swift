@@ -1,24 +1,24 @@
 /// The machine as a few bytes, for the exhaustive checker; not part of any agent's binary.
 ///
 /// Two machines with the same image behave alike for ever, whatever is done to both. So the image
-/// leaves out what only a trace or a status shows, and writes what counts upwards without end by
-/// its place in an order:
+/// leaves out fields that only a trace or a status shows. It writes numbers that count upwards
+/// without end by their place in an order:
 ///
-///   - instants as whole steps before or after `now`; what has passed beyond the last instant that
-///     any rule still looks for, as the horizon;
+///   - instants as whole steps before or after `now`; an instant so long past that no rule looks
+///     for it any more, as the horizon;
 ///   - sequence numbers by their rank among those that something still refers to (the caller knows
 ///     them all, and gives the ranks);
 ///   - generations as *the present one* or *an older one*; tickets and orders likewise;
 ///   - fences and moves by their number.
 ///
-/// All time lies on a grid of one step, give or take a nanosecond: an instant that does not is a
+/// All time lies on a grid of one step, give or take a nanosecond. An instant off the grid is a
 /// broken assumption, and stops the program.
 
 package import PicketCore
 
 package struct ImageWriter {
     package private(set) var bytes: [UInt8] = []
-    /// What instants are told from.
+    /// Instants are counted from this one.
     package var base: Instant
     var now: Int64 { base.nanoseconds }
     let step: Int64
@@ -57,7 +57,8 @@ package struct ImageWriter {
 
     package mutating func put(past instant: Instant) { put(age: now - instant.nanoseconds) }
 
-    /// Steps before or after now; a few nanoseconds before a step are told from the step itself.
+    /// Steps before or after now; a few nanoseconds before a step are distinguished from the step
+    /// itself.
     package mutating func put(exact instant: Instant) {
         if instant == .distantFuture {
             bytes.append(127)
@@ -83,7 +84,7 @@ package struct ImageWriter {
         bytes.append(UInt8(steps))
     }
 
-    /// `put(until:)`, or the code that none of its instants has.
+    /// `put(until:)`, or for `nil` the code that none of its instants has.
     package mutating func put(optional instant: Instant?) {
         if let instant { put(until: instant) } else { bytes.append(254) }
     }
@@ -104,7 +105,7 @@ package struct ImageReader {
         self.step = step.nanoseconds
     }
 
-    /// From here on instants are told from another one.
+    /// From here on instants are counted from another one.
     package mutating func move(to now: Instant) { self.now = now.nanoseconds }
 
     package mutating func byte() -> UInt8 {

@@ -30,7 +30,7 @@ extension Machine {
     /// - Parameters:
     ///   - mine: of this session's sequence numbers.
     ///   - live: those of them that may still be acknowledged.
-    ///   - peers: of those of the session that the peer's message is of.
+    ///   - peers: of the sequence numbers of the session that the peer's message comes from.
     ///   - isPresent: whether the peer's message tells of the present generation of its sender's
     ///     reports.
     func write(
@@ -62,15 +62,15 @@ extension Machine {
         // These two outlive an event only in a machine that has left.
         image.put(outgoing.changed)
         image.put(outgoing.answer)
-        // What was told of the groups, where it is no longer what is so.
+        // Whether the newest reports on the groups still hold.
         image.put(reportsAreCurrent)
         image.put(vitals.health.score)
         image.put(vitals.drill)
         // Not written: the policy, which does not change; when the peer's message came, for the
-        // round trip; `configuredSince`, `formerTiming`: no configuration changes; the links, whether
-        // the configurations agree, and whatever else was told, which only the trace shows; the
-        // relay's test and the watchdog, which the checker leaves alone; the generation that was
-        // seen, the peer's own; the run note, which is the node's; the ticket.
+        // round trip; `configuredSince`, `formerTiming`: no configuration changes; the links,
+        // whether the configurations agree, and everything else that was told, which only the trace
+        // shows; the relay's test and the watchdog, which the checker leaves alone; the generation
+        // that was seen, the peer's own; the run note, which is the node's; the ticket.
     }
 
     /// When it started still counts.
@@ -79,7 +79,7 @@ extension Machine {
         return true
     }
 
-    /// The machine of an image. `self` gives what an image does not hold.
+    /// The machine of an image. `self` gives the parts that an image does not hold.
     mutating func read(from image: inout ImageReader, session value: UInt64, note: RunNote) {
         let now = Instant(nanoseconds: image.now)
         let late = image.age()
@@ -294,7 +294,7 @@ extension Receipt {
 }
 
 extension Message {
-    /// Not written: the times and `heardOn`, which the checker blanks; what does not change.
+    /// Not written: the times and `heardOn`, which the checker blanks; fields that do not change.
     func write(
         to image: inout ImageWriter, sequence: UInt64, acknowledged: UInt64, isPresent: Bool,
         hasSeen: Bool

@@ -1,7 +1,8 @@
-/// Keep what a machine or a runner asks for, for worlds and tests; not part of any agent's binary.
+/// Recorders keep the requests of a machine or a runner, for worlds and tests. No agent's binary
+/// has them.
 ///
-/// There are two types because the proof's world spends a good part of its time here: one generic type
-/// over the effect made the swarm slower by half.
+/// There are two types because one generic type over the effect made the swarm slower by half: the
+/// proof's world spends a good part of its time here.
 
 package import PicketCore
 

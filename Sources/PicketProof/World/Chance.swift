@@ -1,5 +1,5 @@
-/// The only source of randomness of the proof and of the tests: SplitMix64 (Steele, Lea, Flood 2014)
-/// over one seed, so that what failed is played again by its seed.
+/// The only source of randomness of the proof and of the tests: SplitMix64 (Steele, Lea, Flood
+/// 2014) over one seed, so that a failure is played again by its seed.
 public struct Chance: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -26,6 +26,6 @@ public struct Chance: RandomNumberGenerator, Sendable {
         choices[Int(below(Int64(choices.count)))]
     }
 
-    /// A generator of its own, so that what one part draws does not change what another does.
+    /// A generator of its own, so that the draws of one part do not change those of another.
     public mutating func fork() -> Chance { Chance(seed: next()) }
 }

@@ -4,7 +4,7 @@ public import PicketCore
 public struct FaultEntry: Equatable, Sendable {
     /// Since the world's beginning.
     public var at: Duration
-    /// Zero: for ever, or until the faults stop; without meaning for what happens at once.
+    /// Zero: for ever, or until the faults stop; without meaning for a fault that happens at once.
     public var lasting: Duration
     public var fault: Fault
 
@@ -22,13 +22,13 @@ public enum Fault: Equatable, Sendable {
     case delay(from: NodeID, link: Int?, upTo: Duration)
     case duplicate(from: NodeID, link: Int?, percent: Int)
     case corrupt(from: NodeID, link: Int?, percent: Int)
-    /// So many datagrams that anybody ever sent arrive once more.
+    /// This many datagrams that anybody ever sent arrive once more.
     case replay(to: NodeID, count: Int)
 
     // Agents
     /// The whole process stands still.
     case pause(NodeID)
-    /// Only the loop does; its workers go on.
+    /// Only the loop stands still; its workers go on.
     case hang(NodeID)
     /// The loop goes on, and never completes a healthy turn.
     case livelock(NodeID)
@@ -50,7 +50,7 @@ public enum Fault: Equatable, Sendable {
     case relay(NodeID, RelayFault)
     case deadWatchdog(NodeID)
     case wallStep(NodeID, Duration)
-    /// Its file differs from the peer's in what must agree.
+    /// Its file differs from the peer's in settings that must agree.
     case otherConfiguration(NodeID)
     /// Its agent starts anew with another key than the pair's.
     case wrongKey(NodeID)

@@ -26,7 +26,7 @@ final class Node {
     // Agent
     var key = World.key
     var agent: AgentLife?
-    /// Counts starts and deaths of the agent. Whatever was meant for another life is dropped.
+    /// Counts starts and deaths of the agent. Anything that was meant for another life is dropped.
     var life: UInt32 = 0
     var standsStillUntil: Int64 = 0
     /// The process as a whole, not only its loop.
@@ -108,7 +108,7 @@ final class Node {
     func isUp(_ group: GroupIndex) -> Bool { up[group].contains(true) }
 }
 
-/// What a link does to the datagrams of one direction.
+/// The effect of a link on the datagrams of one direction.
 struct Weather {
     var cutUntil: Int64 = 0
     var lossUntil: Int64 = 0
@@ -189,7 +189,7 @@ final class AgentLife {
         sensing = Sensing(at: local)
     }
 
-    /// To be called after whatever may have moved a deadline of theirs.
+    /// To be called after anything that may have moved a deadline of theirs.
     func noteRunners() {
         runnersAt = .distantFuture
         for runner in runners { runnersAt = min(runnersAt, runner.nextDeadline) }
@@ -203,8 +203,9 @@ extension Recorder {
     }
 }
 
-/// When each message was sent, and for how long the node had stood still by then. Messages older than
-/// the newest that the peer has acknowledged are forgotten by and by, because they say nothing new.
+/// When each message was sent, and for how long the node had stood still by then. Messages older
+/// than the newest that the peer has acknowledged are forgotten by and by, because they say nothing
+/// new.
 struct Sendings {
     private var kept: [(at: Int64, stood: Int64)] = [(0, 0)]
     /// The sequence number of the first that is kept.

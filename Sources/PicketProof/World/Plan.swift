@@ -1,10 +1,11 @@
-/// One world: how it is set up, and what goes wrong when. A plan is drawn from a seed, or written as
-/// a script. Either way the same plan plays the same story, byte for byte.
+/// One world: how it is set up, and what goes wrong when. A plan is drawn from a seed, or written
+/// as a script. Either way the same plan plays the same story, byte for byte.
 public import PicketCore
 internal import PicketConfig
 
 public struct Plan: Equatable, Sendable {
-    /// From it all is drawn while the plan plays: latencies, losses, crashes at a write.
+    /// Everything that is drawn while the plan plays comes from it: latencies, losses, crashes at a
+    /// write.
     public var seed: UInt64
     public var detectWithin = Duration.milliseconds(500)
     public var offWithin = Duration.milliseconds(50)
@@ -16,8 +17,8 @@ public struct Plan: Equatable, Sendable {
     public var fencesAnHour = 3
     public var movesAnHour = 3
     public var startup = Startup.wait
-    /// Every datagram is sealed. Otherwise one in 256 is, and also the first of each session and all
-    /// hellos.
+    /// Every datagram is sealed. Otherwise one in 256 is, and also the first of each session and
+    /// all hellos.
     public var sealed = false
     /// Parts per million by which the two nodes' clocks are fast.
     public var drift = [0, 0]
@@ -29,8 +30,8 @@ public struct Plan: Equatable, Sendable {
 
     public init(seed: UInt64) { self.seed = seed }
 
-    /// The configuration after it was changed on one node: twice the patience, and other groups come
-    /// first.
+    /// The configuration after it was changed on one node: twice the patience, and other groups
+    /// come first.
     func otherPolicy(of node: NodeID) -> Policy {
         var other = self
         other.detectWithin = detectWithin * 2
@@ -82,7 +83,7 @@ extension Plan {
         return text
     }
 
-    /// Reads a script. Blank lines and what follows `#` are skipped.
+    /// Reads a script. Blank lines and text after `#` are skipped.
     public init(text: String) throws(ScriptError) {
         self.init(seed: 1)
         var groups: [GroupPolicy] = []

@@ -1,12 +1,12 @@
 /// The happenings to come, in the order of their times. Of two at one instant, the one that was put
 /// first happens first.
 ///
-/// The list is kept in order, the next one last: it is short, and most of what is put will happen
-/// soon.
+/// The list is kept in order, the next one last, because it is short and most new entries will
+/// happen soon.
 struct Queue<Item> {
     private var entries: [(at: Int64, item: Item)] = []
 
-    /// `.max` where nothing is.
+    /// `.max` where there is none.
     private(set) var nextAt = Int64.max
 
     mutating func put(_ item: Item, at: Int64) {

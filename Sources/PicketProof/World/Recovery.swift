@@ -1,6 +1,6 @@
 /// Liveness: faults have stopped, everything is repaired, and an operator has looked at both nodes.
-/// Now the pair must come to rest (L1, L2): each group is up on exactly one node, and both nodes are
-/// paired.
+/// Now the pair must come to rest (L1, L2): each group is up on exactly one node, and both nodes
+/// are paired.
 internal import PicketCore
 internal import PicketWire
 
@@ -79,8 +79,9 @@ extension World {
         }
     }
 
-    /// One more failure, now that all is well: the pair must survive it within its time (L1). With a
-    /// budget that may be spent, or the excuse of a second fault, there is nothing to ask.
+    /// One more failure, now that all is well: the pair must survive it within its time (L1).
+    /// Nothing is asked of a pair whose budget may be spent, or that has the excuse of a second
+    /// fault.
     private func examine() {
         guard plan.fencesAnHour >= 100, watch.fences < plan.fencesAnHour, watch.excuses.isEmpty,
             let holder = nodes.first(where: { $0.isUp(0) })
@@ -90,7 +91,7 @@ extension World {
         }
         tell(nil, .world("exam: \(holder.id), which holds group 0, loses its power"))
         recovery.examined = (holder.index, now)
-        // Every fourth pair is examined in an agreed pause: it must be over when it is over.
+        // Every fourth pair is examined in an agreed pause, which must not last beyond its time.
         var pause: Int64 = 0
         if plan.seed % 4 == 0 {
             pause = 2_000_000_000

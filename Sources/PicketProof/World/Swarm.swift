@@ -1,4 +1,5 @@
-/// A plan drawn from a seed: which kinds of fault are on, how often they come, and how they cluster.
+/// A plan drawn from a seed: which kinds of fault are on, how often they come, and how they
+/// cluster.
 ///
 /// A failover pair breaks mostly when two things go wrong within one detection time. So faults come
 /// in bursts: several of the kinds that are on, within a few detection times. Then there is time to
@@ -12,7 +13,7 @@ public enum Swarm {
         case any
         /// Partitions while groups move.
         case partitions
-        /// Disks that do not take what must be remembered.
+        /// Disks that do not take the state that must be remembered.
         case disks
         /// One fence after the other, beyond the budget.
         case budgets

@@ -1,8 +1,8 @@
 /// The watch over safety: S1 to S9 (ARCHITECTURE, "Properties"). It judges by what the world itself
 /// knows of power, processes, lines and datagrams, and never asks a machine what it believes.
 ///
-/// The promise has four exceptions, and so has the watch: the operator's false word; a relay that
-/// is stuck *and* whose sense line lies (a double fault); a relay that is slower than the
+/// The promise has four exceptions, and the watch has the same: the operator's false word; a relay
+/// that is stuck *and* whose sense line lies (a double fault); a relay that is slower than the
 /// configuration says, which may cut a second node; the terms of a node whose state file was lost.
 internal import PicketCore
 
@@ -112,7 +112,7 @@ struct Watch {
         sides[node.index].lastDark = world.now
         sides[node.index].wordGiven = false
         for group in running.indices { running[group][node.index] = 0 }
-        // The agent forgets what was not yet on disk.
+        // The agent forgets everything that was not yet on disk.
         if let since = sides[node.index].maintained,
             world.now - since < 60_000_000_000 || node.forgetsUntil > since
         {
@@ -153,7 +153,8 @@ struct Watch {
         if message.flags.contains(.fenceMe) { sides[index].fenceMe = true }
     }
 
-    /// An authentic message came to a node. The messages that it acknowledges must have come before.
+    /// An authentic message came to a node. The messages that it acknowledges must have come
+    /// before.
     mutating func received(
         _ message: Message, _ session: SessionID, _ node: Node, _ agent: AgentLife, in world: World
     ) {
@@ -204,8 +205,8 @@ struct Watch {
         if critical { sides[node.index].unfitUntil = until }
     }
 
-    /// A node is unfit as long as a sensor is past its critical limit, and not come back by the
-    /// hysteresis; and for no other reason, but for the time in which health rises again.
+    /// A node is unfit as long as a sensor is past its critical limit and has not come back by the
+    /// hysteresis, and for the time in which health rises again. There is no other reason.
     private func judge(health: UInt8, _ node: Node, in world: World) {
         let now = world.now
         let drilled = now < sides[node.index].pretendsUntil
@@ -252,8 +253,8 @@ struct Watch {
         if activation.cause == .fenced { takeovers += 1 }
     }
 
-    /// S4. A node that went on by an operator's word, without having heard of what its peer has done
-    /// since, cannot know how far the terms have come: there they may fall, but never repeat.
+    /// S4. A node that went on by an operator's word, without having heard of what its peer has
+    /// done since, cannot know how far the terms have come: there they may fall, but never repeat.
     private mutating func judge(
         _ term: UInt64, of group: GroupIndex, _ node: Node, in world: World
     ) {
@@ -415,8 +416,8 @@ struct Watch {
         sides[node.index].maintained = on ? now : nil
     }
 
-    /// S3: *off* is said only of a peer whose agent is dead. A contact that bounces may have made it
-    /// lose its power, and give it back for a moment.
+    /// S3: *off* is said only of a peer whose agent is dead. A contact that bounces may have made
+    /// it lose its power, and give it back for a moment.
     mutating func reports(
         _ outcome: FenceOutcome, of node: Node, ordered cause: Cause?, in world: World
     ) {
@@ -424,8 +425,8 @@ struct Watch {
         // An operator ordered this fence, and it was verified: it is the operator's word as well.
         if node.lineCause == .command || cause == .command { sides[node.index].wordGiven = true }
         if excuses.contains(.doubleFault) { return }
-        // The line read *on* when the fence began, and broke before the relay moved. The cause of the
-        // fence and a lying sense line are two faults within milliseconds. The relay follows.
+        // The line read *on* when the fence began, and broke before the relay moved. The cause of
+        // the fence and a lying sense line are two faults within milliseconds. The relay follows.
         if node.relayFault == .senseOff, node.hasBeenOddAt >= sides[node.index].orderedAt {
             senseLiesUntil = world.now + node.policy.timing.offWithin.nanoseconds
             return

@@ -92,7 +92,7 @@ extension World {
     ) {
         guard node.life == life, node.agent != nil else { return }
         if node.standsStillUntil > now {
-            // Unlike a datagram, what a worker says is not dropped.
+            // Unlike a datagram, a worker's message is not dropped.
             node.waiting.append(happening)
             return
         }

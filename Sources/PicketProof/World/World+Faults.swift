@@ -134,7 +134,7 @@ extension World {
         guard let agent = node.agent else { return }
         var policy = node.policy
         if node.digest != node.policy.digest {
-            // The holder, and the times of the turns, are others under the changed configuration.
+            // The changed configuration has another holder and other times of the turns.
             policy = plan.otherPolicy(of: node.id)
             policy.digest = node.digest
         }

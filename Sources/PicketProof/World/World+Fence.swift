@@ -53,7 +53,8 @@ extension World {
         proceed(node, agent)
     }
 
-    /// An agent that died while it held the supply off has left it off. The next agent switches it on.
+    /// An agent that died while it held the supply off has left it off. The next agent switches it
+    /// on.
     func takeLine(_ node: Node, _ agent: AgentLife) {
         if !agent.fence.isIdle { proceed(node, agent) }
     }

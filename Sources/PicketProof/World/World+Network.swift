@@ -7,8 +7,8 @@
 internal import PicketCore
 internal import PicketWire
 
-/// Datagrams that somebody recorded. It has chances of its own, so that the story does not depend on
-/// how many of them are sealed.
+/// Datagrams that somebody recorded. It has chances of its own, so that the story does not depend
+/// on how many of them are sealed.
 struct Tape {
     var packets: [Packet] = []
     private var chance = Chance(seed: 1)

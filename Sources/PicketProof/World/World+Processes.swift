@@ -78,8 +78,8 @@ extension World {
                 node.index, powerLife: node.powerLife, number: node.processes[index].number))
     }
 
-    /// The starts that agents before have left under way are killed, and gone, before the next one
-    /// does anything (LeftBehind). False while one cannot be killed.
+    /// Starts that earlier agents left under way are killed, and gone, before the next agent does
+    /// anything (LeftBehind). False while one cannot be killed.
     func endLeftBehind(_ node: Node) -> Bool {
         if planted(.leftBehindGoesOn) { return true }
         let ends = { (process: Process) in process.action == .start || process.action == .promote }
@@ -138,7 +138,8 @@ extension World {
         full: Bool
     ) {
         guard node.life == life, node.agent != nil else {
-            // The writer died. The write may have been done just before, if nobody has written since.
+            // The writer died. The write may have been done just before, if nobody has written
+            // since.
             if node.life == life + 1, node.agent == nil, !full, chance.percent(50) {
                 node.disk = bytes
             }

@@ -1,8 +1,8 @@
 /// Two sensors a node, each on a bus of its own: the shipping drivers on simulated buses, and the
 /// shipping judgement of what they read (SensorMonitor, HealthModel).
 ///
-/// The fault and the time decide what a chip measures. The watch judges by that, and not by what the
-/// monitors make of it.
+/// The fault and the time decide what a chip measures. The watch judges by that, and not by the
+/// monitors' judgement.
 internal import PicketCore
 internal import PicketHardware
 
@@ -32,7 +32,7 @@ public enum DrillKind: String, CaseIterable, Sendable {
 struct Chip {
     var fault: SensorFault?
     var faultSince: Int64 = 0
-    /// What it last gave, for a stuck one.
+    /// The bits that it last gave, for a stuck chip.
     var bits: UInt16 = 0
 
     // What the watch knows of it.
@@ -41,7 +41,7 @@ struct Chip {
     var good = 0
     /// The agent may call it critical.
     var mayBeCritical = false
-    /// Since when the agent must.
+    /// Since when the agent must call it critical.
     var criticalSince: Int64?
 }
 
@@ -84,7 +84,7 @@ extension Chip {
         }
     }
 
-    /// Another agent, which knows nothing of what was read before it.
+    /// Another agent, which knows nothing of earlier readings.
     mutating func forget() {
         run = 0
         good = 0
@@ -92,7 +92,7 @@ extension Chip {
         criticalSince = nil
     }
 
-    /// What must come of a reading, by the words of the configuration alone.
+    /// Works out what must come of a reading, by the words of the configuration alone.
     mutating func judge(_ index: Int, at now: Int64) {
         let watch = Chip.descriptions[index].watch
         let value: Double
@@ -106,8 +106,8 @@ extension Chip {
             good = 0
             run += 1
             if run >= watch.debounce { mayBeCritical = true }
-            // A run that begins milder makes a milder level first, and the next run this one; and a
-            // stuck one is believed only for a while.
+            // A run that begins milder makes a milder level first, and the next run makes this one.
+            // A stuck sensor is believed only for a while.
             if run >= watch.debounce * 2 - 1, criticalSince == nil, fault != .stuck {
                 criticalSince = now
             }

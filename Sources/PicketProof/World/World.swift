@@ -16,7 +16,7 @@ internal import PicketHardware
 internal import PicketLinux
 internal import PicketWire
 
-/// What the queue holds.
+/// An entry of the queue.
 enum Happening {
     case arrive(Packet, link: Int)
     case worker(Int, life: UInt32, generation: UInt32)

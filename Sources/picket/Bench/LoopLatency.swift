@@ -2,8 +2,8 @@ import Foundation
 import PicketControl
 import PicketCore
 
-/// How long the agent's one loop lets a caller wait, while an I2C bus hangs and while none does: the
-/// same agent, in turn, for ten seconds each.
+/// How long the agent's one loop lets a caller wait, while an I2C bus hangs and while none does:
+/// the same agent, in turn, for ten seconds each.
 enum LoopLatency {
     static func measure(_ rack: BenchRack, picketd: String) throws -> [String] {
         let (process, output) = try rack.start(

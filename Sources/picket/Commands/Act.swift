@@ -4,7 +4,7 @@ import PicketControl
 import PicketCore
 import PicketText
 
-/// Commands that begin something: they show what comes of it, until it is over.
+/// Commands that begin something: they show its course, until it is over.
 struct WaitOptions: ParsableArguments {
     @Flag(name: .long, help: "Return as soon as the agent has accepted it.")
     var noWait = false
@@ -248,7 +248,7 @@ extension StatusModel {
     }
 }
 
-/// Sends a command and tells what comes of it, from the agent's own history, until it is over.
+/// Sends a command and tells its course, from the agent's own history, until it is over.
 struct Watching {
     let agent: AgentOptions
     let options: WaitOptions
@@ -260,7 +260,7 @@ struct Watching {
         self.json = json
     }
 
-    /// Kinds after which nothing more is to be waited for.
+    /// Kinds after which there is nothing more to wait for.
     private static let failures = [
         "move_refused", "start_failed", "stop_failed", "command_refused",
     ]

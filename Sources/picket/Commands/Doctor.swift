@@ -111,7 +111,7 @@ struct DoctorCommand: PicketCommand {
         }
     }
 
-    /// Where the agent has a user of its own, it is polkit that lets it start units.
+    /// Where the agent has a user of its own, polkit lets it start units.
     private func lookAtUnits(_ settings: Configuration, _ findings: inout Findings) {
         let units = settings.units
         guard !units.isEmpty, unsafe picket_group_id("picket") >= 0 else { return }
@@ -243,7 +243,7 @@ struct DoctorCommand: PicketCommand {
         let status: StatusModel
         do { status = try agent.status() } catch {
             let failure = error as? Failure
-            // What is wrong with a configuration that was to name the socket is told above.
+            // The mistakes of a configuration that was to name the socket are told above.
             if failure?.exit == .usage { return }
             return findings.add(
                 "agent", .bad, failure?.text ?? "no agent",
@@ -318,7 +318,7 @@ struct DoctorCommand: PicketCommand {
     }
 }
 
-/// What was found, in the order in which it was looked at.
+/// The findings, in the order in which things were looked at.
 struct Findings {
     enum Verdict: String { case ok, weak, bad }
     struct Finding {

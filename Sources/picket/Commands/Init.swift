@@ -58,7 +58,7 @@ struct InitCommand: PicketCommand {
     }
 }
 
-/// What this machine shows, as a configuration with comments.
+/// A configuration with comments, drawn from what this computer shows.
 struct MachineDraft {
     var scan = false
     var boards: String?
@@ -132,7 +132,7 @@ struct MachineDraft {
         return lines
     }
 
-    /// Suggestions, of which none is taken until it is uncommented, like the key that they stand under.
+    /// Suggestions. None is taken until it is uncommented, like the key that they stand under.
     static func sensors(_ suggestions: [String]) -> [String] {
         suggestions.isEmpty
             ? ["", "sensors: {}"]

@@ -33,7 +33,8 @@ struct StatusCommand: PicketCommand {
         }
     }
 
-    /// On a terminal it outlives the agent: whoever watches an upgrade wants to see it come back.
+    /// On a terminal it outlives the agent, because a person who watches an upgrade wants to see
+    /// the agent come back.
     private func follow() throws {
         var connection = try agent.connect()
         while true {

@@ -154,9 +154,9 @@ struct RackRun {
             rack.remove(keepDirectory: command.keep)
             if command.keep { Terminal.complain("kept \(directory)") }
         }
-        // The rack goes before what lives in it: agents that have real-time priority must not
-        // see the hardware stand still. Where it is refused, the summary says how late it was. On the
-        // only processor it would hold up what the kernel has it wait for.
+        // The rack has priority over the agents in it: agents that have real-time priority must not
+        // see the hardware stand still. Where it is refused, the summary says how late the rack
+        // was. On the only processor it would hold up the work of the kernel that it waits for.
         if ProcessInfo.processInfo.activeProcessorCount > 1 {
             _ = RealTime.raisePriority(to: 20)
         }
@@ -197,7 +197,7 @@ struct RackRun {
 
     // MARK: - Files
 
-    /// A rack alone is shown live on a terminal, and so is the demo.
+    /// A rack alone and the demo are shown live on a terminal.
     private var isLive: Bool {
         isatty(0) == 1 && isatty(1) == 1 && !command.json && !command.plain
             && command.scenario == nil

@@ -258,7 +258,7 @@ struct AgentUser {
     /// As chown takes it.
     var both: String { "\(name):\(name)" }
 
-    /// What this process makes belongs to the user, or is given to it.
+    /// Files that this process makes belong to the user, or are given to it.
     var isMine: Bool { geteuid() == 0 || geteuid() == user }
 
     /// Gives a file to the user, where this process may. False where that fails.

@@ -193,6 +193,14 @@ extension StatusReport {
         }
     }
 
+    private func name(of holder: GroupMemory.LastHolder) -> String? {
+        switch holder {
+        case .nobody: nil
+        case .me: names.node
+        case .peer: names.peer
+        }
+    }
+
     private func write(_ group: GroupStatus, _ index: GroupIndex, into json: inout JSONWriter) {
         json.field("name", names.group(index))
         json.field("role", group.role.label)
@@ -204,6 +212,7 @@ extension StatusReport {
         json.field("peer_running", group.peerRunning)
         json.field("peer_term", group.peerTerm.value)
         json.field("peer_sync", group.peerSync.label)
+        json.field("last_holder", name(of: group.lastHolder))
         guard policy.groups.indices.contains(index) else { return }
         let settings = policy.groups[index]
         json.field("prefer", names.name(of: settings.prefer))

@@ -37,6 +37,7 @@ extension Machine {
             eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,
             peerRunning: report?.flags.contains(.running) ?? false,
             peerTerm: report?.term ?? .never, sync: state.sync,
-            peerSync: report?.sync ?? .unknown)
+            peerSync: report?.sync ?? .unknown,
+            lastHolder: disk.memory.groups[group].holder)
     }
 }

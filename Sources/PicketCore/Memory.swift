@@ -42,6 +42,7 @@ public struct GroupMemory: Equatable, Sendable {
     /// terms in use, so that no takeover has to wait for a disk; an agent that starts begins above
     /// it, so that terms never repeat (S4).
     public var term: Term
+    /// For people: an operator who starts a pair after both nodes lost their power asks for it.
     public var holder: LastHolder
 
     public enum LastHolder: UInt8, Sendable {

@@ -48,4 +48,6 @@ public struct GroupStatus: Equatable, Sendable {
     public var peerTerm: Term
     public var sync: GroupReport.SyncState
     public var peerSync: GroupReport.SyncState
+    /// Who held it last, as far as this node remembers, also across a loss of power.
+    public var lastHolder: GroupMemory.LastHolder
 }

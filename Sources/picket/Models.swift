@@ -49,6 +49,7 @@ struct StatusModel: Decodable {
         var peerRunning: Bool
         var peerTerm: UInt64
         var peerSync: String
+        var lastHolder: String?
         var prefer: String?
         var enabled: Bool?
         var failback: String?

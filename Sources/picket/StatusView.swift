@@ -99,8 +99,10 @@ struct StatusView {
             return ("stopping", .yellow)
         }
         guard let holder else {
-            return group.role == "claiming" || group.peerRole == "claiming"
-                ? ("claimed", .yellow) : ("vacant", .red)
+            guard group.role != "claiming", group.peerRole != "claiming" else {
+                return ("claimed", .yellow)
+            }
+            return (group.lastHolder.map { "vacant, last on \($0)" } ?? "vacant", .red)
         }
         return holder.running ? ("active", .green) : ("starting", .yellow)
     }

@@ -49,6 +49,7 @@ struct ReplyTests {
         let groups = try #require(status["groups"] as? [[String: Any]])
         #expect(groups.map { $0["name"] as? String } == ["gateway", "historian"])
         #expect(groups[0]["role"] as? String == "holding")
+        #expect(groups.map { $0["last_holder"] as? String } == ["east", "west"])
         #expect((status["sensors"] as? [[String: Any]])?[0]["value"] as? Double == 41.5)
         #expect((status["links"] as? [[String: Any]])?[1]["link"] as? Int == 2)
         #expect((status["counters"] as? [String: Any])?["turns"] as? Int == 12)

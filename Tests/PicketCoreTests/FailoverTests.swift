@@ -244,6 +244,22 @@ struct FailoverTests {
         #expect(world.violations.isEmpty, "\(world.violations)")
     }
 
+    /// After both nodes have lost their power, an operator decides by it which one is to go on.
+    @Test func `a node remembers who held a group last`() throws {
+        let world = SmallWorld()
+        world.bootBoth()
+        #expect(world.command(.handover(0), on: world.low) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        for node in world.nodes { world.cutPower(node) }
+        for (node, holder) in [(world.low, GroupMemory.LastHolder.peer), (world.high, .me)] {
+            world.boot(node)
+            let machine = try #require(node.machine)
+            #expect(machine.status(at: world.clock(node)).groups[0].lastHolder == holder)
+            world.cutPower(node)
+        }
+    }
+
     @Test func `the operator's word is refused in contact`() {
         let world = SmallWorld()
         world.bootBoth()

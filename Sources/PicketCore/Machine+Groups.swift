@@ -57,7 +57,7 @@ extension Machine {
     ) {
         if let report = report(of: group), inContact, !life.isWaiting {
             switch report.role {
-            case .granting where groupsAgree && report.term > groups[group].term:
+            case .granting where report.term > groups[group].term:
                 take(report, group, at: now, into: &out)
                 return
             case .claiming where groupsAgree && report.term > groups[group].term:
@@ -79,7 +79,7 @@ extension Machine {
     private mutating func take<Sink: EffectSink>(
         _ report: GroupReport, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isEligible(group) else {
+        guard isEligible(group), groupsAgree else {
             groups[group].use(report.term)
             return
         }
@@ -304,7 +304,7 @@ extension Machine {
             Releasing(from: active, cause: cause, yields: yields, automatic: automatic))
         out.emit(.stop(group, cause: cause))
         out.emit(.trace(Trace(.releasing, group: group, term: active.term, cause: cause)))
-        if planted(.releasedBeforeStopped) { released(group, into: &out) }
+        if planted(.releasedBeforeStopped) { released(group, at: promised, into: &out) }
     }
 
     // MARK: Releasing and resuming
@@ -330,7 +330,7 @@ extension Machine {
                 resuming: term, group: group, report: report, session: session)
             {
                 activate(active, into: &out)
-            } else if isElsewhere(report, resuming: term) {
+            } else if groupsAgree, isElsewhere(report, resuming: term) {
                 abandon(term, group, cause: .conflict, into: &out)
             }
         }
@@ -375,7 +375,7 @@ extension Machine {
             groups[group].block(at: now)
             groups[group].release(
                 Releasing(from: active, cause: .startFailed, yields: true, automatic: true))
-            released(group, into: &out)
+            released(group, at: now, into: &out)
         case (.holding(let active), .startFailedDirty):
             groups[group].block(at: now)
             groups[group].release(
@@ -392,7 +392,8 @@ extension Machine {
             release(group, cause: .monitorFailed, yields: moves, automatic: true, into: &out)
         case (.holding(let active), .restarted):
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
-        case (.releasing, .stopped), (.releasing, .startFailed): released(group, into: &out)
+        case (.releasing, .stopped), (.releasing, .startFailed):
+            released(group, at: now, into: &out)
         case (.unknown, .stopped), (.unknown, .startFailed): groups[group].noteStopped()
         case (.releasing, .stopFailed), (.releasing, .startFailedDirty), (.unknown, .stopFailed),
             (.unknown, .startFailedDirty):
@@ -405,7 +406,7 @@ extension Machine {
 
     /// Every resource is stopped here: the group is offered to the peer, or stays vacant.
     private mutating func released<Sink: EffectSink>(
-        _ group: GroupIndex, into out: inout Sink
+        _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         guard case .releasing(let releasing) = groups[group].role else { return }
         groups[group].noteStopped()
@@ -418,6 +419,8 @@ extension Machine {
         else { return }
         let term = takeoverTerm(of: group)
         guard mayUse(term, of: group) else { return }
+        // What moves for a failure or for health was counted when it was decided.
+        if releasing.cause == .startFailed { countMove(at: now) }
         groups[group].grant(term, automatic: releasing.automatic)
         disk.note(.peer, of: group)
         out.emit(.trace(Trace(.yielded, group: group, term: term, cause: releasing.cause)))
@@ -458,7 +461,7 @@ extension Machine {
     }
 
     private func isWell(_ group: GroupIndex) -> Bool {
-        guard inContact, life.isPaired, isEligible(group), vitals.health.score > 50,
+        guard inContact, groupsAgree, life.isPaired, isEligible(group), vitals.health.score > 50,
             case .vacant = groups[group].role, let report = report(of: group),
             report.role == .holding, report.flags.contains(.running)
         else { return false }

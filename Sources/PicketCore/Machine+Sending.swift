@@ -90,6 +90,7 @@ extension Machine {
 
     @inline(__always)
     private func currentReport(of group: GroupIndex) -> GroupReport {
-        groups[group].report(isEligible: isEligible(group))
+        // A peer of 0.1.0 gives away what this node would not take: it is told so beforehand.
+        groups[group].report(isEligible: isEligible(group) && groupsAgree)
     }
 }

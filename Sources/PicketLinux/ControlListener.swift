@@ -54,6 +54,9 @@ public struct ControlListener: ~Copyable {
         self.path = path
     }
 
+    /// Whether the system knows a group of this name.
+    public static func knows(group: String) -> Bool { unsafe picket_group_id(group) >= 0 }
+
     private static func refusal(
         _ path: String, _ group: String, _ give: (String, gid_t) -> Int32
     ) throws(Refusal) -> String? {

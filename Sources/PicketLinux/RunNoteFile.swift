@@ -79,7 +79,9 @@ public struct RunNoteFile: Sendable {
             guard line.count == 2, let offset = Int64(line[1]) else { return false }
             loaded.note.clockOffset = Duration(nanoseconds: offset)
         case "holding", "term":
-            guard line.count == 3, let value = UInt64(line[2]) else { return false }
+            guard line.count == 3, let value = UInt64(line[2]), Term(value) <= .highest else {
+                return false
+            }
             let term = Term(value)
             let index = groups.firstIndex(of: line[1])
             if line[0] == "term" {

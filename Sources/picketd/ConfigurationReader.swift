@@ -79,8 +79,9 @@ final class ConfigurationReader: Part {
         switch (wish, found) {
         case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
         case (.reload, .refused(let lines)): refuse(lines, agent)
-        case (.pause(let caller, let request, _), .read):
-            agent.control.pause(request, for: caller, refused: nil, agent)
+        case (.pause(let caller, let request, _), .read(let new, _)):
+            let left = ConfigurationReader.leavesBehind(from: agent.settings, to: new)
+            agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
         case (.pause(let caller, let request, _), .refused(let lines)):
             agent.control.pause(request, for: caller, refused: lines, agent)
         }
@@ -103,6 +104,26 @@ final class ConfigurationReader: Part {
     private func refuse(_ lines: [String], _ agent: Agent) {
         for line in lines { agent.log(.error, line) }
         agent.tell(.reloadRefused(errors: lines.count))
+    }
+
+    /// Where an agent that follows would not find what this one leaves for it: it would stop the
+    /// groups that run, though a pause promises that they go on.
+    private static func leavesBehind(from old: Configuration, to new: Configuration) -> [String] {
+        var all: [String] = []
+        let (before, after) = (old.paths, new.paths)
+        if old.me != new.me {
+            all.append(
+                "node: found \(new.node), expected \(old.node), as the agent that runs is called")
+        }
+        if before.runDirectory != after.runDirectory
+            || before.stateDirectory != after.stateDirectory
+        {
+            all.append(
+                "directories: found \(after.runDirectory) and \(after.stateDirectory), expected"
+                    + " \(before.runDirectory) and \(before.stateDirectory), where this agent leaves"
+                    + " what the next one needs: stop it by plan to move them")
+        }
+        return all
     }
 
     /// What is bound to sockets, threads and files from the start.

@@ -74,9 +74,7 @@ final class Links: Part {
             if !link.blocked { oversize &+= 1 }
         case .datagram(let count):
             // It may have come after this turn looked at the clock. The clock is read after the
-            // receive, so that nothing is heard before it came. The last look at a socket found it
-            // empty, and is later than any of these, so no silence is counted that a datagram has
-            // ended.
+            // receive, so that nothing is heard before it came.
             agent.readClock()
             if !link.blocked { take(count, from: index, agent) }
         }

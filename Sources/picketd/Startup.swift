@@ -69,6 +69,9 @@ enum Startup {
     ) throws(StartupError) -> [Key] {
         let wrong = hardware.contradictions(settings)
         if !wrong.isEmpty { throw .wrong(wrong) }
+        if let group = settings.paths.controlGroup, !ControlListener.knows(group: group) {
+            throw .wrong([ControlListener.Refusal.noSuchGroup(group).description])
+        }
         return try keys(settings.keys)
     }
 

@@ -181,6 +181,38 @@ struct FailoverTests {
         }
     }
 
+    /// Each node works, and one of them lists the groups in another order after an agreed pause.
+    @Test func `what runs goes on when one file lists the groups in another order`() {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .high)]
+        }
+        world.bootBoth()
+        world.run(for: .seconds(1))
+        #expect(world.low.runs("group 0") && world.high.runs("group 1"))
+        let term = world.high.running[1]
+        world.killAgent(world.high)
+        world.high.reorder()
+        world.high.policy.groupsDigest += 1
+        world.startAgent(world.high)
+        world.run(for: .seconds(5))
+        #expect(world.low.runs("group 0") && world.high.runs("group 1"))
+        #expect(world.high.running[0] == term)
+        #expect(world.violations.isEmpty, "\(world.violations)")
+    }
+
+    @Test func `a move for a failed start counts on both nodes`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.low.failStart = true
+        #expect(world.command(.handover(0), on: world.low) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        #expect(world.command(.handover(0), on: world.high) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        for node in world.nodes { #expect(node.machine?.disk.memory.moves.count == 1) }
+    }
+
     /// With nobody holding anything, each would form what the other's place stands for.
     @Test func `nothing forms between files that list other groups, and all does once they agree`()
     {

@@ -78,6 +78,19 @@ final class TestNode {
         running = Array(repeating: nil, count: names.count)
     }
 
+    /// The same groups in the opposite order, while the agent is stopped: what is known of a group is
+    /// known by its name.
+    func reorder() {
+        precondition(machine == nil)
+        let last = names.count - 1
+        policy.groups.reverse()
+        names.reverse()
+        running.reverse()
+        disk.groups.reverse()
+        note.terms.reverse()
+        note.holdings = note.holdings.map { Holding(group: last - $0.group, term: $0.term) }
+    }
+
     func runs(_ name: String) -> Bool {
         names.indices.contains { names[$0] == name && running[$0] != nil }
     }

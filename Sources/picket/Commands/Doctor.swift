@@ -129,6 +129,14 @@ struct DoctorCommand: PicketCommand {
             findings.add(
                 "units", .bad, "polkit has no rule by which the agent may start units",
                 "install -m 644 polkit/60-picket.rules /etc/polkit-1/rules.d")
+        } else if files.fileExists(atPath: settings.paths.controlSocket),
+            !files.fileExists(atPath: "/run/picket-units")
+        {
+            findings.add(
+                "units", .bad,
+                "the agent may start no unit, because /run/picket-units is missing: it is written "
+                    + "before each start of the agent",
+                "picket pause; then see: journalctl -u picketd")
         } else if let refused = unlisted(units) {
             findings.add(
                 "units", .bad,

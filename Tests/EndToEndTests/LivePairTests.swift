@@ -236,6 +236,18 @@ extension EndToEnd {
                 #expect(try pid() == before)
                 #expect(try pair.role("gateway", on: "east") == "holding")
             }
+            // Where the next agent would not find what this one leaves, or could not start.
+            for (line, reason) in [
+                ("directories: { run: /run/elsewhere }", "directories: found /run/elsewhere"),
+                ("control: { group: nobody-knows-it }", "no group \"nobody-knows-it\""),
+            ] {
+                try (text + "\n" + line + "\n").write(
+                    toFile: path, atomically: true, encoding: .utf8)
+                let refused = try pause()
+                #expect(refused.status == 1, "\(refused)")
+                #expect(refused.complaints.contains(reason), "\(refused)")
+                #expect(try pid() == before)
+            }
             try text.write(toFile: path, atomically: true, encoding: .utf8)
             #expect(try pause().status == 0)
         }

@@ -139,16 +139,16 @@ struct Hardware: Sendable {
     /// by line from the kernel.
     func simulatedWires(
         _ supply: SupplyDescription
-    ) throws(DeviceError) -> (relay: Wire, sense: Wire?)? {
+    ) throws(DeviceError) -> (relay: DeviceLine, sense: DeviceLine?)? {
         guard let rack else { return nil }
         do throws(RackError) {
             // The rack's lines fall to rest with their node: one that rests *on* and is *off* was
             // left so by an agent.
-            let relay = Wire(
+            let relay = DeviceLine(
                 try RackRelay(
                     path: rack, line: supply.line.name, kept: supply.wiring == .normallyClosed))
             guard case .line(let feedback) = supply.feedback else { return (relay, nil) }
-            return (relay, Wire(try RackSense(path: rack, line: feedback.name)))
+            return (relay, DeviceLine(try RackSense(path: rack, line: feedback.name)))
         } catch { throw DeviceError("rack: \(error.text)") }
     }
 
@@ -286,7 +286,7 @@ struct WorkerDelay: Delay {
 }
 
 /// A relay's line or its feedback, whatever carries it.
-final class Wire: RelayLine, SenseLine {
+final class DeviceLine: RelayLine, SenseLine {
     private var relay: RackRelay?
     private var sense: RackSense?
     private var line: GPIOLine?

@@ -11,7 +11,7 @@ import PicketLinux
 import PicketText
 
 struct RelayOpening: Sendable {
-    typealias Supply = FenceWorker<Wire, Wire, RelayMailbox>.Supply
+    typealias Supply = FenceWorker<DeviceLine, DeviceLine, RelayMailbox>.Supply
 
     let relay: RelayDescription
     private let sensors: [SensorDescription]
@@ -64,7 +64,7 @@ struct RelayOpening: Sendable {
         }
         var expanders: [(pin: ExpanderPin, chip: Expander<DeviceBus>)] = []
         // The feedback first: a supply that cannot be verified is not touched.
-        var senses: [Wire?] = []
+        var senses: [DeviceLine?] = []
         for supply in relay.supplies { senses.append(try feedback(supply, &expanders)) }
         var supplies: [Supply] = []
         for (index, supply) in relay.supplies.enumerated() {
@@ -78,18 +78,18 @@ struct RelayOpening: Sendable {
         _ supply: SupplyDescription, _ index: Int,
         _ expanders: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)],
         _ notes: inout [String]
-    ) throws(DeviceError) -> Wire {
+    ) throws(DeviceError) -> DeviceLine {
         let onIsHigh = supply.isHigh(on: true)
         if let pin = supply.line.pin {
             let chip = expander(pin, &expanders)
-            let wire = Wire(chip, pin: pin.number, onIsHigh: onIsHigh)
+            let wire = DeviceLine(chip, pin: pin.number, onIsHigh: onIsHigh)
             do throws(LineError) { try chip.drive() } catch {
                 throw RelayOpening.unreachable(supply.line, pin, error)
             }
             return wire
         }
         if let one = kept[index], let line = GPIOLine(adopting: one.raw) {
-            let wire = Wire(line, onIsHigh: onIsHigh)
+            let wire = DeviceLine(line, onIsHigh: onIsHigh)
             if one.inherited {
                 notes.append("line \(supply.line.name): taken over as the agent before left it")
             }
@@ -98,20 +98,20 @@ struct RelayOpening: Sendable {
         let line = try GPIOLine(supply.line, .drive(high: onIsHigh))
         kept[index] = KeptLines.keep(line, as: RelayOpening.keptName(supply))
             .map { Kept(raw: $0, inherited: false) }
-        return Wire(line, onIsHigh: onIsHigh)
+        return DeviceLine(line, onIsHigh: onIsHigh)
     }
 
     private func feedback(
         _ supply: SupplyDescription,
         _ expanders: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)]
-    ) throws(DeviceError) -> Wire? {
+    ) throws(DeviceError) -> DeviceLine? {
         switch supply.feedback {
         case .none: return nil
         case .line(let line):
             guard let pin = line.pin else {
-                return Wire(try GPIOLine(line, .sense), onIsHigh: line.active == .high)
+                return DeviceLine(try GPIOLine(line, .sense), onIsHigh: line.active == .high)
             }
-            return Wire(
+            return DeviceLine(
                 expander(pin, &expanders), pin: pin.number, onIsHigh: line.active == .high)
         case .sensor(let name, let offBelow, let onAbove):
             return try rail(name, offBelow, onAbove)
@@ -120,11 +120,11 @@ struct RelayOpening: Sendable {
 
     private func rail(
         _ name: String, _ offBelow: Double, _ onAbove: Double
-    ) throws(DeviceError) -> Wire {
+    ) throws(DeviceError) -> DeviceLine {
         guard let sensor = sensors.first(where: { $0.name == name }) else {
             throw DeviceError("there is no sensor \(name)")
         }
-        return Wire(
+        return DeviceLine(
             RailSense(
                 sensor, bus: hardware.bus(sensor.bus), delay: WorkerDelay(),
                 offBelow: offBelow, onAbove: onAbove))

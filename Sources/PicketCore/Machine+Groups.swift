@@ -21,11 +21,13 @@ extension Machine {
 
     /// A peer that holds a term, or knows of it, has used it up. A claim uses nothing until it is
     /// granted, and an offer is used up by accepting or declining it.
+    @inline(__always)
     private mutating func absorbTerm(_ group: GroupIndex) {
-        guard let report = report(of: group), !planted(.termOfPeerForgotten) else { return }
+        guard let report = report(of: group), report.term > groups[group].term,
+            !planted(.termOfPeerForgotten)
+        else { return }
         switch report.role {
-        case .vacant, .holding, .releasing:
-            if report.term > groups[group].term { groups[group].use(report.term) }
+        case .vacant, .holding, .releasing: groups[group].use(report.term)
         case .claiming, .granting, .resuming: break
         }
     }

@@ -100,7 +100,7 @@ extension Machine {
         }
         if isMaintained { return .maintenance }
         if !canFence { return .noFence }
-        return !life.isLeaving ? nil : .leaving
+        return life.isLeaving ? .leaving : nil
     }
 
     /// Contact is lost: waits for its turn, and orders.

@@ -32,17 +32,17 @@ private func unfit(_ host: String, _ family: AddressFamily) -> String? {
     case .ipv4:
         let first = wholeNumber(host.parts(between: ".")[0]) ?? 0
         // RFC 1122 §3.2.1.3; RFC 5771; RFC 1112 §4
-        if first == 0 { return "this one stands for any" }
-        return first >= 224 ? "this one is of many" : nil
+        if first == 0 { return "this one stands for any address" }
+        return first >= 224 ? "this one is for many receivers" : nil
     case .ipv6:
         if host.utf8.allSatisfy({ $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "0") }) {
-            return "this one stands for any"
+            return "this one stands for any address"
         }
         // RFC 4291 §2.5.6 and §2.7: fe80::/10 and ff00::/8
         switch wholeNumber("0x" + host.parts(between: ":", keepingEmpty: true)[0]) ?? 0 {
         case 0xFE80...0xFEBF:
-            return "this one is link-local, and says nothing without its interface"
-        case 0xFF00...: return "this one is of many"
+            return "this one is link-local, and means nothing without its interface"
+        case 0xFF00...: return "this one is for many receivers"
         default: return nil
         }
     }

@@ -90,7 +90,7 @@ extension Board {
             if let text = caveat.line("a sentence") { board.caveats.append(text) }
         }
         for model in root["models"]?.list("a list of names") ?? [] {
-            if let text = model.line("how the machine's name begins") { board.models.append(text) }
+            if let text = model.line("how its own name begins") { board.models.append(text) }
         }
         try problems.throwIfAny()
         return board

@@ -54,7 +54,7 @@ struct FenceLines {
             pin.address == beside.address
         else { return nil }
         let chip = "the expander at \(Text.address(pin.address)) on /dev/i2c-\(pin.bus)"
-        if pin.kind != beside.kind { return "\(chip) is called a chip of two kinds" }
+        if pin.kind != beside.kind { return "\(chip) is stated as two kinds of chip" }
         guard one.driven, other.driven, one.level != other.level else { return nil }
         return "\(chip) drives relays of two levels, and a level drives all outputs of its chip;"
             + " write them as lines of one level"

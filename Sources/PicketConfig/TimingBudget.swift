@@ -150,7 +150,7 @@ extension TimingIntent {
             detection: [
                 .init(
                     "dead_after", timing.deadAfter,
-                    "the newest acknowledged sending is older than this"),
+                    "the peer has acknowledged nothing newer than this"),
                 .init(
                     "head start", headStart,
                     "2 heartbeats of \(timing.heartbeat.asWritten), off_within "
@@ -187,14 +187,14 @@ extension TimingIntent {
         line(" ", "detect_within", detectWithin.asWritten, "")
         line(
             "−", "off_within", offWithin.asWritten,
-            "the standby waits until the holder's relay is through")
+            "the standby waits until the holder's relay has cut")
         line(
             "−", "2 × margin", (margin * 2).asWritten,
             "5ms and 1 % of detect_within, in the head start and behind it")
         line("=", "left", left.asWritten, "for dead_after and two heartbeats")
         line(
             " ", "needed", shortestLeft().asWritten,
-            "to tell 20 % loss from a death but once in ten years")
+            "so that 20 % loss looks like a death once in ten years")
         text += "\n    write detect_within: \(shortestDetectWithin().asWritten) or more"
         if let off = longestOffWithin() {
             text += ", or a relay with off_within: \(off.asWritten) or less"

@@ -133,8 +133,7 @@ public struct DrillRunner: Sendable {
         }
         if report.status.peerDrill {
             throw Self.refusal(
-                "a drill is under way on \(report.names.peer); one at a time, or neither proves "
-                    + "anything.")
+                "a drill is under way on \(report.names.peer); two at once would prove nothing.")
         }
         let sensor = try check(drill, report)
         var run = Run(
@@ -206,7 +205,7 @@ public struct DrillRunner: Sendable {
     /// `drill hang` without `live`: says what would happen, and is over.
     private mutating func plan(_ report: StatusReport, at now: Instant) -> [Action] {
         let (me, peer) = (report.names.node, report.names.peer)
-        var actions = [say("Were the agent on \(me) to hang now:", at: now)]
+        var actions = [say("If the agent on \(me) hung now:", at: now)]
         let watchdog = report.status.watchdog
         if watchdog > .zero {
             actions.append(
@@ -244,7 +243,8 @@ public struct DrillRunner: Sendable {
         case .tick: return tick(at: now)
         case .clientGone:
             return finish(
-                .interrupted, "The command that asked for the drill went away; it was undone.",
+                .interrupted,
+                "The command that asked for the drill went away; the drill was undone.",
                 at: now)
         case .stopping:
             return finish(.interrupted, "The agent was stopped; the drill was undone.", at: now)
@@ -318,7 +318,7 @@ public struct DrillRunner: Sendable {
                 .failed, "The agent did not answer in time; nothing was injected.", at: now)
         case (.hang, .injected): return [.hang]
         case (.sensor, .injected), (.link, .injected):
-            let told = say("Taking it back; watching that all comes back.", at: now)
+            let told = say("The failure is taken back; all must recover now.", at: now)
             let actions = undo()
             self.run?.step = .settling
             self.run?.deadline = now + Self.settleWithin
@@ -327,7 +327,8 @@ public struct DrillRunner: Sendable {
             return finish(.failed, "The relay's self-test gave no answer in time.", at: now)
         case (.failover, .injected):
             return finish(
-                .failed, "It was not over within \(Text.span(Self.failoverWithin)).", at: now)
+                .failed, "The failover was not over within \(Text.span(Self.failoverWithin)).",
+                at: now)
         case (_, .settling): return conclude(at: now)
         }
     }
@@ -462,12 +463,14 @@ public struct DrillRunner: Sendable {
         case .link(let link, for: let span, let live):
             if seen.contactLost, !live {
                 return finish(
-                    .failed, "The pair lost contact without link \(link + 1) alone.", at: now)
+                    .failed, "The pair lost contact, though only link \(link + 1) was cut.", at: now
+                )
             }
             if !seen.linkDown, span <= run.noticeable {
                 return finish(
                     .inconclusive,
-                    "Too short to be missed: give it more than \(Text.span(run.noticeable)).",
+                    "The drill was too short to be noticed: give it more than "
+                        + "\(Text.span(run.noticeable)).",
                     at: now)
             }
             if !seen.linkDown {

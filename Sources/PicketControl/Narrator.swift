@@ -78,7 +78,7 @@ public struct Narrator: Equatable, Sendable {
         case .contact:
             return "{me} and {peer} are in contact{+, round trip }"
         case .suspicion:
-            return "{peer} has not answered{+ for }; probing on every link"
+            return "{peer} has not answered{+ for }; {me} probes it on every link"
         case .contactLost:
             return "Contact with {peer} is lost{+: no answer for }"
         case .peerSession: return "The agent on {peer} has begun a new session"
@@ -96,8 +96,8 @@ public struct Narrator: Equatable, Sendable {
             return "The agent on {peer} pauses{+ for up to }; {me} will not "
                 + "fence it meanwhile"
         case .peerPauseEnded:
-            return "The pause of {peer} is over and it has not come back; it counts as silent "
-                + "from now on"
+            return "The pause of {peer} is over and its agent has not come back: from now on "
+                + "{peer} counts as silent"
         case .stalled:
             return "The agent on {me} did not run{+ for }; that time does "
                 + "not count against {peer}"
@@ -108,7 +108,7 @@ public struct Narrator: Equatable, Sendable {
         case .fenceOrdered: return "{me} fences {peer} by {level}"
         case .fenceCancelled: return "The fence of {peer} is called off"
         case .fenceVoided:
-            return "The fence of {peer} by {level} came too late and drove nothing"
+            return "The fence of {peer} by {level} came too late and cut nothing"
         case .fenceVerified:
             return "{peer} is verified off by {level}{+ after }"
         case .fenceFailed: return "The fence of {peer} failed{failure}"
@@ -124,8 +124,8 @@ public struct Narrator: Equatable, Sendable {
             return "{peer} answered after it had been verified off: its relay or the feedback "
                 + "does not tell the truth"
         case .askedToBeFenced:
-            return "{me} could not release what it agreed to hand over and asks {peer} to "
-                + "fence it"
+            return "{me} asks {peer} to fence {me}: a group that {me} agreed to hand over is not "
+                + "stopped"
         case .claimed: return "{me} asks {peer} for {group}{term}"
         case .granted: return "{me} grants {group} to {peer}{term}"
         case .activating: return "{me} starts {group}{term}"
@@ -143,9 +143,9 @@ public struct Narrator: Equatable, Sendable {
             return "{me} found {group} running and keeps it{term}"
         case .startFailed: return "{group} failed to start on {me}"
         case .stopFailed:
-            return "{group} could not be stopped on {me}: something of it may still run here"
+            return "{group} could not be stopped on {me}: a part of it may still run here"
         case .monitorFailed:
-            return "{group} failed its monitor on {me} more often than local restarts allow"
+            return "{group} failed its monitor on {me} more often than restart_limit allows"
         case .restarted: return "{group} failed its monitor on {me} and is restarted here"
         case .moveRefused: return "{group} does not move"
         case .conflict: return "{me} and {peer} disagree on who holds {group}{term}"
@@ -176,13 +176,14 @@ public struct Narrator: Equatable, Sendable {
                 + "compare the two files"
         case .configurationAgrees: return "The configurations of {me} and {peer} agree"
         case .persistFailed:
-            return "The state file of {me} cannot be written: a takeover or two go on by terms "
-                + "that were reserved before, then none until it can"
+            return "The state file of {me} cannot be written: the terms in reserve are enough "
+                + "for a takeover or two, and then nothing is taken over until the file can be "
+                + "written"
         case .persistRecovered: return "The state file of {me} can be written again"
         case .drillBegan: return "A drill has begun on {me}"
         case .drillEnded: return "The drill on {me} has ended"
         case .drillPlan: return plan(trace)
-        case .commandRefused: return "The operator's command is refused"
+        case .commandRefused: return "The operator's order is refused"
         }
     }
 
@@ -191,8 +192,8 @@ public struct Narrator: Equatable, Sendable {
     }
 
     private func plan(_ trace: Trace) -> String {
-        if trace.refusal != nil { return "Were {peer} to die now, {me} would not fence it" }
-        return "Were {peer} to die now, {me} would fence it by {way}{+, have it off within }, "
+        if trace.refusal != nil { return "If {peer} died now, {me} would not fence it" }
+        return "If {peer} died now, {me} would fence it by {way}{+, have it off within }, "
             + "and take over what it holds"
     }
 
@@ -251,7 +252,7 @@ public struct Narrator: Equatable, Sendable {
     private func clause(_ cause: Cause) -> String {
         switch cause {
         case .contactLost: return "contact with {peer} is lost"
-        case .command: return "the operator asked for it"
+        case .command: return "the operator ordered it"
         case .peerAskedForIt: return "{peer} asked for it"
         case .healthCritical: return "a node is unfit"
         case .monitorFailed: return "a monitor failed"
@@ -261,7 +262,7 @@ public struct Narrator: Equatable, Sendable {
         case .formation: return "the pair is forming and nobody holds it"
         case .peerYielded: return "{peer} yielded it"
         case .peerLeft: return "{peer} left by a planned stop"
-        case .aloneAfter: return "{peer} has not shown itself since {me} booted"
+        case .aloneAfter: return "{me} has not heard {peer} since it booted"
         case .operatorConfirmed: return "the operator confirmed that {peer} is off"
         case .fenced: return "{peer} is fenced"
         case .agentRestarted: return "the agent was restarted"
@@ -296,7 +297,7 @@ public struct Narrator: Equatable, Sendable {
         case .unknownGroup: return "this pair has no such group"
         case .peerIneligible: return "{peer} failed to start the group, or refuses it"
         case .leaving: return "a node is leaving"
-        case .peerMayHold: return "{peer} may be the holder, as far as {me} knows"
+        case .peerMayHold: return "{peer} may hold a group, as far as {me} knows"
         case .drill: return "a drill is under way"
         case .tooLong: return "the time asked for is too long"
         case .peerLeft: return "{peer} left by a planned stop and holds nothing"
@@ -325,8 +326,8 @@ public struct Narrator: Equatable, Sendable {
             return "Start the agent on {peer} and wait for contact; if {peer} is known to be "
                 + "off, say so with \"picket fence confirm {peer}\"."
         case .fenceBudgetSpent:
-            return "Find out why with \"picket history\"; the budget refills with time, and "
-                + "\"picket fence {peer}\" is the operator's to order at once."
+            return "Find out why with \"picket history\"; the budget refills with time. On your "
+                + "order, \"picket fence {peer}\", {me} fences {peer} at once."
         case .moveBudgetSpent:
             return "Find out why with \"picket history\"; the budget refills with time."
         case .noFence:
@@ -355,7 +356,8 @@ public struct Narrator: Equatable, Sendable {
         case .drill: return "Wait for it to end, or end it with ctrl-C where it was started."
         case .tooLong: return "Ask for less; \"picket timing\" shows the longest pause."
         case .peerLeft: return "Start the agent on {peer} if it is to come back."
-        case .notPersisted: return "Free space on its disk or mend it; it is tried again by itself."
+        case .notPersisted:
+            return "Free space on its disk, or mend the disk; the agent tries again by itself."
         case .selfIneligible:
             return "Find out why with \"picket history\", mend it, and run \"picket clear\"."
         case .groupsDiffer:
@@ -365,7 +367,7 @@ public struct Narrator: Equatable, Sendable {
             return
                 "A node that speaks is not off. Make certain that it has no power, wait until it "
                 + "has been silent for 10 s (or for three times detect_within, where that is "
-                + "longer), and say it again."
+                + "longer), and confirm it again."
         }
     }
 

@@ -113,34 +113,36 @@ extension Narrator {
         case .powerIsBack: return filled("{peer} has its power back.")
         case .powerIsNotBack:
             return filled(
-                "The power of {peer} could not be switched on again; it is tried every 5 s.")
+                "The power of {peer} could not be switched on again; {me} tries every 5 s.")
         case .powerIsLeft:
             return filled(
-                "{peer} may be left without power: its fence did not come to an end in time.")
+                "{peer} may be left without power: the agent on {me} ends before its fence has.")
         case .fenceTimed(let own, let inDriver):
-            return "The fence was proved \(Text.number(inMilliseconds(own))) ms after the sense"
-                + " line moved, and \(Text.number(inMilliseconds(inDriver))) ms in the line's"
-                + " driver."
+            return "From the sense line's edge to the proof the agent took"
+                + " \(Text.number(inMilliseconds(own))) ms, and the line's driver"
+                + " \(Text.number(inMilliseconds(inDriver))) ms."
         case .relayTrouble(let trouble): return "No fence by relay: \(trouble)."
         case .relayReady: return "The relay's lines are open."
         case .noWatchdog(let fault): return "No watchdog: \(fault)."
-        case .watchdogUnfed: return "The watchdog does not take its feeding."
+        case .watchdogUnfed: return "The watchdog could not be fed."
         case .resetByWatchdog: return filled("{me} was reset by its watchdog.")
-        case .plannedEnd: return filled("{me} begins anew after a planned end.")
-        case .powerWasLost: return filled("{me} lost its power or was reset, unannounced.")
+        case .plannedEnd: return filled("{me} starts again after a planned stop.")
+        case .powerWasLost:
+            return filled("{me} lost its power or was reset, without a planned stop.")
         case .wasFenced: return filled("{me} was fenced: {peer} cut its power.")
         case .resource(let group, let resource, let action, let failure):
             return "\(names.group(group)): \(action.text) of \(resource) \(how(failure))."
         case .runNotNoted(let reason):
-            return "What runs here cannot be noted (\(reason)): an agent that is restarted will"
-                + " not know it."
+            return "The note of what runs here cannot be written (\(reason)): a restarted agent"
+                + " will not know it."
         case .sensor(let name, let verdict, let reading, let simulated):
             return "Sensor \(name) is \(verdict.words): \(reading)"
                 + (simulated ? " (drill)." : ".")
         case .reloadNeedsRestart(let settings):
             return "The changed configuration is not taken up: \(Text.list(settings)) can change"
                 + " only with a restart (\"picket pause\", then restart the agent)."
-        case .reloadOfAnotherPair: return "The changed configuration is for another pair."
+        case .reloadOfAnotherPair:
+            return "The changed configuration is not taken up, because it is for another pair."
         case .reloaded: return "The changed configuration is taken up."
         case .reloadRefused(let errors):
             return "The changed configuration is refused as a whole: it has"

@@ -87,7 +87,7 @@ public struct Protection: Equatable, Sendable {
         guard lacking.isEmpty else {
             return add(failure, .unprotected, Text.list(lacking) + ".")
         }
-        let way = report.policy.fenceLevels.isEmpty ? "its word" : names.fenceLevel(0)
+        let way = report.policy.fenceLevels.isEmpty ? "its fence" : names.fenceLevel(0)
         if status.relayTest == .unknown {
             return add(
                 failure, .weakened,
@@ -187,7 +187,7 @@ public struct Protection: Equatable, Sendable {
                 "only one of \(configured) is left; down: "
                     + "\(Text.list(down.map { names.link($0) })).")
         } else if up < configured {
-            add("a link fails", .weakened, "\(up - 1) would be left; \(configured - up) down.")
+            add("a link fails", .weakened, "\(up - 1) would be left; down now: \(configured - up).")
         } else {
             add("a link fails", .protected, "\(up - 1) of \(up) would carry on.")
         }

@@ -66,7 +66,7 @@ public enum Reply {
             return "Returning \(group ?? "every group") to where it belongs; \"picket history\" "
                 + "tells how it went."
         case .fence: return "{me} fences {peer} now; \"picket history\" tells how it went."
-        case .confirmFence: return "Recorded: {peer} is off. {me} takes over what it held."
+        case .confirmFence: return "Recorded: {peer} is off. {me} takes over what {peer} held."
         case .restore: return "{me} switches {peer} on; \"picket history\" tells how it went."
         case .maintenance(true): return "\(Narrator.maintenanceIsOn)."
         case .maintenance(false): return "Maintenance is off: the pair is watched again."

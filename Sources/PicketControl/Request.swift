@@ -294,13 +294,13 @@ extension RequestError {
     public static let tooLong = RequestError(
         .tooLong, "The request is longer than \(Request.longestLine) bytes; nothing was done.")
     public static let tooManyCallers = RequestError(
-        .busy, "Too many are connected to the agent; try again later.")
+        .busy, "Too many clients are connected to the agent; try again later.")
     public static let slowDisk = RequestError(.busy, "The disk is too slow; try again later.")
     /// Refuses a pause after which the next agent would not start.
     public static func unfit(file: String, _ mistakes: [String]) -> RequestError {
         RequestError(
             .refused,
-            "The agent goes on: the one that follows would not start with \(file).\n"
+            "This agent goes on, because the next one would not start with \(file):\n"
                 + Text.joined(mistakes, "\n"))
     }
     public static func noQuantity(_ text: String) -> RequestError {

@@ -91,7 +91,8 @@ struct RelayOpening: Sendable {
         if let one = kept[index], let line = GPIOLine(adopting: one.raw) {
             let wire = DeviceLine(line, onIsHigh: onIsHigh)
             if one.inherited {
-                notes.append("line \(supply.line.name): taken over as the agent before left it")
+                notes.append(
+                    "line \(supply.line.name): taken over as the agent before this one left it")
             }
             return wire
         }

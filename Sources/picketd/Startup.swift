@@ -134,7 +134,7 @@ enum Startup {
         guard left.isEmpty else {
             end(
                 .failed(
-                    "\(actions): what the agent before this one started does not end: "
+                    "\(actions): processes that the agent before this one started do not end: "
                         + Text.list(left)))
         }
         var clock = Clock()

@@ -100,7 +100,7 @@ final class Watchdogs: Part {
                 if report.fault == nil {
                     agent.tell(.watchdogUnfed)
                 }
-                report.fault = "does not take its feeding"
+                report.fault = "it could not be fed"
                 if error == .absent {
                     devices[index] = nil
                     vanished = true

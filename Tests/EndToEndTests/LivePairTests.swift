@@ -150,7 +150,7 @@ extension EndToEnd {
             let silent = try (0..<40).map { _ in try Program.connect(to: pair.socket("east")) }
             defer { for descriptor in silent { close(descriptor) } }
             let refused = try Program.run("picket", ["status", "--socket", pair.socket("east")])
-            #expect(refused.complaints.contains("Too many are connected"), "\(refused)")
+            #expect(refused.complaints.contains("Too many clients are connected"), "\(refused)")
             let deadline = Date() + 30
             func phase() throws -> String? { try pair.status(of: "east")["phase"] as? String }
             while Date() < deadline, try phase() == nil { Thread.sleep(forTimeInterval: 0.2) }

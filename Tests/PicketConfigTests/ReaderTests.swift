@@ -145,24 +145,24 @@ struct ReaderTests {
         ),
         (
             "0.0.0.0:1",
-            "found \"0.0.0.0:1\", expected the address of one node: this one stands for any"
+            "found \"0.0.0.0:1\", expected the address of one node: this one stands for any address"
         ),
         (
             "\"[::]:1\"",
-            "found \"[::]:1\", expected the address of one node: this one stands for any"
+            "found \"[::]:1\", expected the address of one node: this one stands for any address"
         ),
         (
             "224.0.0.18:1",
-            "found \"224.0.0.18:1\", expected the address of one node: this one is of many"
+            "found \"224.0.0.18:1\", expected the address of one node: this one is for many receivers"
         ),
         (
             "\"[ff02::1]:1\"",
-            "found \"[ff02::1]:1\", expected the address of one node: this one is of many"
+            "found \"[ff02::1]:1\", expected the address of one node: this one is for many receivers"
         ),
         (
             "\"[fe80::1]:7780\"",
             "found \"[fe80::1]:7780\", expected the address of one node: this one is link-local, "
-                + "and says nothing without its interface"
+                + "and means nothing without its interface"
         ),
         (
             "\"[:1:2]:5\"",

@@ -92,10 +92,10 @@ struct TimingTests {
             errors(result) == """
                 p.yaml:5:18: pair.detect_within: 200ms cannot hold:
                       detect_within      200ms
-                    − off_within         300ms   the standby waits until the holder's relay is through
+                    − off_within         300ms   the standby waits until the holder's relay has cut
                     − 2 × margin          14ms   5ms and 1 % of detect_within, in the head start and behind it
                     = left              -114ms   for dead_after and two heartbeats
-                      needed              17ms   to tell 20 % loss from a death but once in ten years
+                      needed              17ms   so that 20 % loss looks like a death once in ten years
                     write detect_within: 334ms or more, or a relay with off_within: 169ms or less
                 """)
     }

@@ -15,27 +15,30 @@ struct NoticeTests {
             (.powerIsBack, "power", .notice, "west has its power back."),
             (
                 .powerIsNotBack, "power", .alarm,
-                "The power of west could not be switched on again; it is tried every 5 s."
+                "The power of west could not be switched on again; east tries every 5 s."
             ),
             (
                 .powerIsLeft, "power", .alarm,
-                "west may be left without power: its fence did not come to an end in time."
+                "west may be left without power: the agent on east ends before its fence has."
             ),
             (
                 .fenceTimed(own: .microseconds(1_250), inDriver: .microseconds(40)),
                 "fence_timing", .info,
-                "The fence was proved 1.25 ms after the sense line moved, and 0.04 ms in the "
-                    + "line's driver."
+                "From the sense line's edge to the proof the agent took 1.25 ms, and the line's "
+                    + "driver 0.04 ms."
             ),
             (
                 .relayTrouble("line X: busy"), "relay", .alarm, "No fence by relay: line X: busy."
             ),
             (.relayReady, "relay", .notice, "The relay's lines are open."),
             (.noWatchdog("none"), "watchdog", .alarm, "No watchdog: none."),
-            (.watchdogUnfed, "watchdog", .alarm, "The watchdog does not take its feeding."),
+            (.watchdogUnfed, "watchdog", .alarm, "The watchdog could not be fed."),
             (.resetByWatchdog, "reset", .warning, "east was reset by its watchdog."),
-            (.plannedEnd, "reset", .notice, "east begins anew after a planned end."),
-            (.powerWasLost, "reset", .warning, "east lost its power or was reset, unannounced."),
+            (.plannedEnd, "reset", .notice, "east starts again after a planned stop."),
+            (
+                .powerWasLost, "reset", .warning,
+                "east lost its power or was reset, without a planned stop."
+            ),
             (.wasFenced, "reset", .warning, "east was fenced: west cut its power."),
             (
                 .resource(0, resource: "ip", .stop, .timedOut), "resource", .warning,
@@ -51,8 +54,8 @@ struct NoticeTests {
             ),
             (
                 .runNotNoted(reason: "write x: no space"), "note", .alarm,
-                "What runs here cannot be noted (write x: no space): an agent that is restarted "
-                    + "will not know it."
+                "The note of what runs here cannot be written (write x: no space): a restarted "
+                    + "agent will not know it."
             ),
             (
                 .sensor(name: "inlet", Verdict(.critical), reading: "95C", simulated: true),
@@ -70,7 +73,7 @@ struct NoticeTests {
             ),
             (
                 .reloadOfAnotherPair, "reload", .warning,
-                "The changed configuration is for another pair."
+                "The changed configuration is not taken up, because it is for another pair."
             ),
             (.reloaded, "reload", .notice, "The changed configuration is taken up."),
             (

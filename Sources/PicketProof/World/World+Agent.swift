@@ -18,7 +18,7 @@ extension World {
             return
         }
         guard endLeftBehind(node) else {
-            tell(node, .world("a process that was left behind does not end: no start"))
+            tell(node, .world("no start of the agent: a process left behind does not end"))
             restart(node, after: 1_000_000_000)
             return
         }

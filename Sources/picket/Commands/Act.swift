@@ -6,7 +6,7 @@ import PicketText
 
 /// Commands that begin something: they show its course, until it is over.
 struct WaitOptions: ParsableArguments {
-    @Flag(name: .long, help: "Return as soon as the agent has accepted it.")
+    @Flag(name: .long, help: "Return as soon as the agent has accepted the order.")
     var noWait = false
     @Option(
         name: .long,
@@ -32,7 +32,8 @@ struct HandoverCommand: PicketCommand {
         abstract: "Moves a group, or all of them, to the other node.",
         discussion: """
             The holder stops the group, then the other node starts it: the service pauses for as \
-            long as that takes. Refused, with the reason, if the other node could not take it.
+            long as that takes. The order is refused, with the reason, if the other node could not \
+            take the group.
 
             EXAMPLES
               picket handover gateway
@@ -83,8 +84,8 @@ struct FenceCommand: ParsableCommand {
         discussion: """
             EXAMPLES
               picket fence west            cut its power, verify it, take over
-              picket fence confirm west    my word: it is off
-              picket fence restore west    on again, after a fence with policy: off
+              picket fence confirm west    your word that it is off
+              picket fence restore west    switch it on, after a fence with policy: off
             """,
         subcommands: [
             FenceNowCommand.self, FenceConfirmCommand.self, FenceRestoreCommand.self,
@@ -130,9 +131,9 @@ struct FenceConfirmCommand: PicketCommand {
         commandName: "confirm",
         abstract: "Records your word that the peer is off; this node then takes over.",
         discussion: """
-            Only for when the fence failed and you have made certain yourself. If the peer is not \
-            off after all, both nodes run the same groups and data is lost. Refused while the \
-            peer is in contact.
+            Use it only when the fence has failed and you have made certain yourself that the peer \
+            is off. If it is not, both nodes run the same groups and data is lost. Your word is \
+            refused while the peer is in contact.
             """)
     @OptionGroup var agent: AgentOptions
     @Argument(help: "The peer's name.") var node: String
@@ -167,7 +168,7 @@ struct MaintenanceCommand: PicketCommand {
     static let configuration = CommandConfiguration(
         commandName: "maintenance",
         abstract: "Stops, or resumes, all fencing and moving by the pair itself.",
-        discussion: "Kept across reboots. While it is on, no failure is taken over.")
+        discussion: "The setting survives a reboot. While it is on, no failure is taken over.")
     @OptionGroup var agent: AgentOptions
     @Argument(help: "on or off.") var state: Switch
     @Flag(name: .long, help: "One line of JSON.") var json = false
@@ -178,15 +179,17 @@ struct MaintenanceCommand: PicketCommand {
 struct PauseCommand: PicketCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause",
-        abstract: "Agrees a pause with the peer and ends this agent, to replace it by another.",
+        abstract:
+            "Agrees on a pause with the peer and ends this agent, so that another replaces it.",
         discussion: """
-            The groups keep running; the peer does not fence this node meanwhile. The service manager \
-            starts the agent that is installed by then at once, and that one adopts the groups. If it \
-            does not come back in time, the peer takes over.
+            The groups keep running, and the peer does not fence this node meanwhile. The service \
+            manager at once starts the agent that is installed now, and that agent adopts the groups. \
+            If it does not come in time, the peer takes over.
 
-            The agent reads its configuration first, and goes on if the next one would not start with it.
+            The agent reads its configuration first. If the next agent would not start with it, the \
+            pause is refused.
 
-            The Debian package pauses by itself when it is upgraded. By hand: first install, then pause.
+            The Debian package pauses by itself when it is upgraded. By hand: install, then pause.
 
             EXAMPLE
               make install && picket pause --for 30s
@@ -296,7 +299,7 @@ struct Watching {
         }
         throw Failure(
             .refused, "timeout",
-            "not over after \(Text.span(options.timeout.duration)); it goes on, and "
+            "not done after \(Text.span(options.timeout.duration)); the agent goes on with it, and "
                 + "\"picket history --follow\" shows how.")
     }
 }

@@ -31,7 +31,7 @@ struct RackCommand: ParsableCommand {
     @Flag(help: "Print one JSON object a line: the events, and at the end the summary.")
     var json = false
 
-    @Flag(name: .shortAndLong, help: "Print also what is of little interest.")
+    @Flag(name: .shortAndLong, help: "Print minor events too.")
     var verbose = false
 
     @Flag(name: .customLong("list"), help: "List the scenarios that come with picket.")
@@ -43,7 +43,7 @@ struct RackCommand: ParsableCommand {
     @Flag(help: "No live view, even on a terminal.")
     var plain = false
 
-    @Option(help: "Where the rack's directory is made; a short path, for it holds sockets.")
+    @Option(help: "Where the rack's directory is made: a short path, as it holds sockets.")
     var temporary = "/tmp"
 
     @Flag(help: "Keep the rack's directory, with the agents' logs, and say where it is.")
@@ -54,14 +54,15 @@ struct RackCommand: ParsableCommand {
 
     @Flag(
         help:
-            "With --machines: they run Debian with systemd, and picket as its package installs it.")
+            "With --machines: the nodes run Debian with systemd, and picket's installed package.")
     var installed = false
 
     @Option(help: "With --machines: where the lab was built; by default .build-lab.")
     var lab: String?
 
     @Option(
-        name: .customLong("repeat"), help: "Play the steps so often, whatever the scenario says.")
+        name: .customLong("repeat"),
+        help: "Play the steps this many times, whatever the scenario says.")
     var repetitions: Int?
 
     /// Each answer costs the agent more than a heartbeat does: for `picket bench`.

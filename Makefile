@@ -103,7 +103,7 @@ lab: lab-machines ## Play scenarios on virtual machines with real drivers; FENCE
 	    Tests/Lab/play $(LAB) machines $(if $(FENCES),fences,$(LAB_SCENARIOS))
 
 .PHONY: lab-gpiod2
-lab-gpiod2: lab-machines ## Play what moves lines on machines whose agent has libgpiod 2.x
+lab-gpiod2: lab-machines ## Play what moves lines on virtual machines whose agent has libgpiod 2.x
 	packaging/build-gpiod2
 	@rm -rf $(LAB)/gpiod2; mkdir -p $(LAB)/gpiod2; ln -s ../tools $(LAB)/gpiod2
 	@ln $(LAB)/vmlinux $(LAB)/accel $(LAB)/state.img $(LAB)/base.cpio $(LAB)/gpiod2
@@ -116,7 +116,7 @@ lab-gpiod2: lab-machines ## Play what moves lines on machines whose agent has li
 LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded node-reboots doctor readme
 
 .PHONY: lab-installed
-lab-installed: lab-machines deb ## Play scenarios on machines with systemd and the installed package
+lab-installed: lab-machines deb ## Play scenarios on virtual machines with systemd and the installed package
 	Tests/Lab/system $(LAB) "$$(ls -t .build-deb/picket_*.deb | head -1)" \
 	    $(EMBEDDED_SCRATCH)/release/picket-workload > $(LAB)/system.log 2>&1 \
 	    || { tail -n 20 $(LAB)/system.log >&2; exit 1; }
@@ -124,7 +124,7 @@ lab-installed: lab-machines deb ## Play scenarios on machines with systemd and t
 	PICKET=$(BUILD)/picket Tests/Lab/play $(LAB) installed $(LAB_INSTALLED_SCENARIOS)
 
 .PHONY: lab-machines
-lab-machines: lab-deps embedded ## Build the lab's machines from Debian's packages, into .build-lab
+lab-machines: lab-deps embedded ## Build the lab's virtual machines from Debian's packages, into .build-lab
 	$(SWIFT) build $(BUILD_FLAGS) --product picket
 	Tests/Lab/build $(LAB)
 	Tests/Lab/programs $(LAB) $(EMBEDDED_PICKETD) $(EMBEDDED_SCRATCH)/release/picket-workload
@@ -133,7 +133,7 @@ lab-machines: lab-deps embedded ## Build the lab's machines from Debian's packag
 lint: ## Check the format, and what no file may mention
 	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_FILES)
 	@if git grep -nI -e '/wor[k]/' -e '/tm[p]/brief'; then \
-	    echo "lint: these lines name paths of one machine" >&2; exit 1; fi
+	    echo "lint: these lines name paths of one computer" >&2; exit 1; fi
 	@if git grep -nI -e ' $$' -- '*.swift' '*.c' '*.h' Makefile .ci; then \
 	    echo "lint: these lines end in blanks" >&2; exit 1; fi
 

@@ -1,7 +1,7 @@
 /// The two clocks.
 ///
 /// All that the agent decides is decided by CLOCK_BOOTTIME: it does not jump, and it goes on while
-/// the machine is suspended. The wall clock is for logs and for ages that outlive a boot, and may
+/// the computer is suspended. The wall clock is for logs and for ages that outlive a boot, and may
 /// step at any time.
 
 import CPicket

@@ -117,7 +117,7 @@ public struct GPIOLine: ~Copyable {
         switch Int(code) {
         case 10001:
             return DeviceError(
-                "\(place): this machine has no GPIO chip of that name, label or path; gpiodetect"
+                "\(place): this node has no GPIO chip of that name, label or path; gpiodetect"
                     + " lists those it has")
         case 10002:
             return DeviceError(

@@ -1,7 +1,7 @@
 import CPicket
 import PicketCore
 
-/// What keeps the loop on time on a busy machine. Each returns one plain line where the system
+/// What keeps the loop on time on a busy computer. Each returns one plain line where the system
 /// refuses it, and the agent goes on without.
 public enum RealTime {
     /// Keeps every page of the process in memory: no disk stands between an event and its answer.

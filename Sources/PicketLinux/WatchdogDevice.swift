@@ -144,7 +144,7 @@ public struct WatchdogDevice: ~Copyable, HardwareWatchdog {
         }
         guard let first = paths.first else {
             throw DeviceError(
-                "this machine shows no watchdog (/dev/watchdog0): load its driver, or softdog for"
+                "this node shows no watchdog (/dev/watchdog0): load its driver, or softdog for"
                     + " one in software")
         }
         return first

@@ -52,7 +52,7 @@ struct Picket: ParsableCommand {
               picket drill sensor inlet --value 95C --for 10s
               picket check /etc/picket/picket.yaml
               picket doctor                    what is missing here, and what to do about it
-              picket rack                      a whole pair, simulated on this machine
+              picket rack                      a whole pair, simulated on this computer
 
             EXIT CODES
               0  done; for status: the pair is protected, or only weakened

@@ -5,8 +5,8 @@
 /// boot, clock, directories and addresses the node goes. No other file knows which of the two it
 /// is.
 ///
-/// There is one type for each kind of device, and it is either: the fence and the sensors' drivers
-/// are generic, and are in the program once.
+/// Each kind of device has one type here, which stands for a real device or a simulated one. So the
+/// fence and the sensors' drivers, which are generic, are compiled into the program only once.
 
 import PicketConfig
 import PicketCore
@@ -98,10 +98,12 @@ struct Hardware: Sendable {
     func contradictions(_ settings: Configuration) -> [String] {
         guard rack == nil else { return [] }
         var wrong: [String] = []
-        if let board = settings.board, !board.models.isEmpty, let model = ThisMachine.model,
+        if let board = settings.board, !board.models.isEmpty, let model = ThisComputer.model,
             !board.models.contains(where: { model.hasPrefix($0) })
         {
-            wrong.append("board \(board.name) is not this machine, which calls itself \(model)")
+            wrong.append(
+                "the file of board \(board.name) is not for this node, which calls itself "
+                    + model)
         }
         for case .relay(let relay) in settings.fence {
             for supply in relay.supplies {
@@ -135,8 +137,8 @@ struct Hardware: Sendable {
                 path, timeout: wanted.timeout, pretimeout: wanted.pretimeout ?? .zero))
     }
 
-    /// A supply's relay, and the line that senses it, if one does. `nil`: they are to be had line
-    /// by line from the kernel.
+    /// A supply's relay, and the line that senses it, if one does. `nil` on a real node, where the
+    /// kernel gives each line by itself.
     func simulatedWires(
         _ supply: SupplyDescription
     ) throws(DeviceError) -> (relay: DeviceLine, sense: DeviceLine?)? {

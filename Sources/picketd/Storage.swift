@@ -27,7 +27,7 @@ enum StorageAnswer: Sendable {
     /// Of this level; with what is wrong, if it could not be written.
     case marked(level: Int, String?)
     case tail(caller: UInt32, [[UInt8]])
-    /// By how many nanoseconds the node's wall clock is off the machine's.
+    /// By how many nanoseconds the node's wall clock is ahead of the computer's.
     case wallOffset(Int64)
 }
 

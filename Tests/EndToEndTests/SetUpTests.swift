@@ -26,14 +26,14 @@ struct SetUpTests {
     }
 
     @Test func `the draft for a machine is a valid configuration that fences nobody`() throws {
-        let settings = try load(MachineDraft().lines())
+        let settings = try load(DraftConfiguration().lines())
         #expect(settings.fence.isEmpty)
         #expect(settings.groups.isEmpty)
     }
 
     @Test func `what the draft suggests is a sensor once it is uncommented`() throws {
-        let draft = try MachineDraft().lines().filter { !$0.hasPrefix("sensors:") }
-        let section = MachineDraft.sensors([
+        let draft = try DraftConfiguration().lines().filter { !$0.hasPrefix("sensors:") }
+        let section = DraftConfiguration.sensors([
             "#   cpu_temp1: { driver: hwmon, chip: cpu, input: temp1 }", "# bus 1: bcm2835",
         ])
         #expect(try load(draft + section).sensors.isEmpty)
@@ -84,7 +84,7 @@ struct SetUpTests {
 
     @Test func `picketd says before it starts that it would not, for want of its key`() throws {
         let configuration = directory + "/picket.yaml"
-        let text = try MachineDraft().lines().joined(separator: "\n")
+        let text = try DraftConfiguration().lines().joined(separator: "\n")
             .replacing("/etc/picket/pair.key", with: directory + "/pair.key")
             .replacing("watchdog: { timeout: 10s }", with: "watchdog: none")
         try put(["picket.yaml": text])

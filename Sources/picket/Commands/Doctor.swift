@@ -73,10 +73,11 @@ struct DoctorCommand: PicketCommand {
                 findings.add("key", .bad, error.description, remedy(for: error))
             }
         }
-        if let board = settings.board, !board.models.isEmpty, let model = ThisMachine.model {
+        if let board = settings.board, !board.models.isEmpty, let model = ThisComputer.model {
             let fits = board.models.contains { model.hasPrefix($0) }
             findings.add(
-                "board", fits ? .ok : .bad, "this machine is a \(model), the board \(board.name)",
+                "board", fits ? .ok : .bad,
+                "this node is a \(model), the board in the configuration is \(board.name)",
                 fits ? nil : "name the right file of boards/")
         }
         lookAtLines(settings, &findings)
@@ -87,7 +88,7 @@ struct DoctorCommand: PicketCommand {
         lookAtUnits(settings, &findings)
     }
 
-    private static let rights = "run this as root, or as a member of the group picket"
+    private static let rights = "run picket doctor as root, or as a member of the group picket"
 
     private func remedy(for error: FileError) -> String? {
         if case .system(let error) = error, error.errno == EACCES {
@@ -104,10 +105,10 @@ struct DoctorCommand: PicketCommand {
         var status = stat()
         if let agent, unsafe stat(path, &status) == 0, status.st_uid != agent.user {
             findings.add(
-                "key", .bad, "\(path) is not \(agent.name)'s, as whom the agent runs",
+                "key", .bad, "the agent runs as \(agent.name), to whom \(path) does not belong",
                 "chown \(agent.both) \(path)")
         } else {
-            findings.add("key", .ok, "\(path) is a key, and its owner's alone")
+            findings.add("key", .ok, "\(path) is a key that only its owner can read")
         }
     }
 
@@ -121,7 +122,8 @@ struct DoctorCommand: PicketCommand {
             atPath: "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service")
         {
             findings.add(
-                "units", .bad, "there is no polkit, and without it the agent starts no unit",
+                "units", .bad,
+                "polkit is not installed, and without it the agent can start no unit",
                 "apt install polkitd")
         } else if geteuid() == 0,
             !rules.contains(where: { files.fileExists(atPath: $0 + "/60-picket.rules") })
@@ -134,14 +136,14 @@ struct DoctorCommand: PicketCommand {
         {
             findings.add(
                 "units", .bad,
-                "the agent may start no unit, because /run/picket-units is missing: it is written "
-                    + "before each start of the agent",
+                "the agent may start no unit, because /run/picket-units is missing, which is "
+                    + "written before each start of the agent",
                 "picket pause; then see: journalctl -u picketd")
         } else if let refused = unlisted(units) {
             findings.add(
                 "units", .bad,
-                "the agent may not start \(Text.list(refused)): when the agent was "
-                    + "started, there was no unit file",
+                "the agent may not start \(Text.list(refused)), because there was no unit file "
+                    + "when the agent started",
                 "install it, then: picket pause")
         } else {
             findings.add("units", .ok, "polkit is there, for \(Text.list(units))")
@@ -261,7 +263,7 @@ struct DoctorCommand: PicketCommand {
         if !status.simulated.isEmpty {
             findings.add(
                 "simulated", .bad, "simulated: \(status.simulated.joined(separator: ", "))",
-                "nothing on a rack; on a node: end the drill, name a real board")
+                "on a rack: nothing; on a node: end the drill, or name a real board")
         }
         if let fault = status.watchdog.fault {
             let holder = runtimeWatchdog
@@ -293,7 +295,8 @@ struct DoctorCommand: PicketCommand {
         let inContact = status.contact == "established"
         findings.add(
             "peer", inContact ? .ok : .bad, "contact with \(status.peer): \(status.contact)",
-            inContact ? nil : "is it on, does its agent run, has it the same key?")
+            inContact ? nil : "see that it is on, that its agent runs, and that it has the same key"
+        )
         for link in status.links {
             findings.add(
                 "link", link.up ? .ok : inContact ? .weak : .bad,

@@ -9,7 +9,7 @@ import PicketText
 struct InitCommand: PicketCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
-        abstract: "Looks at this machine and writes a draft of a configuration.",
+        abstract: "Looks at this computer and writes a draft of a configuration.",
         discussion: """
             Finds the board, GPIO chips and their named lines, I2C buses, hwmon devices and \
             watchdogs, and who holds what. Drives nothing. With --scan it also reads one byte from each \
@@ -33,7 +33,8 @@ struct InitCommand: PicketCommand {
 
     func act() throws {
         let text =
-            try MachineDraft(scan: scan, boards: boards).lines().joined(separator: "\n") + "\n"
+            try DraftConfiguration(scan: scan, boards: boards).lines().joined(separator: "\n")
+            + "\n"
         guard let output else { return Terminal.write(Array(text.utf8)) }
         let descriptor = unsafe picket_open_file(
             output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
@@ -59,20 +60,20 @@ struct InitCommand: PicketCommand {
 }
 
 /// A configuration with comments, drawn from what this computer shows.
-struct MachineDraft {
+struct DraftConfiguration {
     var scan = false
     var boards: String?
 
     func lines() throws -> [String] {
-        let model = ThisMachine.model
+        let model = ThisComputer.model
         let board = try ConfigurationFile.library(boards).files.compactMap { try? Board.load($0) }
             .first { board in board.models.contains { model?.hasPrefix($0) ?? false } }
-        var host = ThisMachine.name ?? "east"
+        var host = ThisComputer.name ?? "east"
         if host == "localhost" { host = "east" }
         var lines = [
-            "# A draft, from what this machine shows. It fences nobody until you edit it.",
-            "# This machine calls itself \(model ?? "nothing"); "
-                + (board.map { "board \($0.name)." } ?? "no board file is for it."),
+            "# A draft, from what this computer shows. It fences nobody until you edit it.",
+            "# This computer calls itself \(model ?? "nothing"); "
+                + (board.map { "board \($0.name)." } ?? "there is no board file for it."),
             "node: \(host)", "",
             "pair:",
             "  name: rack1",
@@ -138,7 +139,7 @@ struct MachineDraft {
             ? ["", "sensors: {}"]
             : [
                 "",
-                "# sensors:                     # take \"# \" from here and from what you want of it",
+                "# sensors:                     # remove \"# \" here and before each line that you want",
             ]
                 + suggestions
     }
@@ -202,10 +203,10 @@ struct MachineDraft {
             }
         }
         if lines.count == 2 {
-            lines[1] = "# No GPIO chip was found, or it may not be looked at (root)."
+            lines[1] = "# No GPIO chip was found, or only root may look at it."
         }
         return lines + [
-            "# How each node is cut, by the other one; boards/README.md draws the wiring:",
+            "# How each node cuts the power of the other one; boards/README.md draws the wiring:",
             "#   - relay: { line: RELAY_PEER, active: low, off_within: 50ms, verify: { line: PEER_PGOOD } }",
             "fence: none",
         ]

@@ -1,5 +1,5 @@
-/// What this machine calls itself.
-public enum ThisMachine {
+/// What this computer calls itself.
+public enum ThisComputer {
     /// The device tree's model, or the board's or product's name of the firmware's tables; `nil`
     /// where neither is told.
     public static var model: String? {

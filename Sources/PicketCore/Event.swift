@@ -77,7 +77,7 @@ public enum ResourceOutcome: Equatable, Sendable {
     case restarted
 }
 
-/// The operator's commands, after the command line has asked what it must ask.
+/// The operator's orders and word, after the command line has asked what it must ask.
 public enum Command: Equatable, Sendable {
     /// Moves one group, or all (`nil`), to the other node, from whichever holds them.
     case handover(GroupIndex?)

@@ -143,7 +143,7 @@ extension Machine {
     }
 
     /// Even on the lower node, odd on the higher. Two nodes that take over without having heard of
-    /// each other, each by an operator's word or fence, then never run at one term (S4).
+    /// each other, each by an operator's word or order, then never run at one term (S4).
     func takeoverTerm(of group: GroupIndex) -> Term {
         if planted(.termOfPeerForgotten) { return groups[group].term.next }
         let next = knownTerm(of: group).next

@@ -48,8 +48,8 @@ extension Machine {
 
     /// A life of the agent that never met the peer knows the terms from its disk alone, which may
     /// not have taken the newest. A group that it takes without the peer, it takes at a term far
-    /// above them (S4): farther by a fence than by an operator's word, since a fence may end what a
-    /// word began.
+    /// above them (S4): farther by a fence than by the operator's word, because a fence may end what
+    /// a word began.
     mutating func leapTerms(by leaps: UInt64) {
         for group in groups.indices where !planted(.termsNotLeapt) {
             groups[group].leap(by: Machine.leap * leaps)

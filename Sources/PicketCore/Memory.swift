@@ -69,7 +69,8 @@ public struct RunNote: Equatable, Sendable {
     public var contact: Bool
     /// The peer's clock less this node's, as last measured.
     public var clockOffset: Duration?
-    /// This node goes on alone by the operator's word or fence, and has not heard the peer since.
+    /// This node goes on alone by the operator's word, or by a fence on the operator's order, and
+    /// has not heard the peer since.
     /// It is not on disk: a node that lost its power asks again.
     public var word: Bool
     /// What the operator last said of it, which the disk may not have taken; none in a blank note.

@@ -141,13 +141,13 @@ public struct GroupReport: Equatable, Sendable {
         public init(rawValue: UInt8) { self.rawValue = rawValue }
         /// The sender would start the group if it were given it.
         public static let eligible = Flags(rawValue: 1 << 0)
-        /// The sender asks the holder to hand the group over: by the operator's word …
+        /// The sender asks the holder to hand the group over: by the operator's order …
         public static let wanted = Flags(rawValue: 1 << 1)
         /// … or because the group prefers this node and its failback is automatic.
         public static let failback = Flags(rawValue: 1 << 2)
         /// Held and every resource is up.
         public static let running = Flags(rawValue: 1 << 3)
-        /// With `granting`: the move was not the operator's word, and counts against the budget.
+        /// With `granting`: the operator did not order the move, so it counts against the budget.
         public static let automatic = Flags(rawValue: 1 << 4)
 
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.

@@ -27,7 +27,7 @@ struct FenceAgent {
     /// The power may be off by this level, and is not meant to stay so.
     private var owes: Bool
     private var toldUnrestored = false
-    /// The operator's word came during a self-test.
+    /// The operator's order to switch on came during a self-test.
     private var wantedOn = false
 
     enum Phase: Equatable {
@@ -121,8 +121,8 @@ struct FenceAgent {
         return switchOn()
     }
 
-    /// The operator's word, or the time to try again. Work that is under way sees to the power
-    /// itself.
+    /// The operator ordered it, or it is time to try again. Work that is under way sees to the
+    /// power itself.
     mutating func switchOn() -> [Step] {
         switch phase {
         case .idle: orders = [FenceAgent.switchingOn]

@@ -168,7 +168,7 @@ struct DrillTests {
         }
     }
 
-    @Test func `the last link is cut only on the operator's word`() throws {
+    @Test func `the last link is cut only on the operator's order`() throws {
         var bench = Bench()
         let error = #expect(throws: RequestError.self) {
             try bench.begin(cut) { $0.status.linksUp = LinkSet(bits: 2) }

@@ -359,7 +359,7 @@ struct RelayFenceTests {
         #expect(try #require(bench.when(.restored)) == .at(20.012))
     }
 
-    @Test func `the operator's word during the hold waits for its end`() throws {
+    @Test func `the operator's order during the hold waits for its end`() throws {
         let bench = Bench()
         bench.order()
         bench.at(2) { $0.mailbox.append(.switchOn(id: 7)) }
@@ -400,7 +400,7 @@ struct RelayFenceTests {
         }
     }
 
-    @Test func `by policy off what was left off stays so until the operator's word`() {
+    @Test func `by policy off what was left off stays so until the operator's order`() {
         let bench = Bench()
         bench.supplies[0].leave(false)
         bench.at(20) { $0.mailbox.append(.switchOn(id: 9)) }

@@ -219,7 +219,7 @@ struct FenceAgentTests {
         #expect(FenceAgentTests.words(level.tick(at: level.due)) == ["run on"])
     }
 
-    @Test func `the operator's word switches on what the policy left off`() {
+    @Test func `the operator's order switches on what the policy left off`() {
         var level = FenceAgentTests.level(.off)
         begin(&level)
         #expect(level.switchOn().isEmpty)

@@ -504,7 +504,7 @@ public enum FenceRequest: Equatable, Sendable {
     case order(FenceOrder)
     /// Answered by `voided`, or by the outcome of the fence.
     case cancel(id: UInt32)
-    /// The operator's word after a fence with policy `off`; answered like the end of a fence.
+    /// The operator's order after a fence with policy `off`; answered like the end of a fence.
     case switchOn(id: UInt32)
     /// A sense line has changed: an edge came.
     case sensed

@@ -2,12 +2,12 @@ import ArgumentParser
 import Foundation
 import PicketProof
 
-/// Scenarios that are kept with the whole story that they tell.
+/// Scripts that are kept with the whole story that they tell.
 struct Golden: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Plays the golden scenarios, and compares what they tell with what they told.",
+        abstract: "Plays the golden stories, and compares what they tell with what they told.",
         discussion: """
-            A golden scenario is a text file: a script, a line of four dashes, the story. Exit 1 if \
+            A golden story is a text file: a script, a line of four dashes, what it tells. Exit 1 if \
             a story has changed or a property is violated.
             """)
 
@@ -19,7 +19,7 @@ struct Golden: ParsableCommand {
         var bad = 0
         let files = paths.flatMap { Golden.files($0) }
         for file in files where try !play(file) { bad += 1 }
-        print("\(files.count) scenarios, \(bad) changed or violated")
+        print("\(files.count) stories, \(bad) changed or violated")
         if bad > 0 { throw ExitCode(1) }
     }
 
@@ -35,9 +35,9 @@ struct Golden: ParsableCommand {
             Story.complain("\(file): cannot be read")
             throw ExitCode(2)
         }
-        let scenario = GoldenScenario(text: text)
+        let golden = GoldenStory(text: text)
         let played: (story: String, violation: Violation?)
-        do throws(ScriptError) { played = try scenario.play() } catch {
+        do throws(ScriptError) { played = try golden.play() } catch {
             Story.complain("\(file):\(error.line): expected \(error.expected)")
             throw ExitCode(2)
         }
@@ -46,13 +46,13 @@ struct Golden: ParsableCommand {
             return false
         }
         if rewrite {
-            try scenario.text(telling: played.story)
+            try golden.text(telling: played.story)
                 .write(toFile: file, atomically: true, encoding: .utf8)
             return true
         }
-        guard played.story == scenario.story else {
+        guard played.story == golden.story else {
             let told = played.story.split(separator: "\n", omittingEmptySubsequences: false)
-            let kept = scenario.story.split(separator: "\n", omittingEmptySubsequences: false)
+            let kept = golden.story.split(separator: "\n", omittingEmptySubsequences: false)
             let index = zip(told, kept).prefix { $0 == $1 }.count
             print("\(file): tells another story (--rewrite takes it, git diff shows it)")
             print("  kept: \(index < kept.count ? kept[index] : "its end")")

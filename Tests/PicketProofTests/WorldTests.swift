@@ -7,18 +7,18 @@ struct WorldTests {
     private static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
-    static var scenarios: [String] {
+    static var stories: [String] {
         let names = try? FileManager.default.contentsOfDirectory(atPath: golden.path)
         return (names ?? []).filter { $0.hasSuffix(".txt") }.sorted()
     }
 
-    @Test(arguments: WorldTests.scenarios)
-    func `a golden scenario tells the story that it told`(_ name: String) throws {
+    @Test(arguments: WorldTests.stories)
+    func `a golden story tells what it told`(_ name: String) throws {
         let file = WorldTests.golden.appendingPathComponent(name)
-        let scenario = GoldenScenario(text: try String(contentsOf: file, encoding: .utf8))
-        let (story, violation) = try scenario.play()
+        let golden = GoldenStory(text: try String(contentsOf: file, encoding: .utf8))
+        let (story, violation) = try golden.play()
         #expect(violation == nil)
-        #expect(story == scenario.story)
+        #expect(story == golden.story)
     }
 
     @Test(arguments: [3, 1_000_003] as [UInt64])

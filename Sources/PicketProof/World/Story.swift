@@ -1,4 +1,4 @@
-/// A world's chronicle in words, as golden scenarios keep it.
+/// A world's chronicle in words, as golden stories keep it.
 internal import PicketControl
 internal import PicketCore
 
@@ -35,8 +35,8 @@ extension World {
     }
 }
 
-/// A golden scenario: a script, a line of dashes, and the whole story that it must tell.
-public struct GoldenScenario: Equatable, Sendable {
+/// A golden story: a script, a line of dashes, and the whole story that it must tell.
+public struct GoldenStory: Equatable, Sendable {
     public static let divider = "----"
     public var script: String
     /// Empty where nobody has written it yet.
@@ -47,7 +47,7 @@ public struct GoldenScenario: Equatable, Sendable {
         var story: [Substring] = []
         var divided = false
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            if !divided, line == GoldenScenario.divider {
+            if !divided, line == GoldenStory.divider {
                 divided = true
             } else if divided {
                 story.append(line)
@@ -69,6 +69,6 @@ public struct GoldenScenario: Equatable, Sendable {
     }
 
     public func text(telling story: String) -> String {
-        script + (script.hasSuffix("\n") ? "" : "\n") + GoldenScenario.divider + "\n" + story
+        script + (script.hasSuffix("\n") ? "" : "\n") + GoldenStory.divider + "\n" + story
     }
 }

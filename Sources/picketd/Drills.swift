@@ -15,7 +15,7 @@ final class Drills: Part {
     private var commands: [UInt32] = []
     /// A relay drill waits for the result of the self-test.
     private var isTesting = false
-    /// Levels of fencing whose self-test has not come to a result in it.
+    /// Levels of fencing whose self-test has not come to a result in the drill.
     private var untested: [Int] = []
 
     init(_ narrator: Narrator, _ ground: Hardware.Ground) {
@@ -95,7 +95,7 @@ final class Drills: Part {
             case .unblock(let link): agent.links.block(link, false)
             case .testRelay:
                 isTesting = true
-                untested = agent.fences.levels.map { $0.index }
+                untested = agent.fences.methods.map { $0.index }
                 if untested.isEmpty { testEnds(.absent, nil, agent) }
                 agent.fences.test(agent)
             case .command(let command):
@@ -131,7 +131,7 @@ final class Drills: Part {
 
     // MARK: The relay's drill
 
-    /// What a level's self-test saw.
+    /// What a fence method's self-test saw.
     func observed(_ observation: RelayObservation, _ agent: Agent) {
         guard isTesting else { return }
         if !observation.linesOn {
@@ -141,14 +141,14 @@ final class Drills: Part {
         }
     }
 
-    /// A level's self-test has come to a result, or confirmed the one it had. The drill waits for
-    /// all of them, or the first that failed.
-    func tested(_ level: FenceLevel, _ agent: Agent) {
+    /// A method's self-test has come to a result, or confirmed the one it had. The drill waits for
+    /// all of them, or for the first that failed.
+    func tested(_ method: FenceMethod, _ agent: Agent) {
         guard isTesting else { return }
-        let result = level.selfTest.result
-        untested.removeAll { $0 == level.index }
+        let result = method.selfTest.result
+        untested.removeAll { $0 == method.index }
         guard result != .passed || untested.isEmpty else { return }
-        testEnds(result, level.finding(result), agent)
+        testEnds(result, method.finding(result), agent)
     }
 
     private func testEnds(

@@ -1,5 +1,5 @@
-/// The levels by which this node can fence its peer: gives each its orders, and the machine their
-/// outcomes.
+/// The methods by which this node can fence its peer, one for each level: gives each its orders, and
+/// the machine their outcomes.
 
 import PicketConfig
 import PicketControl
@@ -8,7 +8,7 @@ import PicketHardware
 import PicketLinux
 
 final class FenceDesk: Part {
-    private(set) var levels: [FenceLevel] = []
+    private(set) var methods: [FenceMethod] = []
     private let reports: BoundedQueue<RelayReport>
     /// When a fence last became a receipt.
     private(set) var provedAt = Instant(nanoseconds: 0)
@@ -27,10 +27,10 @@ final class FenceDesk: Part {
             switch one {
             case .relay(let relay):
                 let opening = RelayOpening(relay, sensors: sensors, hardware, kept: &kept)
-                levels.append(try RelayLevel(index, relay, opening, reports, at: now))
+                methods.append(try RelayMethod(index, relay, opening, reports, at: now))
             case .agent(let agent):
-                levels.append(
-                    FenceAgentLevel(index, agent, stateDirectory: stateDirectory, at: now))
+                methods.append(
+                    FenceAgentMethod(index, agent, stateDirectory: stateDirectory, at: now))
             }
         }
         kept.release()
@@ -43,20 +43,20 @@ final class FenceDesk: Part {
     // MARK: Orders
 
     func order(_ order: FenceOrder, _ agent: Agent) {
-        let level = levels[order.level]
+        let method = methods[order.level]
         var order = order
-        // A level is believed by its own test; a receipt vouches for any.
-        if order.cause != .aloneAfter { order.relayTest = level.selfTest.result }
-        level.order(order, agent)
+        // A method is believed by its own test; a receipt vouches for any.
+        if order.cause != .aloneAfter { order.relayTest = method.selfTest.result }
+        method.order(order, agent)
     }
 
     func cancel(_ id: UInt32, _ agent: Agent) {
-        for level in levels { level.cancel(id, agent) }
+        for method in methods { method.cancel(id, agent) }
     }
 
-    /// The operator's word after a fence with policy `off`.
+    /// The operator's order after a fence with policy `off`.
     func switchOn(_ agent: Agent) {
-        for level in levels { level.switchOn(agent) }
+        for method in methods { method.switchOn(agent) }
     }
 
     /// What an order came to. Power that was found off at the start, or is given back by itself,
@@ -80,28 +80,28 @@ final class FenceDesk: Part {
     override func drain(_ agent: Agent) {
         if !ready.isEmpty {
             reports.clear()
-            while let report = reports.pop() { levels[report.level].told(report.content, agent) }
+            while let report = reports.pop() { methods[report.level].told(report.content, agent) }
         }
-        if !isStopping, levels.contains(where: { $0.selfTest.isPending }),
+        if !isStopping, methods.contains(where: { $0.selfTest.isPending }),
             let age = agent.status.age
         {
-            for level in levels { level.acknowledged(sentAt: agent.now - age, agent) }
+            for method in methods { method.acknowledged(sentAt: agent.now - age, agent) }
         }
     }
 
-    func marked(_ level: Int, _ agent: Agent) { levels[level].marked(agent) }
+    func marked(_ level: Int, _ agent: Agent) { methods[level].marked(agent) }
 
     func ended(_ level: Int, _ end: ChildEnd, timedOut: Bool, _ agent: Agent) {
-        levels[level].ended(end, timedOut: timedOut, agent)
+        methods[level].ended(end, timedOut: timedOut, agent)
         agent.drainFollowUps()
     }
 
     override func observe(_ trace: Trace, _ agent: Agent) {
         switch trace.kind {
-        case .contactLost: for level in levels { level.forgetLooks() }
+        case .contactLost: for method in methods { method.forgetLooks() }
         case .contact:
             // A look before contact may have been at a peer without power.
-            for level in levels { level.forgetLooks() }
+            for method in methods { method.forgetLooks() }
             testSoon(agent)
         case .fenceVerified: provedAt = clock.now()
         case .fenceRestored: testSoon(agent)
@@ -113,12 +113,12 @@ final class FenceDesk: Part {
 
     override var due: Instant {
         var next = Instant.distantFuture
-        for level in levels { next = min(next, level.due) }
+        for method in methods { next = min(next, method.due) }
         return next
     }
 
     override func pass(_ agent: Agent) {
-        for level in levels where agent.now >= level.due { level.pass(agent) }
+        for method in methods where agent.now >= method.due { method.pass(agent) }
         agent.drainFollowUps()
     }
 
@@ -127,32 +127,32 @@ final class FenceDesk: Part {
     /// Often enough that a lost relay is known long before the day it is needed.
     private func testSoon(_ agent: Agent) {
         guard !isStopping else { return }
-        for level in levels { level.testSoon(agent) }
+        for method in methods { method.testSoon(agent) }
     }
 
     /// A drill's wish.
     func test(_ agent: Agent) {
-        for level in levels { level.testNow(agent) }
+        for method in methods { method.testNow(agent) }
     }
 
-    /// The node is as well protected as by the worst of its levels.
+    /// The node is as well protected as by the worst of its methods.
     func tellTests(_ agent: Agent) {
-        agent.handle(.relayTest(RelaySelfTest.worst(of: levels.map { $0.selfTest })))
+        agent.handle(.relayTest(RelaySelfTest.worst(of: methods.map { $0.selfTest })))
         agent.health.update(agent)
     }
 
     // MARK: The end
 
-    var isBusy: Bool { levels.contains { $0.isBusy } }
+    var isBusy: Bool { methods.contains { $0.isBusy } }
 
     /// A planned stop leaves no peer dark: work that is under way comes to its end first. Lines
     /// that are closed, and outlets, stay as they are. Returns how long that may take.
     func stop() -> Duration {
         isStopping = true
         var longest = Duration.zero
-        for level in levels {
-            level.testNext(at: .distantFuture)
-            longest = max(longest, level.stop())
+        for method in methods {
+            method.testNext(at: .distantFuture)
+            longest = max(longest, method.stop())
         }
         return longest
     }

@@ -14,7 +14,7 @@
 /// alone the machine feeds the hardware watchdog (S8).
 ///
 /// Everything that may wait has a thread of its own and talks to the loop by bounded queues: the
-/// state file (`Storage`), each sensor bus (`Sensors`), each level of relays (`RelayLevel`), the
+/// state file (`Storage`), each sensor bus (`Sensors`), each level of relays (`RelayMethod`), the
 /// call that starts a process (`Processes`), the configuration that is read again
 /// (`ConfigurationReader`).
 ///
@@ -23,12 +23,12 @@
 ///
 ///     Main, Options   command line, exit codes
 ///     Startup         from a command line to an agent, or to a reason why not
-///     Hardware        this machine's devices, or a simulated rack's
+///     Hardware        this computer's devices, or a simulated rack's
 ///     Agent, Part     the loop, the machine and the list of parts
 ///     Links, Storage, FenceDesk, Sensors, SignalDesk, ConfigurationReader, Processes, Service,
 ///     Control, Groups, HealthKeeper, Watchdogs, Resets, Drills
 ///                     the parts
-///     FenceLevel      a way to fence: RelayLevel, FenceAgentLevel
+///     FenceMethod     a way to fence: RelayMethod, FenceAgentMethod
 
 import CPicket
 import PicketConfig

@@ -1,4 +1,4 @@
-/// A fence level that cuts by relays. A worker of its own drives their lines (PicketHardware's
+/// The method that fences by relays. A worker of its own drives their lines (PicketHardware's
 /// FenceWorker): nothing else waits for them.
 
 import PicketControl
@@ -6,7 +6,7 @@ import PicketCore
 import PicketHardware
 import PicketLinux
 
-/// What a level's worker tells the loop.
+/// What the worker of a level's relays tells the loop.
 struct RelayReport: Sendable {
     var level: Int
     var content: Content
@@ -23,7 +23,7 @@ struct RelayReport: Sendable {
     }
 }
 
-final class RelayLevel: FenceLevel {
+final class RelayMethod: FenceMethod {
     private let requests: BoundedQueue<FenceRequest>
     private let longest: Duration
     /// Why its lines are not open.
@@ -44,7 +44,7 @@ final class RelayLevel: FenceLevel {
             _ = RealTime.raisePriority()
             var mailbox = RelayMailbox(level: index, requests: requests, reports: reports)
             var opening = opening
-            while !RelayLevel.serve(&opening, &mailbox) {}
+            while !RelayMethod.serve(&opening, &mailbox) {}
             mailbox.tell(.ended)
         }
     }

@@ -1,11 +1,11 @@
-/// A fence level that cuts by a ClusterLabs fence agent: does what `FenceAgent` asks for.
+/// The method that fences by a ClusterLabs fence agent: it does what `FenceAgent` asks for.
 
 import PicketConfig
 import PicketControl
 import PicketCore
 import PicketLinux
 
-final class FenceAgentLevel: FenceLevel {
+final class FenceAgentMethod: FenceMethod {
     private var fence: FenceAgent
     private let settings: AgentSettings
     private let mark: String
@@ -72,8 +72,8 @@ final class FenceAgentLevel: FenceLevel {
     }
 }
 
-/// The file that says, for as long as it is there, that this node has switched its peer off by a
-/// fence agent's level and has yet to switch it on.
+/// The file that says, for as long as it is there, that this node has switched its peer off by the
+/// fence agent of a level and has yet to switch it on.
 enum FenceMark {
     static let text = "The peer was switched off by this level and is to be switched on again.\n"
 

@@ -1,16 +1,18 @@
-/// One of the ways in which this node can fence its peer, the first of them preferred.
+/// What carries out the fences of one level: relays, or a fence agent. A node tries its levels in
+/// their order.
 ///
-/// A kind of level is a type: what it does with an order, and how it is tested without cutting. Its
-/// outcomes go to the machine by `FenceDesk.give`.
+/// Each kind of method is a type, which says what is done with an order, and how the method is
+/// tested without cutting. The outcomes go to the machine by `FenceDesk.give`.
 
 import PicketControl
 import PicketCore
 import PicketHardware
 import PicketLinux
 
-class FenceLevel {
+class FenceMethod {
+    /// Of its level.
     final let index: Int
-    /// What the level's own self-test found, by which the level is believed.
+    /// What the method's own self-test found, by which the method is believed.
     private(set) final var selfTest = RelaySelfTest(configured: true)
     private final let testEvery: Duration
     private final var testAt: Instant
@@ -24,9 +26,9 @@ class FenceLevel {
     // MARK: What each kind does in its way
 
     func order(_ order: FenceOrder, _ agent: Agent) {}
-    /// The order may be with another level: an id is given once.
+    /// The order may be with another method: an id is given once.
     func cancel(_ id: UInt32, _ agent: Agent) {}
-    /// The operator's word after a fence with policy `off`. Power that is on stays on.
+    /// The operator's order after a fence with policy `off`. Power that is on stays on.
     func switchOn(_ agent: Agent) {}
     /// Begins a self-test, which cuts nothing.
     func test(_ agent: Agent) {}

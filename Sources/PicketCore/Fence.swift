@@ -5,8 +5,8 @@
 ///      │                      │  └──failed──▶ next level, in its own turn
 ///      └──backoff over─── failed ◀──last level failed
 ///
-/// An episode is one loss of contact. It counts once against the budget, however many levels and
-/// attempts it takes; a level that failed never leads to a takeover (S3).
+/// An episode (ARCHITECTURE, "Words") counts once against the budget, however many levels and
+/// attempts it takes. A level that failed never leads to a takeover (S3).
 package struct Fence: Sendable {
     package private(set) var step = Step.idle
     /// Of the newest order.
@@ -53,7 +53,7 @@ package struct Fence: Sendable {
 
     package struct Episode: Equatable, Sendable {
         package var cause: Cause
-        /// In contact, by the operator's word or the peer's own request: no turn is needed.
+        /// In contact, by the operator's order or the peer's own request: no turn is needed.
         package var commanded: Bool
         package var counted = false
 

@@ -188,7 +188,8 @@ struct TruthTests {
     // MARK: Words
 
     @Test(arguments: [
-        "turn", "view", "warrant", "ceiling", "note", "episode", "level", "image", "watch",
+        "turn", "view", "warrant", "ceiling", "note", "episode", "level, method", "image", "watch",
+        "shell", "life", "operator's word", "operator's order",
         "machine", "golden story", "receipt", "contact", "term", "session", "part", "rack, lab",
     ])
     func `the glossary has the word`(word: String) throws {

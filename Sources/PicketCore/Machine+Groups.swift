@@ -44,7 +44,8 @@ extension Machine {
     /// Both nodes list the same groups in the same order, so that a place in the list means the
     /// same group to both. Where they do not, nothing is claimed, granted, yielded or taken,
     /// because the peer would start another group than the one that was meant, and both could run
-    /// one (S1). A peer that does not say agrees if its whole file does.
+    /// one (S1). A peer of 0.1.0 does not say what it lists; it counts as agreeing if the digest of
+    /// its whole file agrees.
     @inline(__always)
     var groupsAgree: Bool {
         guard let theirs = peer.message?.groupsDigest else { return true }

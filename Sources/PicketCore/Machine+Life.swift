@@ -10,10 +10,11 @@ extension Machine {
         disk.settleForgetting()
     }
 
-    /// Alone in this boot. What may be gone on with is only what a receipt covers that outlived its
-    /// agent: then the peer cannot have fenced this node. Without one, this node may itself have
-    /// been fenced, and waits for the peer or the operator (S7). After a reboot the peer may work
-    /// by an operator's word, given while this node was dark: it is fenced first (`stepBootAlone`).
+    /// Alone in this boot. This node may go on only by a receipt that outlived its agent, because
+    /// then the peer cannot have fenced this node. Without such a receipt this node may itself have
+    /// been fenced, so it waits for the peer or the operator (S7). After a reboot the peer may work
+    /// by an operator's word that was given while this node was dark, so the peer is fenced first
+    /// (`stepBootAlone`).
     private mutating func stepWaiting<Sink: EffectSink>(
         _ receipt: Receipt?, at now: Instant, into out: inout Sink
     ) {

@@ -31,8 +31,8 @@ extension Machine {
         _ reports: [GroupReport], flags extra: Message.Flags, at now: Instant, into out: inout Sink
     ) {
         outgoing.sent()
-        // This node's word on its groups while an order is under way may differ from the view by
-        // which it ordered: the peer shall not take the two for one (S7).
+        // While an order is under way, what this node says of its groups may differ from the view
+        // by which it ordered. The peer shall not take the one for the other (S7).
         let seen = fence.isOrdered ? 0 : outgoing.seenGeneration
         // A packet that comes after an order given in a turn is not acknowledged until the order is
         // over, because a peer that learnt of it would count a new loss from there, and with it a

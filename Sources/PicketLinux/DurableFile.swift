@@ -1,8 +1,9 @@
 /// Files that are whole or not there.
 ///
-/// Written beside the old one, synced, renamed over it, and the directory synced: after a power cut
-/// at any instruction there is the old file or the new one. The content carries a checksum, because
-/// a disk may lie: a file that does not match is refused, never guessed at.
+/// A new file is written beside the old one, synced, and renamed over it; then the directory is
+/// synced. So after a power cut at any instruction there is either the old file or the new one. The
+/// content carries a checksum, because a disk may lie. A file that does not match it is refused,
+/// never guessed at.
 
 import CPicket
 import PicketCore

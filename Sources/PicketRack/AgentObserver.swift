@@ -21,7 +21,7 @@ package final class AgentObserver {
     var phase: String? { status?["phase"] as? String }
     var hasContact: Bool { status?["contact"] as? String == "established" }
     var isPaired: Bool { hasContact && phase == "paired" }
-    /// No gap in the protection: were the peer to die now, it would be fenced.
+    /// No gap in the protection: if the peer died now, it would be fenced.
     var isArmed: Bool { status?["armed"] as? Bool ?? false }
     var protectionGap: String? { (status?["fence"] as? [String: Any])?["gap"] as? String }
 

@@ -126,8 +126,8 @@ final class Caller {
 
     func end() { isGone = true }
 
-    /// Ends with a caller that has been told everything, or that has not asked, or not taken its
-    /// answer, and so takes the place of another.
+    /// Closes a caller that has been told everything. A caller that asks nothing, or does not take
+    /// its answer, is closed as well after a while, because it takes the place of another.
     func endIfIdle(at now: Instant) {
         switch interest {
         case .asking: if now - since > .seconds(10) { isGone = true }

@@ -106,8 +106,8 @@ final class ConfigurationReader: Part {
         agent.tell(.reloadRefused(errors: lines.count))
     }
 
-    /// Where an agent that follows would not find what this one leaves for it: it would stop the
-    /// groups that run, though a pause promises that they go on.
+    /// What would keep the next agent from finding what this one leaves for it. It would then stop
+    /// the groups that run, though a pause promises that they go on.
     private static func leavesBehind(from old: Configuration, to new: Configuration) -> [String] {
         var all: [String] = []
         let (before, after) = (old.paths, new.paths)

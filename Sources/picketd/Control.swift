@@ -38,7 +38,7 @@ final class Control: Part {
     }
 
     private func accept(_ agent: Agent) {
-        // As many more as wait in the listener's queue come in the next turn.
+        // Callers that still wait in the listener's queue are taken in the next turn.
         for _ in 0..<Control.mostCallers {
             guard let connection = listener.accept() else { return }
             let caller = Caller(id: nextCaller, connection: connection, since: agent.now)
@@ -87,8 +87,8 @@ final class Control: Part {
                 caller.finish(Reply.result(request, .accepted, narrator: agent.narrator))
                 agent.drainFollowUps()
             case .pause:
-                // The agent that follows will read the file from its beginning. So a file that it
-                // would refuse ends no agent.
+                // The next agent reads the whole file when it starts. This agent does not end for
+                // a file that the next one would refuse.
                 caller.wait()
                 let running = agent.storage.noted.holdings.map { agent.names.group($0.group) }
                 agent.reader.ask(.pause(caller: caller.id, request, running: running))

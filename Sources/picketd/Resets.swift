@@ -1,5 +1,5 @@
-/// Why this node last began anew, and whether it was this node's fence that ended the peer's life
-/// before.
+/// Why this node last started again, and whether a fence of this node's ended the peer's life before
+/// its present one.
 
 import PicketConfig
 import PicketControl

@@ -71,8 +71,8 @@ final class Sensors: Part {
 
     override var due: Instant { monitors.isEmpty ? .distantFuture : passedAt + Sensors.pass }
 
-    /// Takes what the workers have read, also where one of them hangs amid its round and has not
-    /// said so yet; and lets time pass for all.
+    /// Takes what the workers have read, also from a worker that now hangs in the middle of its
+    /// round, and lets time pass for all sensors.
     override func pass(_ agent: Agent) {
         passedAt = agent.now
         while let reading = readings.pop() {

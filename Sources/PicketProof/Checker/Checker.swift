@@ -1,10 +1,11 @@
 /// The exhaustive checker: every state that two machines, their world and a bounded number of
 /// faults can reach, breadth first, so that the first violation met is one of the shortest.
 ///
-/// The search remembers of a state for ever a hash of 64 bits, its parent and the step from there
-/// (`bytesPerState`). Whole states exist only as images, of the two levels that the search stands
-/// between. Two different images may share a hash, and then a part of the world is not seen. For n
-/// states the chance that this happens anywhere is about n² / 2⁶⁵ (10⁷ states: 3 in a million).
+/// Of each state the search keeps a hash of 64 bits, the state's parent, and the step that led from
+/// there (`bytesPerState`). Whole states exist only as images, and only those of the two levels
+/// between which the search stands. If two different images share a hash, a part of the world is
+/// not seen. For n states the chance that this happens anywhere is about n² / 2⁶⁵ (10⁷ states: 3 in
+/// a million).
 
 import PicketCore
 

@@ -77,7 +77,8 @@ extension Board {
             ])
         var board = Board(
             name: file.name,
-            description: root.required("description", "what the board is")?.line() ?? "",
+            description: root.required("description", "a line that says what the board is")?.line()
+                ?? "",
             simulated: root["simulated"]?.bool() ?? false, chips: [], buses: [],
             watchdog: root["watchdog"].flatMap(watchdog), caveats: [], models: [])
         for (name, chip) in root["chips"]?.entries("a mapping of chips", atMost: 64) ?? [] {
@@ -90,7 +91,7 @@ extension Board {
             if let text = caveat.line("a sentence") { board.caveats.append(text) }
         }
         for model in root["models"]?.list("a list of names") ?? [] {
-            if let text = model.line("how its own name begins") { board.models.append(text) }
+            if let text = model.line("the beginning of its name") { board.models.append(text) }
         }
         try problems.throwIfAny()
         return board

@@ -14,7 +14,7 @@ func readFence(
 ) -> PerNode<[FenceSettings]>? {
     var cuts = PerNode<[FenceSettings]>(low: [], high: [])
     let what =
-        "a list of levels, a mapping of each node to how it is cut, or none "
+        "a list of levels, a mapping of each node to the levels that cut it, or none "
         + "(then nothing is ever taken over without the operator's word)"
     guard let found = root.required("fence", what) else { return nil }
     let context = FenceContext(board: board, sensors: sensors)
@@ -31,8 +31,10 @@ func readFence(
     let mapping = found.mapping([names.low, names.high])
     var complete = true
     for node in [NodeID.low, .high] {
-        let levels = mapping.required(names[node], "how \(names[node]) is cut, or none")
-            .flatMap { context.levels($0) }
+        let levels = mapping.required(
+            names[node], "a list of levels that cut \(names[node]), or none"
+        )
+        .flatMap { context.levels($0) }
         if let levels { cuts[node] = levels } else { complete = false }
     }
     return complete ? cuts : nil
@@ -295,7 +297,7 @@ private struct FenceContext {
             mapping["timeout"].map { $0.duration(in: .seconds(1) ... .seconds(600)) }
             ?? .seconds(60)
         let offWithin = mapping.required(
-            "off_within", "how soon the power is off if all is well, such as 3s")?
+            "off_within", "the time until the power is off if all is well, such as 3s")?
             .duration(in: .milliseconds(1) ... .seconds(600))
         guard let path, let options, let policy, let timeout, let offWithin else { return nil }
         for option in options where option.name == "action" {

@@ -87,7 +87,8 @@ private func readFailback(_ found: Found) -> GroupPolicy.Failback? {
     guard found.isMapping else {
         if found.isWord("auto") {
             found.fail(
-                "found \"auto\", expected how long all must be well: { auto: { stable_for: 10m } }")
+                "found \"auto\", expected the time for which all must be well: { auto: { stable_for: 10m } }"
+            )
         } else {
             found.expected(what)
         }

@@ -170,7 +170,7 @@ public struct DrillMark: Equatable, Sendable {
 extension DrillReport {
     /// The words on a drill whose agent ended, behind "The ".
     public static var interrupted: String {
-        "agent ended before the drill did; what was injected ended with it."
+        "agent ended before the drill did, and the injected failure ended with the agent."
     }
 
     static func identifier(_ drill: Drill, _ milliseconds: Int64) -> String {

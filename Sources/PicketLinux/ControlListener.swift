@@ -65,8 +65,8 @@ public struct ControlListener: ~Copyable {
         let errno = give(path, gid_t(id))
         if errno == 0 { return nil }
         guard errno == EPERM else { throw .system(SystemError("chown", path, errno: errno)) }
-        return "\(path) stays with this agent's own group, which may not give it to \(group): "
-            + "SupplementaryGroups=\(group) in a drop-in of picketd.service"
+        return "\(path) stays with this agent's own group, because the agent may not give it to "
+            + "\(group): set SupplementaryGroups=\(group) in a drop-in of picketd.service"
     }
 
     private static func lock(_ path: String) throws(Refusal) -> Descriptor {

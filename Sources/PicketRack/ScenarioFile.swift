@@ -115,7 +115,7 @@ extension Scenario {
         let root = Found(try YamlNode.parse(bytes, file: file), problems)
         let top = root.mapping(keys, "a scenario")
         let reader = ScenarioReader(plan: plan)
-        _ = top.required("description", "what it shows")?.text("text")
+        _ = top.required("description", "a text that says what it shows")?.text("text")
         let scenario = Scenario(
             name: name,
             repetitions: top["repeat"]?.integer(in: 1...100_000) ?? 1,
@@ -123,7 +123,7 @@ extension Scenario {
             before: top["before"].map { reader.actions($0) } ?? [],
             steps: (top.required("steps", "a list of steps")?.list() ?? []).map { reader.step($0) },
             never: top["never"].map { reader.conditions($0) } ?? [],
-            expectations: top.required("expect", "what must come of it").map {
+            expectations: top.required("expect", "the outcome that must come of it").map {
                 reader.expectations($0)
             }
                 ?? [])

@@ -59,7 +59,7 @@ package final class ScenarioPlayer {
     /// Stops as soon as a step cannot come true any more.
     private func look() {
         for (text, condition) in scenario.never where rack.holds(condition) {
-            return fail("it must never be that \(text)")
+            return fail("this must never hold: \(text)")
         }
         if let failed = rack.failedCommand { return fail(failed) }
         if rack.commandsUnderWay > 0, let last = scenario.steps[..<step].last {
@@ -145,7 +145,7 @@ package final class ScenarioPlayer {
             failures.append("the outcome is \(summary.outcome), not \(word)")
         case .finally(let text, let condition):
             guard !rack.holds(condition) else { return }
-            failures.append("in the end it is not so that \(text)")
+            failures.append("at the end this does not hold: \(text)")
         }
     }
 }

@@ -198,10 +198,10 @@ struct ReplyModel: Decodable {
                     ["unknown_name", "malformed"].contains(code) ? .usage : .refused, code,
                     reply.text ?? "refused.")
             }
-            guard reply.type == type else { throw unknown("a \(reply.type)") }
+            guard reply.type == type else { throw unknown("a line of type \(reply.type)") }
             return try decoder.decode(model, from: line)
         } catch let error as DecodingError {
-            throw unknown("what does not read as one (\(error))")
+            throw unknown("a line that is no \(type) (\(error))")
         }
     }
 

@@ -249,9 +249,11 @@ final class Agent {
             resets.noteEnd(self)
             log(.notice, "ended: nothing is held here")
         } else if isLeaving {
-            log(.error, "ended in time, and not all groups could be given up: they may still run")
+            log(
+                .error,
+                "ended when its time was up, before all groups were given up: some may still run")
         } else {
-            log(.notice, "ended: the groups go on, for the agent that follows")
+            log(.notice, "ended: the groups keep running for the next agent")
         }
         storage.finish(within: .seconds(1))
         control.withdraw()

@@ -137,7 +137,7 @@ final class ConfigurationReader: Part {
             case .links: all.append("the links")
             case .watchdog: all.append("the watchdog")
             case .sensors: all.append("the sensors")
-            case .fence: all.append("how the nodes are fenced")
+            case .fence: all.append("the fence levels")
             case .groups: all.append("the groups and their resources")
             }
         }

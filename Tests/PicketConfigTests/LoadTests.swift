@@ -108,7 +108,7 @@ struct LoadTests {
                 p.yaml:22:13: groups.a.resources[0].ip: found "10.0.0.100", expected an address, its prefix and a network interface, as 10.0.0.100/24@eth0
                 p.yaml:23:15: groups.a.resources[1].unit: found "gateway", expected a systemd unit with its suffix, such as gateway.service
                 p.yaml:24:27: groups.a.resources[2].command.start: found "run it", expected a list of arguments: ["run", "it"]; no shell runs it, so nothing would split or expand a string
-                p.yaml:25:15: groups.a.failback: found "auto", expected how long all must be well: { auto: { stable_for: 10m } }
+                p.yaml:25:15: groups.a.failback: found "auto", expected the time for which all must be well: { auto: { stable_for: 10m } }
                 """)
     }
 
@@ -117,7 +117,7 @@ struct LoadTests {
             errors(load("{}\n")) == """
                 p.yaml:1:1: pair: missing; expected the pair's name, key, detect_within and nodes
                 p.yaml:1:1: watchdog: missing; expected a timeout, as { timeout: 10s }, or none
-                p.yaml:1:1: fence: missing; expected a list of levels, a mapping of each node to how it is cut, or none (then nothing is ever taken over without the operator's word)
+                p.yaml:1:1: fence: missing; expected a list of levels, a mapping of each node to the levels that cut it, or none (then nothing is ever taken over without the operator's word)
                 """)
     }
 
@@ -491,7 +491,7 @@ struct LoadTests {
         let text = changed("board: simulated", "board: b1")
         #expect(
             errors(load(text, boards: BoardLibrary([board]))) == """
-                boards/b1.yaml:1:1: description: missing; expected what the board is
+                boards/b1.yaml:1:1: description: missing; expected a line that says what the board is
                 boards/b1.yaml:1:9: buses[0]: found "300", expected at most 255
                 boards/b1.yaml:2:26: watchdog.maximum: is shorter than minimum
                 """)

@@ -51,7 +51,7 @@ struct ScenarioPlayerTests {
         let fake = try FakeRack()
         let summary = try play(
             "steps: [{ after: 5s }]\nnever: east running\nexpect: {}\n", on: fake)
-        #expect(summary.failures == ["it must never be that east running"])
+        #expect(summary.failures == ["this must never hold: east running"])
     }
 
     @Test func `a command that fails fails the scenario`() throws {

@@ -25,7 +25,9 @@ public struct HwmonDescription: SensorDriver {
     public static func configured<S: DriverSettings>(by settings: S) -> (driver: Self?, unit: Unit)
     {
         let inputs = "temp1, in1, curr1, power1, fan1 or humidity1"
-        let chip = settings["chip"].map { $0.line("what /sys/class/hwmon/hwmonN/name says") }
+        let chip = settings["chip"].map {
+            $0.line("a chip's name, as hwmonN/name in /sys/class/hwmon")
+        }
         let found = settings.required("input", inputs)
         guard let found, let input = found.name() else { return (nil, .raw) }
         guard scale(of: input) != nil else {

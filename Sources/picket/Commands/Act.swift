@@ -11,7 +11,7 @@ struct WaitOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Stop watching after this long; what was begun goes on.", valueName: "time"))
+            "Stop watching after this long; the agent goes on with the order.", valueName: "time"))
     var timeout: SpanArgument = SpanArgument(.seconds(120))
 }
 

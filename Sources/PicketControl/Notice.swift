@@ -14,7 +14,7 @@ public enum Notice: Sendable {
     case fenceTimed(own: Duration, inDriver: Duration)
     case relayTrouble(String)
     case relayReady
-    // This node's watchdog, and why the node began anew
+    // This node's watchdog, and why the node started again
     case noWatchdog(String)
     case watchdogUnfed
     case resetByWatchdog

@@ -422,7 +422,7 @@ extension Machine {
         else { return }
         let term = takeoverTerm(of: group)
         guard mayUse(term, of: group) else { return }
-        // What moves for a failure or for health was counted when it was decided.
+        // A move for a failure or for health was counted when it was decided.
         if releasing.cause == .startFailed { countMove(at: now) }
         groups[group].grant(term, automatic: releasing.automatic)
         disk.note(.peer, of: group)

@@ -73,7 +73,8 @@ public struct RunNote: Equatable, Sendable {
     /// has not heard the peer since.
     /// It is not on disk: a node that lost its power asks again.
     public var word: Bool
-    /// What the operator last said of it, which the disk may not have taken; none in a blank note.
+    /// Maintenance as the operator last set it, because the disk may not have taken that; none in a
+    /// blank note.
     public var maintenance: Bool?
 
     public static let blank = RunNote(holdings: [], terms: [], contact: false, clockOffset: nil)

@@ -17,7 +17,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case contactFromReception
     /// In transfer both nodes have one rank.
     case oneRankInTransfer
-    /// What the peer was not told yet is no reason for doubt.
+    /// A node takes its view for clear though the peer was not told of its newest change.
     case untoldIsClear
     /// A node that has ordered a fence asks the peer to do the same to it.
     case asksWhileFencing

@@ -58,7 +58,7 @@ package struct LabKit {
             "-device", "i6300esb", "-action", "watchdog=reset", "-device", "virtio-rng-pci",
         ]
         if installed {
-            // What a virtual machine writes there is gone with its power.
+            // Whatever a virtual machine writes there is gone with its power.
             all += [
                 "-drive",
                 "if=none,id=system,format=raw,file=\(directory)/system.img,snapshot=on,"

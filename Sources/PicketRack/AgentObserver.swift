@@ -46,7 +46,8 @@ package final class AgentObserver {
 
     // MARK: - Commands
 
-    /// Sends one line to the agent. What it says and whether it accepts that goes to `answer`.
+    /// Sends one line to the agent. `answer` gets the agent's reply, and whether the agent accepted
+    /// the line.
     func command(_ line: String, _ answer: @escaping (String, Bool) -> Void) {
         node.body.ask(line) { [unowned self] line in
             guard let line else {

@@ -29,7 +29,8 @@ package final class Rack {
     /// At which interval the agents are asked how they are, at least, in milliseconds.
     let statusEvery: Int
 
-    /// - Parameter directory: the rack's own, empty and with a short path, for it holds sockets.
+    /// - Parameter directory: the rack's own, empty and with a short path, because it
+    ///   holds sockets.
     package init(
         plan: RackPlan, of maker: any NodeMaker, directory: String, statusEvery: Int = 100
     ) throws(RackFailure) {

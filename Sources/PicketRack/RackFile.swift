@@ -96,7 +96,7 @@ package enum RackFile {
         let low = try Configuration.load(bytes, file: path, node: own.names.low, boards: library)
         let high = try Configuration.load(bytes, file: path, node: own.names.high, boards: library)
         let rehearsed = Rehearsal.configuration(try YamlNode.parse(bytes, file: path))
-        // What the agents are given must be as valid as what it was made from.
+        // The configuration that the agents are given must be as valid as the one it was made from.
         _ = try Configuration.load(
             Array(
                 Rehearsal.completed(

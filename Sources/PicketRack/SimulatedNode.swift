@@ -28,7 +28,7 @@ package final class SimulatedNode {
     private(set) var sensors: [SimulatedSensor] = []
     private(set) var body: (any NodeBody)!
 
-    /// What ran at the last power-on may still be there.
+    /// Processes of the last power-on may still be there.
     package private(set) var draining = false
 
     enum State: Equatable {

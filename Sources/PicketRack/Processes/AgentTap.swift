@@ -41,7 +41,7 @@ final class AgentTap {
         loop.watch(descriptor) { [unowned self] in readStatus() }
     }
 
-    /// What was heard of a status that is not whole is forgotten.
+    /// Forgets the part that has come of a status that is not whole.
     func disconnect() {
         guard connection >= 0 else { return }
         close(connection)

@@ -154,7 +154,7 @@ final class ProcessBody: NodeBody {
         for process in members() { CPicket.kill(process, SIGKILL) }
     }
 
-    /// Kills what is found, for it may have been born in the meantime.
+    /// Kills what is found, because it may have been started in the meantime.
     var isGone: Bool {
         reapChildren()
         let left = members()

@@ -9,13 +9,13 @@ import PicketText
 ///
 /// **Death.** A node dies just after one of its answers. Contact is lost when the newest
 /// acknowledged sending is older than `dead_after`; the holder then fences at once. The standby
-/// fences one slot of the fencing order later (`head start`), and in a takeover the standby is the
-/// node that waits. So the sum that must hold is
+/// has its turn later by the holder's turn (`head start`), and in a takeover the standby is the node
+/// that waits. So the sum that must hold is
 ///
 ///     dead_after + head start + margin ≤ detect_within
 ///
-/// **Margin**: 5 ms + 1 % of `detect_within`, for late wake-ups, the round trip, the worker's
-/// turn.
+/// **Margin**: 5 ms + 1 % of `detect_within`, for late wake-ups of loop and worker, and the round
+/// trip.
 ///
 /// **Head start.** The two nodes lose contact at different instants. Both measure from the sending
 /// of a packet that was acknowledged, and the two newest such packets are at most one heartbeat

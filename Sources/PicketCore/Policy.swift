@@ -101,8 +101,8 @@ public struct Timing: Equatable, Sendable {
     public var deadAfter: Duration
     /// Between probes once half of `deadAfter` has passed.
     public var probe: Duration
-    /// Length of one slot of the fencing order: longer than the two nodes' views of the moment of
-    /// loss can differ, plus the time in which a fence takes effect.
+    /// Length of the holder's turn: longer than the two nodes' views of the moment of loss can
+    /// differ, plus the time in which a fence takes effect.
     public var headStart: Duration
     /// From the order to the relay to the rail known to be off.
     public var offWithin: Duration

@@ -10,7 +10,7 @@ public struct CheckBounds: Equatable, Sendable {
     public var inFlight = 2
     /// Fences (and as many automatic moves) that each node's budget allows.
     public var fences = 1
-    /// In steps: `dead_after`, the slot of the fencing order, and the time that a relay takes.
+    /// In steps: `dead_after`, the length of the holder's turn, and the time that a relay takes.
     public var deadAfter: Int64 = 2
     public var headStart: Int64 = 2
     public var offWithin: Int64 = 1

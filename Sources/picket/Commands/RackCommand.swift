@@ -16,7 +16,7 @@ struct RackCommand: ParsableCommand {
             RACK is a rack file, or the name of a scenario that comes with picket ("--list"); \
             without it, the rack that comes with picket. On a terminal a rack runs live until you \
             press q. Without a terminal, or with a scenario, a script is played and the timeline \
-            printed; by default "demo", the story of a primary that overheats and then dies.
+            printed; by default "demo", the story of a holder that overheats and then dies.
 
             Exit status: 0 if everything that the scenario expects came true, 1 if not, 2 for a \
             file that cannot be used.

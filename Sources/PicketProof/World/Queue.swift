@@ -4,26 +4,33 @@
 /// The list is kept in order, the next one last, because it is short and most new entries will
 /// happen soon.
 struct Queue<Item> {
-    private var entries: [(at: Int64, item: Item)] = []
+    private var times: [Int64] = []
+    private var items: [Item] = []
 
     /// `.max` where there is none.
     private(set) var nextAt = Int64.max
 
-    mutating func put(_ item: Item, at: Int64) {
+    mutating func put(_ item: consuming Item, at: Int64) {
         if at < nextAt {
-            entries.append((at, item))
+            times.append(at)
+            items.append(item)
             nextAt = at
         } else {
-            var place = entries.count - 1
-            while place > 0, entries[place - 1].at <= at { place -= 1 }
-            entries.insert((at, item), at: place)
+            times.append(at)
+            var place = times.count - 1
+            while place > 0, times[place - 1] <= at {
+                times[place] = times[place - 1]
+                place -= 1
+            }
+            times[place] = at
+            items.insert(item, at: place)
         }
     }
 
     /// There must be one.
     mutating func take() -> Item {
-        let item = entries.removeLast().item
-        nextAt = entries.last?.at ?? .max
-        return item
+        times.removeLast()
+        nextAt = times.last ?? .max
+        return items.removeLast()
     }
 }

@@ -78,17 +78,26 @@ extension World {
         if packet.bytes != nil { tape.record(packet) }
         if weather.cutUntil > now { return }
         if weather.lossUntil > now, chance.percent(weather.loss) { return }
-        var packet = packet
         if weather.corruptUntil > now, chance.percent(weather.corrupt) {
             // Nobody can make a plain one look genuine: it is as if it were lost.
-            guard var bytes = packet.bytes else { return }
-            spoil(&bytes)
-            packet = Packet(
-                to: packet.to, from: packet.from, sealedFor: packet.sealedFor, bytes: bytes)
-        }
-        put(packet, link, weather)
-        if weather.duplicateUntil > now, chance.percent(weather.duplicate) {
+            if let bytes = packet.bytes { put(spoilt(packet, bytes), link, weather) }
+        } else {
             put(packet, link, weather)
+        }
+    }
+
+    private func spoilt(_ packet: Packet, _ bytes: [UInt8]) -> Packet {
+        var bytes = bytes
+        spoil(&bytes)
+        return Packet(
+            to: packet.to, from: packet.from, sealedFor: packet.sealedFor, bytes: bytes)
+    }
+
+    /// Once, or twice where the link duplicates.
+    private func put(_ packet: Packet, _ link: Int, _ weather: Weather) {
+        putOnce(packet, link, weather)
+        if weather.duplicateUntil > now, chance.percent(weather.duplicate) {
+            putOnce(packet, link, weather)
         }
     }
 
@@ -102,7 +111,7 @@ extension World {
         }
     }
 
-    private func put(_ packet: Packet, _ link: Int, _ weather: Weather) {
+    private func putOnce(_ packet: Packet, _ link: Int, _ weather: Weather) {
         var delay = 80_000 + chance.below(150_000)
         if weather.delayUntil > now { delay += chance.below(weather.delay + 1) }
         send(packet, link, after: delay)

@@ -129,11 +129,12 @@ public final class World {
     public var seconds: Double { Double(now) / 1e9 }
 
     func step() {
-        let turn = low.turnAt <= high.turnAt ? low : high
+        let (lowAt, highAt) = (low.turnAt, high.turnAt)
+        let turns = min(lowAt, highAt)
         let happens = queue.nextAt
-        if turn.turnAt < min(happens, faultAt) {
-            now = max(now, turn.turnAt)
-            takeTurn(turn)
+        if turns < min(happens, faultAt) {
+            now = max(now, turns)
+            takeTurn(lowAt <= highAt ? low : high)
         } else if happens < faultAt {
             now = max(now, happens)
             happen(queue.take())
@@ -156,7 +157,15 @@ public final class World {
         faultAt = nextFault < order.count ? plan.faults[order[nextFault]].at.nanoseconds : .max
     }
 
-    func happen(_ happening: Happening) {
+    /// Most happenings are arrivals.
+    func happen(_ happening: consuming Happening) {
+        switch consume happening {
+        case .arrive(let packet, let link): deliver(packet, link)
+        case let rare: happenRarely(rare)
+        }
+    }
+
+    private func happenRarely(_ happening: Happening) {
         switch happening {
         case .arrive(let packet, let link): deliver(packet, link)
         case .worker(let node, let life, let generation):

@@ -47,9 +47,16 @@ package struct Disk: Sendable {
     mutating func reserve(_ group: GroupIndex, used: Term) {
         let ceiling = memory.groups[group].term.value
         if ceiling < used.value + Disk.headroom / 2, used < .highest {
-            memory.groups[group].term = Term(used.value + Disk.headroom)
+            raise(group, to: Term(used.value + Disk.headroom))
         }
-        if planted(.termNotPersisted) { memory.groups[group].term = durable.groups[group].term }
+        if planted(.termNotPersisted) { raise(group, to: durable.groups[group].term) }
+    }
+
+    /// Not inlined, because a loop over the groups would copy what the disk has taken, though it
+    /// changes nothing: what is equal is then compared entry by entry.
+    @inline(never)
+    private mutating func raise(_ group: GroupIndex, to ceiling: Term) {
+        memory.groups[group].term = ceiling
     }
 
     // MARK: What else is remembered
@@ -102,6 +109,7 @@ package struct Disk: Sendable {
 
     // MARK: Writing
 
+    @inline(__always)
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard saving == nil, memory != durable else { return }
         if let retryAt, now < retryAt { return }

@@ -193,6 +193,7 @@ package struct Group: Sendable {
     }
 
     /// The cause of the stop that is due again, if one is.
+    @inline(__always)
     func stopDue(at now: Instant) -> Cause? {
         let due: (at: Instant?, cause: Cause)
         switch role {

@@ -106,6 +106,13 @@ package enum Life: Sendable {
     }
     package var isPaired: Bool { if case .paired = self { true } else { false } }
     package var isWaiting: Bool { if case .waiting = self { true } else { false } }
+    /// The node and its peer are not a pair yet, or not again.
+    var awaitsContact: Bool {
+        switch self {
+        case .waiting, .returning: true
+        case .paired, .alone, .pausing, .leaving, .left: false
+        }
+    }
     /// The last word is said.
     var hasLeft: Bool { if case .left = self { true } else { false } }
 

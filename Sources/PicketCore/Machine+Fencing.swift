@@ -79,12 +79,14 @@ extension Machine {
 
     /// A request that failed is tried again only as long as it stands. Once contact is lost, the
     /// peer is fenced in turn, or not at all: it may be about to fence this node (S7).
+    @inline(__always)
     private mutating func dropRequest(at now: Instant) {
         guard fence.episode?.cause == .peerAskedForIt, !isAskedToFence(at: now) else { return }
         fence.endEpisode()
     }
 
     /// The peer could not stop a group that it agreed to hand over, and asks to be fenced (S5).
+    @inline(__always)
     private mutating func heedRequest<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard fence.episode == nil, isAskedToFence(at: now) else { return }
         if let refusal = requestRefusal {

@@ -127,10 +127,17 @@ extension Machine {
     }
 
     /// By a receipt. Nothing else lets a node act without the peer's consent.
+    @inline(__always)
     private mutating func takeOver<Sink: EffectSink>(
         _ group: GroupIndex, into out: inout Sink
     ) {
         guard let receipt = life.validReceipt, isEligible(group) else { return }
+        takeOver(group, by: receipt, into: &out)
+    }
+
+    private mutating func takeOver<Sink: EffectSink>(
+        _ group: GroupIndex, by receipt: Receipt, into out: inout Sink
+    ) {
         let term = takeoverTerm(of: group)
         guard mayUse(term, of: group) else { return }
         let cause: Cause =
@@ -313,6 +320,7 @@ extension Machine {
     // MARK: Releasing and resuming
 
     /// A stop that failed is tried again.
+    @inline(__always)
     private mutating func retryStop<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
@@ -449,6 +457,7 @@ extension Machine {
 
     /// Automatic failback: this node is preferred, the peer holds, and all has been well for long
     /// enough. Also lets an unanswered wish of the operator's lapse.
+    @inline(__always)
     private mutating func stepWish(_ group: GroupIndex, at now: Instant) {
         if groups[group].hasLapsed(at: now) { groups[group].dropWish() }
         guard case .auto(let stableFor) = policy.groups[group].failback,
@@ -463,9 +472,10 @@ extension Machine {
         }
     }
 
+    @inline(__always)
     private func isWell(_ group: GroupIndex) -> Bool {
-        guard inContact, groupsAgree, life.isPaired, isEligible(group), vitals.health.score > 50,
-            case .vacant = groups[group].role, let report = report(of: group),
+        guard case .vacant = groups[group].role, inContact, groupsAgree, life.isPaired,
+            isEligible(group), vitals.health.score > 50, let report = report(of: group),
             report.role == .holding, report.flags.contains(.running)
         else { return false }
         switch groups[group].sync {

@@ -64,6 +64,7 @@ extension Machine {
     }
 
     /// The peer's pause: agreed once a session, and bounded from then on.
+    @inline(__always)
     private mutating func stepAgreedPause<Sink: EffectSink>(
         at now: Instant, into out: inout Sink
     ) {
@@ -72,9 +73,12 @@ extension Machine {
             fence.forgoFirstTurn()
             out.emit(.trace(Trace(.peerPauseEnded)))
         }
-        guard peer.message?.phase == .pausing, let length = peer.message?.pause,
-            peer.pausedUntil == nil, inContact, life.isPaired, length > .zero,
-            length <= policy.timing.longestPause, fence.isIdle
+        if peer.message?.phase == .pausing { agreeToPause(at: now, into: &out) }
+    }
+
+    private mutating func agreeToPause<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        guard let length = peer.message?.pause, peer.pausedUntil == nil, inContact, life.isPaired,
+            length > .zero, length <= policy.timing.longestPause, fence.isIdle
         else { return }
         peer.agreeToPause(until: now + length)
         out.emit(.trace(Trace(.peerPaused, duration: length)))
@@ -88,8 +92,10 @@ extension Machine {
     }
 
     /// Once nothing is held: says so until the peer has heard it, then ends.
-    mutating func stepLeaving<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        guard let until = life.leaving?.until, !exited else { return }
+    mutating func step<Sink: EffectSink>(
+        _ leaving: Life.Leaving, at now: Instant, into out: inout Sink
+    ) {
+        guard !exited else { return }
         // A fence that was ordered is over first: if it succeeded after the peer has this node's
         // last word, both would remember a receipt (S7).
         let released =
@@ -103,7 +109,7 @@ extension Machine {
         }
         let heard =
             life.leaving?.sequence.map { (peer.message?.acknowledged ?? 0) >= $0 } ?? false
-        guard (released && (heard || !inContact)) || now >= until else { return }
+        guard (released && (heard || !inContact)) || now >= leaving.until else { return }
         out.emit(.trace(Trace(.left, cause: .plannedStop)))
         exit(released: released, into: &out)
     }

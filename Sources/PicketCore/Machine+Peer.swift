@@ -81,9 +81,9 @@ extension Machine {
 
     /// An agent that was restarted goes on alone before it has missed its peer.
     private var isContactNew: Bool {
-        switch (peer.state, life) {
-        case (.never, _), (.lost, _), (_, .waiting), (_, .returning): true
-        case (.established, _), (.suspected, _): false
+        switch peer.state {
+        case .never, .lost: true
+        case .established, .suspected: life.awaitsContact
         }
     }
 

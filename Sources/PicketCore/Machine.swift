@@ -106,7 +106,7 @@ public struct Machine: Sendable {
 
     /// The rules, in their order.
     private mutating func step<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        begin(into: &out)
+        if !begun { begin(into: &out) }
         stepContact(at: now, into: &out)
         stepLife(at: now, into: &out)
         stepFencing(at: now, into: &out)
@@ -115,14 +115,13 @@ public struct Machine: Sendable {
         note(into: &out)
         save(at: now, into: &out)
         stepSending(at: now, into: &out)
-        stepLeaving(at: now, into: &out)
+        if let leaving = life.leaving { step(leaving, at: now, into: &out) }
     }
 
     /// First of all the machine stops every group that the note does not show as held: the system
     /// may have started a unit by itself, or an agent whose note is lost may have left something
     /// behind.
     private mutating func begin<Sink: EffectSink>(into out: inout Sink) {
-        guard !begun else { return }
         begun = true
         for group in groups.indices {
             guard case .unknown = groups[group].role else { continue }

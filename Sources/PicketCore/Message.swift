@@ -57,9 +57,9 @@ public struct Message: Equatable, Sendable {
         public static let fencedYou = Flags(rawValue: 1 << 7)
 
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
-        public static let all: Flags = [
-            .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou,
-        ]
+        public static var all: Flags {
+            [.probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou]
+        }
     }
 
     /// Where the sender is in its life (ARCHITECTURE, "Coming and going").
@@ -151,7 +151,7 @@ public struct GroupReport: Equatable, Sendable {
         public static let automatic = Flags(rawValue: 1 << 4)
 
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
-        public static let all: Flags = [.eligible, .wanted, .failback, .running, .automatic]
+        public static var all: Flags { [.eligible, .wanted, .failback, .running, .automatic] }
     }
 
     /// The state of the standby's copy, as the sender's own probe tells it.

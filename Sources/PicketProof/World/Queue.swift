@@ -1,8 +1,8 @@
 /// The happenings to come, in the order of their times. Of two at one instant, the one that was put
 /// first happens first.
 ///
-/// The list is kept in order, the next one last, because it is short and most new entries will
-/// happen soon.
+/// Both lists are kept in order, the next one last, because they are short and most new entries will
+/// happen soon. They are two so that an item is moved in and out, and never copied to be looked at.
 struct Queue<Item> {
     private var times: [Int64] = []
     private var items: [Item] = []

@@ -167,7 +167,7 @@ public final class World {
 
     private func happenRarely(_ happening: Happening) {
         switch happening {
-        case .arrive(let packet, let link): deliver(packet, link)
+        case .arrive: preconditionFailure("an arrival is delivered before this")
         case .worker(let node, let life, let generation):
             runWorker(nodes[node], life, generation)
         case .request(let node, let life, let request):

@@ -60,6 +60,7 @@ extension Refusal {
         case .selfIneligible: "self_ineligible"
         case .groupsDiffer: "groups_differ"
         case .peerHeard: "peer_heard"
+        case .peerNotPersisted: "peer_not_persisted"
         }
     }
 }

@@ -306,6 +306,8 @@ public struct Narrator: Equatable, Sendable {
         case .groupsDiffer:
             return "the files of {me} and {peer} list different groups, or in another order"
         case .peerHeard: return "{peer} was heard only a moment ago"
+        case .peerNotPersisted:
+            return "the state file on {peer} cannot be written, and no term is left in it"
         }
     }
 
@@ -363,6 +365,9 @@ public struct Narrator: Equatable, Sendable {
         case .groupsDiffer:
             return "Give both nodes the same \"groups:\", then restart the agent of the node that "
                 + "changed; until then no group moves or newly starts."
+        case .peerNotPersisted:
+            return "Free space on the disk of {peer}, or mend the disk; its agent tries again by "
+                + "itself."
         case .peerHeard:
             return
                 "A node that speaks is not off. Make certain that it has no power, wait until it "

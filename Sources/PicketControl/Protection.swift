@@ -62,6 +62,12 @@ public struct Protection: Equatable, Sendable {
     private mutating func peerDies(_ report: StatusReport) {
         let (status, names) = (report.status, report.names)
         let failure = "{peer} dies"
+        if status.awaitsForgetting {
+            return add(
+                failure, .unprotected,
+                "{me} may not answer {peer}, because its disk says that {me} may go on alone and "
+                    + "takes nothing that takes this back. \(narrator.advice(.notPersisted))")
+        }
         if let gap = status.protectionGap {
             return add(
                 failure, .unprotected,
@@ -79,13 +85,19 @@ public struct Protection: Equatable, Sendable {
         var lacking: [String] = []
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
             guard group.role != .holding else { continue }
-            if !group.eligible { lacking.append("\(names.group(index)) failed to start here") }
+            if !group.willing { lacking.append("\(names.group(index)) failed to start here") }
             if group.sync == .stale || group.sync == .failed {
                 lacking.append("the copy of \(names.group(index)) here is \(group.sync.label)")
             }
         }
         guard lacking.isEmpty else {
             return add(failure, .unprotected, Text.list(lacking) + ".")
+        }
+        if status.diskTakesNothing {
+            return add(
+                failure, .weakened,
+                "{me} would take over once: its disk takes nothing, and no more terms are in "
+                    + "reserve. \(narrator.advice(.notPersisted))")
         }
         let way = report.policy.fenceLevels.isEmpty ? "its fence" : names.fenceLevel(0)
         if status.relayTest == .unknown {
@@ -103,6 +115,13 @@ public struct Protection: Equatable, Sendable {
         let (status, names) = (report.status, report.names)
         let failure = "{me} dies"
         guard status.contact == .established || status.contact == .suspected else {
+            if status.peerDiskTakesNothing {
+                return add(
+                    failure, .unprotected,
+                    "{peer} said last that its disk takes nothing: it may have to forget on disk "
+                        + "that it may go on alone, before it answers. Free space there; or switch "
+                        + "{peer} off, and say so with \"picket fence confirm {peer}\".")
+            }
             return add(
                 failure, .unprotected,
                 "{peer} does not answer, and would not take over. Start its agent or mend "
@@ -131,10 +150,24 @@ public struct Protection: Equatable, Sendable {
         }
         for (index, group) in status.groups.enumerated()
         where isEnabled(index, report) && group.role == .holding {
-            guard group.peerSync == .stale || group.peerSync == .failed else { continue }
+            if group.peerSync == .stale || group.peerSync == .failed {
+                return add(
+                    failure, .unprotected,
+                    "the copy of \(names.group(index)) on {peer} is \(group.peerSync.label).")
+            }
+            guard group.peerEligible == false else { continue }
+            let refusal: Refusal =
+                status.peerDiskTakesNothing ? .peerNotPersisted : .peerIneligible
             return add(
                 failure, .unprotected,
-                "the copy of \(names.group(index)) on {peer} is \(group.peerSync.label).")
+                "{peer} would not take \(names.group(index)) over: \(narrator.why(refusal)). "
+                    + narrator.advice(refusal))
+        }
+        if status.peerDiskTakesNothing {
+            return add(
+                failure, .weakened,
+                "{peer} would take over once: its disk takes nothing. "
+                    + narrator.advice(.peerNotPersisted))
         }
         if status.peerRelayTest == .unknown {
             return add(

@@ -146,6 +146,7 @@ extension StatusReport {
         }
         json.field("configuration_agrees", status.configurationAgrees)
         json.field("receipt", status.receipt.map { $0.label })
+        json.field("state_written", !status.diskTakesNothing)
         json.object("watchdog") { json in
             json.field("armed", status.watchdog > .zero)
             json.field("timeout_ms", inMilliseconds(status.watchdog))
@@ -166,6 +167,7 @@ extension StatusReport {
             json.field("simulated", status.peerSimulated)
             json.field("watchdog_ms", Int(status.peerWatchdogMilliseconds))
             json.field("relay_test", status.peerRelayTest.label)
+            json.field("state_written", !status.peerDiskTakesNothing)
         }
     }
 
@@ -212,6 +214,7 @@ extension StatusReport {
         json.field("peer_running", group.peerRunning)
         json.field("peer_term", group.peerTerm.value)
         json.field("peer_sync", group.peerSync.label)
+        if let eligible = group.peerEligible { json.field("peer_eligible", eligible) }
         json.field("last_holder", name(of: group.lastHolder))
         guard policy.groups.indices.contains(index) else { return }
         let settings = policy.groups[index]

@@ -1,8 +1,9 @@
 /// What must outlive the agent: the state file on disk, and the note under /run.
 ///
 /// One writing is under way at a time; later changes go with the next. Terms are kept as a ceiling
-/// that runs ahead of the terms in use, so that neither a grant nor a takeover waits for a disk:
-/// only a ceiling that the disk did not take in time stops them.
+/// that runs ahead of the terms in use, so that neither a grant nor a takeover waits for a disk. A
+/// node takes over as long as the ceiling that is on disk has room; it grants without any room
+/// where its disk takes nothing, because the term is on the disk of the node that uses it.
 package struct Disk: Sendable {
     /// As it should be on disk.
     package private(set) var memory: Memory
@@ -23,6 +24,8 @@ package struct Disk: Sendable {
     }
 
     package var isSaving: Bool { saving != nil }
+    /// The newest writing failed: until one succeeds, only what is on disk can be counted on.
+    package var takesNothing: Bool { retryAt != nil }
     /// All that is to be remembered is on disk.
     package var isKept: Bool { durable == memory }
 
@@ -42,6 +45,11 @@ package struct Disk: Sendable {
             memory.groups[group].term = Term(term.value + Disk.headroom)
         }
         return term <= durable.groups[group].term || planted(.termPersistedLate)
+    }
+
+    /// Whether the ceiling that *is* on disk leaves room for this term.
+    func hasRoom(for term: Term, of group: GroupIndex) -> Bool {
+        term <= durable.groups[group].term
     }
 
     mutating func reserve(_ group: GroupIndex, used: Term) {

@@ -143,4 +143,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case groupsDiffer = 23
     /// The peer's present session was heard a moment ago.
     case peerHeard = 24
+    /// The peer's disk takes nothing, and has no room for one more term.
+    case peerNotPersisted = 25
 }

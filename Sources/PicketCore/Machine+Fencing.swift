@@ -144,6 +144,14 @@ extension Machine {
         return true
     }
 
+    /// The same for a person who asks beforehand: nothing is reserved by it.
+    var isTakeoverKept: Bool {
+        for group in groups.indices where policy.groups[group].enabled && !groups[group].isHeld {
+            if !disk.hasRoom(for: takeoverTerm(of: group), of: group) { return false }
+        }
+        return disk.lastFenceIsKept
+    }
+
     /// Even on the lower node, odd on the higher. Two nodes that take over without having heard of
     /// each other, each by an operator's word or order, then never run at one term (S4).
     func takeoverTerm(of group: GroupIndex) -> Term {

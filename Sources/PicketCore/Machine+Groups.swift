@@ -32,8 +32,20 @@ extension Machine {
         }
     }
 
-    /// Whether this node would start the group if it were given it.
+    /// Whether this node would start the group if it were given it: it is willing, and its disk has
+    /// room for the term that it would be given, or may have it in a moment.
     func isEligible(_ group: GroupIndex) -> Bool {
+        isWilling(group)
+            && (!disk.takesNothing || hasRoom(group) || planted(.eligibleWithoutRoom))
+    }
+
+    /// The next term is two above what is known, at most: another node's numbers may come between.
+    private func hasRoom(_ group: GroupIndex) -> Bool {
+        disk.hasRoom(for: knownTerm(of: group).next.next, of: group)
+    }
+
+    /// Whether anything but the disk keeps this node from starting the group.
+    func isWilling(_ group: GroupIndex) -> Bool {
         guard policy.groups[group].enabled, !groups[group].isBlocked else { return false }
         switch life {
         case .paired, .alone, .returning: return true
@@ -82,11 +94,15 @@ extension Machine {
     private mutating func take<Sink: EffectSink>(
         _ report: GroupReport, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isEligible(group), groupsAgree else {
+        guard isWilling(group), groupsAgree else {
             groups[group].use(report.term)
             return
         }
-        guard mayUse(report.term, of: group), let session = peer.session,
+        guard mayUse(report.term, of: group) else {
+            if disk.takesNothing { groups[group].use(report.term) }
+            return
+        }
+        guard let session = peer.session,
             let active = Active(offer: report, group: group, session: session)
         else { return }
         if report.flags.contains(.automatic) { countMove(at: now) }
@@ -96,10 +112,18 @@ extension Machine {
     private mutating func grant<Sink: EffectSink>(
         _ term: Term, _ group: GroupIndex, resumed: Bool, into out: inout Sink
     ) {
-        guard mayUse(term, of: group) else { return }
+        guard mayGrant(term, of: group) else { return }
         groups[group].grant(term, resumed: resumed)
         disk.note(.peer, of: group)
         out.emit(.trace(Trace(.granted, group: group, term: term)))
+    }
+
+    /// A term that is granted is on the disk of the node that uses it, and a node that has not
+    /// heard its peer leaps above what it cannot know (`leapTerms`). So a disk that takes nothing
+    /// keeps nobody from starting. One that is only late is waited for.
+    private mutating func mayGrant(_ term: Term, of group: GroupIndex) -> Bool {
+        if mayUse(term, of: group) { return true }
+        return disk.takesNothing && term < .highest && !planted(.grantWaitsForDisk)
     }
 
     /// Which of the two starts a vacant group: the node that can, then the one that is fit, then
@@ -131,7 +155,7 @@ extension Machine {
     private mutating func takeOver<Sink: EffectSink>(
         _ group: GroupIndex, into out: inout Sink
     ) {
-        guard let receipt = life.validReceipt, isEligible(group) else { return }
+        guard let receipt = life.validReceipt, isWilling(group) else { return }
         takeOver(group, by: receipt, into: &out)
     }
 
@@ -181,7 +205,7 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         _ claim: Claiming, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isEligible(group), groupsAgree else {
+        guard isWilling(group), groupsAgree else {
             groups[group].vacate()
             return
         }
@@ -294,7 +318,9 @@ extension Machine {
         guard let report = report(of: group) else { return .notInContact }
         if !life.isPaired || phase != .paired { return .busy }
         if automatic, isMaintained { return .maintenance }
-        if !report.flags.contains(.eligible) { return .peerIneligible }
+        if !report.flags.contains(.eligible) {
+            return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
+        }
         if theirHealth == 0 { return .peerUnfit }
         if report.sync == .stale || report.sync == .failed { return .peerStale }
         let budget = policy.moveBudget
@@ -429,7 +455,7 @@ extension Machine {
             report.flags.contains(.eligible), report.role == .vacant
         else { return }
         let term = takeoverTerm(of: group)
-        guard mayUse(term, of: group) else { return }
+        guard mayGrant(term, of: group) else { return }
         // A move for a failure or for health was counted when it was decided.
         if releasing.cause == .startFailed { countMove(at: now) }
         groups[group].grant(term, automatic: releasing.automatic)

@@ -64,6 +64,7 @@ extension Machine {
         var flags: Message.Flags = []
         if disk.memory.maintenance { flags.insert(.maintenance) }
         if vitals.drill { flags.insert(.drill) }
+        if disk.takesNothing { flags.insert(.diskTakesNothing) }
         if policy.simulated || vitals.health.simulated { flags.insert(.simulated) }
         if peer.pausedUntil != nil { flags.insert(.pauseAgreed) }
         // Not while the peer may be about to lose its power by this node's own order (S7).

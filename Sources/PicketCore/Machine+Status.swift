@@ -6,7 +6,7 @@ extension Machine {
         if !inContact { return .notInContact }
         if let refusal = fenceRefusal(at: now) { return refusal }
         if vitals.relayTest == .failed { return .noFence }
-        return nil
+        return isTakeoverKept || planted(.eligibleWithoutRoom) ? nil : .notPersisted
     }
 
     public func status(at now: Instant) -> Status {
@@ -25,7 +25,9 @@ extension Machine {
             fencesInWindow: policy.fenceBudget.spent(disk.memory.fences, at: now),
             movesInWindow: policy.moveBudget.spent(disk.memory.moves, at: now),
             protectionGap: protectionGap(at: now), groups: groups.indices.map { groupStatus($0) },
-            receipt: life.validReceipt?.proof)
+            receipt: life.validReceipt?.proof, diskTakesNothing: disk.takesNothing,
+            peerDiskTakesNothing: peer.hasFullDisk,
+            awaitsForgetting: disk.mustForget && disk.takesNothing)
     }
 
     private func groupStatus(_ group: GroupIndex) -> GroupStatus {
@@ -38,6 +40,7 @@ extension Machine {
             peerRunning: report?.flags.contains(.running) ?? false,
             peerTerm: report?.term ?? .never, sync: state.sync,
             peerSync: report?.sync ?? .unknown,
-            lastHolder: disk.memory.groups[group].holder)
+            lastHolder: disk.memory.groups[group].holder, willing: isWilling(group),
+            peerEligible: report?.flags.contains(.eligible))
     }
 }

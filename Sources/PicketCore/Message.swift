@@ -55,10 +55,16 @@ public struct Message: Equatable, Sendable {
         /// The life before this session of the receiver's ended by the sender's fence. Said for
         /// people: no rule of the pair looks at it.
         public static let fencedYou = Flags(rawValue: 1 << 7)
+        /// The sender's disk takes nothing. Said for people: what follows from it, the sender says
+        /// itself, as `eligible`.
+        public static let diskTakesNothing = Flags(rawValue: 1 << 8)
 
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
         public static var all: Flags {
-            [.probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou]
+            [
+                .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou,
+                .diskTakesNothing,
+            ]
         }
     }
 

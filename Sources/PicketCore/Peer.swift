@@ -53,6 +53,9 @@ package struct Peer: Sendable {
         return message?.groups[group]
     }
 
+    /// Its disk takes nothing, it says.
+    var hasFullDisk: Bool { message?.flags.contains(.diskTakesNothing) ?? false }
+
     // MARK: What comes
 
     /// A banned session that acknowledges what was sent after it was verified off.

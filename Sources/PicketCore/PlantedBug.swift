@@ -60,6 +60,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case termNotPersisted
     /// Used before the disk has it.
     case termPersistedLate
+    /// A node says that it would take over, and its disk has no room for the term.
+    case eligibleWithoutRoom
+    /// A node whose disk takes nothing grants nothing.
+    case grantWaitsForDisk
     /// The terms that the peer has used are not learned.
     case termOfPeerForgotten
     /// An agent that never met its peer goes on by the terms of its disk.

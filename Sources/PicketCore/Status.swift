@@ -30,6 +30,12 @@ public struct Status: Equatable, Sendable {
     public var groups: [GroupStatus]
     /// By what this node goes on without its peer, if it does.
     public var receipt: Receipt.Proof?
+    /// The newest writing of the state file failed, here or on the peer.
+    public var diskTakesNothing = false
+    public var peerDiskTakesNothing = false
+    /// This node may not answer its peer before the disk has forgotten that it may go on alone, and
+    /// the disk takes nothing.
+    public var awaitsForgetting = false
 
     public enum Contact: UInt8, Sendable { case never, established, suspected, lost }
     public enum FenceStatus: UInt8, Sendable {
@@ -50,4 +56,8 @@ public struct GroupStatus: Equatable, Sendable {
     public var peerSync: GroupReport.SyncState
     /// Who held it last, as far as this node remembers, also across a loss of power.
     public var lastHolder: GroupMemory.LastHolder
+    /// Nothing but the disk keeps this node from starting it.
+    public var willing = true
+    /// Whether the peer would start it, in its own words; `nil` where it was not heard.
+    public var peerEligible: Bool?
 }

@@ -119,6 +119,7 @@ private enum Hunt {
         case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
             .termOfPeerForgotten, .termsNotLeapt:
             self = .swarm(.disks, seeds: 200)
+        case .eligibleWithoutRoom, .grantWaitsForDisk: self = .swarm(.disks, seeds: 100)
         case .termsNotNoted: self = .swarm(.disks, seeds: 600)
         case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
         case .clockNotLookedAt, .cancelIgnored: self = .swarm(.lateness, seeds: 200)

@@ -28,6 +28,8 @@ struct StatusModel: Decodable {
         var simulated: Bool
         var watchdogMs: Int
         var relayTest: String
+        /// An older agent does not tell.
+        var stateWritten: Bool?
     }
     struct Fence: Decodable {
         var state: String
@@ -49,6 +51,8 @@ struct StatusModel: Decodable {
         var peerRunning: Bool
         var peerTerm: UInt64
         var peerSync: String
+        /// An older agent does not tell.
+        var peerEligible: Bool?
         var lastHolder: String?
         var prefer: String?
         var enabled: Bool?
@@ -109,6 +113,8 @@ struct StatusModel: Decodable {
     var healthReasons: [HealthReason]?
     var configurationAgrees: Bool
     var receipt: String?
+    /// An older agent does not tell.
+    var stateWritten: Bool?
     var watchdog: Watchdog
     var relayTest: String
     var peerState: Peer

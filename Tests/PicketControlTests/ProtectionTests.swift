@@ -38,7 +38,15 @@ struct ProtectionTests {
         Case("peer pauses", .weakened) { $0.status.peerPhase = .pausing },
         Case("standby stale", .unprotected) { $0.status.groups[1].sync = .stale },
         Case("peer's standby stale", .unprotected) { $0.status.groups[0].peerSync = .failed },
-        Case("failed start here", .unprotected) { $0.status.groups[1].eligible = false },
+        Case("failed start here", .unprotected) { $0.status.groups[1].willing = false },
+        Case("failed start there", .unprotected) { $0.status.groups[0].peerEligible = false },
+        Case("no term left here", .unprotected) { $0.status.protectionGap = .notPersisted },
+        Case("a full disk here", .weakened) { $0.status.diskTakesNothing = true },
+        Case("a full disk there", .weakened) { $0.status.peerDiskTakesNothing = true },
+        Case("may not answer", .unprotected) {
+            $0.status.contact = .never
+            $0.status.awaitsForgetting = true
+        },
         Case("a group without a holder", .unprotected) {
             $0.status.groups[0].role = .vacant
             $0.status.groups[0].running = false

@@ -435,7 +435,9 @@ extension PairState {
             message.seenGeneration = 0
         }
         if let report = message.groups.first, report.role == .granting {
-            if report.term > self[id].disk.groups[0].term {
+            // The node that uses it has it on disk. A disk that takes nothing keeps nobody waiting.
+            let full = self[id].machine.disk.takesNothing
+            if report.term > self[id].disk.groups[0].term, !full {
                 self.report("S4", "\(id) grants a term that is not under its ceiling on disk")
             }
             self[id].granted = max(self[id].granted, report.term)

@@ -300,12 +300,14 @@ extension Message {
         hasSeen: Bool
     ) {
         precondition(
-            flags.rawValue < 1 << 8 && phase.rawValue < 1 << 4,
+            flags.rawValue < 1 << 9 && phase.rawValue < 1 << 4,
             "a flag or a phase that the image has no bit for")
         image.put(UInt8(sequence))
         image.put(UInt8(acknowledged))
-        image.put(UInt8(flags.rawValue))
-        image.put(phase.rawValue | (isPresent ? 16 : 0) | (hasSeen ? 32 : 0))
+        image.put(UInt8(flags.rawValue & 255))
+        image.put(
+            phase.rawValue | (isPresent ? 16 : 0) | (hasSeen ? 32 : 0)
+                | UInt8(flags.rawValue >> 8) << 6)
         image.put(health)
         if phase == .pausing { image.put(age: pause.nanoseconds) }
         image.put(UInt8(groups.count))
@@ -321,8 +323,9 @@ extension Message {
     init(from image: inout ImageReader) {
         self.init(sequence: UInt64(image.byte()))
         acknowledged = UInt64(image.byte())
-        flags = Flags(rawValue: UInt16(image.byte()))
+        let low = UInt16(image.byte())
         let bits = image.byte()
+        flags = Flags(rawValue: low | UInt16(bits >> 6) << 8)
         phase = Phase(rawValue: bits & 15)!
         generation = bits & 16 != 0 ? 1 : 0
         seenGeneration = bits & 32 != 0 ? 1 : 0

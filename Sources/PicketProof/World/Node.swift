@@ -48,6 +48,9 @@ final class Node {
 
     // Disk
     var disk: [UInt8]?
+    /// What the bytes on disk say; and whether the agent was told, last, that it took nothing.
+    var kept: Memory?
+    var wasRefused = false
     var damaged = false
     var fullUntil: Int64 = 0
     var slowUntil: Int64 = 0

@@ -26,6 +26,8 @@ public struct Plan: Equatable, Sendable {
     public var jitter = Duration.microseconds(200)
     /// Faults are on for this long. Then they stop, and the pair must recover.
     public var safety = Duration.seconds(60)
+    /// The disk of this node takes nothing even then. Its agent is started anew in every other world.
+    public var staysFull: NodeID?
     public var faults: [FaultEntry] = []
 
     public init(seed: UInt64) { self.seed = seed }
@@ -70,6 +72,7 @@ extension Plan {
             lines.append("alone-after \(FaultText.text(patience))")
         }
         if sealed { lines.append("sealed") }
+        if let staysFull { lines.append("stays-full \(FaultText.text(staysFull))") }
         for group in groups { lines.append(Plan.line(group)) }
         for fault in faults { lines.append(FaultText.line(fault)) }
         return lines.joined(separator: "\n") + "\n"
@@ -132,6 +135,7 @@ extension Plan {
         case "safety": safety = try words.duration()
         case "alone-after": startup = .aloneAfter(try words.duration())
         case "sealed": sealed = true
+        case "stays-full": staysFull = try words.node()
         default: throw words.expected("a setting, \"group\" or \"at\"; not \"\(verb)\"")
         }
     }

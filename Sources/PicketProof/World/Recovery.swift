@@ -29,6 +29,7 @@ extension World {
         recovery.began = now
         for node in nodes { repair(node) }
         for node in nodes { supply(node) }
+        if let full = plan.staysFull, plan.seed % 2 == 0 { crash(self.node(full)) }
         tend()
         after(100_000_000, .look)
     }
@@ -37,7 +38,7 @@ extension World {
         for link in node.weather.indices { node.weather[link] = Weather() }
         node.livelockedUntil = 0
         node.lateUntil = 0
-        node.fullUntil = 0
+        node.fullUntil = plan.staysFull == node.id ? .max : 0
         node.slowUntil = 0
         node.damaged = false
         revive(node)
@@ -81,10 +82,13 @@ extension World {
 
     /// One more failure, now that all is well: the pair must survive it within its time (L1).
     /// Nothing is asked of a pair whose budget may be spent, or that has the excuse of a second
-    /// fault.
+    /// fault, or whose standby has said that it would not take over.
     private func examine() {
         guard plan.fencesAnHour >= 100, watch.fences < plan.fencesAnHour, watch.excuses.isEmpty,
-            let holder = nodes.first(where: { $0.isUp(0) })
+            let holder = nodes.first(where: { $0.isUp(0) }),
+            plan.groups.indices.allSatisfy({
+                !holder.isUp($0) || watch.isEligible(peer(of: holder), $0)
+            })
         else {
             recovery.done = true
             return
@@ -119,6 +123,7 @@ extension World {
     func lookForRecovery() {
         if let examined = recovery.examined { return mark(nodes[examined.node]) }
         recovery.looks += 1
+        makeRoom()
         if recovery.looks % 100 == 0 { tend() }
         if isWell {
             let since = recovery.wellSince ?? now
@@ -138,11 +143,18 @@ extension World {
         after(100_000_000, .look)
     }
 
+    /// A node that remembers on disk that it may go on alone must stay dark until its disk forgets:
+    /// somebody has to make room. Nothing else that a disk does not take keeps a pair from forming.
+    private func makeRoom() {
+        guard let id = plan.staysFull, node(id).kept?.alone == true else { return }
+        node(id).fullUntil = 0
+    }
+
     private var isWell: Bool {
         for node in nodes {
             guard node.powered, let agent = node.agent,
                 agent.machine.life.isPaired,
-                agent.machine.disk.isKept
+                agent.machine.disk.isKept || node.fullUntil > now
             else { return false }
         }
         for group in plan.groups.indices where plan.groups[group].enabled {

@@ -70,6 +70,10 @@ public enum Swarm {
                     plan.faults.append(
                         FaultEntry(at: entry.at, lasting: entry.lasting, twin))
                 }
+                // A disk that takes nothing is noticed by an agent that begins anew.
+                if kind == .fullRestart, case .diskFull(let node) = entry.fault {
+                    plan.faults.append(restart(of: node, after: entry.at, &chance))
+                }
                 // A partition; one way only is another kind.
                 if kind == .cuts, case .cut(let from, let link) = entry.fault {
                     plan.faults.append(
@@ -82,6 +86,15 @@ public enum Swarm {
         }
         plan.faults.sort { $0.at < $1.at }
         return plan
+    }
+
+    private static func restart(
+        of node: NodeID, after at: Duration, _ chance: inout Chance
+    ) -> FaultEntry {
+        let begins = at + .milliseconds(100 + chance.below(3_000))
+        return chance.percent(50)
+            ? FaultEntry(at: begins, .crash(node))
+            : FaultEntry(at: begins, lasting: .milliseconds(500), .powerLoss(node))
     }
 
     private static func setUp(_ plan: inout Plan, _ chance: inout Chance) {
@@ -116,8 +129,13 @@ public enum Swarm {
             switch chance.below(20) {
             case 0..<4: focus = .partitions
             case 4..<7: focus = .disks
-            default: return Kind.allCases.filter { $0.isCommon && chance.percent(35) }
+            default:
+                if chance.percent(5) { plan.staysFull = chance.percent(50) ? .low : .high }
+                return Kind.allCases.filter { $0.isCommon && chance.percent(35) }
             }
+        }
+        if chance.percent(focus == .disks ? 50 : 5) {
+            plan.staysFull = chance.percent(50) ? .low : .high
         }
         plan.fencesAnHour = focus == .budgets ? 3 : 100
         plan.movesAnHour = 100
@@ -131,7 +149,9 @@ public enum Swarm {
             return [.cuts, .cuts, .oneWay, .pause, .operators, .operators, .late, .crash]
         case .disks:
             plan.startup = .aloneAfter(.seconds(3))
-            return [.disk, .disk, .crash, .power, .operators, .operators, .cuts]
+            return [
+                .disk, .disk, .fullRestart, .crash, .power, .operators, .operators, .cuts,
+            ]
         case .budgets: return [.cuts, .cuts, .power, .hang, .crash]
         case .lateness:
             plan.detectWithin = .milliseconds(200)
@@ -159,7 +179,7 @@ public enum Swarm {
     private enum Kind: CaseIterable {
         case cuts, oneWay, loss, delay, duplicate, corrupt, replay
         case pause, hang, livelock, crash, crashAfter, late
-        case state, disk, power, relay, watchdog, wall, configuration
+        case state, disk, fullRestart, power, relay, watchdog, wall, configuration
         case sensors, drill, sync, resources
         case operators, maintenance, leave, fences, word
         // Only where a plan dwells on them.
@@ -216,6 +236,7 @@ public enum Swarm {
             return chance.percent(50)
                 ? entry(.diskFull(node), lasting() * (chance.percent(50) ? 3 : 30))
                 : entry(.diskSlow(node, upTo: lasting()), lasting() * 4)
+        case .fullRestart: return entry(.diskFull(node), .seconds(2) + lasting() * 30)
         case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
         case .power: return entry(.powerLoss(node), lasting())
         case .relay:

@@ -50,6 +50,8 @@ struct Watch {
         var hasLeft: SessionID?
         /// The newest granted term of this session, by group.
         var granted: [Set<UInt64>]
+        /// By group: it would start it, it says.
+        var eligible: [Bool]
         var wordGiven = false
         var liveFences = 0
         var fenceMe = false
@@ -81,7 +83,11 @@ struct Watch {
     static let rises: Int64 = 13_000_000_000
 
     init(groups: Int) {
-        sides = (0..<2).map { _ in Side(granted: Array(repeating: [], count: groups)) }
+        sides = (0..<2).map { _ in
+            Side(
+                granted: Array(repeating: [], count: groups),
+                eligible: Array(repeating: false, count: groups))
+        }
         highest = Array(repeating: (0, 0), count: groups)
         started = Array(repeating: [], count: groups)
         running = Array(repeating: [0, 0], count: groups)
@@ -146,8 +152,9 @@ struct Watch {
             agent.sendings.note(at: now, stood: node.stood)
         }
         judge(health: message.health, node, in: world)
-        for (group, report) in message.groups.enumerated() where report.role == .granting {
-            sides[index].granted[group].insert(report.term.value)
+        for (group, report) in message.groups.enumerated() {
+            if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
+            judge(report, of: group, node, in: world)
         }
         if message.phase == .left { sides[index].hasLeft = agent.session }
         if message.flags.contains(.fenceMe) { sides[index].fenceMe = true }
@@ -223,6 +230,25 @@ struct Watch {
     }
 
     // MARK: Groups
+
+    /// A node whose disk took nothing when it was last written to can use no term that is not under
+    /// the ceiling there: it must not say that it would take the group.
+    private mutating func judge(
+        _ report: GroupReport, of group: GroupIndex, _ node: Node, in world: World
+    ) {
+        let eligible = report.flags.contains(.eligible)
+        sides[node.index].eligible[group] = eligible
+        guard eligible, report.role == .vacant, node.wasRefused,
+            report.term >= node.kept?.groups[group].term ?? .never
+        else { return }
+        world.violate(
+            "L4", "\(node.id) would take group \(group), it says, and its disk has no term left")
+    }
+
+    /// As it last said.
+    func isEligible(_ node: Node, _ group: GroupIndex) -> Bool {
+        sides[node.index].eligible[group]
+    }
 
     mutating func activates(
         _ activation: Activation, adopts: Bool, _ node: Node, in world: World

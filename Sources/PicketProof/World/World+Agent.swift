@@ -29,6 +29,7 @@ extension World {
             memory = loaded
         }
         node.life += 1
+        node.wasRefused = false
         let session = SessionID(chance.next() | 1)
         let random = RandomSource(chance.fork())
         let agent = AgentLife(

@@ -161,6 +161,7 @@ extension World {
         watch.excuses.insert(.lostState)
         crash(node)
         node.disk = nil
+        node.kept = nil
     }
 
     /// An event of the shell's own, for the loop.

@@ -126,29 +126,49 @@ extension World {
         let bytes = agent.memoryFile.encode(memory, now: node.clock(now), wall: wall(node))
         var time = 800_000 + chance.below(4_000_000)
         if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
-        after(
-            time,
-            .written(
-                node.index, life: node.life, ticket: ticket, bytes: bytes,
-                full: node.fullUntil > now))
+        let writing = Writing(
+            ticket: ticket, memory: memory, bytes: bytes, full: node.fullUntil > now)
+        after(time, .written(node.index, life: node.life, writing))
     }
 
-    func written(
-        _ happening: Happening, _ node: Node, _ life: UInt32, _ ticket: UInt32, _ bytes: [UInt8],
-        full: Bool
-    ) {
+    func written(_ happening: Happening, _ node: Node, _ life: UInt32, _ writing: Writing) {
         guard node.life == life, node.agent != nil else {
             // The writer died. The write may have been done just before, if nobody has written
             // since.
-            if node.life == life + 1, node.agent == nil, !full, chance.percent(50) {
-                node.disk = bytes
+            if node.life == life + 1, node.agent == nil, !writing.full, chance.percent(50) {
+                node.keep(writing)
             }
             return
         }
-        if !full { node.disk = bytes }
+        if !writing.full { node.keep(writing) }
         hand(happening, node, life) {
+            node.wasRefused = writing.full
             $0.followUps.append(
-                full ? .persistFailed(ticket: ticket) : .persisted(ticket: ticket))
+                writing.full
+                    ? .persistFailed(ticket: writing.ticket) : .persisted(ticket: writing.ticket))
         }
+    }
+}
+
+/// A state file on its way to the disk.
+final class Writing {
+    let ticket: UInt32
+    let memory: Memory
+    let bytes: [UInt8]
+    /// The disk takes nothing.
+    let full: Bool
+
+    init(ticket: UInt32, memory: Memory, bytes: [UInt8], full: Bool) {
+        self.ticket = ticket
+        self.memory = memory
+        self.bytes = bytes
+        self.full = full
+    }
+}
+
+extension Node {
+    fileprivate func keep(_ writing: Writing) {
+        disk = writing.bytes
+        kept = writing.memory
     }
 }

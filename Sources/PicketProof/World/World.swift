@@ -25,7 +25,7 @@ enum Happening {
     indirect case observed(Int, life: UInt32, RelayObservation)
     case processEnds(Int, powerLife: UInt32, number: UInt64)
     indirect case exited(Int, life: UInt32, RunID, succeeded: Bool)
-    indirect case written(Int, life: UInt32, ticket: UInt32, bytes: [UInt8], full: Bool)
+    case written(Int, life: UInt32, Writing)
     case contactMoves(Int, generation: UInt32, on: Bool)
     case boots(Int, powerLife: UInt32)
     indirect case agentStarts(Int, powerLife: UInt32, life: UInt32)
@@ -182,8 +182,8 @@ public final class World {
             hand(happening, nodes[node], life) { _ in
                 self.exited(run, succeeded, self.nodes[node])
             }
-        case .written(let node, let life, let ticket, let bytes, let full):
-            written(happening, nodes[node], life, ticket, bytes, full: full)
+        case .written(let node, let life, let writing):
+            written(happening, nodes[node], life, writing)
         case .contactMoves(let node, let generation, let on):
             contactMoves(nodes[node], generation, on: on)
         case .boots(let node, let powerLife): boot(nodes[node], powerLife)

@@ -281,6 +281,7 @@ struct DoctorCommand: PicketCommand {
                 status.watchdog.armed ? nil : "watchdog: { timeout: 10s }")
         }
         aboutPeer(status, &findings)
+        aboutDisks(status, &findings)
         aboutProcess(status, &findings)
         for sensor in status.sensors {
             let well = ["normal", "warn"].contains(sensor.state)
@@ -315,6 +316,29 @@ struct DoctorCommand: PicketCommand {
             "relay", passed ? .ok : status.relayTest == "failed" ? .bad : .weak,
             "the relay's self-test: \(status.relayTest)",
             passed ? nil : "picket history; the wiring, boards/README.md")
+    }
+
+    /// A disk that takes nothing is bad once no term is left on it that the node could take over at.
+    private func aboutDisks(_ status: StatusModel, _ findings: inout Findings) {
+        guard let mine = status.stateWritten, let theirs = status.peerState.stateWritten else {
+            return
+        }
+        if mine {
+            findings.add("state file", .ok, "the state file can be written")
+        } else {
+            findings.add(
+                "state file", status.fence.gap == "not_persisted" ? .bad : .weak,
+                "the state file cannot be written", "free space on the disk, or mend it")
+        }
+        if !theirs {
+            let lacking = status.groups.contains {
+                $0.role == "holding" && $0.peerEligible == false
+            }
+            findings.add(
+                "state file", lacking ? .bad : .weak,
+                "the state file of \(status.peer) cannot be written",
+                "free space on the disk of \(status.peer), or mend it")
+        }
     }
 
     private func aboutProcess(_ status: StatusModel, _ findings: inout Findings) {

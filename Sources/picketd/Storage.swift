@@ -131,7 +131,7 @@ final class Storage: Part {
 
 private struct StorageWorker {
     let memory: MemoryFile
-    let history: HistoryFile
+    var history: HistoryFile
     var wallClock: SimulatedWallClock
     let answers: BoundedQueue<StorageAnswer>
     var clock = Clock()
@@ -142,8 +142,10 @@ private struct StorageWorker {
         switch request {
         case .memory(let value, let ticket): store(value, ticket)
         case .history(let line):
-            let history = history
-            report { () throws(SystemError) in try history.append(line) }
+            do throws(SystemError) {
+                try history.append(line)
+                noteOutcome(nil)
+            } catch { noteOutcome(error) }
         case .tail(let count, let caller):
             _ = answers.push(.tail(caller: caller, history.tail(count)))
         case .file(let path, let bytes):
@@ -179,11 +181,13 @@ private struct StorageWorker {
     private mutating func report(_ body: () throws(SystemError) -> Void) {
         do throws(SystemError) {
             try body()
-            historyFails = false
-        } catch {
-            if !historyFails { _ = answers.push(.notWritten(error.description)) }
-            historyFails = true
-        }
+            noteOutcome(nil)
+        } catch { noteOutcome(error) }
+    }
+
+    private mutating func noteOutcome(_ error: SystemError?) {
+        if let error, !historyFails { _ = answers.push(.notWritten(error.description)) }
+        historyFails = error != nil
     }
 
     private mutating func look() {

@@ -216,31 +216,73 @@ struct KeyFileTests {
 }
 
 struct HistoryFileTests {
+    static func entry(_ text: String) -> [UInt8] {
+        Array("{\"type\":\"history\",\"text\":\"\(text)\"}\n".utf8)
+    }
+
     @Test(.enabled(if: geteuid() == 0, "only root may mount a small disk"))
-    func `a line that a full disk cut short does not spoil the next one`() throws {
+    func `what a full disk does not take is kept, and written when it takes something`() throws {
         let scratch = Scratch()
         let disk = scratch.file("disk")
         try #require(unsafe mkdir(disk, 0o755) == 0)
         try #require(unsafe picket_mount_small(disk, "size=8k") == 0)
         defer { _ = unsafe picket_unmount(disk) }
-        let file = HistoryFile(path: disk + "/history")
-        let line = [UInt8](repeating: 0x61, count: 2999) + [10]
+        var file = HistoryFile(path: disk + "/history")
+        let line = Self.entry(String(repeating: "a", count: 2900))
+        let filler = try scratch.write("disk/filler", [UInt8](repeating: 0, count: 4096))
         try file.append(line)
-        try file.append(line)
-        #expect(throws: SystemError.self) { try file.append(line) }
-        let short = Array("b\n".utf8)
+        let (second, short) = (Self.entry(String(repeating: "b", count: 2900)), Self.entry("c"))
+        #expect(throws: SystemError.self) { try file.append(second) }
+        #expect(throws: SystemError.self) { try file.append(short) }
+        #expect(file.tail(10) == [line, second, short])
+        #expect(HistoryFile(path: file.path).tail(10) == [line])
+        #expect(unsafe unlink(filler) == 0)
         try file.append(short)
-        #expect(file.tail(10) == [line, line, short])
+        #expect(HistoryFile(path: file.path).tail(10) == [line, second, short, short])
+    }
+
+    @Test func `the newest is kept, and not without end`() throws {
+        let scratch = Scratch()
+        var file = HistoryFile(path: scratch.path + "/missing/history")
+        for number in 0..<600 { _ = try? file.append(Self.entry("\(number)")) }
+        #expect(file.tail(1000).count == HistoryFile.mostKept)
+        #expect(file.tail(1) == [Self.entry("599")])
+    }
+
+    /// What a power cut leaves, and what is shown of it.
+    @Test(arguments: [
+        "{\"type\":\"history\",\"te", "\0\0\0\0", "\0\0\n\0",
+        "{\"type\":\"history\",\"text\":\"x\"",
+        "{\"type\":\"history\",\"text\":\"\0\"}", "nothing", "\n\n", "{\"type\":", "}",
+    ])
+    func `what is left of a line is not shown, and the next line is`(left: String) throws {
+        let scratch = Scratch()
+        let first = Self.entry("{first}")
+        let path = try scratch.write("history", first + Array(left.utf8))
+        var file = HistoryFile(path: path)
+        #expect(file.tail(10) == [first])
+        try file.append(Self.entry("next"))
+        #expect(file.tail(10) == [first, Self.entry("next")])
+        // As an older agent appended: without a look at what is there.
+        let glued = try scratch.write("glued", first + Array(left.utf8) + Self.entry("next"))
+        #expect(HistoryFile(path: glued).tail(10) == [first, Self.entry("next")])
+    }
+
+    @Test func `two entries in one line are two`() throws {
+        let scratch = Scratch()
+        let (first, second) = (Self.entry("a \\\"{\\\" b"), Self.entry("c"))
+        let path = try scratch.write("history", first.dropLast() + second)
+        #expect(HistoryFile(path: path).tail(10) == [first, second])
     }
 
     @Test func `it turns over at its limit, and the tail reaches into the old file`() throws {
         let scratch = Scratch()
-        let file = HistoryFile(path: scratch.file("history"), limit: 100)
-        let entries = (0..<30).map { Array("entry number \($0)\n".utf8) }
+        var file = HistoryFile(path: scratch.file("history"), limit: 200)
+        let entries = (0..<30).map { Self.entry("\($0)") }
         for entry in entries { try file.append(entry) }
         #expect(file.tail(3) == Array(entries.suffix(3)))
         let all = file.tail(1000)
-        #expect(all.count >= 7 && all.count < 30 && all.last == entries.last)
-        #expect(try DurableFile.read(file.path)!.count <= 120)
+        #expect(all.count >= 5 && all.count < 30 && all.last == entries.last)
+        #expect(try DurableFile.read(file.path)!.count <= 240)
     }
 }

@@ -73,7 +73,8 @@ extension Board {
         let problems = Problems(file: file.path)
         let root = Found(try YamlNode.parse(file.bytes, file: file.path), problems)
             .mapping([
-                "description", "models", "simulated", "chips", "buses", "watchdog", "caveats",
+                "description", "models", "simulated", "chips", "buses", "connectors", "watchdog",
+                "caveats",
             ])
         var board = Board(
             name: file.name,
@@ -86,6 +87,19 @@ extension Board {
         }
         for bus in root["buses"]?.list("a list of bus numbers", atMost: 256) ?? [] {
             if let number = bus.integer(in: 0...255) { board.buses.append(number) }
+        }
+        for (name, carried) in root["connectors"]?.entries("a mapping of connectors", atMost: 64)
+            ?? []
+        {
+            var connector = Connector(name: name, carries: [])
+            for item in carried.list("a list of lines, and link", atMost: 256) ?? [] {
+                guard let line = item.gpioLine() else { continue }
+                if line != "link", board.line(line) == nil {
+                    item.fail("there is no line \(Text.quoted(line)) under chips")
+                }
+                connector.carries.append(line)
+            }
+            board.connectors.append(connector)
         }
         for caveat in root["caveats"]?.list("a list of sentences") ?? [] {
             if let text = caveat.line("a sentence") { board.caveats.append(text) }
@@ -106,13 +120,15 @@ extension Board {
                 }
                 continue
             }
-            let mapping = found.mapping(["offset", "active", "bias", "drive"])
+            let mapping = found.mapping(["offset", "active", "bias", "drive", "unplugged"])
             let offset = mapping.required("offset", "the line's number on the chip")?
                 .integer(in: 0...65535)
             var line = Line(name: name, offset: UInt32(offset ?? 0))
             line.active = mapping["active"]?.level()
             line.bias = mapping["bias"]?.bias() ?? .asIs
             line.drive = mapping["drive"]?.drive() ?? .pushPull
+            line.partedReadsOn =
+                mapping["unplugged"]?.word([("on", true), ("off", false)]) ?? false
             if offset != nil { all.append(line) }
         }
         return all
@@ -129,6 +145,11 @@ extension Board {
             return nil
         }
         return Watchdog(identity: identity, minimum: minimum, maximum: maximum)
+    }
+
+    /// The connector that carries this line and a link of the pair.
+    func connector(withLinkAnd line: String) -> String? {
+        connectors.first { $0.carries.contains("link") && $0.carries.contains(line) }?.name
     }
 
     /// A line whose place the board knows.

@@ -279,6 +279,7 @@ public struct Board: Equatable, Sendable {
     public var chips: [Chip]
     /// Numbers of the I2C buses.
     public var buses: [Int]
+    public var connectors: [Connector] = []
     public var watchdog: Watchdog?
     public var caveats: [String]
     /// How the computer's own name begins (device tree, or the firmware's tables); empty: the board
@@ -297,6 +298,14 @@ public struct Board: Equatable, Sendable {
         public var active: LineDescription.Active?
         public var bias = LineDescription.Bias.asIs
         public var drive = LineDescription.Drive.pushPull
+        /// As a sense line: it reads *on* where its wire has parted.
+        public var partedReadsOn = false
+    }
+    /// One plug, whose wires part together.
+    public struct Connector: Equatable, Sendable {
+        public var name: String
+        /// Names of lines; `link` for a link of the pair.
+        public var carries: [String]
     }
     public struct Watchdog: Equatable, Sendable {
         /// The driver's name, /sys/class/watchdog/watchdogN/identity.

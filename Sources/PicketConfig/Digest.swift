@@ -204,7 +204,13 @@ extension Digest {
             add(name)
             add(offBelow)
             add(onAbove)
+        case .contacts(let on, let off):
+            add(byte: 3)
+            add(on)
+            add(off)
         }
+        if supply.partedReadsOn { add(byte: 1) }
+        if supply.sharesPlug { add(byte: 2) }
     }
 
     mutating func add(_ line: LineDescription) {

@@ -26,7 +26,7 @@ struct FenceLines {
                         + " sensor that holds up the bus would hold up the fence; put one of them on"
                         + " another bus")
             }
-            if case .line(let sense) = supply.feedback {
+            for sense in supply.feedback.lines {
                 add(Use(line: sense, driven: false, level: level), at: found)
             }
         }

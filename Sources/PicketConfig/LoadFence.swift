@@ -1,5 +1,5 @@
 import PicketCore
-import PicketHardware
+public import PicketHardware
 import PicketText
 
 /// `fence:`, how each node is cut.
@@ -110,7 +110,31 @@ private struct FenceContext {
                 item.fail("a relay and an agent in one level; write each with its own \"-\"")
             }
         }
-        return all.count == items.count ? all : nil
+        guard all.count == items.count else { return nil }
+        warnOfProof(all, at: found)
+        return all
+    }
+
+    /// What would not be taken over, by the way in which the feedback is wired.
+    private func warnOfProof(_ levels: [FenceSettings], at found: Found) {
+        guard let unproven = levels.unproven else { return }
+        let cure =
+            "wire it so that a parted wire reads on and write \"unplugged: on\" under verify, or "
+            + "give verify two contacts, lines: [NO, NC] (boards/README.md draws both)"
+        if unproven.never {
+            found.warn(
+                "\(unproven.name) shares a plug with a link\(connector(of: unproven.name)), and a "
+                    + "pulled plug would read as a peer that is off: this fence proves nothing and "
+                    + "nothing is taken over; \(cure)")
+        } else {
+            found.warn(
+                "a node that has lost its supply would not be taken over, because \(unproven.name) "
+                    + "may read off where its wire has parted, too; \(cure)")
+        }
+    }
+
+    private func connector(of line: String) -> String {
+        board?.connector(withLinkAnd: line).map { ", connector \($0) of the board's file" } ?? ""
     }
 
     // MARK: Relay
@@ -176,11 +200,33 @@ private struct FenceContext {
         let verify = mapping.required(
             "verify", "{ line: NAME }, { sensor: NAME, off: \"<0.5V\", on: \">4.5V\" }, or none")
         guard let verify, let feedback = feedback(verify), let line else { return nil }
-        if case .line(let sense) = feedback, sense.name == line.name {
+        if feedback.lines.contains(where: { $0.name == line.name }) {
             verify.fail("the relay's own line proves nothing; name the line that senses the supply")
             return nil
         }
-        return SupplyDescription(line: line, wiring: wiring, feedback: feedback)
+        var supply = SupplyDescription(line: line, wiring: wiring, feedback: feedback)
+        guard verify.isMapping else { return supply }
+        wire(&supply, verify)
+        return supply
+    }
+
+    /// What is stated of the feedback's wire, here or by the board's file.
+    private func wire(_ supply: inout SupplyDescription, _ verify: Found) {
+        let name = supply.feedback.name
+        supply.sharesPlug =
+            verify.peek("plug")?.word([("link", true), ("own", false)])
+            ?? (board?.connector(withLinkAnd: name) != nil)
+        let stated = verify.peek("unplugged")
+        supply.partedReadsOn =
+            stated?.word([("on", true), ("off", false)])
+            ?? (board?.line(name)?.line.partedReadsOn ?? false)
+        guard supply.partedReadsOn, case .line(let line) = supply.feedback else { return }
+        let pulledOff: LineDescription.Bias = line.active == .high ? .pullDown : .pullUp
+        if line.bias == pulledOff {
+            (stated ?? verify).fail(
+                "\(name) is active \(line.active == .high ? "high" : "low") and pulled to the other "
+                    + "level, so a parted wire reads off, not on; pull it the other way")
+        }
     }
 
     private func feedback(_ found: Found) -> SupplyDescription.Feedback? {
@@ -196,13 +242,33 @@ private struct FenceContext {
             return nil
         }
         if found.peek("sensor") != nil { return rail(found) }
-        let mapping = found.mapping(["line", "active", "bias"])
+        if found.peek("lines") != nil { return contacts(found) }
+        let mapping = found.mapping(["line", "active", "bias", "unplugged", "plug"])
         return mapping.required("line", "the name of the sense line, such as PEER_PGOOD")
             .flatMap { place($0, mapping, driven: false) }.map { .line($0) }
     }
 
+    /// Two contacts that must always differ.
+    private func contacts(_ found: Found) -> SupplyDescription.Feedback? {
+        let mapping = found.mapping(["lines", "active", "bias"])
+        let what =
+            "two lines: first that of the contact which is closed while there is power, then that "
+            + "of the one which is closed while there is none"
+        guard let lines = mapping["lines"], let items = lines.list(what, atMost: 2) else {
+            return nil
+        }
+        guard items.count == 2 else {
+            lines.fail("expected \(what)")
+            return nil
+        }
+        guard let on = place(items[0], mapping, driven: false),
+            let off = place(items[1], mapping, driven: false)
+        else { return nil }
+        return .contacts(on: on, off: off)
+    }
+
     private func rail(_ found: Found) -> SupplyDescription.Feedback? {
-        let mapping = found.mapping(["sensor", "off", "on"])
+        let mapping = found.mapping(["sensor", "off", "on", "unplugged", "plug"])
         let name = mapping["sensor"]?.name()
         let off = mapping.required("off", "a threshold such as \"<0.5V\"")?.threshold(.voltage)
         let on = mapping.required("on", "a threshold such as \">4.5V\"")?.threshold(.voltage)
@@ -325,6 +391,19 @@ extension Problems {
     /// Something is noted already at this value or below it.
     func noted(at found: Found) -> Bool {
         errors.contains { $0.path.hasPrefix(found.path) && $0.position >= found.position }
+    }
+}
+
+extension [FenceSettings] {
+    /// The feedback by which a node that has lost its supply could not be proven off, if none of
+    /// these levels could prove it; of the level that proves the most.
+    public var unproven: UnprovenFeedback? {
+        var best: UnprovenFeedback?
+        for level in self {
+            guard case .relay(let relay) = level, let unproven = relay.unproven else { return nil }
+            if best?.never != false { best = unproven }
+        }
+        return best
     }
 }
 

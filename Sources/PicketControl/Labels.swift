@@ -73,6 +73,7 @@ extension FenceFailure {
         case .contradictory: "contradictory"
         case .timeout: "timeout"
         case .agent: "agent"
+        case .unproven: "unproven"
         }
     }
 }

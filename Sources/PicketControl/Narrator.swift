@@ -228,6 +228,9 @@ public struct Narrator: Equatable, Sendable {
         case .contradictory: ": its feedback contradicts what was known before the cut"
         case .timeout: ": it did not report in time"
         case .agent: ": the fence agent ended with an error"
+        case .unproven:
+            ": a sense wire that has parted would read off as well, which proves nothing; wire it "
+                + "so that it then reads on (boards/README.md) and write \"unplugged: on\""
         case nil: ""
         }
     }

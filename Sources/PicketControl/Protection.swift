@@ -1,4 +1,5 @@
 import PicketCore
+import PicketHardware
 import PicketText
 
 /// Would the pair survive a failure now?
@@ -45,6 +46,14 @@ public struct Protection: Equatable, Sendable {
         narrator = Narrator(names: report.names)
         peerDies(report)
         selfDies(report)
+        losesSupply("{peer}", report.unproven.peer)
+        losesSupply("{me}", report.unproven.me)
+        if report.peerSuppliesOff > 0 {
+            add(
+                "{peer} loses a supply", .weakened,
+                "one of its supplies is off already. Mend it; a fence of "
+                    + "{peer} cuts all of them.")
+        }
         hang(report)
         links(report)
         services(report)
@@ -92,6 +101,9 @@ public struct Protection: Equatable, Sendable {
         }
         guard lacking.isEmpty else {
             return add(failure, .unprotected, Text.list(lacking) + ".")
+        }
+        if let unproven = report.unproven.peer, unproven.never {
+            return add(failure, .unprotected, "it " + Self.text(unproven))
         }
         if status.diskTakesNothing {
             return add(
@@ -148,6 +160,9 @@ public struct Protection: Equatable, Sendable {
                 failure, phase == .pausing ? .weakened : .unprotected,
                 "{peer} is \(phase.label) and would not take over.")
         }
+        if let unproven = report.unproven.me, unproven.never {
+            return add(failure, .unprotected, "it " + Self.text(unproven))
+        }
         for (index, group) in status.groups.enumerated()
         where isEnabled(index, report) && group.role == .holding {
             if group.peerSync == .stale || group.peerSync == .failed {
@@ -175,6 +190,22 @@ public struct Protection: Equatable, Sendable {
                 "{peer} would take over, by a relay that it has not tested yet.")
         }
         add(failure, .protected, "{peer} fences it and takes over what it holds.")
+    }
+
+    /// Without supply it reads *off* before it is fenced.
+    private mutating func losesSupply(_ node: String, _ unproven: UnprovenFeedback?) {
+        guard let unproven, !unproven.never else { return }
+        add(
+            "\(node) loses its supply", .unprotected,
+            "\(node) without supply "
+                + Self.text(unproven))
+    }
+
+    private static func text(_ unproven: UnprovenFeedback) -> String {
+        "would not be taken over: \(unproven.name) "
+            + (unproven.never ? "shares a plug with a link, and " : "")
+            + "may read off where its wire has parted, too. Wire it so that it then reads on, and "
+            + "write \"unplugged: on\", or use two contacts (boards/README.md)."
     }
 
     private mutating func hang(_ report: StatusReport) {

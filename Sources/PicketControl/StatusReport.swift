@@ -25,6 +25,11 @@ public final class StatusReport {
     public var counters: [Counter]
     /// The things that are not real here, as in "rack" or "sensor inlet"; empty on a real node.
     public var simulated: [String]
+    /// So many supplies of the peer are off though it lives.
+    public var peerSuppliesOff = 0
+    /// Why the peer would not be taken over if it lost its supply, by the configuration; and why
+    /// this node would not be.
+    public var unproven: (peer: UnprovenFeedback?, me: UnprovenFeedback?) = (nil, nil)
     /// The drill under way here, as its request says it.
     public var drill: String?
 

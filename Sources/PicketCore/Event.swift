@@ -59,6 +59,8 @@ public enum FenceFailure: UInt8, Equatable, Sendable {
     case timeout = 4
     /// A fence agent exited with an error.
     case agent = 5
+    /// The supply reads *off*, or would, where the wire that says so has parted as well.
+    case unproven = 6
 }
 
 public enum ResourceOutcome: Equatable, Sendable {

@@ -44,6 +44,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case cancelIgnored
     /// A worker that finds the peer's supply off takes it for on.
     case foundOffForgotten
+    /// A wire that has parted counts as *off*: at the first look …
+    case partedCountsAsOff
+    /// … or when it parts after it, together with the link …
+    case plugIgnored
+    /// … or where it is one of two contacts that ought to differ.
+    case equalContactsAreOff
     case receiptOutlivesSession
     /// A receipt stays on disk after the peer is back …
     case aloneNeverForgotten

@@ -37,7 +37,7 @@ public enum LineError: Error, Equatable, Sendable {
     /// The instant after which it was not to be driven had passed, and it was not driven.
     case late
     case timeout
-    /// A rail sensor's answer was neither *on* nor *off*.
+    /// A rail sensor's answer was neither *on* nor *off*, or two contacts that must differ did not.
     case undecided
     /// Another error of the system, an errno of errno(3).
     case other(errno: Int32)

@@ -35,12 +35,43 @@ public struct RelayDescription: Equatable, Sendable {
 
     /// Every supply has feedback.
     public var verified: Bool { supplies.allSatisfy { $0.feedback != .none } }
+
+    /// What *off* proves where the peer has lost its supplies by itself, or the wires have parted:
+    /// as much as the weakest of its sense lines does.
+    public var offProves: SupplyDescription.Proof { weakest?.offProves ?? .always }
+
+    /// `nil` where *off* is always proof.
+    public var unproven: UnprovenFeedback? {
+        guard let supply = weakest, supply.offProves != .always else { return nil }
+        return UnprovenFeedback(
+            name: supply.feedback.name, never: supply.offProves == .never)
+    }
+
+    private var weakest: SupplyDescription? {
+        supplies.max { $0.offProves < $1.offProves }
+    }
+}
+
+/// The feedback of a node by which it could not be proven off, had it lost its supply by itself.
+public struct UnprovenFeedback: Equatable, Sendable {
+    public var name: String
+    /// Not by a fence that takes its supply either.
+    public var never: Bool
+
+    public init(name: String, never: Bool) {
+        self.name = name
+        self.never = never
+    }
 }
 
 public struct SupplyDescription: Equatable, Sendable {
     public var line: LineDescription
     public var wiring: Wiring
     public var feedback: Feedback
+    /// It is stated that the feedback reads *on* where its wire has parted.
+    public var partedReadsOn: Bool
+    /// It is stated that the feedback's wire passes a plug that carries a link of the pair too.
+    public var sharesPlug: Bool
 
     public enum Wiring: UInt8, Sendable {
         /// The supply passes the contact of a relay at rest: a dead agent leaves the peer powered.
@@ -55,14 +86,70 @@ public struct SupplyDescription: Equatable, Sendable {
         /// A voltage sensor of this name on the peer's rail: below `offBelow` volts it is off,
         /// above `onAbove` it is on, between them it is neither.
         case sensor(name: String, offBelow: Double, onAbove: Double)
+        /// Two contacts of one relay, of which always one is closed: `on` while there is power,
+        /// `off` while there is none. Each line is active where its contact is closed.
+        case contacts(on: LineDescription, off: LineDescription)
+
+        /// As people know it.
+        public var name: String {
+            switch self {
+            case .none: "none"
+            case .sensor(let name, _, _): name
+            case .line(let line): line.name
+            case .contacts(let on, _): on.name
+            }
+        }
+
+        /// The lines that it reads.
+        public var lines: [LineDescription] {
+            switch self {
+            case .none, .sensor: []
+            case .line(let line): [line]
+            case .contacts(let on, let off): [on, off]
+            }
+        }
+    }
+
+    /// What it proves that the feedback reads *off*. A wire that has parted reads something too.
+    public enum Proof: UInt8, Comparable, Sendable {
+        /// A parted wire reads *on*, or as neither.
+        case always
+        /// A parted wire may read *off*, so the feedback must have been seen to go from *on* to
+        /// *off* when the supply was cut.
+        case edge
+        /// A parted wire may read *off*, and it parts together with the link, whose loss is why the
+        /// supply is cut: even the edge may be the wire's own.
+        case never
+
+        public static func < (a: Proof, b: Proof) -> Bool { a.rawValue < b.rawValue }
     }
 
     public init(
-        line: LineDescription, wiring: Wiring = .normallyClosed, feedback: Feedback
+        line: LineDescription, wiring: Wiring = .normallyClosed, feedback: Feedback,
+        partedReadsOn: Bool = false, sharesPlug: Bool = false
     ) {
         self.line = line
         self.wiring = wiring
         self.feedback = feedback
+        self.partedReadsOn = partedReadsOn
+        self.sharesPlug = sharesPlug
+    }
+
+    /// Where there is no feedback, the whole `offTime` stands in for it.
+    public var offProves: Proof {
+        switch feedback {
+        case .none, .contacts: return .always
+        case .line, .sensor:
+            if partedReadsOn || planted(.partedCountsAsOff) { return .always }
+            return sharesPlug && !planted(.plugIgnored) ? .never : .edge
+        }
+    }
+
+    /// What two contacts say that must always differ. Where they do not, a wire has parted or
+    /// touches another, or the relay is between them.
+    public static func says(on: Bool, off: Bool) throws(LineError) -> Bool {
+        if on == off && !planted(.equalContactsAreOff) { throw .undecided }
+        return on && !off
     }
 
     /// Whether the line is electrically high when the supply is on (or off).

@@ -127,6 +127,8 @@ private enum Hunt {
             self = .swarm(.lives, seeds: 200)
         case .noteAfterStart: self = .swarm(.moves, seeds: 400)
         case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
+        case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
+            self = .swarm(.plugs, seeds: 200)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)

@@ -438,6 +438,10 @@ final class Agent {
         if let name = hardware.simulatedAs { report.simulated.append(name) }
         for name in sensors.simulated { report.simulated.append("sensor \(name)") }
         report.drill = drills.line
+        report.peerSuppliesOff = fences.suppliesOff
+        report.unproven = (
+            peer: settings.fence.unproven, me: settings.cuts[settings.me].unproven
+        )
         return report
     }
 

@@ -130,6 +130,9 @@ final class FenceDesk: Part {
         for method in methods { method.testSoon(agent) }
     }
 
+    /// So many supplies of the peer are off though it lives.
+    var suppliesOff: Int { methods.map { $0.selfTest.suppliesOff }.max() ?? 0 }
+
     /// A drill's wish.
     func test(_ agent: Agent) {
         for method in methods { method.testNow(agent) }

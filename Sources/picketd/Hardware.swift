@@ -107,9 +107,7 @@ struct Hardware: Sendable {
         }
         for case .relay(let relay) in settings.fence {
             for supply in relay.supplies {
-                var lines = [supply.line]
-                if case .line(let line) = supply.feedback { lines.append(line) }
-                for line in lines where line.pin == nil {
+                for line in [supply.line] + supply.feedback.lines where line.pin == nil {
                     if let error = GPIOLine.look(line), error.contradiction {
                         wrong.append(error.description)
                     }
@@ -149,8 +147,13 @@ struct Hardware: Sendable {
             let relay = DeviceLine(
                 try RackRelay(
                     path: rack, line: supply.line.name, kept: supply.wiring == .normallyClosed))
-            guard case .line(let feedback) = supply.feedback else { return (relay, nil) }
-            return (relay, DeviceLine(try RackSense(path: rack, line: feedback.name)))
+            let lines = supply.feedback.lines
+            guard let first = lines.first else { return (relay, nil) }
+            let sense = DeviceLine(try RackSense(path: rack, line: first.name))
+            for line in lines.dropFirst() {
+                sense.mustDiffer(from: DeviceLine(try RackSense(path: rack, line: line.name)))
+            }
+            return (relay, sense)
         } catch { throw DeviceError("rack: \(error.text)") }
     }
 
@@ -297,6 +300,8 @@ final class DeviceLine: RelayLine, SenseLine {
     private var pin: UInt8 = 0
     /// Electrically, when the supply is on.
     private var onIsHigh = true
+    /// The contact that is closed while there is no power.
+    private var opposite: DeviceLine?
     /// Becomes readable at an edge; below 0: it does not.
     private(set) var edges: Int32 = -1
 
@@ -326,7 +331,15 @@ final class DeviceLine: RelayLine, SenseLine {
         }
     }
 
+    /// As a sense line it is one of two contacts.
+    func mustDiffer(from opposite: DeviceLine) { self.opposite = opposite }
+
     func read() throws(LineError) -> Bool {
+        guard let opposite else { return try readAlone() }
+        return try SupplyDescription.says(on: readAlone(), off: opposite.readAlone())
+    }
+
+    private func readAlone() throws(LineError) -> Bool {
         if line != nil { return try line!.isHigh() == onIsHigh }
         if let expander { return try expander.read(pin) == onIsHigh }
         if rail != nil { return try rail!.read() }

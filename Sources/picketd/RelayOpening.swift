@@ -56,10 +56,8 @@ struct RelayOpening: Sendable {
             {
                 throw error
             }
-            if case .line(let line) = supply.feedback, line.pin == nil,
-                let error = GPIOLine.look(line)
-            {
-                throw error
+            for line in supply.feedback.lines where line.pin == nil {
+                if let error = GPIOLine.look(line) { throw error }
             }
         }
         var expanders: [(pin: ExpanderPin, chip: Expander<DeviceBus>)] = []
@@ -108,15 +106,25 @@ struct RelayOpening: Sendable {
     ) throws(DeviceError) -> DeviceLine? {
         switch supply.feedback {
         case .none: return nil
-        case .line(let line):
-            guard let pin = line.pin else {
-                return DeviceLine(try GPIOLine(line, .sense), onIsHigh: line.active == .high)
-            }
-            return DeviceLine(
-                expander(pin, &expanders), pin: pin.number, onIsHigh: line.active == .high)
+        case .line(let line): return try sense(line, &expanders)
+        case .contacts(let on, let off):
+            let contacts = try sense(on, &expanders)
+            contacts.mustDiffer(from: try sense(off, &expanders))
+            return contacts
         case .sensor(let name, let offBelow, let onAbove):
             return try rail(name, offBelow, onAbove)
         }
+    }
+
+    private func sense(
+        _ line: LineDescription,
+        _ expanders: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)]
+    ) throws(DeviceError) -> DeviceLine {
+        guard let pin = line.pin else {
+            return DeviceLine(try GPIOLine(line, .sense), onIsHigh: line.active == .high)
+        }
+        return DeviceLine(
+            expander(pin, &expanders), pin: pin.number, onIsHigh: line.active == .high)
     }
 
     private func rail(

@@ -25,6 +25,7 @@ struct DigestTests {
         ("key: /etc/picket/rack7.key", "key: /root/other.key"),
         ("board: simulated", "board: simulated\ndirectories: { state: /srv/picket }"),
         ("board: simulated", "board: simulated\nbudgets: { fences: 3, moves: 3, window: 1h }"),
+        ("verify: { line: PEER_PGOOD }", "verify: { line: PEER_PGOOD, unplugged: off, plug: own }"),
     ])
     func `what says the same, or concerns one node, leaves it as it is`(old: String, new: String)
         throws
@@ -39,7 +40,11 @@ struct DigestTests {
         ("hysteresis: 3C", "hysteresis: 4C"), ("-40C", "-41C"), ("shunt: 100mOhm", "shunt: 10mOhm"),
         ("measure: voltage", "measure: shunt_voltage"), ("line: RELAY_PEER", "line: RELAY"),
         ("active: low", "active: high"), ("off_time: 5s", "off_time: 6s"),
-        ("verify: { line: PEER_PGOOD }", "verify: none"), ("username: admin", "username: root"),
+        ("verify: { line: PEER_PGOOD }", "verify: none"),
+        ("verify: { line: PEER_PGOOD }", "verify: { line: PEER_PGOOD, unplugged: on }"),
+        ("verify: { line: PEER_PGOOD }", "verify: { line: PEER_PGOOD, plug: link }"),
+        ("verify: { line: PEER_PGOOD }", "verify: { lines: [PEER_PGOOD, PEER_PBAD] }"),
+        ("username: admin", "username: root"),
         ("prefer: east", "prefer: west"), ("standby: warm", "standby: hot"),
         ("10.0.0.100/24", "10.0.0.100/25"), ("gateway.service", "other.service"),
         ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 5s", "max_lag: 6s"),

@@ -363,6 +363,86 @@ struct LoadTests {
         #expect(!it.policy.simulated)
     }
 
+    /// The relay of the example, with this under `verify`, and its file's warnings.
+    private func verified(
+        _ verify: String, board: String? = nil
+    ) throws -> (SupplyDescription, [String]) {
+        var text = changed("verify: { line: PEER_PGOOD }", "verify: \(verify)")
+        // Only the relay is left: a fence agent asks an outlet, which has power.
+        let agent = try #require(text.firstRange(of: "  - agent:"))
+        let groups = try #require(text.firstRange(of: "groups:"))
+        text.removeSubrange(agent.lowerBound..<groups.lowerBound)
+        var boards = BoardLibrary()
+        if let board {
+            text = text.replacing("board: simulated", with: "board: b1")
+            boards = BoardLibrary([
+                BoardFile(name: "b1", path: "boards/b1.yaml", bytes: Array(board.utf8))
+            ])
+        }
+        let it = try load(text, boards: boards).get()
+        guard case .relay(let relay) = it.fence[0] else { fatalError("no relay") }
+        return (relay.supplies[0], it.warnings.map(\.message))
+    }
+
+    @Test(arguments: [
+        ("{ line: PEER_PGOOD }", SupplyDescription.Proof.edge, "lost its supply"),
+        ("{ line: PEER_PGOOD, unplugged: off }", .edge, "lost its supply"),
+        ("{ line: PEER_PGOOD, unplugged: on }", .always, ""),
+        ("{ line: PEER_PGOOD, unplugged: on, plug: link }", .always, ""),
+        ("{ line: PEER_PGOOD, plug: link }", .never, "proves nothing"),
+        ("{ lines: [PEER_PGOOD, PEER_PBAD], bias: pull_up, active: low }", .always, ""),
+        ("{ sensor: rail5v, off: \"<0.5V\", on: \">4.5V\" }", .edge, "lost its supply"),
+        ("{ sensor: rail5v, off: \"<0.5V\", on: \">4.5V\", unplugged: on }", .always, ""),
+    ])
+    func `what off proves follows from how the wire is stated to be`(
+        verify: String, proof: SupplyDescription.Proof, warning: String
+    ) throws {
+        let (supply, warnings) = try verified(verify)
+        #expect(supply.offProves == proof)
+        #expect(warnings.count == (warning.isEmpty ? 0 : 1))
+        #expect(warnings.allSatisfy { $0.contains(warning) })
+    }
+
+    @Test func `a board states what its plugs carry and what its parted wires read`() throws {
+        let board = """
+            description: x
+            chips: { c: { RELAY_PEER: 4, PEER_PGOOD: { offset: 5, unplugged: WORD } } }
+            buses: [1]
+            connectors: { J7: [link, RELAY_PEER, PEER_PGOOD] }
+            """
+        let off = board.replacing("WORD", with: "off")
+        let (shared, warnings) = try verified("{ line: PEER_PGOOD }", board: off)
+        #expect(shared.offProves == .never)
+        #expect(warnings.first?.contains("connector J7 of the board's file") == true)
+        let on = board.replacing("WORD", with: "on")
+        #expect(try verified("{ line: PEER_PGOOD }", board: on).0.offProves == .always)
+        // The configuration's own word goes first.
+        #expect(
+            try verified("{ line: PEER_PGOOD, unplugged: off, plug: own }", board: on).0.offProves
+                == .edge)
+    }
+
+    @Test(arguments: [
+        (
+            "{ line: PEER_PGOOD, bias: pull_down, unplugged: on }",
+            "PEER_PGOOD is active high and pulled to the other level, so a parted wire reads off, "
+                + "not on; pull it the other way"
+        ),
+        ("{ lines: [PEER_PGOOD] }", "expected two lines"),
+        ("{ lines: [PEER_PGOOD, PEER_PGOOD] }", "line PEER_PGOOD twice"),
+        ("{ lines: [PEER_PGOOD, RELAY_PEER] }", "the relay's own line proves nothing"),
+        ("{ line: PEER_PGOOD, unplugged: yes }", "expected on or off"),
+        ("{ line: PEER_PGOOD, plug: shared }", "expected link or own"),
+    ])
+    func `a wire that cannot be as it is stated is refused`(verify: String, message: String) {
+        let result = load(changed("verify: { line: PEER_PGOOD }", "verify: \(verify)"))
+        guard case .failure(let errors) = result else {
+            Issue.record("\(verify) is taken")
+            return
+        }
+        #expect(errors.list.contains { $0.message.contains(message) }, "\(errors.list)")
+    }
+
     @Test func `a board says how its lines are wired`() throws {
         let board = BoardFile(
             name: "b1", path: "boards/b1.yaml",

@@ -1,5 +1,6 @@
 import PicketControl
 import PicketCore
+import PicketHardware
 import Testing
 
 struct ProtectionTests {
@@ -24,6 +25,16 @@ struct ProtectionTests {
     }
 
     static let cases: [Case] = [
+        Case("one supply of the peer's dead", .weakened) { $0.peerSuppliesOff = 1 },
+        Case("peer's supply unproven", .unprotected) {
+            $0.unproven.peer = UnprovenFeedback(name: "WEST_PGOOD", never: false)
+        },
+        Case("own supply unproven", .unprotected) {
+            $0.unproven.me = UnprovenFeedback(name: "EAST_PGOOD", never: false)
+        },
+        Case("one plug", .unprotected) {
+            $0.unproven.peer = UnprovenFeedback(name: "WEST_PGOOD", never: true)
+        },
         Case("not armed", .unprotected) { $0.status.protectionGap = .notArmed },
         Case("relay failed", .unprotected) { $0.status.relayTest = .failed },
         Case("relay untested", .weakened) { $0.status.relayTest = .unknown },

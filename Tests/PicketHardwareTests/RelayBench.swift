@@ -103,7 +103,8 @@ final class Bench {
 
     @discardableResult
     func run(
-        feedback: Bool = true, policy: RelayDescription.AfterFence = .reboot, offTime: Double = 5
+        feedback: Bool = true, policy: RelayDescription.AfterFence = .reboot, offTime: Double = 5,
+        partedReadsOn: Bool = true, sharesPlug: Bool = false
     ) -> FenceWorker<BenchLine, BenchSense, BenchHost>.End {
         let description = RelayDescription(
             supplies: supplies.indices.map { index in
@@ -111,7 +112,8 @@ final class Bench {
                     line: LineDescription(name: "RELAY_\(index)"),
                     feedback: feedback
                         ? .line(LineDescription(name: "PGOOD_\(index)"))
-                        : SupplyDescription.Feedback.none)
+                        : SupplyDescription.Feedback.none,
+                    partedReadsOn: partedReadsOn, sharesPlug: sharesPlug)
             },
             offWithin: .milliseconds(50), offTime: .milliseconds(Int64(offTime * 1_000)),
             onWithin: .milliseconds(100), policy: policy)

@@ -505,7 +505,7 @@ struct RelaySelfTestTests {
 
     @Test func `off, and then an answer of the peer, is a line that lies`() {
         var test = RelaySelfTest(configured: true)
-        #expect(test.observe(observation(SupplyScan(on: 1, off: 1))) == nil)
+        #expect(test.observe(observation(SupplyScan(on: 1, off: 1, unproven: 1))) == nil)
         #expect(test.acknowledged(sentAt: .at(10.1)) == .failed)
     }
 
@@ -577,5 +577,79 @@ struct RelayDescriptionTests {
         let supply = SupplyDescription(
             line: LineDescription(name: "R", active: active), wiring: wiring, feedback: .none)
         #expect(supply.isHigh(on: on) == high)
+    }
+
+    // MARK: What off proves
+
+    @Test func `off at the first look is no proof where a parted wire reads off too`() {
+        let bench = Bench()
+        bench.supplies[0].dead = true
+        bench.order()
+        bench.run(partedReadsOn: false)
+        #expect(bench.outcomes() == [.failed(.unproven)])
+        #expect(bench.supplies[0].driven.isEmpty)
+    }
+
+    @Test func `a supply that is seen to go off is proof there`() {
+        let bench = Bench()
+        bench.order()
+        // An order in the hold shares what this worker saw.
+        bench.order(2, at: 1)
+        bench.run(partedReadsOn: false)
+        #expect(bench.outcomes() == [.off, .restored])
+        #expect(bench.outcomes(2) == [.off, .restored])
+    }
+
+    @Test func `what another agent left off is no proof there`() {
+        let bench = Bench()
+        bench.supplies[0].leave(false)
+        bench.order(at: 0.1)
+        bench.run(partedReadsOn: false)
+        #expect(bench.outcomes() == [.failed(.unproven)])
+        #expect(bench.outcomes(RelayFence.foundOff) == [.restored])
+    }
+
+    @Test func `where sense wire and link share a plug even the edge is no proof`() {
+        let bench = Bench()
+        bench.order()
+        bench.run(partedReadsOn: false, sharesPlug: true)
+        #expect(bench.outcomes() == [.failed(.unproven)])
+        #expect(bench.supplies[0].driven.isEmpty)
+    }
+
+    @Test(arguments: [true, false])
+    func `a peer with one dead supply of two is cut where that one can be proven off`(
+        provable: Bool
+    ) throws {
+        let bench = Bench(supplies: 2)
+        bench.supplies[1].dead = true
+        bench.at(0) { $0.mailbox.append(.test) }
+        bench.order(at: 1)
+        bench.run(partedReadsOn: provable)
+        #expect(bench.outcomes() == (provable ? [.off, .notRestored] : [.failed(.unproven)]))
+        // The peer answers: it has power from the other one.
+        var test = RelaySelfTest(configured: true)
+        let observation = try #require(bench.observations.first)
+        #expect(test.observe(observation) == nil)
+        #expect(
+            test.acknowledged(sentAt: observation.readAt + .milliseconds(1))
+                == (provable ? .passed : .failed))
+    }
+
+    @Test func `a peer that lives with every supply off has a sense line that lies`() {
+        var test = RelaySelfTest(configured: true)
+        _ = test.observe(
+            RelayObservation(readAt: .at(1), linesOn: true, feedback: SupplyScan(off: 2)))
+        #expect(test.acknowledged(sentAt: .at(2)) == .failed)
+    }
+
+    @Test func `two contacts that read alike say nothing`() throws {
+        #expect(try SupplyDescription.says(on: true, off: false))
+        #expect(try !SupplyDescription.says(on: false, off: true))
+        for alike in [true, false] {
+            #expect(throws: LineError.undecided) {
+                try SupplyDescription.says(on: alike, off: alike)
+            }
+        }
     }
 }

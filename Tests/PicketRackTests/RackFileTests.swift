@@ -45,7 +45,7 @@ struct RackFileTests {
 
     @Test func `a sensor by which the peer's rail is verified sits on that rail`() throws {
         let pair = Example.pair.replacingOccurrences(
-            of: "verify: { line: WEST_OK }",
+            of: "verify: { line: WEST_OK, unplugged: on }",
             with: "verify: { sensor: rail, off: \"<0.5V\", on: \">4.5V\" }")
         let plan = try Example.plan(pair: pair)
         #expect(plan.nodes.low.sensors.map(\.sensesPeer) == [false, true])

@@ -22,9 +22,9 @@ enum Example {
           rail: { bus: 2, driver: ina219, address: 0x40, measure: voltage, critical: "<4.65V" }
         fence:
           east:
-            - relay: { line: RELAY_EAST, off_within: 50ms, off_time: 1s, verify: { line: EAST_OK } }
+            - relay: { line: RELAY_EAST, off_within: 50ms, off_time: 1s, verify: { line: EAST_OK, unplugged: on } }
           west:
-            - relay: { line: RELAY_WEST, off_within: 50ms, off_time: 1s, verify: { line: WEST_OK } }
+            - relay: { line: RELAY_WEST, off_within: 50ms, off_time: 1s, verify: { line: WEST_OK, unplugged: on } }
         groups:
           gateway: { prefer: east, resources: [{ ip: 10.0.0.100/24@eth0 }] }
 

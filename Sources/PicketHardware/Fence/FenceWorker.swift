@@ -123,7 +123,12 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
                 continue
             }
             do throws(LineError) {
-                if try supplies[index].sense!.read() { scan.on += 1 } else { scan.off += 1 }
+                if try supplies[index].sense!.read() {
+                    scan.on += 1
+                } else {
+                    scan.off += 1
+                    if fence.relay.supplies[index].offProves != .always { scan.unproven += 1 }
+                }
             } catch {
                 scan.unreadable += 1
                 if error == .gone { gone = true }

@@ -10,9 +10,11 @@ public import PicketCore
 ///                     driven     connecting                                   (tries again)
 ///
 /// **Looking.** Before anything moves every sense line must read *on*: a line that never said *on*
-/// proves nothing when it says *off*. A line that reads *off* already is believed only if the last
-/// self-test in contact passed; the peer has then lost its power by itself. It is cut all the same.
-/// The relay is given its whole `offWithin`, because the sense line cannot show it moving.
+/// proves nothing when it says *off*. A line that reads *off* already is believed only if a parted
+/// wire would not read so (`SupplyDescription.Proof`) and the last self-test in contact passed; the
+/// peer has then lost its power by itself. It is cut all the same. The relay is given its whole
+/// `offWithin`, because the sense line cannot show it moving. A line whose wire parts together with
+/// the link proves nothing at all: such a fence fails before anything is driven.
 ///
 /// **Cutting.** The driver looks at the clock last, before each supply. Past `voidAfter` with
 /// nothing driven the order is void; with a part driven the fence has failed (S7).
@@ -48,6 +50,8 @@ public struct RelayFence: Sendable {
     private var toldUnrestored = false
     /// The supplies could not be switched on again, and an order that cuts nothing leaves them so.
     private var mustRestore = false
+    /// The supplies are off by a fence of this worker's, which saw each of them go off.
+    private var sawOff = false
     /// When the newest look began. If the process stood still during it, its result is as old as
     /// that.
     private var lookedAt = Instant(nanoseconds: .min / 2)
@@ -193,6 +197,9 @@ public struct RelayFence: Sendable {
         case .looking, .cutting, .clearing: orders.append(order)
         case .held(let cutAt):
             guard now <= order.voidAfter else { return report(order, .voided) }
+            guard sawOff || relay.offProves == .always else {
+                return report(order, .failed(.unproven))
+            }
             // A proof is as old as its look: this order gets one of its own.
             orders.append(order)
             phase = .clearing(
@@ -351,6 +358,9 @@ public struct RelayFence: Sendable {
         } else if scan.off > 0 && !knownOff && orders[0].relayTest != .passed {
             reportAll(.failed(.contradictory))
             settle(knownOff: knownOff, at: now)
+        } else if relay.offProves == .never || (scan.unproven > 0 && !sawOff) {
+            reportAll(.failed(.unproven))
+            settle(knownOff: knownOff, at: now)
         } else {
             phase = .cutting(blindly: scan.off > 0 && !knownOff, knownOff: knownOff)
         }
@@ -400,6 +410,7 @@ public struct RelayFence: Sendable {
         } else {
             for index in toldOff..<orders.count { report(orders[index], .off) }
             toldOff = orders.count
+            sawOff = true
             phase = .held(cutAt: clearing.cutAt)
         }
     }
@@ -419,6 +430,7 @@ public struct RelayFence: Sendable {
     private mutating func connected(
         _ purpose: Purpose, _ done: Bool, by: Instant, at now: Instant
     ) {
+        sawOff = false
         if !done && now < by {
             phase = .connecting(purpose, by: by, again: now + Self.retryConnect)
             return
@@ -518,13 +530,18 @@ public enum FenceRequest: Equatable, Sendable {
 public struct SupplyScan: Equatable, Sendable {
     public var on = 0
     public var off = 0
+    /// Those of them whose feedback might read so because its wire has parted.
+    public var unproven = 0
     public var unreadable = 0
     /// Without feedback.
     public var blind = 0
 
-    public init(on: Int = 0, off: Int = 0, unreadable: Int = 0, blind: Int = 0) {
+    public init(
+        on: Int = 0, off: Int = 0, unproven: Int = 0, unreadable: Int = 0, blind: Int = 0
+    ) {
         self.on = on
         self.off = off
+        self.unproven = unproven
         self.unreadable = unreadable
         self.blind = blind
     }

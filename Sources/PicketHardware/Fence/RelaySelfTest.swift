@@ -10,6 +10,8 @@ public import PicketCore
 public struct RelaySelfTest: Equatable, Sendable {
     public private(set) var result: Message.RelayTest
     private var pending: RelayObservation?
+    /// So many supplies of the peer were off while it answered; 0 where that cannot be believed.
+    public private(set) var suppliesOff = 0
     /// The worst result of several levels, which a node tells of itself.
     public static func worst(of tests: [RelaySelfTest]) -> Message.RelayTest {
         for result in [Message.RelayTest.failed, .unknown, .passed]
@@ -41,7 +43,9 @@ public struct RelaySelfTest: Equatable, Sendable {
     public mutating func acknowledged(sentAt: Instant) -> Message.RelayTest? {
         guard let observation = pending, sentAt > observation.readAt else { return nil }
         pending = nil
-        return conclude(observation.feedback.off == 0 ? .passed : .failed)
+        let credible = observation.feedback.isCredible
+        suppliesOff = credible ? observation.feedback.off : 0
+        return conclude(credible ? .passed : .failed)
     }
 
     /// The observation proves nothing any more, because the peer may be without power.
@@ -55,6 +59,12 @@ public struct RelaySelfTest: Equatable, Sendable {
         result = found
         return found
     }
+}
+
+extension SupplyScan {
+    /// Of a peer that lives, and so has power from one supply at least. Another one may be dead, if
+    /// the line that says so cannot say it because its wire has parted.
+    var isCredible: Bool { off == 0 || (unproven == 0 && on + blind > 0) }
 }
 
 /// One observation of the self-test.

@@ -48,6 +48,9 @@ public enum Fault: Equatable, Sendable {
     case powerLoss(NodeID)
     /// Of the relay that this node drives.
     case relay(NodeID, RelayFault)
+    /// The plug of all wires by which this node hears, cuts and senses its peer: each of them parts at
+    /// a time of its own, and so comes back.
+    case harness(NodeID)
     case deadWatchdog(NodeID)
     case wallStep(NodeID, Duration)
     /// Its file differs from the peer's in settings that must agree.
@@ -98,7 +101,7 @@ extension Fault {
     public static let names: [String] = [
         "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "hang", "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
-        "power-loss", "relay", "dead-watchdog", "other-configuration", "wrong-key",
+        "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "wrong-key",
         "wall-step", "sensor", "drill", "sync",
         "resource", "command", "false-word",
     ]

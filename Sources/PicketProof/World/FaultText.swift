@@ -38,6 +38,7 @@ public enum FaultText {
         case .diskSlow(let node, let upTo): ["disk-slow", text(node), text(upTo)]
         case .powerLoss(let node): ["power-loss", text(node)]
         case .relay(let node, let fault): ["relay", text(node), fault.rawValue]
+        case .harness(let node): ["harness", text(node)]
         case .deadWatchdog(let node): ["dead-watchdog", text(node)]
         case .otherConfiguration(let node): ["other-configuration", text(node)]
         case .wrongKey(let node): ["wrong-key", text(node)]
@@ -126,6 +127,7 @@ public enum FaultText {
                 throw words.expected(list(RelayFault.allCases.map(\.rawValue)))
             }
             return .relay(node, fault)
+        case "harness": return .harness(node)
         case "dead-watchdog": return .deadWatchdog(node)
         case "other-configuration": return .otherConfiguration(node)
         case "wrong-key": return .wrongKey(node)

@@ -73,6 +73,8 @@ final class Node {
     /// When the last of its moves that are under way is done.
     var relayRestsAt: Int64 = 0
     var hasBeenOddAt = Int64.min / 2
+    /// Those of the wires of its plug that have parted.
+    var parted: Set<Lead> = []
 
     // Watchdog
     var watchdogArmed = false
@@ -109,6 +111,11 @@ final class Node {
     var forgetsUntil: Int64 { max(fullUntil, slowUntil) }
 
     func isUp(_ group: GroupIndex) -> Bool { up[group].contains(true) }
+}
+
+/// What one plug carries.
+enum Lead: CaseIterable {
+    case link, relay, sense
 }
 
 /// The effect of a link on the datagrams of one direction.

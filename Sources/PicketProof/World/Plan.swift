@@ -17,6 +17,8 @@ public struct Plan: Equatable, Sendable {
     public var fencesAnHour = 3
     public var movesAnHour = 3
     public var startup = Startup.wait
+    /// How the sense lines are wired, and stated to be.
+    public var wiring = Wiring.readsOn
     /// Every datagram is sealed. Otherwise one in 256 is, and also the first of each session and
     /// all hellos.
     public var sealed = false
@@ -29,6 +31,20 @@ public struct Plan: Equatable, Sendable {
     /// The disk of this node takes nothing even then. Its agent is started anew in every other world.
     public var staysFull: NodeID?
     public var faults: [FaultEntry] = []
+
+    public enum Wiring: String, CaseIterable, Sendable {
+        /// A parted wire reads *on*.
+        case readsOn = "reads-on"
+        /// Two contacts, which read alike where their wires have parted.
+        case contacts
+        /// A parted wire reads *off*, in a plug of its own.
+        case readsOff = "reads-off"
+        /// A parted wire reads *off*, in a plug that it shares with the link.
+        case sharesPlug = "shares-plug"
+
+        /// A peer whose supply is dead can be taken over.
+        var survivesDeadSupply: Bool { self == .readsOn || self == .contacts }
+    }
 
     public init(seed: UInt64) { self.seed = seed }
 
@@ -71,6 +87,7 @@ extension Plan {
         if case .aloneAfter(let patience) = startup {
             lines.append("alone-after \(FaultText.text(patience))")
         }
+        if wiring != .readsOn { lines.append("wiring \(wiring.rawValue)") }
         if sealed { lines.append("sealed") }
         if let staysFull { lines.append("stays-full \(FaultText.text(staysFull))") }
         for group in groups { lines.append(Plan.line(group)) }
@@ -134,6 +151,12 @@ extension Plan {
         case "jitter": jitter = try words.duration()
         case "safety": safety = try words.duration()
         case "alone-after": startup = .aloneAfter(try words.duration())
+        case "wiring":
+            let known = Wiring.allCases.map(\.rawValue).joined(separator: ", ")
+            guard let wiring = Wiring(rawValue: try words.word(known)) else {
+                throw words.expected(known)
+            }
+            self.wiring = wiring
         case "sealed": sealed = true
         case "stays-full": staysFull = try words.node()
         default: throw words.expected("a setting, \"group\" or \"at\"; not \"\(verb)\"")

@@ -48,8 +48,9 @@ extension World {
         node.effectsToLive = nil
         node.mains = true
         for index in node.chips.indices { set(nil, index, of: node) }
-        if node.relayFault != nil {
+        if node.relayFault != nil || !node.parted.isEmpty {
             node.relayFault = nil
+            node.parted = []
             settleContact(node)
         }
         for group in node.resourceFaults.indices { node.resourceFaults[group] = [:] }
@@ -81,10 +82,11 @@ extension World {
     }
 
     /// One more failure, now that all is well: the pair must survive it within its time (L1).
-    /// Nothing is asked of a pair whose budget may be spent, or that has the excuse of a second
-    /// fault, or whose standby has said that it would not take over.
+    /// Nothing is asked of a pair whose budget may be spent, whose feedback proves no dead supply, or
+    /// that has the excuse of a second fault, or whose standby has said that it would not take over.
     private func examine() {
-        guard plan.fencesAnHour >= 100, watch.fences < plan.fencesAnHour, watch.excuses.isEmpty,
+        guard plan.fencesAnHour >= 100, plan.wiring.survivesDeadSupply,
+            watch.fences < plan.fencesAnHour, watch.excuses.isEmpty,
             let holder = nodes.first(where: { $0.isUp(0) }),
             plan.groups.indices.allSatisfy({
                 !holder.isUp($0) || watch.isEligible(peer(of: holder), $0)

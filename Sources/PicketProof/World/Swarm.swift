@@ -37,6 +37,8 @@ public enum Swarm {
         case configurations
         /// Sensors that overheat, fail and are drilled.
         case sensors
+        /// One plug with all wires, which parts and comes back.
+        case plugs
     }
 
     /// - Parameters:
@@ -66,7 +68,8 @@ public enum Swarm {
                 else { continue }
                 plan.faults.append(entry)
                 // A fault that hits both nodes at once is worse than two that hit one each.
-                if chance.percent(20), let twin = entry.fault.onPeer {
+                // A plug between two nodes carries the wires of both, more often than not.
+                if chance.percent(kind == .harness ? 70 : 20), let twin = entry.fault.onPeer {
                     plan.faults.append(
                         FaultEntry(at: entry.at, lasting: entry.lasting, twin))
                 }
@@ -111,6 +114,9 @@ public enum Swarm {
         plan.fencesAnHour = chance.one(of: [3, 100, 100])
         plan.movesAnHour = chance.one(of: [3, 100])
         if chance.percent(50) { plan.startup = .aloneAfter(.seconds(10)) }
+        plan.wiring = chance.one(of: [
+            .readsOn, .readsOn, .readsOn, .contacts, .readsOff, .sharesPlug,
+        ])
         let count = chance.one(of: [1, 1, 2, 3])
         plan.groups = (0..<count).map { index in
             GroupPolicy(
@@ -173,6 +179,9 @@ public enum Swarm {
         case .configurations:
             return [.configuration, .configuration, .cuts, .cuts, .oneWay, .operators]
         case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
+        case .plugs:
+            plan.detectWithin = .milliseconds(200)
+            return [.harness, .harness, .harness, .cuts, .power, .crash]
         }
     }
 
@@ -182,6 +191,7 @@ public enum Swarm {
         case state, disk, fullRestart, power, relay, watchdog, wall, configuration
         case sensors, drill, sync, resources
         case operators, maintenance, leave, fences, word
+        case harness
         // Only where a plan dwells on them.
         case falseWord, blackout
 
@@ -242,6 +252,9 @@ public enum Swarm {
         case .relay:
             let faults = RelayFault.allCases.filter { $0 != .lies }
             return entry(.relay(node, chance.one(of: faults)), lasting() * 3)
+        case .harness:
+            // A plug that is shared and stated not to be is beyond what can be promised.
+            return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .configuration: return entry(.otherConfiguration(node), lasting() * 10)
         case .wall:
@@ -300,6 +313,7 @@ extension Fault {
         case .powerLoss(let node): .powerLoss(node.peer)
         case .sensor(let node, let sensor, let fault): .sensor(node.peer, sensor, fault)
         case .relay(let node, let fault): .relay(node.peer, fault)
+        case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .deadWatchdog, .otherConfiguration, .wrongKey, .wallStep,
             .drill, .sync,

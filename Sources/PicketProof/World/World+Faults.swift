@@ -49,6 +49,9 @@ extension World {
         case .relay(let id, let kind):
             set(kind, of: node(id))
             return true
+        case .harness(let id):
+            moveHarness(of: node(id), parts: true)
+            return true
         case .deadWatchdog(let id):
             node(id).watchdogDeadUntil = until
             give(.watchdog(.zero), node(id))
@@ -104,6 +107,7 @@ extension World {
         case .relay(let id, _): set(nil, of: node(id))
         case .sensor(let id, let sensor, _): set(nil, sensor, of: node(id))
         case .drill(let id, _): endDrill(node(id))
+        case .harness(let id): moveHarness(of: node(id), parts: false)
         case .deadWatchdog(let id): revive(node(id))
         case .otherConfiguration(let id):
             node(id).digest = 42

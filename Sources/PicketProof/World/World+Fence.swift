@@ -8,7 +8,12 @@ extension World {
             supplies: [
                 SupplyDescription(
                     line: LineDescription(name: "RELAY"),
-                    feedback: .line(LineDescription(name: "PGOOD")))
+                    feedback: plan.wiring == .contacts
+                        ? .contacts(
+                            on: LineDescription(name: "ON"), off: LineDescription(name: "OFF"))
+                        : .line(LineDescription(name: "PGOOD")),
+                    partedReadsOn: plan.wiring == .readsOn,
+                    sharesPlug: plan.wiring == .sharesPlug)
             ], offWithin: plan.offWithin, offTime: plan.offTime)
     }
 
@@ -103,7 +108,7 @@ extension World {
     private func scan(_ node: Node) -> SupplyScan {
         switch sense(node) {
         case true?: SupplyScan(on: 1)
-        case false?: SupplyScan(off: 1)
+        case false?: SupplyScan(off: 1, unproven: relayDescription.offProves == .always ? 0 : 1)
         case nil: SupplyScan(unreadable: 1)
         }
     }

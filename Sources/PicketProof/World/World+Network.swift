@@ -76,7 +76,7 @@ extension World {
     private func transmit(_ packet: Packet, _ link: Int, from node: Node) {
         let weather = node.weather[link]
         if packet.bytes != nil { tape.record(packet) }
-        if weather.cutUntil > now { return }
+        if weather.cutUntil > now || nodes.contains(where: { $0.parted.contains(.link) }) { return }
         if weather.lossUntil > now, chance.percent(weather.loss) { return }
         if weather.corruptUntil > now, chance.percent(weather.corrupt) {
             // Nobody can make a plain one look genuine: it is as if it were lost.

@@ -1,5 +1,6 @@
 /// Supplies: mains, the contact of the peer's relay, and the watchdog that resets a node.
 internal import PicketCore
+internal import PicketHardware
 
 extension World {
     /// The rail of a node: mains, through the contact of its peer's relay.
@@ -78,6 +79,7 @@ extension World {
                 at: node.relayRestsAt)
         }
         let usual = plan.offWithin.nanoseconds / 5 + chance.below(plan.offWithin.nanoseconds / 5)
+        if node.parted.contains(.relay) { return move(true, usual) }
         switch node.relayFault {
         case nil, .senseOn, .senseOff, .unreachable: move(node.line, usual)
         case .stuckOn, .lies: move(true, 0)
@@ -99,14 +101,39 @@ extension World {
         supply(victim)
     }
 
-    /// What the sense line says; nil where it cannot be read.
+    /// What the feedback says; nil where it says nothing, or neither.
     func sense(_ node: Node) -> Bool? {
+        var on = rail(peer(of: node))
+        var off = !on
         switch node.relayFault {
-        case .senseOn: true
-        case .senseOff, .lies: node.relayFault == .lies ? node.line : false
-        case .unreachable: nil
-        case nil, .stuckOn, .stuckOff, .slow, .bouncing: rail(peer(of: node))
+        case .senseOn: on = true
+        case .senseOff: on = false
+        case .lies: (on, off) = (node.line, !node.line)
+        case .unreachable: return nil
+        case nil, .stuckOn, .stuckOff, .slow, .bouncing: break
         }
+        if node.parted.contains(.sense) { (on, off) = (plan.wiring == .readsOn, false) }
+        guard plan.wiring == .contacts else { return on }
+        do throws(LineError) { return try SupplyDescription.says(on: on, off: off) } catch {
+            return nil
+        }
+    }
+
+    // MARK: Plugs
+
+    /// No two wires of a plug part together, nor do they come back so.
+    func moveHarness(of node: Node, parts: Bool) {
+        for lead in Lead.allCases {
+            after(chance.below(300_000_000), .lead(node.index, lead, parts: parts))
+        }
+    }
+
+    func move(_ lead: Lead, of node: Node, parts: Bool) {
+        guard !recovering, node.parted.contains(lead) != parts else { return }
+        if parts { node.parted.insert(lead) } else { node.parted.remove(lead) }
+        tell(node, .world("its \(lead) wire \(parts ? "parts" : "is back")"))
+        node.hasBeenOddAt = now
+        if lead == .relay { settleContact(node) }
     }
 
     // MARK: Watchdog

@@ -27,6 +27,7 @@ enum Happening {
     indirect case exited(Int, life: UInt32, RunID, succeeded: Bool)
     case written(Int, life: UInt32, Writing)
     case contactMoves(Int, generation: UInt32, on: Bool)
+    case lead(Int, Lead, parts: Bool)
     case boots(Int, powerLife: UInt32)
     indirect case agentStarts(Int, powerLife: UInt32, life: UInt32)
     case wakes(Int)
@@ -184,6 +185,7 @@ public final class World {
             }
         case .written(let node, let life, let writing):
             written(happening, nodes[node], life, writing)
+        case .lead(let node, let lead, let parts): move(lead, of: nodes[node], parts: parts)
         case .contactMoves(let node, let generation, let on):
             contactMoves(nodes[node], generation, on: on)
         case .boots(let node, let powerLife): boot(nodes[node], powerLife)

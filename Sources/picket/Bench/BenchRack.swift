@@ -127,10 +127,10 @@ struct BenchRack {
             fence:
               east:
                 - relay: { line: RELAY_EAST, off_within: \(offWithin)ms, off_time: 500ms,
-                           verify: { line: EAST_PGOOD } }
+                           verify: { line: EAST_PGOOD, unplugged: on } }
               west:
                 - relay: { line: RELAY_WEST, off_within: \(offWithin)ms, off_time: 500ms,
-                           verify: { line: WEST_PGOOD } }
+                           verify: { line: WEST_PGOOD, unplugged: on } }
             groups:
               gateway:
                 prefer: east

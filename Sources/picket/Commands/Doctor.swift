@@ -163,9 +163,7 @@ struct DoctorCommand: PicketCommand {
     private func lookAtLines(_ settings: Configuration, _ findings: inout Findings) {
         for case .relay(let relay) in settings.fence {
             for supply in relay.supplies {
-                var lines = [supply.line]
-                if case .line(let line) = supply.feedback { lines.append(line) }
-                for line in lines {
+                for line in [supply.line] + supply.feedback.lines {
                     if let pin = line.pin {
                         lookAtDevice("line", "/dev/i2c-\(pin.bus)", "enable the bus", &findings)
                     } else if let error = GPIOLine.look(line) {

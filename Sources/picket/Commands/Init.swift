@@ -206,8 +206,9 @@ struct DraftConfiguration {
             lines[1] = "# No GPIO chip was found, or only root may look at it."
         }
         return lines + [
-            "# How each node cuts the power of the other one; boards/README.md draws the wiring:",
-            "#   - relay: { line: RELAY_PEER, active: low, off_within: 50ms, verify: { line: PEER_PGOOD } }",
+            "# How each node cuts the power of the other one; boards/README.md draws the wiring, in which",
+            "# a sense wire that has parted reads on, as unplugged: on says:",
+            "#   - relay: { line: RELAY_PEER, active: low, off_within: 50ms, verify: { line: PEER_PGOOD, unplugged: on } }",
             "fence: none",
         ]
     }

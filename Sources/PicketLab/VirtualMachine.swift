@@ -70,7 +70,7 @@ final class VirtualMachine: NodeBody {
     /// What the node's agent drives or senses.
     private static func lines(of node: SimulatedNode) -> [String] {
         node.rack.relays.filter { $0.driver == node.id }
-            .flatMap { [$0.plan.line, $0.plan.sense].compactMap { $0 } }
+            .flatMap { [$0.plan.line, $0.plan.sense, $0.plan.opposite].compactMap { $0 } }
     }
 
     private func wire() {
@@ -105,6 +105,9 @@ final class VirtualMachine: NodeBody {
         for relay in rack.relays where relay.driver == node.id {
             guard let sense = relay.plan.sense else { continue }
             gpio.drive(sense, rack.sense(relay) == relay.plan.senseActiveHigh)
+            guard let opposite = relay.plan.opposite else { continue }
+            gpio.drive(
+                opposite, rack.sense(relay, opposite: true) == relay.plan.senseActiveHigh)
         }
     }
 

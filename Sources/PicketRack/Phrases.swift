@@ -13,6 +13,8 @@
 ///     bus N of NODE hangs | recovers
 ///     relay of NODE is stuck-on|stuck-off|bouncing|well|slow DURATION
 ///     feedback of NODE says on|off|opposite|truth
+///     harness of NODE parts | returns     the plug of all links and of the wires by which NODE cuts and
+///                                         senses its peer: each at a time of its own within 300 ms
 ///     link N|all [to NODE] cut | well
 ///     link N|all [to NODE] [loss P%] [duplicate P%] [reorder P%] [delay D] [jitter D]
 ///     GROUP of NODE start|stop|monitor hangs | fails | works | slow DURATION
@@ -56,6 +58,7 @@ enum Action: Equatable {
     case bus(NodeID, Int, hangs: Bool)
     case relay(NodeID, SimulatedRelay.Fault)
     case feedback(NodeID, SimulatedRelay.Feedback)
+    case harness(NodeID, parts: Bool)
     case link(Int?, to: NodeID?, LinkChange)
     case workload(NodeID, group: String, verb: String, behaviour: String)
     case command(NodeID, String)
@@ -144,6 +147,10 @@ struct PhraseReader {
                     ("on", .saysOn), ("off", .saysOff), ("opposite", .inverted),
                     ("truth", .truthful),
                 ]))
+        case "harness":
+            try expect("of")
+            return .harness(
+                try node(), parts: try choice([("parts", true), ("returns", false)]))
         case "link": return try link()
         case "line": return try line()
         case "command": return .command(try node(), rest())

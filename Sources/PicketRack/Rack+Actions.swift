@@ -28,6 +28,7 @@ extension Rack {
         case .feedback(let id, let feedback):
             for relay in self[id].relays { relay.feedback = feedback }
             railMoved()
+        case .harness(let id, let parts): moveHarness(of: id, parts: parts)
         case .link(let link, let to, let change): perform(change, on: link, to: to)
         case .workload(let id, let group, let verb, let behaviour):
             self[id].body.misbehave(group: group, verb: verb, behaviour: behaviour)
@@ -70,6 +71,22 @@ extension Rack {
                 for node in nodes { injected(node.id) }
             }
         case .disturb(let disturbance): network.disturb(link: link, to: to) { $0 = disturbance }
+        }
+    }
+
+    /// The wires of a plug part one after the other, and so they come back.
+    private func moveHarness(of id: NodeID, parts: Bool) {
+        func at(_ action: @escaping () -> Void) {
+            loop.after(.milliseconds(Int64.random(in: 0..<300)), action)
+        }
+        at { [unowned self] in perform(parts ? .cut : .well, on: nil, to: nil) }
+        for relay in relays where relay.driver == id {
+            for lead in SimulatedRelay.Lead.allCases {
+                at { [unowned self] in
+                    if parts { relay.parted.insert(lead) } else { relay.parted.remove(lead) }
+                    railMoved()
+                }
+            }
         }
     }
 

@@ -147,19 +147,17 @@ package final class Rack {
         for relay in relays where relay.driver == node.id {
             if relay.plan.line == name { return .ok([relay.commanded ? "on" : "off"]) }
             if relay.plan.sense == name { return .ok([sense(relay) ? "on" : "off"]) }
+            if relay.plan.opposite == name {
+                return .ok([sense(relay, opposite: true) ? "on" : "off"])
+            }
         }
         return .error("no line \(name) on \(node.name)")
     }
 
-    package func sense(_ relay: SimulatedRelay) -> Bool {
+    package func sense(_ relay: SimulatedRelay, opposite: Bool = false) -> Bool {
         let node = self[relay.feeds]
         let live = (node.mains && relay.contact) || (node.draining && !node.isFed)
-        switch relay.feedback {
-        case .truthful: return live
-        case .saysOn: return true
-        case .saysOff: return false
-        case .inverted: return !live
-        }
+        return relay.reads(live: live, opposite: opposite)
     }
 
     private func contactMoved(_ relay: SimulatedRelay) {

@@ -210,10 +210,11 @@ private struct NodeReader {
                     line: supply.line.name, sense: nil,
                     normallyClosed: supply.wiring == .normallyClosed, delay: contactDelay,
                     activeHigh: supply.line.active == .high)
-                if case .line(let line) = supply.feedback {
-                    plan.sense = line.name
-                    plan.senseActiveHigh = line.active == .high
-                }
+                let lines = supply.feedback.lines
+                plan.sense = lines.first?.name
+                plan.senseActiveHigh = lines.first?.active != .low
+                plan.opposite = lines.dropFirst().first?.name
+                plan.partedReadsOn = supply.partedReadsOn
                 supplies.append(plan)
             }
         }

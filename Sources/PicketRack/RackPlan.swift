@@ -48,6 +48,10 @@ package struct SupplyPlan {
     package var line: String
     /// `nil`: nothing reads it.
     package var sense: String?
+    /// The second of two contacts: closed while there is no power.
+    package var opposite: String?
+    /// The sense line reads so where its wire has parted.
+    package var partedReadsOn = false
     package var normallyClosed: Bool
     /// From the line's edge to the contact's.
     var delay: Duration

@@ -12,6 +12,8 @@ package final class SimulatedRelay {
     private(set) var contact = true
     private(set) var fault: Fault = .none
     var feedback: Feedback = .truthful
+    /// The wires between the two nodes that have parted.
+    var parted: Set<Lead> = [] { didSet { settle() } }
     /// The contact has moved.
     var moved: () -> Void = {}
 
@@ -29,6 +31,12 @@ package final class SimulatedRelay {
         case bouncing
     }
     enum Feedback: Equatable { case truthful, saysOn, saysOff, inverted }
+
+    enum Lead: CaseIterable {
+        /// The contact falls to rest.
+        case relay
+        case sense
+    }
 
     init(plan: SupplyPlan, driver: NodeID, loop: EventLoop) {
         self.plan = plan
@@ -50,9 +58,22 @@ package final class SimulatedRelay {
     /// The driver lost its power, or reset: the line falls to rest.
     func driverDied() { drive(on: plan.normallyClosed) }
 
+    /// What the sense line reads, or the other one of two contacts, while the supply is so.
+    func reads(live: Bool, opposite: Bool = false) -> Bool {
+        if parted.contains(.sense) { return plan.opposite == nil && plan.partedReadsOn }
+        return switch feedback {
+        case .truthful: live != opposite
+        case .inverted: live == opposite
+        // A line says so; two contacts then read alike.
+        case .saysOn: opposite ? !live : true
+        case .saysOff: opposite ? !live : false
+        }
+    }
+
     private func settle() {
         for timer in pending { loop.cancel(timer) }
         pending = []
+        if parted.contains(.relay) { return move(to: plan.normallyClosed, after: plan.delay) }
         switch fault {
         case .none: move(to: commanded, after: plan.delay)
         case .stuckOn: move(to: true, after: .zero)

@@ -93,8 +93,25 @@ ssize_t picket_link_send(
         to->length);
 }
 
-ssize_t picket_link_receive(int socket, void *bytes, size_t capacity) {
-    return recv(socket, bytes, capacity, MSG_DONTWAIT | MSG_TRUNC);
+static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
+    if (a->ss_family != b->ss_family) return false;
+    if (a->ss_family == AF_INET)
+        return ((const struct sockaddr_in *)a)->sin_addr.s_addr
+               == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+    return !memcmp(
+        &((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr,
+        sizeof(struct in6_addr));
+}
+
+ssize_t picket_link_receive(
+    int socket, const struct picket_address *peer, void *bytes, size_t capacity, bool *foreign) {
+    struct sockaddr_storage source;
+    socklen_t length = sizeof source;
+    memset(&source, 0, sizeof source);
+    ssize_t count = recvfrom(
+        socket, bytes, capacity, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&source, &length);
+    *foreign = count >= 0 && !same_host(&source, &peer->storage);
+    return count;
 }
 
 static socklen_t unix_address(const char *path, struct sockaddr_un *address) {

@@ -1,8 +1,9 @@
 /// One link's UDP socket.
 ///
 /// It is bound to the link's own address (also before the interface has got it: a link may come up
-/// after the agent) and never connected, because the seal of a datagram tells who sent it, and its
-/// source address does not.
+/// after the agent) and never connected, because a connected socket is told of a peer that is not
+/// there. Only the seal of a datagram tells who sent it. Its source address is looked at first
+/// because a flood from elsewhere is then not worth a look at any seal.
 
 import CPicket
 
@@ -37,6 +38,8 @@ public final class LinkSocket {
         case datagram(count: Int)
         /// It was longer than the buffer, which now holds its beginning.
         case oversize(count: Int)
+        /// It came from another address than the peer's on this link.
+        case foreign
         case nothing
         case failed(errno: Int32)
     }
@@ -64,11 +67,14 @@ public final class LinkSocket {
     }
 
     public func receive(into buffer: inout [UInt8]) -> Received {
-        let count = unsafe picket_link_receive(descriptor.raw, &buffer, buffer.count)
+        var foreign = false
+        let count = unsafe picket_link_receive(
+            descriptor.raw, &peer.address, &buffer, buffer.count, &foreign)
         if count < 0 {
             let errno = picket_errno()
             return errno == EAGAIN || errno == EINTR ? .nothing : .failed(errno: errno)
         }
+        if foreign { return .foreign }
         return count > buffer.count ? .oversize(count: count) : .datagram(count: count)
     }
 }

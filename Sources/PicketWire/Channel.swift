@@ -75,7 +75,9 @@ public struct Channel {
     private var banned = SessionRing(count: 16)
     private var retired = SessionRing(count: 16)
     private var helloSecrets: [HelloSecrets] = []
-    private var answers: [TokenBucket]
+    /// By link. Hellos that name this node's session have tokens of their own, because a recording
+    /// of an earlier session cannot name it, and so cannot keep the peer's answer away.
+    private var answers: [(named: TokenBucket, unnamed: TokenBucket)]
     private var lastSealed: UInt64 = 0
 
     /// The last session that sent an authentic message without being established, and its keys.
@@ -109,9 +111,8 @@ public struct Channel {
         self.keys = []
         self.pace = pace
         self.random = random
-        answers = Array(
-            repeating: TokenBucket(burst: 8, interval: .milliseconds(20), at: now),
-            count: Limits.links)
+        let bucket = TokenBucket(burst: 8, interval: .milliseconds(20), at: now)
+        answers = Array(repeating: (bucket, bucket), count: Limits.links)
         datagram.reserveCapacity(Wire.longest)
         body.reserveCapacity(Wire.longest)
         replace(keys: keys)
@@ -371,6 +372,8 @@ extension Channel {
         let knowsMe = hello.knows == session.value
         let isKnown = peer?.session == header.session
         if knowsMe && isKnown { return false }
-        return isNew || answers[link].take(at: now)
+        if isNew { return true }
+        return knowsMe || hello.to == session.value
+            ? answers[link].named.take(at: now) : answers[link].unnamed.take(at: now)
     }
 }

@@ -451,6 +451,7 @@ final class Agent {
             Counter("heap_bytes", picket_heap_bytes()),
             Counter("log_lines_dropped", logger.dropped),
             Counter("dropped_oversize", links.oversize),
+            Counter("dropped_foreign_source", links.foreign),
         ]
         for reason in Drop.allCases {
             counters.append(Counter("dropped_" + Agent.snake(reason.text), links.drops[reason]))

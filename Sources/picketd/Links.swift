@@ -14,6 +14,8 @@ final class Links: Part {
     private var keys: [(id: UInt32, file: String)]
     private var datagram = [UInt8](repeating: 0, count: 1500)
     private(set) var oversize: UInt64 = 0
+    /// Datagrams from another address than the peer's.
+    private(set) var foreign: UInt64 = 0
     /// Messages sealed; each goes out on several links.
     private(set) var messagesSent: UInt64 = 0
 
@@ -72,6 +74,8 @@ final class Links: Part {
             return false
         case .oversize:
             if !link.blocked { oversize &+= 1 }
+        case .foreign:
+            if !link.blocked { foreign &+= 1 }
         case .datagram(let count):
             // It may have come after this turn looked at the clock. The clock is read after the
             // receive, so that nothing is heard before it came.

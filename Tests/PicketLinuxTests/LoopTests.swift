@@ -117,6 +117,18 @@ struct LinkSocketTests {
         #expect(arrived(at: b, into: &buffer) == .oversize(count: 11))
     }
 
+    @Test func `what comes from another host is told from the peer's`() throws {
+        let (a, b) = try LinkSocketTests.pair("127.0.0.1")
+        let elsewhere = try #require(SocketAddress(host: "127.0.0.2", port: 0))
+        let stranger = try LinkSocket(
+            binding: elsewhere, to: try b.localAddress(), named: "stranger")
+        var buffer = [UInt8](repeating: 0, count: 10)
+        #expect(stranger.send([1, 2, 3], count: 3) == nil)
+        #expect(arrived(at: b, into: &buffer) == .foreign)
+        #expect(a.send([1, 2, 3], count: 3) == nil)
+        #expect(arrived(at: b, into: &buffer) == .datagram(count: 3))
+    }
+
     @Test func `a link whose address is not there yet can be opened`() throws {
         let local = try #require(SocketAddress(host: "192.0.2.77", port: 0))
         _ = try LinkSocket(binding: local, to: local, named: "192.0.2.77:0")

@@ -194,6 +194,20 @@ struct HelloTests {
         #expect((45...55).contains(second))
     }
 
+    @Test func `recordings of earlier sessions do not use up what the peer is answered by`() {
+        let b = Node(.high, session: 2)
+        let asked = b.hello(at: start)!
+        // b draws another challenge once a has proved its session.
+        carry(asked, from: b, to: Node(.low, session: 1), at: start)
+        let recorded = Node(.low, session: 4).hellos()
+        for _ in 0..<1000 { _ = b.open(recorded) }
+        #expect(b.answer(recorded, at: start) == nil)
+        // a was restarted, and answers a copy of the old question.
+        let a = Node(.low, session: 3)
+        carry(a.answer(asked, at: start)!, from: a, to: b, at: start)
+        #expect(b.channel.peerSession == SessionID(3))
+    }
+
     @Test func `a flood of replays does not keep the peer out`() {
         let b = Node(.high, session: 2)
         let recorded = Node(.low, session: 1).hellos()

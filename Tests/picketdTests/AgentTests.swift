@@ -4,6 +4,7 @@ import PicketControl
 import PicketCore
 import PicketLinux
 import PicketWire
+import Synchronization
 import Testing
 
 @testable import picketd
@@ -58,6 +59,34 @@ struct AgentTests {
         #expect(Peer.processorTime() - used < .milliseconds(300))
     }
 
+    @Test func `a flood on one link costs no contact on the other, and no look at a seal`() throws {
+        let peer = try Peer(links: 2)
+        defer { peer.end() }
+        let agent = peer.agent
+        try peer.establish()
+        let flood = try peer.flood(from: "127.0.0.2")
+        defer { flood.end() }
+        let began = peer.clock.now()
+        var lost = 0
+        var met = false
+        while peer.clock.now() - began < .milliseconds(1500) {
+            try agent.wait()
+            agent.turn()
+            try peer.talk(on: 1)
+            let contact = agent.statusReport().status.contact
+            if met, contact != .established { lost += 1 }
+            met = met || contact == .established
+        }
+        flood.end()
+        #expect(met && lost == 0)
+        let counters = agent.statusReport().counters
+        func count(_ name: String) -> UInt64 { counters.first { $0.name == name }?.value ?? 0 }
+        #expect(count("dropped_foreign_source") > 100)
+        for name in ["not_authentic", "not_pickets", "unproven_session", "duplicate"] {
+            #expect(count("dropped_" + name) == 0, "\(name)")
+        }
+    }
+
     /// The list is what turns, deadlines and descriptors follow from.
     @Test func `every part of an agent is in its list, once`() throws {
         let peer = try Peer()
@@ -71,19 +100,45 @@ struct AgentTests {
     }
 }
 
-/// The other end of an agent's only link.
+/// Sends datagrams to one address as fast as it can, from another thread.
+private final class Flood: @unchecked Sendable {
+    private let ended = Mutex(false)
+    private let socket: LinkSocket
+    private let done = DispatchSemaphore(value: 0)
+
+    init(_ datagram: [UInt8], by socket: LinkSocket) {
+        self.socket = socket
+        Thread.detachNewThread { [self] in
+            while !ended.withLock({ $0 }) { _ = socket.send(datagram, count: datagram.count) }
+            done.signal()
+        }
+    }
+
+    func end() {
+        let was = ended.withLock { flag in
+            defer { flag = true }
+            return flag
+        }
+        if !was { done.wait() }
+    }
+}
+
+/// The other end of an agent's links.
 private final class Peer {
     let agent: Agent
     var clock = Clock()
     private var channel: Channel
-    private let socket: LinkSocket
+    private let sockets: [LinkSocket]
     private let directory: String
+    private let addresses: [SocketAddress]
     private var mask = sigset_t()
+    private var sequence: UInt64 = 0
+    private var newest: UInt64 = 0
 
     /// - Parameters:
     ///   - fence: How the agent fences its peer; `@` is the directory.
     ///   - prepare: What is to lie in the directory before the agent starts.
-    init(fence: String? = nil, prepare: (String) throws -> Void = { _ in }) throws {
+    init(links: Int = 1, fence: String? = nil, prepare: (String) throws -> Void = { _ in }) throws {
         directory = "/tmp/picket-link.\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true)
@@ -93,8 +148,8 @@ private final class Peer {
                 atPath: key, contents: Data(repeating: 7, count: 32),
                 attributes: [.posixPermissions: 0o600]))
         let free = try #require(SocketAddress(host: "127.0.0.1", port: 0))
-        // Two ports that nobody has.
-        let ports = try (0..<2).map { _ in
+        // Ports that nobody has: the agent's, then the peer's.
+        let ports = try (0..<2 * links).map { _ in
             try LinkSocket(binding: free, to: free, named: "").localAddress().port
         }
         var options = Options()
@@ -106,8 +161,8 @@ private final class Peer {
           detect_within: 500ms
           key: \(key)
           nodes:
-            east: { links: [127.0.0.1:\(ports[0])] }
-            west: { links: [127.0.0.1:\(ports[1])] }
+            east: { links: [\(Peer.list(ports.prefix(links)))] }
+            west: { links: [\(Peer.list(ports.suffix(links)))] }
         watchdog: none
         fence: \(fence.map { "{ east: none, west: \($0) }" } ?? "none")
         directories: { state: \(directory)/state, run: \(directory)/run }
@@ -122,11 +177,36 @@ private final class Peer {
         agent = Startup.assemble(options, hardware, settings)
         try agent.open()
         unsafe pthread_sigmask(SIG_SETMASK, &mask, nil)
-        let addresses = ports.map { SocketAddress(host: "127.0.0.1", port: $0)! }
-        socket = try LinkSocket(binding: addresses[1], to: addresses[0], named: "peer")
+        addresses = ports.map { SocketAddress(host: "127.0.0.1", port: $0)! }
+        let known = addresses
+        sockets = try (0..<links).map { link in
+            try LinkSocket(binding: known[links + link], to: known[link], named: "peer")
+        }
         channel = Channel(
             keys: try Startup.keys([key]), me: agent.settings.me.peer, session: SessionID(99),
             at: clock.now())
+    }
+
+    private static func list(_ ports: some Sequence<UInt16>) -> String {
+        ports.map { "127.0.0.1:\($0)" }.joined(separator: ", ")
+    }
+
+    /// Of recorded datagrams, to the agent's first link.
+    func flood(from host: String) throws -> Flood {
+        _ = channel.hello(at: clock.now() + .seconds(10))
+        let elsewhere = try #require(SocketAddress(host: host, port: 0))
+        return Flood(
+            channel.datagram,
+            by: try LinkSocket(binding: elsewhere, to: addresses[0], named: "flood"))
+    }
+
+    /// Answers what came, by this link alone.
+    func talk(on link: Int) throws {
+        answer(on: link)
+        sequence += 1
+        var message = Message(sequence: sequence, acknowledged: newest, phase: .paired)
+        message.sentAt = clock.now()
+        try say(message, on: link)
     }
 
     /// Of this thread.
@@ -149,19 +229,24 @@ private final class Peer {
         try #require(channel.peerSession == agent.session)
     }
 
-    private func answer() {
+    private func answer(on link: Int = 0) {
         var datagram = [UInt8](repeating: 0, count: 1500)
-        while case .datagram(let count) = socket.receive(into: &datagram) {
-            let opened = channel.open(datagram, count: count, link: 0, at: clock.now())
-            if case .hello(answer: true, _) = opened { send() }
+        while case .datagram(let count) = sockets[link].receive(into: &datagram) {
+            switch channel.open(datagram, count: count, link: link, at: clock.now()) {
+            case .hello(answer: true, _): send(on: link)
+            case .message(let message, _): newest = max(newest, message.sequence)
+            case .hello, .copy, .dropped: break
+            }
         }
     }
 
-    func say(_ message: Message) throws {
+    func say(_ message: Message, on link: Int = 0) throws {
         let sealed = channel.seal(message)
         try #require(sealed == .sealed)
-        send()
+        send(on: link)
     }
 
-    private func send() { _ = socket.send(channel.datagram, count: channel.datagram.count) }
+    private func send(on link: Int = 0) {
+        _ = sockets[link].send(channel.datagram, count: channel.datagram.count)
+    }
 }

@@ -49,8 +49,10 @@ int picket_link_bind(const struct picket_address *address);
 int picket_socket_name(int socket, struct picket_address *address);
 ssize_t picket_link_send(
     int socket, const struct picket_address *to, const void *bytes, size_t count);
-/// The datagram's whole length, even where it is more than `capacity` (MSG_TRUNC).
-ssize_t picket_link_receive(int socket, void *bytes, size_t capacity);
+/// The datagram's whole length, even where it is more than `capacity` (MSG_TRUNC), and whether it
+/// came from another host than the peer's. The port is not compared.
+ssize_t picket_link_receive(
+    int socket, const struct picket_address *peer, void *bytes, size_t capacity, bool *foreign);
 /// Non-blocking stream listener with this mode; replaces nothing: the path must be free.
 int picket_control_listen(const char *path, mode_t mode);
 int picket_control_accept(int listener);

@@ -242,6 +242,8 @@ extension Digest {
             add(byte: 1)
             add(stableFor)
         }
+        // At its default it adds nothing, so that older versions agree.
+        if policy.takeover == .ask { add(byte: 2) }
     }
 
     mutating func add(_ group: GroupSettings) {

@@ -44,7 +44,7 @@ private func readGroup(
 ) -> (policy: GroupPolicy, settings: GroupSettings) {
     let mapping = found.mapping([
         "prefer", "priority", "enabled", "standby", "resources", "start_within", "stop_within",
-        "monitor_interval", "restart_limit", "failback", "sync", "environment",
+        "monitor_interval", "restart_limit", "failback", "sync", "environment", "takeover",
     ])
     var policy = GroupPolicy(prefer: .low)
     if let prefer = mapping.required("prefer", "the node that holds it when both are well"),
@@ -54,6 +54,8 @@ private func readGroup(
     }
     policy.priority = UInt32(mapping["priority"]?.integer(in: 1...1_000_000) ?? 1)
     policy.enabled = mapping["enabled"]?.bool() ?? true
+    policy.takeover =
+        mapping["takeover"]?.word([("auto", GroupPolicy.Takeover.auto), ("ask", .ask)]) ?? .auto
     policy.failback = mapping["failback"].flatMap(readFailback) ?? .manual
 
     let longest = Duration.seconds(3600)

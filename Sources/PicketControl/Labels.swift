@@ -61,6 +61,7 @@ extension Refusal {
         case .groupsDiffer: "groups_differ"
         case .peerHeard: "peer_heard"
         case .peerNotPersisted: "peer_not_persisted"
+        case .notAsked: "not_asked"
         }
     }
 }

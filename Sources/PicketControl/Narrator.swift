@@ -152,6 +152,9 @@ public struct Narrator: Equatable, Sendable {
         case .syncChanged: return "The copy of {group} on {me} {sync}"
         case .orphaned:
             return "{group} has no holder{term}"
+        case .takeoverAsked:
+            return "{peer} is off, and {group} waits for the operator: \"picket take {group}\" "
+                + "starts it on {me}"
         case .healthChanged: return "The health of {me} is {score}"
         case .peerHealthChanged: return "The health of {peer} is {score}"
         case .unfitBoth:
@@ -311,6 +314,7 @@ public struct Narrator: Equatable, Sendable {
         case .peerHeard: return "{peer} was heard only a moment ago"
         case .peerNotPersisted:
             return "the state file on {peer} cannot be written, and no term is left in it"
+        case .notAsked: return "no group waits on {me} to be taken over"
         }
     }
 
@@ -376,6 +380,9 @@ public struct Narrator: Equatable, Sendable {
                 "A node that speaks is not off. Make certain that it has no power, wait until it "
                 + "has been silent for 10 s (or for three times detect_within, where that is "
                 + "longer), and confirm it again."
+        case .notAsked:
+            return "\"picket status\" shows which group waits; one that {peer} runs moves by "
+                + "\"picket handover\"."
         }
     }
 

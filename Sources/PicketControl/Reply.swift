@@ -74,6 +74,9 @@ public enum Reply {
             return "Asking {peer} for a pause of \(Text.span(span)); the agent on {me} then "
                 + "ends, and its groups keep running."
         case .clear(let group): return "Cleared \(group ?? "every group"): it is tried again."
+        case .take(let group):
+            return "{me} takes over \(group ?? "every group that waits"); \"picket history\" tells "
+                + "how it went."
         case .status, .watch, .history, .drill: return "Accepted."
         }
     }
@@ -216,11 +219,13 @@ extension StatusReport {
         json.field("peer_sync", group.peerSync.label)
         if let eligible = group.peerEligible { json.field("peer_eligible", eligible) }
         json.field("last_holder", name(of: group.lastHolder))
+        json.field("asked", group.asked)
         guard policy.groups.indices.contains(index) else { return }
         let settings = policy.groups[index]
         json.field("prefer", names.name(of: settings.prefer))
         json.field("priority", Int(settings.priority))
         json.field("enabled", settings.enabled)
+        json.field("takeover", settings.takeover == .ask ? "ask" : "auto")
         switch settings.failback {
         case .manual: json.field("failback", "manual")
         case .auto(let stableFor):

@@ -18,6 +18,7 @@ import PicketText
 ///     maintenance on|off
 ///     pause DURATION
 ///     clear [GROUP]
+///     take [GROUP]
 ///     drill sensor NAME value NUMBER[UNIT] for DURATION
 ///     drill sensor NAME fail|stuck for DURATION
 ///     drill link N for DURATION [live]
@@ -39,6 +40,8 @@ public enum Request: Equatable, Sendable {
     case maintenance(Bool)
     case pause(Duration)
     case clear(group: String?)
+    /// Take over a group that waits for this order, or all that do.
+    case take(group: String?)
     case drill(Drill)
 
     /// A request is at most this long, its line feed not counted.
@@ -119,6 +122,7 @@ extension Request {
         case "handover": return .handover(group: words.next())
         case "failback": return .failback(group: words.next())
         case "clear": return .clear(group: words.next())
+        case "take": return .take(group: words.next())
         case "fence": return .fence(node: try words.word("fence", "the peer's name"))
         case "confirm": return .confirmFence(node: try words.word("confirm", "the peer's name"))
         case "restore": return .restore(node: try words.word("restore", "the peer's name"))
@@ -132,7 +136,7 @@ extension Request {
             throw RequestError(
                 .unknown,
                 "\"\(verb)\" is no request. Known are status, watch, history, handover, failback, "
-                    + "fence, confirm, restore, maintenance, pause, clear and drill.")
+                    + "fence, confirm, restore, maintenance, pause, clear, take and drill.")
         }
     }
 
@@ -174,6 +178,7 @@ extension Request {
         case .maintenance(let on): "maintenance \(on ? "on" : "off")"
         case .pause(let duration): "pause \(Text.exact(duration))"
         case .clear(let group): "clear\(group.map { " " + $0 } ?? "")"
+        case .take(let group): "take\(group.map { " " + $0 } ?? "")"
         case .drill(let drill): "drill \(drill.line)"
         }
     }
@@ -188,6 +193,7 @@ extension Request {
         case .handover(let group): return .handover(try Self.index(group, in: names))
         case .failback(let group): return .failback(try Self.index(group, in: names))
         case .clear(let group): return .clear(try Self.index(group, in: names))
+        case .take(let group): return .take(try Self.index(group, in: names))
         case .fence(let node):
             try Self.demandPeer(node, in: names)
             return .fence

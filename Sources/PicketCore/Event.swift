@@ -96,6 +96,8 @@ public enum Command: Equatable, Sendable {
     case leave
     /// Clears what a failed start or fence left behind, so that it is tried again.
     case clear(GroupIndex?)
+    /// Takes over one group, or all (`nil`), that wait for this order (`GroupPolicy.Takeover.ask`).
+    case take(GroupIndex?)
     /// Tells what a fence of the peer would do now, and, if live, does it.
     case drillFailover(live: Bool)
     /// Marks the node as being in a drill (from the shell, which injects), or no longer.
@@ -147,4 +149,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case peerHeard = 24
     /// The peer's disk takes nothing, and has no room for one more term.
     case peerNotPersisted = 25
+    /// No group waits for the operator to take it over.
+    case notAsked = 26
 }

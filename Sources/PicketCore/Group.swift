@@ -24,6 +24,8 @@ package struct Group: Sendable {
     package private(set) var wish: Wish?
     /// Since when this node would be a better home, for automatic failback.
     package private(set) var stableSince: Instant?
+    /// Where a takeover is to be asked for: how far the question has come.
+    package private(set) var question = Question.none
     /// The last refusal told, so that each is told once.
     package private(set) var toldRefusal: Refusal?
 
@@ -36,6 +38,16 @@ package struct Group: Sendable {
         case releasing(Releasing)
         case granting(Granting)
         case resuming(Term)
+    }
+
+    /// Whether the operator lets this node take the group over. It holds as long as the receipt by
+    /// which the peer is off.
+    package enum Question: UInt8, Sendable {
+        case none
+        /// The operator was asked.
+        case asked
+        /// The operator ordered it, or the group was active here when the peer went off.
+        case answered
     }
 
     /// This node asks the holder for the group.
@@ -266,6 +278,18 @@ package struct Group: Sendable {
         if wish?.failback == true { wish = nil }
     }
 
+    // MARK: Takeovers that are asked for
+
+    /// The operator is to be asked. Returns whether that is new.
+    mutating func askForTakeover() -> Bool {
+        guard question == .none else { return false }
+        question = .asked
+        return true
+    }
+
+    mutating func answerQuestion() { question = .answered }
+    mutating func dropQuestion() { question = .none }
+
     // MARK: What else is told
 
     /// Returns whether the refusal is another one than the last.
@@ -402,7 +426,7 @@ extension Group {
     /// As an image has it.
     package init(
         role: Role, term: Term, sync: GroupReport.SyncState, blockedUntil: Instant?,
-        failures: Int64, wish: Wish?, stableSince: Instant?
+        failures: Int64, wish: Wish?, stableSince: Instant?, question: Question
     ) {
         self.role = role
         self.term = term
@@ -411,6 +435,7 @@ extension Group {
         self.failures = failures
         self.wish = wish
         self.stableSince = stableSince
+        self.question = question
     }
 }
 

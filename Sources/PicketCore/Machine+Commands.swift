@@ -29,6 +29,7 @@ extension Machine {
             refusal = nil
         case .clear(let group):
             refusal = clear(group)
+        case .take(let group): refusal = take(group, into: &out)
         case .drillFailover(let live):
             refusal = drillFailover(live: live, at: now, into: &out)
         case .drill(let on):
@@ -144,6 +145,22 @@ extension Machine {
         guard let chosen = selected(group) else { return .unknownGroup }
         for group in chosen { groups[group].clear() }
         fence.clear()
+        return nil
+    }
+
+    /// The operator's last word on groups whose takeover is to be asked for.
+    private mutating func take<Sink: EffectSink>(
+        _ group: GroupIndex?, into out: inout Sink
+    ) -> Refusal? {
+        guard let chosen = selected(group) else { return .unknownGroup }
+        if life.isLeaving { return .leaving }
+        if life.validReceipt == nil { return inContact ? .inContact : .peerMayHold }
+        let asked = chosen.filter { groups[$0].question == .asked }
+        if asked.isEmpty { return .notAsked }
+        for group in asked {
+            groups[group].answerQuestion()
+            out.emit(.trace(Trace(.taken, group: group, cause: .command)))
+        }
         return nil
     }
 

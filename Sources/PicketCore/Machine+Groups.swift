@@ -8,6 +8,7 @@ extension Machine {
     ) {
         absorbTerm(group)
         if groups[group].isBlockOver(at: now) { groups[group].unblock() }
+        if policy.groups[group].takeover == .ask { stepQuestion(group) }
         switch groups[group].role {
         case .unknown, .releasing: retryStop(group, at: now, into: &out)
         case .vacant: stepVacant(group, at: now, into: &out)
@@ -17,6 +18,16 @@ extension Machine {
         case .resuming(let term): step(resuming: term, group, at: now, into: &out)
         }
         stepWish(group, at: now)
+    }
+
+    /// The operator's answer holds as long as the receipt. What was active here already when the
+    /// peer went off is no takeover.
+    private mutating func stepQuestion(_ group: GroupIndex) {
+        if life.validReceipt == nil {
+            groups[group].dropQuestion()
+        } else if groups[group].isHolding {
+            groups[group].answerQuestion()
+        }
     }
 
     /// A peer that holds a term, or knows of it, has used it up. A claim uses nothing until it is
@@ -162,6 +173,13 @@ extension Machine {
     private mutating func takeOver<Sink: EffectSink>(
         _ group: GroupIndex, by receipt: Receipt, into out: inout Sink
     ) {
+        if mustAsk(group, receipt) {
+            groups[group].vacate()
+            if groups[group].askForTakeover() {
+                out.emit(.trace(Trace(.takeoverAsked, group: group)))
+            }
+            return
+        }
         let term = takeoverTerm(of: group)
         guard mayUse(term, of: group) else { return }
         let cause: Cause =
@@ -173,6 +191,12 @@ extension Machine {
             }
         activate(
             Active(takeover: group, term: term, receipt: receipt, cause: cause), into: &out)
+    }
+
+    /// An operator who says that the peer is off wants this node to go on.
+    private func mustAsk(_ group: GroupIndex, _ receipt: Receipt) -> Bool {
+        policy.groups[group].takeover == .ask && receipt.proof != .operatorsWord
+            && groups[group].question != .answered && !planted(.questionSkipped)
     }
 
     private mutating func activate<Sink: EffectSink>(

@@ -41,6 +41,6 @@ extension Machine {
             peerTerm: report?.term ?? .never, sync: state.sync,
             peerSync: report?.sync ?? .unknown,
             lastHolder: disk.memory.groups[group].holder, willing: isWilling(group),
-            peerEligible: report?.flags.contains(.eligible))
+            peerEligible: report?.flags.contains(.eligible), asked: state.question == .asked)
     }
 }

@@ -51,6 +51,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// … or where it is one of two contacts that ought to differ.
     case equalContactsAreOff
     case receiptOutlivesSession
+    /// A takeover that is to be asked for is not.
+    case questionSkipped
     /// A receipt stays on disk after the peer is back …
     case aloneNeverForgotten
     /// … or until after the peer has been answered.

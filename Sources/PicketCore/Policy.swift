@@ -74,6 +74,14 @@ public struct GroupPolicy: Equatable, Sendable {
     public var failback: Failback
     /// False: never started by the pair.
     public var enabled: Bool
+    public var takeover: Takeover
+
+    /// Who says the last word, once the peer is provably off.
+    public enum Takeover: Equatable, Sendable {
+        case auto
+        /// The operator. Everything is prepared, and then this node waits for `Command.take`.
+        case ask
+    }
 
     public enum Failback: Equatable, Sendable {
         case manual
@@ -82,12 +90,14 @@ public struct GroupPolicy: Equatable, Sendable {
     }
 
     public init(
-        prefer: NodeID, priority: UInt32 = 1, failback: Failback = .manual, enabled: Bool = true
+        prefer: NodeID, priority: UInt32 = 1, failback: Failback = .manual, enabled: Bool = true,
+        takeover: Takeover = .auto
     ) {
         self.prefer = prefer
         self.priority = priority
         self.failback = failback
         self.enabled = enabled
+        self.takeover = takeover
     }
 }
 

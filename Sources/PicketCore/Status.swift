@@ -60,4 +60,6 @@ public struct GroupStatus: Equatable, Sendable {
     public var willing = true
     /// Whether the peer would start it, in its own words; `nil` where it was not heard.
     public var peerEligible: Bool?
+    /// This node waits for the operator's order to take it over.
+    public var asked = false
 }

@@ -27,6 +27,7 @@ public struct Trace: Equatable, Sendable {
         // Groups
         case claimed, granted, activating, active, releasing, released, yielded, taken, adopted
         case startFailed, stopFailed, monitorFailed, restarted, moveRefused, conflict, orphaned
+        case takeoverAsked
         // State
         case healthChanged, peerHealthChanged, unfitBoth, maintenance, peerMaintenance
         case relayTestFailed, relayTestPassed, watchdogUnarmed, watchdogArmed
@@ -71,7 +72,7 @@ extension Trace.Kind {
             .warning
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
-            .configurationDiffers, .persistFailed, .askedToBeFenced:
+            .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked:
             .alarm
         }
     }
@@ -124,6 +125,7 @@ extension Trace.Kind {
         case .moveRefused: "move_refused"
         case .conflict: "conflict"
         case .orphaned: "orphaned"
+        case .takeoverAsked: "takeover_asked"
         case .healthChanged: "health_changed"
         case .peerHealthChanged: "peer_health_changed"
         case .unfitBoth: "unfit_both"

@@ -137,7 +137,8 @@ private enum Hunt {
         case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)
         case .noHeadStart, .fenceFromWaiting, .stallNotForgiven, .maintenanceIgnored,
             .pauseUnbounded, .drillFences, .failedFenceCounts, .unverifiedFence,
-            .receiptOutlivesSession, .termNotPersisted, .grantWhileHolding, .fedByAnyEvent:
+            .receiptOutlivesSession, .questionSkipped, .termNotPersisted, .grantWhileHolding,
+            .fedByAnyEvent:
             self = .swarm(.any, seeds: 100)
         }
     }

@@ -57,6 +57,7 @@ struct StatusModel: Decodable {
         var prefer: String?
         var enabled: Bool?
         var failback: String?
+        var asked: Bool?
     }
     struct Sensor: Decodable {
         var name: String

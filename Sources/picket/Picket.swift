@@ -71,6 +71,7 @@ struct Picket: ParsableCommand {
                 subcommands: [
                     HandoverCommand.self, FailbackCommand.self, FenceCommand.self,
                     MaintenanceCommand.self, PauseCommand.self, ClearCommand.self,
+                    TakeCommand.self,
                 ]),
             CommandGroup(
                 name: "Rehearse", subcommands: [DrillCommand.self, RackCommand.self]),

@@ -292,6 +292,41 @@ struct FailoverTests {
         }
     }
 
+    @Test func `a takeover that is to be asked for waits for the operator, and is asked for once`()
+        throws
+    {
+        let world = SmallWorld { $0.groups[0].takeover = .ask }
+        world.bootTime = .seconds(60)
+        world.bootBoth()
+        #expect(world.command(.take(nil), on: world.high) == .refused(.inContact))
+        world.cutPower(world.low)
+        world.run(for: .seconds(5))
+        #expect(world.fences.count == 1)
+        #expect(world.holder() == nil)
+        let machine = try #require(world.high.machine)
+        #expect(machine.status(at: world.clock(world.high)).groups[0].asked)
+        #expect(world.high.count(.takeoverAsked) == 1)
+        #expect(world.command(.take(7), on: world.high) == .refused(.unknownGroup))
+        #expect(world.command(.take(0), on: world.high) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+        #expect(world.command(.take(0), on: world.high) == .refused(.notAsked))
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `an operator who says that the peer is off has answered already`() {
+        let world = SmallWorld {
+            $0.groups[0].takeover = .ask
+            $0.fenceLevels = []
+        }
+        world.bootBoth()
+        world.cutPower(world.low)
+        world.run(for: .seconds(12))
+        #expect(world.command(.confirmFence, on: world.high) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.holder() == .high)
+    }
+
     @Test func `the operator's word is refused in contact`() {
         let world = SmallWorld()
         world.bootBoth()

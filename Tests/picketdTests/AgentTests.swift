@@ -109,8 +109,10 @@ private final class Flood: @unchecked Sendable {
     init(_ datagram: [UInt8], by socket: LinkSocket) {
         self.socket = socket
         Thread.detachNewThread { [self] in
-            while !ended.withLock({ $0 }) { _ = socket.send(datagram, count: datagram.count) }
-            done.signal()
+            while !self.ended.withLock({ $0 }) {
+                _ = self.socket.send(datagram, count: datagram.count)
+            }
+            self.done.signal()
         }
     }
 

@@ -458,6 +458,7 @@ extension Group {
         var flags: UInt8 = blockedUntil != nil ? 1 : 0
         if let wish { flags |= wish.failback ? 6 : 2 }
         if stableSince != nil { flags |= 8 }
+        flags |= question.rawValue << 4
         image.put(flags)
         if let blockedUntil { image.put(until: blockedUntil) }
         if let wish { image.put(until: wish.until) }
@@ -496,6 +497,7 @@ extension Group {
         let stableSince = flags & 8 != 0 ? image.past() : nil
         self.init(
             role: role, term: term, sync: sync, blockedUntil: blockedUntil,
-            failures: Int64(image.byte()), wish: wish, stableSince: stableSince)
+            failures: Int64(image.byte()), wish: wish, stableSince: stableSince,
+            question: Question(rawValue: flags >> 4)!)
     }
 }

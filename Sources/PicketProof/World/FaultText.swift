@@ -65,6 +65,7 @@ public enum FaultText {
         case .pause(let length): ["agree-pause", text(length)]
         case .leave: ["leave"]
         case .clear(let group): ["clear"] + (group.map { ["\($0)"] } ?? [])
+        case .take(let group): ["take"] + (group.map { ["\($0)"] } ?? [])
         case .drillFailover(let live): ["drill-failover", live ? "live" : "plan"]
         case .drill(let on): ["drill", on ? "on" : "off"]
         }
@@ -173,12 +174,13 @@ public enum FaultText {
         case "agree-pause": return .pause(try words.duration())
         case "leave": return .leave
         case "clear": return .clear(try words.optionalGroup())
+        case "take": return .take(try words.optionalGroup())
         case "drill-failover": return .drillFailover(live: try words.word("live or plan") == "live")
         case "drill": return .drill(try words.word("on or off") == "on")
         default:
             throw words.expected(
                 "handover, failback, fence, confirm-fence, maintenance, agree-pause, leave, "
-                    + "clear, drill-failover or drill")
+                    + "clear, take, drill-failover or drill")
         }
     }
 

@@ -100,6 +100,7 @@ extension Plan {
         if case .auto(let stableFor) = group.failback {
             text += " failback \(FaultText.text(stableFor))"
         }
+        if group.takeover == .ask { text += " ask" }
         return text
     }
 
@@ -170,7 +171,8 @@ extension Plan {
             switch word {
             case "priority": group.priority = UInt32(try words.number(0...1_000))
             case "failback": group.failback = .auto(stableFor: try words.duration())
-            default: throw words.expected("priority or failback")
+            case "ask": group.takeover = .ask
+            default: throw words.expected("priority, failback or ask")
             }
         }
         return group

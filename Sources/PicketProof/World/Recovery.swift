@@ -73,6 +73,7 @@ extension World {
             command(.maintenance(false), node)
             endDrill(node)
             command(.clear(nil), node)
+            if plan.groups.contains(where: { $0.takeover == .ask }) { command(.take(nil), node) }
             turn(node) {
                 for group in self.plan.groups.indices {
                     $0.followUps.append(.sync(group, .current))
@@ -116,7 +117,9 @@ extension World {
     private func mark(_ victim: Node) {
         recovery.done = true
         let other = peer(of: victim)
-        for group in plan.groups.indices where !other.up[group].allSatisfy({ $0 }) {
+        // A group whose takeover is to be asked for waits; the watch sees that it does.
+        for group in plan.groups.indices
+        where plan.groups[group].takeover == .auto && !other.up[group].allSatisfy({ $0 }) {
             violate(
                 "L1", "\(victim.id) is dead, and group \(group) is not up in time on \(other.id)")
         }

@@ -124,6 +124,11 @@ public enum Swarm {
                 priority: UInt32(1 + chance.below(3)),
                 failback: chance.percent(30) ? .auto(stableFor: .seconds(5)) : .manual)
         }
+        // Of a chance of its own, so that the rest of a seed's plan does not depend on it.
+        var asks = Chance(seed: plan.seed ^ 0x61_73_6b)
+        for index in plan.groups.indices where asks.percent(10) {
+            plan.groups[index].takeover = .ask
+        }
     }
 
     /// Any mixture. Every third seed dwells on something that is known to be hard.
@@ -296,7 +301,7 @@ public enum Swarm {
             .handover(group), .handover(nil), .failback(group), .failback(nil), .handover(99),
             .pause(.milliseconds(300 + chance.below(5_000))), .pause(.seconds(10_000)),
             .clear(nil), .clear(group), .drillFailover(live: false), .drill(true), .drill(false),
-            .confirmFence,
+            .confirmFence, .take(nil), .take(group),
         ]
     }
 }

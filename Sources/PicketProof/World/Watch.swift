@@ -23,6 +23,10 @@ struct Watch {
     /// By group: the highest term that was ever started, and what runs where.
     private var highest: [(term: UInt64, at: Int64)]
     private var started: [Set<UInt64>]
+    /// By group: the node that started it last, and the nodes whose operator has since ordered a
+    /// takeover.
+    private var startedLast: [Int?]
+    private var takeoversOrdered: [Set<Int>]
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
     /// An operator gave a word, or ordered a fence.
@@ -91,6 +95,8 @@ struct Watch {
         highest = Array(repeating: (0, 0), count: groups)
         started = Array(repeating: [], count: groups)
         running = Array(repeating: [0, 0], count: groups)
+        startedLast = Array(repeating: nil, count: groups)
+        takeoversOrdered = Array(repeating: [], count: groups)
     }
 
     // MARK: Lives
@@ -268,6 +274,7 @@ struct Watch {
             }
         case .receipt(let receipt):
             if world.now > senseLiesUntil { judge(receipt, node, peer, other, in: world) }
+            if !adopts, receipt.proof != .operatorsWord { wasOrdered(group, node, in: world) }
         }
         if adopts {
             if running[group][node.index] != term, excuses.isEmpty {
@@ -276,7 +283,25 @@ struct Watch {
             return
         }
         judge(term, of: group, node, in: world)
+        if startedLast[group] != node.index {
+            startedLast[group] = node.index
+            takeoversOrdered[group] = []
+        }
         if activation.cause == .fenced { takeovers += 1 }
+    }
+
+    /// What the peer ran last, and is to be asked for, is taken over on the operator's order alone.
+    private func wasOrdered(_ group: Int, _ node: Node, in world: World) {
+        guard world.plan.groups[group].takeover == .ask, startedLast[group] == 1 - node.index,
+            !takeoversOrdered[group].contains(node.index)
+        else { return }
+        world.violate("S2", "\(node.id) takes group \(group) over, and nobody was asked")
+    }
+
+    mutating func takeover(of group: Int?, orderedOn node: Node) {
+        for each in takeoversOrdered.indices where group == nil || group == each {
+            takeoversOrdered[each].insert(node.index)
+        }
     }
 
     /// S4. A node that went on by an operator's word, without having heard of what its peer has

@@ -183,6 +183,7 @@ extension World {
         }
         if case .maintenance(let on) = command { watch.maintain(node, on, at: now) }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
+        if case .take(let group) = command { watch.takeover(of: group, orderedOn: node) }
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)
         turn(node, .command(command, id: id))

@@ -213,6 +213,32 @@ struct ClearCommand: PicketCommand {
     func act() throws { try agent.report(.clear(group: group), json) }
 }
 
+struct TakeCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "take",
+        abstract: "Takes over a group that waits for this order.",
+        discussion: """
+            A group with "takeover: ask" is not taken over by itself: once the peer is fenced and
+            verified off, or has left by plan, the group waits here, and an alarm says so. This
+            order starts it.
+
+            EXAMPLES
+              picket take app          the group app
+              picket take              every group that waits
+            """)
+    @OptionGroup var agent: AgentOptions
+    @OptionGroup var wait: WaitOptions
+    @Argument(help: "The group; all that wait if left out.") var group: String?
+    @Flag(name: .long, help: "Lines of JSON.") var json = false
+
+    func act() throws {
+        let chosen = try agent.status().chosen(group).filter { $0.asked == true }
+        try Watching(agent, wait, json).run(.take(group: group)) { status in
+            chosen.allSatisfy { status.isActive($0.name, on: status.node) }
+        }
+    }
+}
+
 extension AgentOptions {
     /// A command that is done once it is accepted.
     func report(_ request: Request, _ json: Bool) throws {

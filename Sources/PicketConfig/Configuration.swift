@@ -60,7 +60,10 @@ public final class Configuration: @unchecked Sendable {
         self.paths = paths
         warnings = []
         self.policy.digest = digest
-        self.policy.groupsDigest = groupsDigest
+        self.policy.turnsDigest = turnsDigest
+        for (index, group) in groups.enumerated() {
+            group.identify(&self.policy.groups[index])
+        }
     }
 
     public var peerName: String { names[me.peer] }

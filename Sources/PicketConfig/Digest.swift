@@ -79,11 +79,14 @@ extension Configuration {
         return digest.value
     }
 
-    /// Over the groups' names in their order, because the nodes speak of a group by its place.
-    /// Never 0, which stands for a peer that does not tell it.
-    var groupsDigest: UInt64 {
+    /// Over what the turns of fencing go by (FencingTurns), and the order in which they come. Never
+    /// 0, which stands for a peer that does not tell it.
+    var turnsDigest: UInt64 {
         var digest = Digest()
-        digest.add(groups.map { $0.name })
+        digest.add(1)  // of the order of turns
+        digest.add(policy.timing.deadAfter)
+        digest.add(policy.timing.headStart)
+        digest.add(policy.timing.offWithin)
         return max(1, digest.value)
     }
 
@@ -231,7 +234,76 @@ extension Digest {
 
 // MARK: - Groups
 
+extension GroupSettings {
+    /// What the nodes tell each other of a group's settings. A key at its default adds nothing, so
+    /// that two versions agree until a file has a setting that only one of them knows.
+    func identify(_ policy: inout GroupPolicy) {
+        var digest = Digest()
+        digest.add(name)
+        policy.name = max(1, digest.value)
+        policy.resources = resourcesDigest
+        policy.settings = settingsDigest(policy)
+    }
+
+    /// Over what is started, in its order, and how its data are copied.
+    private var resourcesDigest: UInt32 {
+        var digest = Digest()
+        for resource in resources { digest.add(resource.name, resource.kind) }
+        if let sync {
+            digest.add("sync")
+            digest.add(sync.probe)
+            digest.add(sync.maxLag)
+            digest.add("interval", sync.interval, unless: .seconds(10))
+            digest.add("timeout", sync.timeout, unless: min(sync.interval, .seconds(5)))
+        }
+        return digest.folded
+    }
+
+    /// Over all else but its priority, which is told by itself.
+    private func settingsDigest(_ policy: GroupPolicy) -> UInt32 {
+        var digest = Digest()
+        digest.add(byte: policy.prefer.rawValue)
+        if !policy.enabled { digest.add("disabled") }
+        if policy.takeover == .ask { digest.add("ask") }
+        if case .auto(let stableFor) = policy.failback {
+            digest.add("failback")
+            digest.add(stableFor)
+        }
+        if standby != .cold {
+            digest.add("standby")
+            digest.add(byte: standby.rawValue)
+        }
+        digest.add("start_within", startWithin, unless: .seconds(30))
+        digest.add("stop_within", stopWithin, unless: .seconds(30))
+        digest.add("monitor_interval", monitorInterval, unless: .seconds(10))
+        if restarts != Budget(count: 2, window: .seconds(600)) {
+            digest.add("restart_limit")
+            digest.add(restarts)
+        }
+        if !environment.isEmpty {
+            digest.add("environment")
+            digest.add(environment)
+        }
+        for resource in resources { digest.add(resource.timeouts) }
+        return digest.folded
+    }
+}
+
 extension Digest {
+    var folded: UInt32 { UInt32(truncatingIfNeeded: value ^ value >> 32) }
+
+    mutating func add(_ key: String, _ duration: Duration, unless usual: Duration) {
+        guard duration != usual else { return }
+        add(key)
+        add(duration)
+    }
+
+    mutating func add(_ timeouts: ResourceSettings.Timeouts) {
+        for timeout in [
+            timeouts.start, timeouts.stop, timeouts.monitor, timeouts.promote, timeouts.demote,
+        ] { add(timeout) }
+    }
+
     mutating func add(_ policy: GroupPolicy) {
         add(byte: policy.prefer.rawValue)
         add(Int(policy.priority))
@@ -267,11 +339,17 @@ extension Digest {
 
     mutating func add(_ resource: ResourceSettings) {
         add(resource.name)
-        let timeouts = resource.timeouts
-        for timeout in [
-            timeouts.start, timeouts.stop, timeouts.monitor, timeouts.promote, timeouts.demote,
-        ] { add(timeout) }
-        switch resource.kind {
+        add(resource.timeouts)
+        add(resource.kind)
+    }
+
+    mutating func add(_ name: String, _ kind: ResourceSettings.Kind) {
+        add(name)
+        add(kind)
+    }
+
+    mutating func add(_ kind: ResourceSettings.Kind) {
+        switch kind {
         case .ip(let address):
             add(byte: 1)
             add(address.text)

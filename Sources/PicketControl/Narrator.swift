@@ -177,6 +177,12 @@ public struct Narrator: Equatable, Sendable {
         case .configurationDiffers:
             return "The configurations of {me} and {peer} differ in settings that must agree: "
                 + "compare the two files"
+        case .groupDiffers: return difference(trace.number ?? 0)
+        case .groupAgrees: return "The files of {me} and {peer} agree on {group}"
+        case .peerListsOthers:
+            return trace.number == 0
+                ? "{me} lists every group that {peer} lists"
+                : "{peer} lists groups that {me} does not: \(trace.number ?? 0)"
         case .configurationAgrees: return "The configurations of {me} and {peer} agree"
         case .persistFailed:
             return "The state file of {me} cannot be written: the terms in reserve are enough "
@@ -188,6 +194,17 @@ public struct Narrator: Equatable, Sendable {
         case .drillPlan: return plan(trace)
         case .commandRefused: return "The operator's order is refused"
         }
+    }
+
+    private func difference(_ bits: UInt64) -> String {
+        let difference = GroupDifference(rawValue: UInt8(truncatingIfNeeded: bits))
+        if difference.contains(.unlisted) {
+            return "{peer} does not list {group}: it cannot move there until both files list it"
+        }
+        return difference.contains(.resources)
+            ? "The files of {me} and {peer} give {group} other resources: it neither moves nor "
+                + "starts until they agree, unless one node is off"
+            : "The files of {me} and {peer} differ in the settings of {group}"
     }
 
     static var maintenanceIsOn: String {
@@ -310,7 +327,8 @@ public struct Narrator: Equatable, Sendable {
         case .notPersisted: return "the state file on {me} cannot be written"
         case .selfIneligible: return "{me} failed to start the group"
         case .groupsDiffer:
-            return "the files of {me} and {peer} list different groups, or in another order"
+            return "only one of the files of {me} and {peer} lists it, or they give it other "
+                + "resources"
         case .peerHeard: return "{peer} was heard only a moment ago"
         case .peerNotPersisted:
             return "the state file on {peer} cannot be written, and no term is left in it"

@@ -24,6 +24,9 @@ public struct Warrant: Equatable, Sendable {
     public enum Evidence: Equatable, Sendable {
         /// The peer's present session holds nothing of this group and granted this term.
         case grant(from: SessionID, term: Term)
+        /// The peer's present session does not have this group in its list. It vouches only for
+        /// what runs already: what the peer runs of it under another name it could not know.
+        case unlisted(by: SessionID)
         /// The peer was verified off, or left cleanly. Bound to the session that ended.
         case receipt(Receipt)
     }
@@ -38,6 +41,7 @@ public struct Warrant: Equatable, Sendable {
     }
 
     init(_ receipt: Receipt) { self.init(.receipt(receipt)) }
+    init(unlistedBy session: SessionID) { self.init(.unlisted(by: session)) }
 }
 
 /// Proof that one session of the peer has ended for good. Worthless against any later session.

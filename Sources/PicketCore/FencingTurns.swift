@@ -34,9 +34,11 @@
 /// of a turn is used. The other half absorbs the error of the offset, the drift since, and the
 /// fence's own time.
 ///
-/// **Two configurations.** All of this holds only if times and priorities are the same on both
-/// nodes. A node takes a first turn only if the peer's newest message is of the same configuration
-/// *and* the peer has acknowledged a message of this one. While they differ both have late turns
+/// **Two configurations.** All of this holds only if times are the same on both nodes: each
+/// tells a digest of them. A node takes a first turn only if the peer's newest message is of the
+/// same times *and* the peer has acknowledged a message of these. Priorities are told with each
+/// group, so both nodes reckon with the holder's. A group that one node works on, and that the
+/// other does not list, makes the view of each in transfer. While times differ both have late turns
 /// alone, which go by the clock; and they have none where a turn is longer than the shortest, since
 /// the peer's may not be. A node that has taken another configuration counts first turns by the
 /// former one as well, for as long as the peer may not know of it.

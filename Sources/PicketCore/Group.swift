@@ -104,8 +104,10 @@ package struct Group: Sendable {
 
     /// What the peer is told of it.
     @inline(__always)
-    func report(isEligible: Bool) -> GroupReport {
-        var report = GroupReport(term: term, sync: sync)
+    func report(isEligible: Bool, of policy: GroupPolicy) -> GroupReport {
+        var report = GroupReport(
+            term: term, sync: sync, name: policy.name, priority: policy.priority,
+            resources: policy.resources, settings: policy.settings)
         switch role {
         case .unknown(let unknown):
             report.role = .releasing
@@ -370,6 +372,14 @@ package struct Active: Equatable, Sendable {
         guard report.term == term, let warrant = Warrant(report, from: session) else { return nil }
         activation = Activation(
             group: group, term: term, cause: .agentRestarted, warrant: warrant)
+        run = .running
+    }
+
+    /// … or because the peer's file does not have the group …
+    init(resuming term: Term, group: GroupIndex, unlistedBy session: SessionID) {
+        activation = Activation(
+            group: group, term: term, cause: .agentRestarted,
+            warrant: Warrant(unlistedBy: session))
         run = .running
     }
 

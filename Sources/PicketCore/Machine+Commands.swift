@@ -70,7 +70,7 @@ extension Machine {
 
     private mutating func wish(_ group: GroupIndex, at now: Instant) -> Refusal? {
         if !inContact { return .notInContact }
-        if !groupsAgree { return .groupsDiffer }
+        if !mayStart(group) { return .groupsDiffer }
         if !isEligible(group) { return isWilling(group) ? .notPersisted : .selfIneligible }
         if vitals.health.score == 0 { return .selfUnfit }
         groups[group].ask(failback: false, until: now + .seconds(10))

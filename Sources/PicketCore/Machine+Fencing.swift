@@ -156,7 +156,12 @@ extension Machine {
     /// each other, each by an operator's word or order, then never run at one term (S4).
     func takeoverTerm(of group: GroupIndex) -> Term {
         if planted(.termOfPeerForgotten) { return groups[group].term.next }
-        let next = knownTerm(of: group).next
+        var known = knownTerm(of: group)
+        // What the peer has used of it while only one of the two listed it was not told.
+        if peer.doesNotList(group), known < .highest {
+            known = Term(known.value + Machine.leap * 4)
+        }
+        let next = known.next
         return next.value % 2 == UInt64(policy.me.rawValue) ? next : next.next
     }
 
@@ -179,13 +184,17 @@ extension Machine {
         return turns.late(me: policy.me, heard: heard, offset: offset, at: now)
     }
 
-    /// Both nodes go by the same configuration, and the peer knows that this one does. An agent
+    /// Both nodes' turns go by the same times, and the peer knows that this one does. An agent
     /// that has heard nothing yet goes by what the one before it knew.
     var configurationIsAgreed: Bool {
-        guard let theirs = peer.message?.configurationDigest, !planted(.configurationIgnored) else {
+        guard let theirs = peer.message?.turnsDigest, !planted(.configurationIgnored) else {
             return true
         }
-        return theirs == policy.digest && peer.contact.reachedSequence >= configuredSince
+        // A peer of 0.1.0 says only whether the whole file agrees.
+        let agree =
+            theirs == 0
+            ? peer.message?.configurationDigest == policy.digest : theirs == policy.turnsDigest
+        return agree && peer.contact.reachedSequence >= configuredSince
     }
 
     /// Who works, as this node sees it.
@@ -194,14 +203,19 @@ extension Machine {
         var theirs: UInt64 = 0
         let isTold = reportsAreCurrent || planted(.untoldIsClear)
         var clear = peer.message?.seenGeneration == outgoing.generation && isTold
+        if peer.worksOnOthers { clear = false }
         for group in groups.indices {
             let priority = UInt64(policy.groups[group].priority)
             if groups[group].isHeld { mine += priority }
             clear = clear && groups[group].isSettled
-            switch report(of: group)?.role {
-            case .holding: theirs += priority
+            guard let report = report(of: group) else {
+                if groups[group].isHeld { clear = false }
+                continue
+            }
+            switch report.role {
+            case .holding: theirs += report.name == 0 ? priority : UInt64(report.priority)
             case .vacant: break
-            case .claiming, .releasing, .granting, .resuming, nil: clear = false
+            case .claiming, .releasing, .granting, .resuming: clear = false
             }
         }
         return FencingTurns.View(clear: clear, mine: mine, theirs: theirs, me: policy.me)

@@ -64,16 +64,20 @@ extension Machine {
         }
     }
 
-    /// Both nodes list the same groups in the same order, so that a place in the list means the
-    /// same group to both. Where they do not, nothing is claimed, granted, yielded or taken,
-    /// because the peer would start another group than the one that was meant, and both could run
-    /// one (S1). A peer of 0.1.0 does not say what it lists; it counts as agreeing if the digest of
-    /// its whole file agrees.
+    /// Both files give the group the same resources, so that it is the same group to both. Where
+    /// they do not, it is neither claimed, granted nor yielded: a resource may have moved from one
+    /// group to another, and each node could run it under another name (S1). What runs goes on.
     @inline(__always)
-    var groupsAgree: Bool {
-        guard let theirs = peer.message?.groupsDigest else { return true }
-        return theirs == 0
-            ? peer.message?.configurationDigest == policy.digest : theirs == policy.groupsDigest
+    func mayStart(_ group: GroupIndex) -> Bool {
+        planted(.resourcesIgnored)
+            || peer.difference(of: group).isDisjoint(with: [.unlisted, .resources])
+    }
+
+    /// The node that starts a group that neither has. Files that differ in that, too, may make each
+    /// prefer the other.
+    private func isPreferred(_ group: GroupIndex) -> Bool {
+        peer.difference(of: group).contains(.settings)
+            ? policy.me == .low : policy.groups[group].prefer == policy.me
     }
 
     // MARK: Vacant
@@ -86,13 +90,13 @@ extension Machine {
             case .granting where report.term > groups[group].term:
                 take(report, group, at: now, into: &out)
                 return
-            case .claiming where groupsAgree && report.term > groups[group].term:
+            case .claiming where mayStart(group) && report.term > groups[group].term:
                 grant(report.term, group, resumed: false, into: &out)
                 return
             case .resuming:
                 grant(report.term, group, resumed: true, into: &out)
                 return
-            case .vacant where groupsAgree && !life.hasReceipt && isMine(group, report):
+            case .vacant where mayStart(group) && !life.hasReceipt && isMine(group, report):
                 claim(group, after: report.term, into: &out)
                 return
             case .vacant, .claiming, .holding, .releasing, .granting: break
@@ -105,7 +109,7 @@ extension Machine {
     private mutating func take<Sink: EffectSink>(
         _ report: GroupReport, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isWilling(group), groupsAgree else {
+        guard isWilling(group), mayStart(group) else {
             groups[group].use(report.term)
             return
         }
@@ -149,7 +153,7 @@ extension Machine {
         guard report.flags.contains(.eligible) else { return true }
         let fit = vitals.health.score > 0
         if fit != (theirs > 0) { return fit }
-        return policy.groups[group].prefer == policy.me
+        return isPreferred(group)
     }
 
     private mutating func claim<Sink: EffectSink>(
@@ -229,7 +233,7 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         _ claim: Claiming, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isWilling(group), groupsAgree else {
+        guard isWilling(group), mayStart(group) else {
             groups[group].vacate()
             return
         }
@@ -338,7 +342,7 @@ extension Machine {
     func moveRefusal(_ group: GroupIndex, automatic: Bool, at now: Instant) -> Refusal? {
         guard inContact, let phase = peer.message?.phase, let theirHealth = peer.message?.health
         else { return .notInContact }
-        if !groupsAgree { return .groupsDiffer }
+        if !mayStart(group) { return .groupsDiffer }
         guard let report = report(of: group) else { return .notInContact }
         if !life.isPaired || phase != .paired { return .busy }
         if automatic, isMaintained { return .maintenance }
@@ -386,12 +390,15 @@ extension Machine {
             abandon(term, group, cause: .plannedStop, into: &out)
         } else if let receipt = life.validReceipt {
             activate(Active(resuming: term, group: group, receipt: receipt), into: &out)
+        } else if inContact, let session = peer.session, peer.doesNotList(group) {
+            activate(
+                Active(resuming: term, group: group, unlistedBy: session), into: &out)
         } else if let report = report(of: group), inContact, let session = peer.session {
             if let active = Active(
                 resuming: term, group: group, report: report, session: session)
             {
                 activate(active, into: &out)
-            } else if groupsAgree, isElsewhere(report, resuming: term) {
+            } else if isElsewhere(report, resuming: term) {
                 abandon(term, group, cause: .conflict, into: &out)
             }
         }
@@ -475,7 +482,7 @@ extension Machine {
         out.emit(
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
-        guard releasing.yields, groupsAgree, inContact, let report = report(of: group),
+        guard releasing.yields, mayStart(group), inContact, let report = report(of: group),
             report.flags.contains(.eligible), report.role == .vacant
         else { return }
         let term = takeoverTerm(of: group)
@@ -524,8 +531,9 @@ extension Machine {
 
     @inline(__always)
     private func isWell(_ group: GroupIndex) -> Bool {
-        guard case .vacant = groups[group].role, inContact, groupsAgree, life.isPaired,
-            isEligible(group), vitals.health.score > 50, let report = report(of: group),
+        guard case .vacant = groups[group].role, inContact, life.isPaired, mayStart(group),
+            !peer.difference(of: group).contains(.settings), isEligible(group),
+            vitals.health.score > 50, let report = report(of: group),
             report.role == .holding, report.flags.contains(.running)
         else { return false }
         switch groups[group].sync {

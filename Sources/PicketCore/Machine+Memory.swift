@@ -7,7 +7,12 @@ extension Machine {
     }
 
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        for group in groups.indices { disk.reserve(group, used: groups[group].term) }
+        for group in groups.indices {
+            disk.reserve(
+                group,
+                used: peer.doesNotList(group) && groups[group].term < .highest
+                    ? takeoverTerm(of: group) : groups[group].term)
+        }
         disk.save(at: now, into: &out)
     }
 

@@ -24,7 +24,7 @@ extension Machine {
         {
             takeLeave(left, into: &out)
         }
-        peer.take(message, digest: policy.digest, at: now, into: &out)
+        peer.take(message, by: policy, at: now, into: &out)
     }
 
     /// A new life of the peer's agent. Every receipt, and every grant given or asked for, was for

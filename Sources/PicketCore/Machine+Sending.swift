@@ -54,7 +54,7 @@ extension Machine {
                     health: vitals.health.score,
                     watchdogMilliseconds: UInt32(clamping: vitals.watchdog.milliseconds),
                     relayTest: vitals.relayTest, configurationDigest: policy.digest,
-                    groupsDigest: policy.groupsDigest, generation: outgoing.generation,
+                    turnsDigest: policy.turnsDigest, generation: outgoing.generation,
                     seenGeneration: seen, pause: life.pausing?.length ?? .zero, groups: reports),
                 on: .first(policy.linkCount)))
     }
@@ -92,6 +92,7 @@ extension Machine {
     @inline(__always)
     private func currentReport(of group: GroupIndex) -> GroupReport {
         // A peer of 0.1.0 gives away what this node would not take: it is told so beforehand.
-        groups[group].report(isEligible: isEligible(group) && groupsAgree)
+        groups[group].report(
+            isEligible: isEligible(group) && mayStart(group), of: policy.groups[group])
     }
 }

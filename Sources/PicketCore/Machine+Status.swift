@@ -40,7 +40,8 @@ extension Machine {
             peerRunning: report?.flags.contains(.running) ?? false,
             peerTerm: report?.term ?? .never, sync: state.sync,
             peerSync: report?.sync ?? .unknown,
-            lastHolder: disk.memory.groups[group].holder, willing: isWilling(group),
-            peerEligible: report?.flags.contains(.eligible), asked: state.question == .asked)
+            lastHolder: disk.memory.groups[group].holder, difference: peer.difference(of: group),
+            willing: isWilling(group), peerEligible: report?.flags.contains(.eligible),
+            asked: state.question == .asked)
     }
 }

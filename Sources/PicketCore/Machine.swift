@@ -148,6 +148,7 @@ public struct Machine: Sendable {
             formerTiming = FencingTurns.slower(policy.timing, unknown)
         }
         policy = new
+        peer.match(new)
         return true
     }
 
@@ -239,6 +240,7 @@ extension Machine {
         self.disk = disk
         self.outgoing = outgoing
         self.vitals = vitals
+        self.peer.match(policy)
         if isTold { self.outgoing.assumeTold(currentReports()) }
         promised = late > .zero ? now - late : deadline
     }

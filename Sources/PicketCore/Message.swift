@@ -25,16 +25,16 @@ public struct Message: Equatable, Sendable {
     public var relayTest: RelayTest
     /// Digest of all settings that must agree between the nodes.
     public var configurationDigest: UInt64
-    /// Digest of the groups' names in their order, since reports go by place; 0 where the sender is
-    /// too old to say.
-    public var groupsDigest: UInt64
+    /// Digest of what the sender's turns of fencing go by; 0 where it is too old to say, and then
+    /// its groups have no names either.
+    public var turnsDigest: UInt64
     /// Counts the changes of roles in `groups`; and the peer's newest count that the sender has
     /// acted on.
     public var generation: UInt32
     public var seenGeneration: UInt32
     /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.
     public var pause: Duration
-    /// By group index, at most `Limits.groups`.
+    /// In the order of the sender's list, at most `Limits.groups`.
     public var groups: [GroupReport]
 
     public struct Flags: OptionSet, Equatable, Sendable {
@@ -96,7 +96,7 @@ public struct Message: Equatable, Sendable {
         sentAt: Instant = Instant(nanoseconds: 0), echo: Instant = Instant(nanoseconds: 0),
         flags: Flags = [], phase: Phase = .waiting, health: UInt8 = 100,
         watchdogMilliseconds: UInt32 = 0, relayTest: RelayTest = .unknown,
-        configurationDigest: UInt64 = 0, groupsDigest: UInt64 = 0, generation: UInt32 = 0,
+        configurationDigest: UInt64 = 0, turnsDigest: UInt64 = 0, generation: UInt32 = 0,
         seenGeneration: UInt32 = 0, pause: Duration = .zero, groups: [GroupReport] = []
     ) {
         self.sequence = sequence
@@ -110,7 +110,7 @@ public struct Message: Equatable, Sendable {
         self.watchdogMilliseconds = watchdogMilliseconds
         self.relayTest = relayTest
         self.configurationDigest = configurationDigest
-        self.groupsDigest = groupsDigest
+        self.turnsDigest = turnsDigest
         self.generation = generation
         self.seenGeneration = seenGeneration
         self.pause = pause
@@ -126,6 +126,11 @@ public struct GroupReport: Equatable, Sendable {
     public var flags: Flags
     /// How far the standby's copy is behind.
     public var sync: SyncState
+    /// Which group it is, and how the sender's file has it: as in `GroupPolicy`.
+    public var name: UInt64
+    public var priority: UInt32
+    public var resources: UInt32
+    public var settings: UInt32
 
     public enum Role: UInt8, CaseIterable, Sendable {
         /// Not held here: every resource of the group is stopped on this node.
@@ -171,11 +176,16 @@ public struct GroupReport: Equatable, Sendable {
     }
 
     public init(
-        role: Role = .vacant, term: Term = .never, flags: Flags = [], sync: SyncState = .unknown
+        role: Role = .vacant, term: Term = .never, flags: Flags = [], sync: SyncState = .unknown,
+        name: UInt64 = 0, priority: UInt32 = 0, resources: UInt32 = 0, settings: UInt32 = 0
     ) {
         self.role = role
         self.term = term
         self.flags = flags
         self.sync = sync
+        self.name = name
+        self.priority = priority
+        self.resources = resources
+        self.settings = settings
     }
 }

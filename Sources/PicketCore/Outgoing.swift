@@ -2,7 +2,7 @@
 package struct Outgoing: Sendable {
     /// What was last told of the groups.
     package private(set) var reports: [GroupReport] = []
-    /// Counts the changes of roles in `reports`.
+    /// Counts the changes in `reports` of what decides who works.
     package private(set) var generation: UInt32 = 0
     /// The peer's newest generation that this node has acted on.
     package private(set) var seenGeneration: UInt32 = 0
@@ -15,17 +15,20 @@ package struct Outgoing: Sendable {
 
     init(at now: Instant) { next = now }
 
-    /// Only roles decide who works. A wish that lapses when contact is lost must not make the view
+    /// Only roles and priorities decide who works. A wish that lapses when contact is lost must not make the view
     /// unclear, and the fence late.
     mutating func tell(_ told: [GroupReport]) {
-        if !Outgoing.rolesAgree(told, reports) { generation &+= 1 }
+        if !Outgoing.agree(told, reports) { generation &+= 1 }
         reports = told
         changed = true
     }
 
-    private static func rolesAgree(_ a: [GroupReport], _ b: [GroupReport]) -> Bool {
+    private static func agree(_ a: [GroupReport], _ b: [GroupReport]) -> Bool {
         guard a.count == b.count else { return false }
-        for index in a.indices where a[index].role != b[index].role { return false }
+        for index in a.indices
+        where a[index].role != b[index].role || a[index].priority != b[index].priority
+            || a[index].name != b[index].name
+        { return false }
         return true
     }
 

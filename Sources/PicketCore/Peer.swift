@@ -11,6 +11,12 @@ package struct Peer: Sendable {
     package private(set) var metAt = Instant(nanoseconds: .min / 2)
     /// The newest message of the present session.
     package private(set) var message: Message?
+    /// By group of this node: what `message` says of it; empty as long as there is none.
+    package private(set) var matches: [GroupMatch] = []
+    /// The peer has, gives or asks for something that this node does not list.
+    private(set) var worksOnOthers = false
+    /// How many groups the peer lists that this node does not.
+    private(set) var others = 0
     /// When `message` came.
     package private(set) var receivedAt = Instant(nanoseconds: 0)
     package private(set) var contact: Contact
@@ -26,6 +32,8 @@ package struct Peer: Sendable {
     package private(set) var linksUp = LinkSet.none
     package private(set) var maintenance = false
     package private(set) var configurationAgrees = true
+    private var toldDifferences: [GroupDifference] = []
+    private var toldOthers = 0
     /// Until when this node agreed that the peer's agent may be away.
     package private(set) var pausedUntil: Instant?
 
@@ -49,8 +57,67 @@ package struct Peer: Sendable {
 
     @inline(__always)
     func report(of group: GroupIndex) -> GroupReport? {
-        guard let count = message?.groups.count, group < count else { return nil }
-        return message?.groups[group]
+        guard group < matches.count, matches[group].place >= 0 else { return nil }
+        return message?.groups[matches[group].place]
+    }
+
+    /// Its file does not have the group. A peer of 0.1.0 cannot say so.
+    func doesNotList(_ group: GroupIndex) -> Bool {
+        difference(of: group).contains(.unlisted) && message?.turnsDigest != 0
+    }
+
+    /// Nothing is known to differ from a peer that has not said anything yet.
+    @inline(__always)
+    func difference(of group: GroupIndex) -> GroupDifference {
+        group < matches.count ? matches[group].difference : []
+    }
+
+    /// Finds this node's groups in the newest message, by their names.
+    mutating func match(_ policy: Policy) {
+        guard let theirs = message?.groups else {
+            matches.removeAll(keepingCapacity: true)
+            return
+        }
+        // 0.1.0 speaks of groups by their place, which means the same as long as the files do.
+        let isNamed = message?.turnsDigest != 0
+        let sameFile = message?.configurationDigest == policy.digest
+        var found = 0
+        for group in policy.groups.indices {
+            var match = GroupMatch()
+            if !isNamed || planted(.groupsByPlace) {
+                if sameFile || isNamed, group < theirs.count {
+                    match = GroupMatch(place: group, difference: [])
+                }
+            } else {
+                match = GroupMatch(of: policy.groups[group], near: group, among: theirs)
+            }
+            if match.place >= 0 { found += 1 }
+            if group < matches.count { matches[group] = match } else { matches.append(match) }
+        }
+        others = theirs.count - found
+        worksOnOthers = false
+        guard others > 0 else { return }
+        for place in theirs.indices where theirs[place].role != .vacant {
+            if !matches.contains(where: { $0.place == place }) { worksOnOthers = true }
+        }
+    }
+
+    /// What differs about the groups, told once.
+    private mutating func tellDifferences<Sink: EffectSink>(into out: inout Sink) {
+        guard message?.turnsDigest != 0 else { return }
+        while toldDifferences.count < matches.count { toldDifferences.append([]) }
+        for group in matches.indices where matches[group].difference != toldDifferences[group] {
+            let difference = matches[group].difference
+            toldDifferences[group] = difference
+            out.emit(
+                .trace(
+                    Trace(
+                        difference.isEmpty ? .groupAgrees : .groupDiffers, group: group,
+                        number: UInt64(difference.rawValue))))
+        }
+        guard others != toldOthers else { return }
+        toldOthers = others
+        out.emit(.trace(Trace(.peerListsOthers, number: UInt64(others))))
     }
 
     /// Its disk takes nothing, it says.
@@ -75,7 +142,10 @@ package struct Peer: Sendable {
         self.session = session
         metAt = now
         if !planted(.oldClockKept) { contact.forgetClock() }
-        if !planted(.oldSessionSpeaks) { message = nil }
+        if !planted(.oldSessionSpeaks) {
+            message = nil
+            matches.removeAll(keepingCapacity: true)
+        }
         pausedUntil = nil
     }
 
@@ -88,7 +158,8 @@ package struct Peer: Sendable {
 
     /// Takes the newest message in, and tells what changed in the peer's word on itself.
     mutating func take<Sink: EffectSink>(
-        _ new: consuming Message, digest: UInt64, at now: Instant, into out: inout Sink
+        _ new: consuming Message, by policy: Policy, at now: Instant,
+        into out: inout Sink
     ) {
         receivedAt = now
         if let before = message?.health, (before == 0) != (new.health == 0) {
@@ -99,12 +170,14 @@ package struct Peer: Sendable {
             maintenance = maintained
             out.emit(.trace(Trace(.peerMaintenance, number: maintained ? 1 : 0)))
         }
-        let agrees = new.configurationDigest == digest
+        let agrees = new.configurationDigest == policy.digest
         if agrees != configurationAgrees {
             configurationAgrees = agrees
             out.emit(.trace(Trace(agrees ? .configurationAgrees : .configurationDiffers)))
         }
         message = new
+        match(policy)
+        tellDifferences(into: &out)
     }
 
     /// The peer said that it is in maintenance, and cannot be asked any more.
@@ -168,6 +241,43 @@ package struct Peer: Sendable {
 
     mutating func agreeToPause(until: Instant) { pausedUntil = until }
     mutating func endPause() { pausedUntil = nil }
+}
+
+/// Where the peer's newest message speaks of a group of this node.
+package struct GroupMatch: Equatable, Sendable {
+    /// In the peer's list; -1 where it does not have the group.
+    package var place = -1
+    package var difference = GroupDifference.unlisted
+
+    init() {}
+
+    init(place: Int, difference: GroupDifference) {
+        self.place = place
+        self.difference = difference
+    }
+
+    /// Most files agree, so its own place is looked at first.
+    init(of mine: GroupPolicy, near place: Int, among theirs: [GroupReport]) {
+        let near = place < theirs.count && theirs[place].name == mine.name
+        guard let place = near ? place : theirs.firstIndex(where: { $0.name == mine.name })
+        else { return }
+        self.place = place
+        difference = []
+        if theirs[place].resources != mine.resources { difference.insert(.resources) }
+        if theirs[place].settings != mine.settings || theirs[place].priority != mine.priority {
+            difference.insert(.settings)
+        }
+    }
+}
+
+/// What the two files do not agree on about a group.
+public struct GroupDifference: OptionSet, Equatable, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// The peer does not list it.
+    public static let unlisted = GroupDifference(rawValue: 1 << 0)
+    public static let resources = GroupDifference(rawValue: 1 << 1)
+    public static let settings = GroupDifference(rawValue: 1 << 2)
 }
 
 extension Peer {

@@ -86,6 +86,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case grantWhileHolding
     case releasedBeforeStopped
     case failedStopReleases
+    /// Groups are known by their place in the list, whatever the other file lists.
+    case groupsByPlace
+    /// A group moves and starts though the nodes' files differ about its resources.
+    case resourcesIgnored
     case leavesHolding
     case conflictIgnored
     /// A group that runs is noted after it was started, and one that no note tells of is not

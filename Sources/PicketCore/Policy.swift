@@ -14,16 +14,17 @@ public struct Policy: Equatable, Sendable {
     public var groups: [GroupPolicy]
     /// Digest of all settings that must agree between the nodes.
     public var digest: UInt64
-    /// Digest of the groups' names in their order; never 0.
-    public var groupsDigest: UInt64
+    /// Digest of what the turns of fencing go by; never 0.
+    public var turnsDigest: UInt64
     /// The hardware is simulated, wholly or in part.
     public var simulated: Bool
 
+    /// Groups without a name of their own are named by their place.
     public init(
         me: NodeID, linkCount: Int, timing: Timing, startup: Startup = .wait,
         fenceLevels: [FenceLevel], fenceBudget: Budget = .perHour(3),
         moveBudget: Budget = .perHour(3), groups: [GroupPolicy], digest: UInt64,
-        groupsDigest: UInt64 = 1, simulated: Bool = false
+        turnsDigest: UInt64 = 1, simulated: Bool = false
     ) {
         self.me = me
         self.linkCount = linkCount
@@ -34,8 +35,11 @@ public struct Policy: Equatable, Sendable {
         self.moveBudget = moveBudget
         self.groups = groups
         self.digest = digest
-        self.groupsDigest = groupsDigest
+        self.turnsDigest = turnsDigest
         self.simulated = simulated
+        for group in groups.indices where groups[group].name == 0 {
+            self.groups[group].name = UInt64(group + 1)
+        }
     }
 }
 
@@ -74,6 +78,12 @@ public struct GroupPolicy: Equatable, Sendable {
     public var failback: Failback
     /// False: never started by the pair.
     public var enabled: Bool
+    /// By which the nodes speak of the group: a hash of its name, never 0 within a policy.
+    public var name: UInt64
+    /// Digest of its resources and of what copies their data.
+    public var resources: UInt32
+    /// Digest of all else that is set for it.
+    public var settings: UInt32
     public var takeover: Takeover
 
     /// Who says the last word, once the peer is provably off.
@@ -91,13 +101,17 @@ public struct GroupPolicy: Equatable, Sendable {
 
     public init(
         prefer: NodeID, priority: UInt32 = 1, failback: Failback = .manual, enabled: Bool = true,
-        takeover: Takeover = .auto
+        takeover: Takeover = .auto, name: UInt64 = 0, resources: UInt32 = 0,
+        settings: UInt32 = 0
     ) {
         self.prefer = prefer
         self.priority = priority
         self.failback = failback
         self.enabled = enabled
         self.takeover = takeover
+        self.name = name
+        self.resources = resources
+        self.settings = settings
     }
 }
 

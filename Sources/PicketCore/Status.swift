@@ -56,6 +56,8 @@ public struct GroupStatus: Equatable, Sendable {
     public var peerSync: GroupReport.SyncState
     /// Who held it last, as far as this node remembers, also across a loss of power.
     public var lastHolder: GroupMemory.LastHolder
+    /// What the peer's file says otherwise of it.
+    public var difference: GroupDifference
     /// Nothing but the disk keeps this node from starting it.
     public var willing = true
     /// Whether the peer would start it, in its own words; `nil` where it was not heard.

@@ -34,6 +34,8 @@ public struct Trace: Equatable, Sendable {
         case configurationDiffers, configurationAgrees, persistFailed, persistRecovered
         case drillBegan, drillEnded, drillPlan, commandRefused
         case syncChanged, askedToBeFenced
+        // Files that differ (number: `GroupDifference`, or how many groups)
+        case groupDiffers, groupAgrees, peerListsOthers
     }
 
     public init(
@@ -59,7 +61,7 @@ extension Trace.Kind {
         case .suspicion: .debug
         case .linkUp, .armed, .granted, .claimed, .syncChanged, .relayTestPassed, .peerSession,
             .fenceRestored, .watchdogArmed, .configurationAgrees, .drillPlan,
-            .persistRecovered:
+            .persistRecovered, .groupAgrees:
             .info
         case .contact, .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused,
             .peerPauseEnded, .fenceConfirmed, .activating, .active, .releasing,
@@ -68,11 +70,12 @@ extension Trace.Kind {
             .fenceOrdered, .fenceVerified, .fenceCancelled, .fenceVoided:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
-            .commandRefused, .contactLost, .orphaned:
+            .commandRefused, .contactLost, .orphaned, .peerListsOthers:
             .warning
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
-            .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked:
+            .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
+            .groupDiffers:
             .alarm
         }
     }
@@ -145,6 +148,9 @@ extension Trace.Kind {
         case .commandRefused: "command_refused"
         case .syncChanged: "sync_changed"
         case .askedToBeFenced: "asked_to_be_fenced"
+        case .groupDiffers: "group_differs"
+        case .groupAgrees: "group_agrees"
+        case .peerListsOthers: "peer_lists_others"
         }
     }
 }

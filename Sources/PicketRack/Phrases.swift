@@ -22,6 +22,9 @@
 ///     clock of NODE +1d | -1d             a step of its wall clock; also s, m and h
 ///     disk of NODE full | free
 ///     key of NODE wrong | right           read at the agent's next start
+///     file of NODE lacks GROUP            its configuration, read at the agent's next start
+///     file of NODE calls GROUP NAME
+///     file of NODE is whole
 ///     capture NAME | end capture | replay NAME
 ///     junk to NODE COUNT                  random, cut short and altered datagrams
 ///     line NAME of NODE is stuck-high|stuck-low|well      on a virtual machine
@@ -65,6 +68,7 @@ enum Action: Equatable {
     case clock(NodeID, seconds: Int64)
     case disk(NodeID, full: Bool)
     case key(NodeID, right: Bool)
+    case file(NodeID, GroupEdit?)
     case capture(String?)
     case replay(String)
     case junk(NodeID, Int)
@@ -73,6 +77,10 @@ enum Action: Equatable {
     case say(String)
 
     enum AgentVerb: String { case kill, pause, resume, stop, start, reload }
+    enum GroupEdit: Equatable {
+        case lacks(String)
+        case calls(String, String)
+    }
     enum LinkChange: Equatable {
         case well
         case cut
@@ -161,6 +169,7 @@ struct PhraseReader {
         case "key":
             try expect("of")
             return .key(try node(), right: try choice([("right", true), ("wrong", false)]))
+        case "file": return try file()
         case "capture": return .capture(try next("a name"))
         case "end":
             try expect("capture")
@@ -240,6 +249,28 @@ struct PhraseReader {
                 ("stuck-on", .stuckOn), ("stuck-off", .stuckOff), ("bouncing", .bouncing),
                 ("well", .none),
             ]))
+    }
+
+    private mutating func group() throws(PhraseError) -> String {
+        let name = try next("a group")
+        guard plan.groups.contains(name) else {
+            throw PhraseError("there is no group \"\(name)\"; known are \(Text.list(plan.groups))")
+        }
+        return name
+    }
+
+    private mutating func file() throws(PhraseError) -> Action {
+        try expect("of")
+        let node = try node()
+        switch try next("lacks, calls or is whole") {
+        case "lacks": return .file(node, .lacks(try group()))
+        case "calls": return .file(node, .calls(try group(), try next("another name")))
+        case "is":
+            try expect("whole")
+            return .file(node, nil)
+        case let word:
+            throw PhraseError("expected lacks, calls or is whole, not \"\(word)\"")
+        }
     }
 
     private mutating func line() throws(PhraseError) -> Action {

@@ -38,6 +38,7 @@ extension Rack {
         case .run(let id, let text): run(text, on: self[id])
         case .disk(let id, let full): fill(self[id], full)
         case .key(let id, let right): try? changeKey(of: id, right: right)
+        case .file(let id, let edit): try? writeFile(of: id, edit)
         case .capture(let name): network.capture(name)
         case .replay(let name):
             tell(.scenario, "replay", "replays \(network.captured(name)) captured datagrams")

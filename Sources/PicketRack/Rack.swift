@@ -76,12 +76,18 @@ package final class Rack {
             }
         } catch { throw RackFailure("cannot write into \(directory): \(error)") }
         for id in [NodeID.low, .high] {
-            let name = plan.names[id]
             try writeKey(of: id, right: true)
-            let text = Rehearsal.completed(
-                plan.rehearsed, node: name, maker.places(of: name, in: directory))
-            try write(Array(text.utf8), to: "\(directory)/\(name)/picket.yaml", 0o644)
+            try writeFile(of: id, nil)
         }
+    }
+
+    /// The configuration of a node that is a process; its agent reads it when it starts.
+    func writeFile(of id: NodeID, _ edit: Action.GroupEdit?) throws(RackFailure) {
+        let name = plan.names[id]
+        let rehearsed = edit.map { Rehearsal.editing($0, in: plan.rehearsed) } ?? plan.rehearsed
+        let text = Rehearsal.completed(
+            rehearsed, node: name, maker.places(of: name, in: directory))
+        try write(Array(text.utf8), to: "\(directory)/\(name)/picket.yaml", 0o644)
     }
 
     /// The agents read it when they start, and on SIGHUP.

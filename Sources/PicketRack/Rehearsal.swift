@@ -64,6 +64,20 @@ package enum Rehearsal {
         return Emitter.text(root)
     }
 
+    /// A file that lacks a group, or calls it otherwise.
+    static func editing(_ edit: Action.GroupEdit, in text: String) -> String {
+        guard var root = try? YamlNode.parse(Array(text.utf8), file: "the file as rehearsed") else {
+            preconditionFailure("what was written cannot be read")
+        }
+        root.edit("groups") { groups in
+            switch edit {
+            case .lacks(let group): groups.remove(group)
+            case .calls(let group, let name): groups.rename(group, to: name)
+            }
+        }
+        return Emitter.text(root)
+    }
+
     private static func standIn(_ group: String) -> YamlNode {
         func command(_ verb: String) -> YamlNode {
             .sequence(
@@ -102,6 +116,12 @@ extension YamlNode {
     fileprivate mutating func remove(_ keys: String...) {
         guard case .mapping(var entries) = content else { return }
         entries.removeAll { keys.contains($0.key) }
+        content = .mapping(entries)
+    }
+
+    fileprivate mutating func rename(_ key: String, to name: String) {
+        guard case .mapping(var entries) = content else { return }
+        for index in entries.indices where entries[index].key == key { entries[index].key = name }
         content = .mapping(entries)
     }
 

@@ -14,9 +14,10 @@
 ///
 ///     1  state   acknowledged u64, heard on u8, sent at i64, echo i64, flags u16, phase u8,
 ///                health u8, watchdog u32, relay test u8, configuration digest u64,
-///                generation u32, seen generation u32, pause i64, groups digest u64 (absent: 0)
+///                generation u32, seen generation u32, pause i64, turns digest u64 (absent: 0)
 ///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
-///                flags u8, sync u8
+///                flags u8, sync u8, name u64, priority u32, resources u32, settings u32
+///                (absent: 0)
 ///     3  keys    number u8, ids u32: the pair's keys that the sender accepts
 package import PicketCore
 
@@ -91,7 +92,7 @@ package enum Codec {
         bytes.write(message.generation)
         bytes.write(message.seenGeneration)
         bytes.write(message.pause.nanoseconds)
-        bytes.write(message.groupsDigest)
+        bytes.write(message.turnsDigest)
     }
 
     private static func encodeGroups(_ groups: [GroupReport], into bytes: inout [UInt8]) {
@@ -103,6 +104,10 @@ package enum Codec {
             bytes.write(group.term.value)
             bytes.write(group.flags.rawValue)
             bytes.write(group.sync.rawValue)
+            bytes.write(group.name)
+            bytes.write(group.priority)
+            bytes.write(group.resources)
+            bytes.write(group.settings)
             if index == 0 { bytes.put(UInt8(bytes.count - start - 2), at: start) }
         }
     }
@@ -177,7 +182,7 @@ package enum Codec {
         message.seenGeneration = try reader.take()
         message.pause = Duration(nanoseconds: try time(&reader))
         // What 0.1.0 writes ends here.
-        message.groupsDigest = try reader.take(absent: 0)
+        message.turnsDigest = try reader.take(absent: 0)
         return message
     }
 
@@ -211,8 +216,11 @@ package enum Codec {
         guard let sync = GroupReport.SyncState(rawValue: try reader.take()) else {
             throw .unknownSync
         }
+        // What 0.1.0 writes ends here.
         return GroupReport(
-            role: role, term: term, flags: flags.intersection(.all), sync: sync)
+            role: role, term: term, flags: flags.intersection(.all), sync: sync,
+            name: try reader.take(absent: 0), priority: try reader.take(absent: 0),
+            resources: try reader.take(absent: 0), settings: try reader.take(absent: 0))
     }
 
     static func decodeKeys(_ reader: inout ByteReader) throws(Drop) -> KeyIDs {

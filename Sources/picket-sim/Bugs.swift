@@ -113,6 +113,7 @@ private enum Hunt {
             self = .checker(bounds, "1 crash")
         case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
         case .configurationIgnored: self = .swarm(.configurations, seeds: 200)
+        case .groupsByPlace, .resourcesIgnored: self = .swarm(.lists, seeds: 200)
         case .oldClockKept: self = .swarm(.partitions, seeds: 600)
         case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:
             self = .swarm(.sensors, seeds: 100)

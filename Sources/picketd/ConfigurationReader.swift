@@ -79,8 +79,9 @@ final class ConfigurationReader: Part {
         switch (wish, found) {
         case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
         case (.reload, .refused(let lines)): refuse(lines, agent)
-        case (.pause(let caller, let request, _), .read(let new, _)):
-            let left = ConfigurationReader.leavesBehind(from: agent.settings, to: new)
+        case (.pause(let caller, let request, let running), .read(let new, _)):
+            let left = ConfigurationReader.leavesBehind(
+                from: agent.settings, to: new, running: running)
             agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
         case (.pause(let caller, let request, _), .refused(let lines)):
             agent.control.pause(request, for: caller, refused: lines, agent)
@@ -108,8 +109,19 @@ final class ConfigurationReader: Part {
 
     /// What would keep the next agent from finding what this one leaves for it. It would then stop
     /// the groups that run, though a pause promises that they go on.
-    private static func leavesBehind(from old: Configuration, to new: Configuration) -> [String] {
+    private static func leavesBehind(
+        from old: Configuration, to new: Configuration, running: [String]
+    ) -> [String] {
         var all: [String] = []
+        let digest = { (name: String, settings: Configuration) in
+            settings.groups.firstIndex { $0.name == name }
+                .map { settings.policy.groups[$0].resources }
+        }
+        for name in running where digest(name, old) != digest(name, new) {
+            all.append(
+                "groups.\(name).resources: found other resources, expected those that run: the group"
+                    + " is active on this node, and must be handed over before they are changed")
+        }
         let (before, after) = (old.paths, new.paths)
         if old.me != new.me {
             all.append(

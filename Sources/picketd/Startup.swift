@@ -156,12 +156,40 @@ enum Startup {
                         + " configuration no longer has: put it back, hand it over, then remove it")
             )
         }
+        note(settings, running: loaded.note, in: paths.runDirectory, boot: ground.boot)
         return Agent(
             Agent.Start(
                 options: options, settings: settings, hardware: hardware, ground: ground,
                 keys: keys, signals: signals, control: control, links: links(settings, ground),
                 memoryFile: memoryFile, memory: memory, noteFile: noteFile, note: loaded.note,
                 actions: actions))
+    }
+
+    /// Leaves for the next agent what this one starts. A group that runs must be the same to both:
+    /// what of it is gone from the file would run on, and nobody would stop it.
+    private static func note(
+        _ settings: Configuration, running: RunNote, in directory: String, boot: String
+    ) {
+        let file = StartedFile(path: directory + "/started", boot: boot)
+        let before = file.load()
+        var now: [StartedFile.Group] = []
+        for (group, policy) in zip(settings.groups, settings.policy.groups) {
+            now.append(StartedFile.Group(name: group.name, resources: policy.resources))
+        }
+        var changed: [String] = []
+        for holding in running.holdings {
+            let group = now[holding.group]
+            let known = before.first { $0.name == group.name }
+            if let known, known != group { changed.append(group.name) }
+        }
+        guard changed.isEmpty else {
+            end(
+                .failed(
+                    "\(file.path): this node still runs \(Text.list(changed)) with other resources"
+                        + " than the configuration has: put them back, hand it over, then change"
+                        + " them"))
+        }
+        system(try file.store(now))
     }
 
     private static func listen(_ paths: Paths) -> ControlListener {

@@ -59,6 +59,66 @@ struct DigestTests {
         #expect(try digest(changed(old, new)) != digest(example))
     }
 
+    private func group(_ text: String, node: String? = nil) throws -> GroupPolicy {
+        try load(text, node: node).get().policy.groups[0]
+    }
+
+    /// A change of these numbers is a change of the wire: two releases would disagree.
+    @Test func `what a group is known by does not depend on the day, nor on the node`() throws {
+        let found = try group(example)
+        #expect(try found == group(example, node: "west"))
+        #expect(found.name != 0 && found.resources != 0 && found.settings != 0)
+        let turns = try load(example).get().policy.turnsDigest
+        #expect(try turns == load(example, node: "west").get().policy.turnsDigest)
+    }
+
+    @Test(arguments: [
+        ("10.0.0.100/24", "10.0.0.100/25"), ("gateway.service", "other.service"),
+        ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 5s", "max_lag: 6s"),
+    ])
+    func `what is started, and how it is copied, is a digest of its own`(old: String, new: String)
+        throws
+    {
+        let (found, before) = (try group(changed(old, new)), try group(example))
+        #expect(found.resources != before.resources)
+        #expect(found.name == before.name && found.settings == before.settings)
+    }
+
+    @Test(arguments: [
+        ("prefer: east", "prefer: west"), ("standby: warm", "standby: hot"),
+        ("failback: manual", "failback: { auto: { stable_for: 5m } }"),
+        ("failback: manual", "environment: { A: b }"), ("failback: manual", "enabled: false"),
+        ("failback: manual", "monitor_interval: 9s"),
+    ])
+    func `all else that is set for a group is another digest`(old: String, new: String) throws {
+        let (found, before) = (try group(changed(old, new)), try group(example))
+        #expect(found.settings != before.settings)
+        #expect(found.name == before.name && found.resources == before.resources)
+    }
+
+    @Test(arguments: [
+        ("failback: manual", "failback: manual\n    enabled: true"),
+        ("failback: manual", "restart_limit: { count: 2, within: 10m }"),
+        ("failback: manual", "stop_within: 30s"), ("failback: manual", "priority: 2"),
+    ])
+    func `a default that is written out adds nothing, and the priority is told by itself`(
+        old: String, new: String
+    ) throws {
+        var (found, before) = (try group(changed(old, new)), try group(example))
+        (found.priority, before.priority) = (1, 1)
+        #expect(found == before)
+    }
+
+    @Test(arguments: [
+        ("detect_within: 500ms", "detect_within: 600ms", true),
+        ("failback: manual", "priority: 2", false), ("gateway.service", "other.service", false),
+        ("\">75C\"", "\">76C\"", false),
+    ])
+    func `turns have a digest of what they go by`(old: String, new: String, differs: Bool) throws {
+        let found = try load(changed(old, new)).get().policy.turnsDigest
+        #expect(try (found != load(example).get().policy.turnsDigest) == differs)
+    }
+
     /// Two releases must agree of every driver, as of the example above.
     @Test func `the digest of the drivers does not depend on the day`() throws {
         let sensors = """

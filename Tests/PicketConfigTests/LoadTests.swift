@@ -24,7 +24,8 @@ struct LoadTests {
         guard case .relay(let relay) = it.fence[0] else { return #expect(Bool(false)) }
         #expect(relay.supplies[0].line == LineDescription(name: "RELAY_PEER", active: .low))
         #expect(relay.supplies[0].feedback == .line(LineDescription(name: "PEER_PGOOD")))
-        #expect(it.policy.groups == [GroupPolicy(prefer: .low)])
+        #expect(it.policy.groups.map(\.prefer) == [.low] && it.policy.groups[0].priority == 1)
+        #expect(it.policy.groups[0].enabled && it.policy.groups[0].failback == .manual)
         #expect(it.groups[0].standby == .warm)
         #expect(
             it.groups[0].resources.map(\.name) == ["ip-10.0.0.100", "gateway.service", "command-3"])

@@ -23,12 +23,12 @@ func healthyStatus() -> Status {
     var first = GroupStatus(
         role: .holding, running: true, eligible: true, term: Term(7), peerRole: .granting,
         peerRunning: false, peerTerm: Term(7), sync: .unknown, peerSync: .current,
-        lastHolder: .me)
+        lastHolder: .me, difference: [])
     first.peerRole = .vacant
     let second = GroupStatus(
         role: .vacant, running: false, eligible: true, term: Term(3), peerRole: .holding,
         peerRunning: true, peerTerm: Term(3), sync: .current, peerSync: .unknown,
-        lastHolder: .peer)
+        lastHolder: .peer, difference: .resources)
     return Status(
         phase: .paired, contact: .established, armed: true, maintenance: false,
         peerMaintenance: false, drill: false, peerDrill: false, health: Health(score: 100),

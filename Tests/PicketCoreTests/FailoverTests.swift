@@ -38,11 +38,12 @@ struct FailoverTests {
         #expect(world.low.watchdogFeeds - before <= 20)
     }
 
-    @Test func `while the configurations differ the holder waits for a late turn`() {
+    @Test func `while the times of turns differ the holder waits for a late turn`() {
         let world = SmallWorld()
         world.bootBoth()
         var other = SmallWorld.policy(me: .low)
         other.digest &+= 1
+        other.turnsDigest &+= 1
         #expect(world.low.machine?.reload(other) == true)
         world.run(for: .seconds(1))
         world.cutPower(world.high)
@@ -149,11 +150,9 @@ struct FailoverTests {
         #expect(world.violations.isEmpty)
     }
 
-    /// A group was taken out of one node's file: what each says by place is said of another group.
-    @Test(arguments: [
-        Command.handover(0), .handover(1), .handover(nil), .failback(nil), .leave,
-    ])
-    func `nothing moves between files that list other groups`(_ command: Command) {
+    /// A group was taken out of one node's file: what is said of the other one is said by its name.
+    @Test(arguments: [Command.handover(0), .handover(1), .handover(nil), .leave])
+    func `a group that one file does not list stays, and the others move`(_ command: Command) {
         let world = SmallWorld {
             $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
         }
@@ -161,9 +160,8 @@ struct FailoverTests {
         _ = world.command(.leave, on: world.high)
         world.run(for: .seconds(1))
         var shorter = world.high.policy
-        shorter.groups = [GroupPolicy(prefer: .high, failback: .auto(stableFor: .seconds(1)))]
+        shorter.groups.removeFirst()
         shorter.digest += 1
-        shorter.groupsDigest += 1
         world.high.configure(shorter, names: ["group 1"])
         world.startAgent(world.high)
         world.run(for: .seconds(5))
@@ -171,14 +169,38 @@ struct FailoverTests {
         let answer = world.command(command, on: world.low)
         world.run(for: .seconds(5))
         #expect(world.violations.isEmpty, "\(world.violations)")
-        if command == .leave {
-            // Nobody is left to be asked: what has left holds nothing, whatever its file.
-            #expect(world.high.runs("group 1"))
-        } else {
-            if command != .failback(nil) { #expect(answer == .refused(.groupsDiffer)) }
-            #expect(world.low.runs("group 0") && world.low.runs("group 1"))
-            #expect(!world.high.runs("group 1"))
+        #expect(world.low.has(.groupDiffers) && world.high.has(.peerListsOthers))
+        // Whoever has left holds nothing, whatever its file.
+        let moves = command == .leave || command == .handover(1)
+        #expect(world.high.runs("group 1") == moves && world.low.runs("group 1") == !moves)
+        #expect(world.low.runs("group 0") == (command != .leave))
+        if command == .handover(0) || command == .handover(nil) {
+            #expect(answer == .refused(.groupsDiffer))
         }
+    }
+
+    @Test func `a group whose resources differ does not move, and one whose settings differ does`()
+    {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+        }
+        world.bootBoth()
+        world.killAgent(world.high)
+        world.high.policy.groups[0].resources = 5
+        world.high.policy.groups[1].settings = 5
+        world.high.policy.digest += 1
+        world.startAgent(world.high)
+        world.run(for: .seconds(2))
+        #expect(world.command(.handover(0), on: world.low) == .refused(.groupsDiffer))
+        #expect(world.command(.handover(0), on: world.high) == .refused(.groupsDiffer))
+        #expect(world.command(.handover(1), on: world.low) == .accepted)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .low && world.holder(of: 1) == .high)
+        #expect(world.violations.isEmpty, "\(world.violations)")
+        // A peer that is verified off runs nothing, whatever its file says.
+        world.cutPower(world.low)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .high)
     }
 
     /// Each node works, and one of them lists the groups in another order after an agreed pause.
@@ -192,11 +214,14 @@ struct FailoverTests {
         let term = world.high.running[1]
         world.killAgent(world.high)
         world.high.reorder()
-        world.high.policy.groupsDigest += 1
+        world.high.policy.digest += 1
         world.startAgent(world.high)
         world.run(for: .seconds(5))
         #expect(world.low.runs("group 0") && world.high.runs("group 1"))
         #expect(world.high.running[0] == term)
+        #expect(world.command(.handover(0), on: world.low) == .accepted)
+        world.run(for: .seconds(1))
+        #expect(world.high.runs("group 0") && world.high.runs("group 1"))
         #expect(world.violations.isEmpty, "\(world.violations)")
     }
 
@@ -213,21 +238,36 @@ struct FailoverTests {
         for node in world.nodes { #expect(node.machine?.disk.memory.moves.count == 1) }
     }
 
-    /// With nobody holding anything, each would form what the other's place stands for.
-    @Test func `nothing forms between files that list other groups, and all does once they agree`()
-    {
+    @Test func `groups form by their names, and where each file prefers the other, on the lower`() {
         let world = SmallWorld {
-            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+            $0.groups = [
+                GroupPolicy(prefer: .low, settings: 1), GroupPolicy(prefer: .high, settings: 1),
+            ]
         }
-        let listed = world.high.policy
-        var reversed = listed
-        reversed.groups = [GroupPolicy(prefer: .high), GroupPolicy(prefer: .high)]
-        reversed.groupsDigest += 1
+        var reversed = world.high.policy
+        reversed.groups.reverse()
+        reversed.groups[0].prefer = .low
+        reversed.groups[0].settings = 2
+        reversed.digest += 1
         world.high.configure(reversed, names: ["group 1", "group 0"])
         world.bootBoth()
         world.run(for: .seconds(5))
         #expect(world.violations.isEmpty, "\(world.violations)")
-        #expect(world.holder() == nil && world.holder(of: 1) == nil)
+        #expect(world.low.runs("group 0") && world.low.runs("group 1"))
+    }
+
+    /// With nobody holding anything, each would form what it calls by that name.
+    @Test func `nothing forms while its resources differ, and all does once they agree`() {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+        }
+        let listed = world.high.policy
+        world.high.policy.groups[0].resources = 5
+        world.high.policy.digest += 1
+        world.bootBoth()
+        world.run(for: .seconds(5))
+        #expect(world.violations.isEmpty, "\(world.violations)")
+        #expect(world.holder() == nil && world.holder(of: 1) == .low)
         _ = world.command(.leave, on: world.high)
         world.run(for: .seconds(1))
         world.high.configure(listed, names: ["group 0", "group 1"])
@@ -237,18 +277,25 @@ struct FailoverTests {
         #expect(world.holder() == .low && world.holder(of: 1) == .low)
     }
 
-    @Test func `an agent goes on with what runs whatever the other file lists`() {
+    /// The other file gives the group other resources, or does not have it.
+    @Test(arguments: [true, false])
+    func `an agent goes on with what runs whatever the other file lists`(_ lists: Bool) {
         let world = SmallWorld {
             $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
         }
         world.bootBoth()
         let term = world.low.running[0]
-        world.low.policy.groupsDigest += 1
+        if lists {
+            world.low.policy.groups[0].resources = 5
+        } else {
+            world.low.policy.groups[0].name = 77
+        }
+        world.low.policy.digest += 1
         world.killAgent(world.low)
         world.startAgent(world.low)
         world.run(for: .seconds(2))
         #expect(world.low.running[0] == term && term != nil)
-        #expect(world.low.machine?.groups[0].isHeld == true)
+        #expect(world.low.machine?.groups[0].isHolding == true)
         #expect(world.low.has(.adopted))
         #expect(world.violations.isEmpty)
     }

@@ -132,6 +132,9 @@ final class SmallWorld {
         for id in [NodeID.low, .high] {
             var policy = SmallWorld.policy(me: id)
             configure(&policy)
+            for group in policy.groups.indices where policy.groups[group].name == 0 {
+                policy.groups[group].name = UInt64(group + 1)
+            }
             made.append(
                 TestNode(
                     id, policy: policy,

@@ -113,6 +113,28 @@ struct MemoryFileTests {
     }
 }
 
+struct StartedFileTests {
+    let groups = [
+        StartedFile.Group(name: "a", resources: 7), StartedFile.Group(name: "b", resources: .max),
+    ]
+
+    @Test func `what was started comes back in its boot alone`() throws {
+        let scratch = Scratch()
+        let file = StartedFile(path: scratch.file("started"), boot: "B")
+        #expect(file.load() == [])
+        try file.store(groups)
+        #expect(file.load() == groups)
+        #expect(StartedFile(path: file.path, boot: "C").load() == [])
+    }
+
+    @Test func `a damaged file tells nothing`() {
+        let file = StartedFile(path: "", boot: "B")
+        var bytes = file.encode(groups)
+        bytes[20] ^= 1
+        #expect(file.decode(bytes) == [])
+    }
+}
+
 struct RunNoteFileTests {
     let note = RunNote(
         holdings: [Holding(group: 1, term: Term(4))], terms: [.never, Term(5)], contact: true,

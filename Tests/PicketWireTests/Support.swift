@@ -31,7 +31,7 @@ extension Message {
         message.watchdogMilliseconds = UInt32.random(in: 0...(.max), using: &chance)
         message.relayTest = RelayTest.allCases.randomElement(using: &chance)!
         message.configurationDigest = chance.next()
-        message.groupsDigest = chance.next()
+        message.turnsDigest = chance.next()
         message.generation = UInt32.random(in: 0...(.max), using: &chance)
         message.seenGeneration = UInt32.random(in: 0...(.max), using: &chance)
         message.pause = Duration(nanoseconds: Int64(chance.next() & Codec.greatest))
@@ -41,7 +41,10 @@ extension Message {
                 term: Term(chance.next() >> 1),
                 flags: GroupReport.Flags(rawValue: UInt8.random(in: 0...(.max), using: &chance))
                     .intersection(.all),
-                sync: GroupReport.SyncState.allCases.randomElement(using: &chance)!)
+                sync: GroupReport.SyncState.allCases.randomElement(using: &chance)!,
+                name: chance.next(), priority: UInt32.random(in: 0...(.max), using: &chance),
+                resources: UInt32.random(in: 0...(.max), using: &chance),
+                settings: UInt32.random(in: 0...(.max), using: &chance))
         }
         return message
     }

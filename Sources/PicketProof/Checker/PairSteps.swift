@@ -502,6 +502,10 @@ extension PairState {
             {
                 report("S2", "\(id) acts on a grant that its peer never gave")
             }
+        case .unlisted(let session):
+            if session.value != UInt64(self[id].known) {
+                report("S2", "\(id) acts on the list of a session that is not the peer's present")
+            }
         case .receipt(let receipt):
             // A node that has left may still be telling so.
             if let session = receipt.session, receipt.proof != .left, self[peer].runs,

@@ -55,6 +55,8 @@ public enum Fault: Equatable, Sendable {
     case wallStep(NodeID, Duration)
     /// Its file differs from the peer's in settings that must agree.
     case otherConfiguration(NodeID)
+    /// Its file lists these groups, for the agent that starts next.
+    case list(NodeID, [ListedGroup])
     /// Its agent starts anew with another key than the pair's.
     case wrongKey(NodeID)
 
@@ -101,7 +103,8 @@ extension Fault {
     public static let names: [String] = [
         "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "hang", "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
-        "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "wrong-key",
+        "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "list",
+        "wrong-key",
         "wall-step", "sensor", "drill", "sync",
         "resource", "command", "false-word",
     ]

@@ -41,6 +41,7 @@ public enum FaultText {
         case .harness(let node): ["harness", text(node)]
         case .deadWatchdog(let node): ["dead-watchdog", text(node)]
         case .otherConfiguration(let node): ["other-configuration", text(node)]
+        case .list(let node, let list): ["list", text(node)] + list.map { text($0) }
         case .wrongKey(let node): ["wrong-key", text(node)]
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
         case .sensor(let node, let sensor, let fault):
@@ -79,6 +80,11 @@ public enum FaultText {
 
     static func text(_ node: NodeID) -> String { node == .low ? "low" : "high" }
     private static func text(_ link: Int?) -> [String] { link.map { ["link", "\($0)"] } ?? [] }
+
+    /// `1:2+3`: group 1 with resources 2 and 3.
+    private static func text(_ group: ListedGroup) -> String {
+        "\(group.name):" + group.resources.map { "\($0)" }.joined(separator: "+")
+    }
 
     static func text(_ duration: Duration) -> String { Text.exact(duration, inSeconds: true) }
 
@@ -131,6 +137,10 @@ public enum FaultText {
         case "harness": return .harness(node)
         case "dead-watchdog": return .deadWatchdog(node)
         case "other-configuration": return .otherConfiguration(node)
+        case "list":
+            var list: [ListedGroup] = []
+            while words.next != nil { list.append(try words.listed()) }
+            return .list(node, list)
         case "wrong-key": return .wrongKey(node)
         case "wall-step": return .wallStep(node, try words.duration())
         case "sensor":
@@ -237,6 +247,18 @@ struct Words {
     }
     mutating func group() throws(ScriptError) -> GroupIndex {
         try number(0...(Limits.groups - 1))
+    }
+    mutating func listed() throws(ScriptError) -> ListedGroup {
+        let what = "a group and its resources, such as 1:2+3"
+        let parts = try word(what).split(separator: ":")
+        guard parts.count == 2, let name = Int(parts[0]), (0..<Limits.groups).contains(name) else {
+            throw expected(what)
+        }
+        let resources = parts[1].split(separator: "+").map { Int($0) ?? -1 }
+        guard resources.allSatisfy({ (0...Limits.groups).contains($0) }) else {
+            throw expected(what)
+        }
+        return ListedGroup(name: name, resources: resources)
     }
     mutating func optionalGroup() throws(ScriptError) -> GroupIndex? {
         next == nil ? nil : try group()

@@ -10,6 +10,8 @@ final class Node {
     let policy: Policy
     /// Of the configuration that the agent has.
     var digest: UInt64 = 42
+    /// The groups in its file, which an agent reads when it starts.
+    var file: [ListedGroup]
 
     // Supply: the mains, and the contact of the peer's relay.
     var mains = true
@@ -50,17 +52,21 @@ final class Node {
     var disk: [UInt8]?
     /// What the bytes on disk say; and whether the agent was told, last, that it took nothing.
     var kept: Memory?
+    /// The groups of which they say it.
+    var keptList: [ListedGroup] = []
     var wasRefused = false
     var damaged = false
     var fullUntil: Int64 = 0
     var slowUntil: Int64 = 0
     var slowBy: Int64 = 0
     var note = RunNote.blank
+    /// The groups of which it tells.
+    var noted: [ListedGroup] = []
 
-    // Processes: by group and resource what may be up, whatever the agent thinks.
-    var up: [[Bool]]
+    // Processes: by resource what may be up, whatever the agent thinks.
+    var up: [Bool]
     var processes: [Process] = []
-    /// By group: until when each fault lasts.
+    /// By the group's name: until when each fault lasts.
     var resourceFaults: [[ResourceFault: Int64]]
 
     // The relay that this node drives, and its sense line
@@ -87,13 +93,14 @@ final class Node {
     // Network, by link: what happens to what this node sends
     var weather: [Weather]
 
-    init(_ id: NodeID, policy: Policy, links: Int) {
+    init(_ id: NodeID, policy: Policy, plan: Plan) {
         self.id = id
         index = Int(id.rawValue)
         self.policy = policy
-        up = policy.groups.map { _ in Array(repeating: false, count: World.resources) }
-        resourceFaults = policy.groups.map { _ in [:] }
-        weather = Array(repeating: Weather(), count: links)
+        file = plan.list
+        up = Array(repeating: false, count: plan.resources)
+        resourceFaults = Array(repeating: [:], count: plan.names)
+        weather = Array(repeating: Weather(), count: plan.links)
     }
 
     func clock(_ now: Int64) -> Instant {
@@ -110,7 +117,14 @@ final class Node {
     /// Its disk takes nothing until then, or takes it late.
     var forgetsUntil: Int64 { max(fullUntil, slowUntil) }
 
-    func isUp(_ group: GroupIndex) -> Bool { up[group].contains(true) }
+    /// The ceiling on disk; `nil` of a group that was not listed when it was last written.
+    func ceiling(of name: Int) -> Term? {
+        guard let kept else { return .never }
+        return keptList.firstIndex { $0.name == name }.map { kept.groups[$0].term }
+    }
+
+    func isUp(_ group: ListedGroup) -> Bool { group.resources.contains { up[$0] } }
+    func isWholeUp(_ group: ListedGroup) -> Bool { group.resources.allSatisfy { up[$0] } }
 }
 
 /// What one plug carries.
@@ -135,7 +149,8 @@ struct Weather {
 struct Process {
     var run: RunID
     var life: UInt32
-    var group: GroupIndex
+    /// As its agent listed it.
+    var group: ListedGroup
     var resource: Int
     var action: ResourceAction
     var fails: Bool
@@ -147,6 +162,8 @@ struct Process {
 final class AgentLife {
     let session: SessionID
     let startedAt: Int64
+    /// The groups of the file that it has read.
+    let list: [ListedGroup]
     var machine: Machine
     var channel: Channel
     var runners: [GroupRunner]
@@ -186,8 +203,10 @@ final class AgentLife {
 
     init(
         machine: Machine, channel: Channel, session: SessionID, runners: [GroupRunner],
-        fence: RelayFence, memoryFile: World.StateFile, startedAt: Int64, local: Instant
+        fence: RelayFence, memoryFile: World.StateFile, list: [ListedGroup], startedAt: Int64,
+        local: Instant
     ) {
+        self.list = list
         self.machine = machine
         self.channel = channel
         self.session = session
@@ -198,6 +217,9 @@ final class AgentLife {
         testAt = local
         sensing = Sensing(at: local)
     }
+
+    /// The place of a group in its list, by the group's name; `nil` if it does not have it.
+    func place(of name: Int) -> GroupIndex? { list.firstIndex { $0.name == name } }
 
     /// To be called after anything that may have moved a deadline of theirs.
     func noteRunners() {

@@ -59,6 +59,37 @@ public struct Plan: Equatable, Sendable {
         return other.policy(of: node)!
     }
 
+    /// Names of groups: those of the plan, and one more for each, for a group that is renamed.
+    var names: Int { groups.count * 2 }
+    /// Those of the plan's groups, and one that none of them has.
+    var resources: Int { groups.count * World.resources + 1 }
+
+    /// The list of groups that both files should have.
+    var list: [ListedGroup] {
+        groups.indices.map { name in
+            let first = name * World.resources
+            return ListedGroup(name: name, resources: Array(first..<first + World.resources))
+        }
+    }
+
+    /// A file lists other groups at times.
+    var rolls: Bool {
+        faults.contains { if case .list = $0.fault { true } else { false } }
+    }
+
+    /// `policy` for a file that lists these groups.
+    func policy(_ policy: Policy, listing list: [ListedGroup]) -> Policy {
+        var listed = policy
+        listed.groups = list.map { group in
+            var known = policy.groups[group.name % groups.count]
+            known.name = UInt64(group.name + 1)
+            known.resources = group.digest
+            return known
+        }
+        if list != self.list { listed.digest = list.reduce(policy.digest) { $0 &* 31 &+ $1.whole } }
+        return listed
+    }
+
     /// `nil` where `detectWithin` cannot hold.
     func policy(of node: NodeID) -> Policy? {
         let intent = TimingIntent(
@@ -70,6 +101,22 @@ public struct Plan: Equatable, Sendable {
             fenceLevels: [.relay(verified: true)], fenceBudget: .perHour(fencesAnHour),
             moveBudget: .perHour(movesAnHour), groups: groups, digest: 42)
     }
+}
+
+/// A group as a node's file lists it.
+public struct ListedGroup: Equatable, Sendable {
+    /// A number: its place in the plan's list, or beyond that for another name.
+    public var name: Int
+    /// What is started, in this order. The plan's group n has 2n and 2n + 1.
+    public var resources: [Int]
+
+    public init(name: Int, resources: [Int]) {
+        self.name = name
+        self.resources = resources
+    }
+
+    var digest: UInt32 { resources.reduce(7) { $0 &* 31 &+ UInt32($1 + 1) } }
+    fileprivate var whole: UInt64 { UInt64(digest) &* 31 &+ UInt64(name + 1) }
 }
 
 // MARK: - As text

@@ -44,6 +44,8 @@ extension World {
         revive(node)
         if node.key.id != World.key.id { use(World.key, on: node) }
         node.digest = 42
+        node.file = plan.list
+        if let agent = node.agent, agent.list != plan.list { crash(node) }
         reload(node)
         node.effectsToLive = nil
         node.mains = true
@@ -75,7 +77,7 @@ extension World {
             command(.clear(nil), node)
             if plan.groups.contains(where: { $0.takeover == .ask }) { command(.take(nil), node) }
             turn(node) {
-                for group in self.plan.groups.indices {
+                for group in $0.list.indices {
                     $0.followUps.append(.sync(group, .current))
                 }
             }
@@ -88,9 +90,9 @@ extension World {
     private func examine() {
         guard plan.fencesAnHour >= 100, plan.wiring.survivesDeadSupply,
             watch.fences < plan.fencesAnHour, watch.excuses.isEmpty,
-            let holder = nodes.first(where: { $0.isUp(0) }),
-            plan.groups.indices.allSatisfy({
-                !holder.isUp($0) || watch.isEligible(peer(of: holder), $0)
+            let holder = nodes.first(where: { $0.isUp(plan.list[0]) }),
+            plan.list.allSatisfy({
+                !holder.isUp($0) || watch.isEligible(peer(of: holder), $0.name)
             })
         else {
             recovery.done = true
@@ -118,10 +120,11 @@ extension World {
         recovery.done = true
         let other = peer(of: victim)
         // A group whose takeover is to be asked for waits; the watch sees that it does.
-        for group in plan.groups.indices
-        where plan.groups[group].takeover == .auto && !other.up[group].allSatisfy({ $0 }) {
+        for group in plan.list
+        where plan.groups[group.name].takeover == .auto && !other.isWholeUp(group) {
             violate(
-                "L1", "\(victim.id) is dead, and group \(group) is not up in time on \(other.id)")
+                "L1",
+                "\(victim.id) is dead, and group \(group.name) is not up in time on \(other.id)")
         }
     }
 
@@ -162,8 +165,8 @@ extension World {
                 agent.machine.disk.isKept || node.fullUntil > now
             else { return false }
         }
-        for group in plan.groups.indices where plan.groups[group].enabled {
-            let full = nodes.count { $0.up[group].allSatisfy { $0 } }
+        for group in plan.list where plan.groups[group.name].enabled {
+            let full = nodes.count { $0.isWholeUp(group) }
             let some = nodes.count { $0.isUp(group) }
             if full != 1 || some != 1 { return false }
         }
@@ -173,7 +176,7 @@ extension World {
     private var state: String {
         nodes.map { node in
             let phase = node.agent.map { "\($0.machine.status(at: node.clock(now)).phase)" }
-            let groups = node.up.map { $0.contains(true) ? "up" : "-" }.joined(separator: " ")
+            let groups = plan.list.map { node.isUp($0) ? "up" : "-" }.joined(separator: " ")
             let roles =
                 node.agent?.machine.status(at: node.clock(now)).groups.map { "\($0.role)" }
                 .joined(separator: " ") ?? ""

@@ -10,7 +10,7 @@ extension World {
             Narrator(
                 names: Names(
                     pair: "pair", me: me, nodes: ["low", "high"],
-                    groups: plan.groups.indices.map { "group \($0)" },
+                    groups: (0..<plan.names).map { "group \($0)" },
                     links: (0..<plan.links).map { "link \($0)" }, sensors: [],
                     fenceLevels: ["relay"]))
         }

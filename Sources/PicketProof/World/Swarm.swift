@@ -35,6 +35,8 @@ public enum Swarm {
         case resources
         /// Files that differ while nodes lose each other.
         case configurations
+        /// Lists of groups that are changed, node by node.
+        case lists
         /// Sensors that overheat, fail and are drilled.
         case sensors
         /// One plug with all wires, which parts and comes back.
@@ -76,6 +78,21 @@ public enum Swarm {
                 // A disk that takes nothing is noticed by an agent that begins anew.
                 if kind == .fullRestart, case .diskFull(let node) = entry.fault {
                     plan.faults.append(restart(of: node, after: entry.at, &chance))
+                }
+                // A list is read by an agent that starts; often the other file follows.
+                if kind == .lists, case .list(let node, let list) = entry.fault {
+                    let restart = entry.at + .milliseconds(chance.below(300))
+                    let restarts = chance.percent(70) ? Fault.crash : { .command($0, .leave) }
+                    plan.faults.append(FaultEntry(at: restart, restarts(node)))
+                    if chance.percent(60) {
+                        let next = restart + .milliseconds(chance.below(8_000))
+                        plan.faults.append(
+                            FaultEntry(
+                                at: next, lasting: entry.lasting, .list(node.peer, list)))
+                        plan.faults.append(FaultEntry(at: next, restarts(node.peer)))
+                    }
+                    let end = entry.at + entry.lasting + .milliseconds(chance.below(500))
+                    plan.faults.append(FaultEntry(at: end, restarts(node)))
                 }
                 // A partition; one way only is another kind.
                 if kind == .cuts, case .cut(let from, let link) = entry.fault {
@@ -183,6 +200,9 @@ public enum Swarm {
             return [.resources, .resources, .cuts, .operators, .sensors, .crash, .leave]
         case .configurations:
             return [.configuration, .configuration, .cuts, .cuts, .oneWay, .operators]
+        case .lists:
+            if plan.groups.count == 1 { plan.groups.append(GroupPolicy(prefer: .high)) }
+            return [.lists, .lists, .lists, .operators, .cuts, .power, .crash, .leave]
         case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
         case .plugs:
             plan.detectWithin = .milliseconds(200)
@@ -193,14 +213,14 @@ public enum Swarm {
     private enum Kind: CaseIterable {
         case cuts, oneWay, loss, delay, duplicate, corrupt, replay
         case pause, hang, livelock, crash, crashAfter, late
-        case state, disk, fullRestart, power, relay, watchdog, wall, configuration
+        case state, disk, fullRestart, power, relay, watchdog, wall, configuration, lists
         case sensors, drill, sync, resources
         case operators, maintenance, leave, fences, word
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout
 
-        var isCommon: Bool { self != .falseWord && self != .blackout }
+        var isCommon: Bool { self != .falseWord && self != .blackout && self != .lists }
     }
 
     private static func draw(
@@ -262,6 +282,9 @@ public enum Swarm {
             return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .configuration: return entry(.otherConfiguration(node), lasting() * 10)
+        case .lists:
+            return entry(
+                .list(node, changed(plan, &chance)), .seconds(5 + chance.below(40)))
         case .wall:
             if chance.percent(20) { return entry(.wrongKey(node), lasting() * 10) }
             return entry(.wallStep(node, .seconds(chance.below(200_000) - 100_000)))
@@ -296,6 +319,27 @@ public enum Swarm {
         }
     }
 
+    /// The list of groups after an operator has changed it.
+    private static func changed(_ plan: Plan, _ chance: inout Chance) -> [ListedGroup] {
+        var list = plan.list
+        for _ in 0...chance.below(2) {
+            let at = Int(chance.below(Int64(list.count)))
+            let other = Int(chance.below(Int64(list.count)))
+            switch chance.below(6) {
+            case 0: list.swapAt(at, other)
+            case 1 where list.count > 1: list.remove(at: at)
+            case 2 where list[at].name < plan.groups.count: list[at].name += plan.groups.count
+            case 3 where at != other && list[at].resources.count > 1:
+                list[other].resources.append(list[at].resources.removeLast())
+            case 4 where list[at].resources.count > 1: list[at].resources.reverse()
+            case 5 where !list.contains { $0.resources.contains(plan.resources - 1) }:
+                list[at].resources.append(plan.resources - 1)
+            default: list.reverse()
+            }
+        }
+        return list
+    }
+
     private static func orders(_ group: GroupIndex, _ chance: inout Chance) -> [Command] {
         [
             .handover(group), .handover(nil), .failback(group), .failback(nil), .handover(99),
@@ -320,7 +364,8 @@ extension Fault {
         case .relay(let node, let fault): .relay(node.peer, fault)
         case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
-            .damageState, .diskSlow, .deadWatchdog, .otherConfiguration, .wrongKey, .wallStep,
+            .damageState, .diskSlow, .deadWatchdog, .otherConfiguration, .list, .wrongKey,
+            .wallStep,
             .drill, .sync,
             .resource, .command,
             .falseWord:

@@ -29,6 +29,10 @@ struct Watch {
     private var takeoversOrdered: [Set<Int>]
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
+    /// By group: when an agent last ran whose file did not list it, and by node the highest term
+    /// that it was told. Kept only where lists change.
+    private var unlistedAt: [Int64]
+    private var heard: [[UInt64]]
     /// An operator gave a word, or ordered a fence.
     var operated = false
     /// A sense line broke while a fence was under way. The fence then counts too early, and until
@@ -95,20 +99,26 @@ struct Watch {
         highest = Array(repeating: (0, 0), count: groups)
         started = Array(repeating: [], count: groups)
         running = Array(repeating: [0, 0], count: groups)
+        heard = running
+        unlistedAt = Array(repeating: .min / 2, count: groups)
         startedLast = Array(repeating: nil, count: groups)
         takeoversOrdered = Array(repeating: [], count: groups)
     }
 
     // MARK: Lives
 
-    mutating func begins(_ node: Node, session: SessionID, _ memory: Memory, at now: Int64) {
+    mutating func begins(
+        _ node: Node, session: SessionID, _ memory: Memory, of list: [ListedGroup], at now: Int64
+    ) {
         let index = node.index
         sides[index].startedAt = now
         sides[index].session = session
         sides[index].startedAlone = memory.alone
-        let ceilings = memory.groups.map(\.term.value)
         for group in started.indices { sides[index].granted[group] = [] }
-        sides[index].ceilings = ceilings
+        sides[index].ceilings = started.map { _ in 0 }
+        for (group, known) in zip(list, memory.groups) {
+            sides[index].ceilings[group.name] = known.term.value
+        }
         // The agent judges its sensors anew.
         sides[index].pretendsUntil = now
         sides[index].unfitUntil = min(sides[index].unfitUntil, now)
@@ -132,10 +142,10 @@ struct Watch {
         }
     }
 
-    mutating func noted(_ note: RunNote, _ node: Node) {
+    mutating func noted(_ note: RunNote, _ list: [ListedGroup], _ node: Node) {
         for group in running.indices { running[group][node.index] = 0 }
         for holding in note.holdings {
-            running[holding.group][node.index] = holding.term.value
+            running[list[holding.group].name][node.index] = holding.term.value
         }
     }
 
@@ -158,7 +168,8 @@ struct Watch {
             agent.sendings.note(at: now, stood: node.stood)
         }
         judge(health: message.health, node, in: world)
-        for (group, report) in message.groups.enumerated() {
+        for (place, report) in message.groups.enumerated() {
+            let group = agent.list[place].name
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
             judge(report, of: group, node, in: world)
         }
@@ -179,6 +190,7 @@ struct Watch {
                 agent.newestFromPeer.sequence, message.sequence)
         }
         sides[index].heardAt = world.now
+        if world.rolls { note(message, agent, at: world.now, index) }
         // A request stands until the peer hears otherwise.
         if session == sides[1 - index].session {
             sides[1 - index].fenceMe = message.flags.contains(.fenceMe)
@@ -195,6 +207,22 @@ struct Watch {
             sides[index].reachedSent = sending.at
             sides[index].reachedStood = sending.stood
             sides[index].reachedAt = world.now
+        }
+    }
+
+    private mutating func note(
+        _ message: Message, _ agent: AgentLife, at now: Int64, _ index: Int
+    ) {
+        for report in message.groups {
+            let group = Int(report.name) - 1
+            if agent.place(of: group) == nil { continue }
+            heard[group][index] = max(heard[group][index], report.term.value)
+        }
+        for group in unlistedAt.indices {
+            let listed =
+                agent.place(of: group) != nil
+                && message.groups.contains { Int($0.name) - 1 == group }
+            if !listed { unlistedAt[group] = now }
         }
     }
 
@@ -240,12 +268,12 @@ struct Watch {
     /// A node whose disk took nothing when it was last written to can use no term that is not under
     /// the ceiling there: it must not say that it would take the group.
     private mutating func judge(
-        _ report: GroupReport, of group: GroupIndex, _ node: Node, in world: World
+        _ report: GroupReport, of group: Int, _ node: Node, in world: World
     ) {
         let eligible = report.flags.contains(.eligible)
         sides[node.index].eligible[group] = eligible
         guard eligible, report.role == .vacant, node.wasRefused,
-            report.term >= node.kept?.groups[group].term ?? .never
+            let ceiling = node.ceiling(of: group), report.term >= ceiling
         else { return }
         world.violate(
             "L4", "\(node.id) would take group \(group), it says, and its disk has no term left")
@@ -257,9 +285,9 @@ struct Watch {
     }
 
     mutating func activates(
-        _ activation: Activation, adopts: Bool, _ node: Node, in world: World
+        _ activation: Activation, _ agent: AgentLife, adopts: Bool, _ node: Node, in world: World
     ) {
-        let group = activation.group
+        let group = agent.list[activation.group].name
         let peer = world.peer(of: node)
         let other = sides[peer.index]
         let term = activation.term.value
@@ -271,6 +299,11 @@ struct Watch {
                     || granted != activation.term
             {
                 world.violate("S2", "\(node.id) starts group \(group) by a grant never given")
+            }
+        case .unlisted(let session):
+            let lists = peer.agent.map { $0.session == session && $0.place(of: group) != nil }
+            if !adopts || lists == true {
+                world.violate("S2", "\(node.id) starts group \(group) by what its peer lists")
             }
         case .receipt(let receipt):
             if world.now > senseLiesUntil { judge(receipt, node, peer, other, in: world) }
@@ -292,7 +325,8 @@ struct Watch {
 
     /// What the peer ran last, and is to be asked for, is taken over on the operator's order alone.
     private func wasOrdered(_ group: Int, _ node: Node, in world: World) {
-        guard world.plan.groups[group].takeover == .ask, startedLast[group] == 1 - node.index,
+        let known = world.plan.groups[group % world.plan.groups.count]
+        guard known.takeover == .ask, startedLast[group] == 1 - node.index,
             !takeoversOrdered[group].contains(node.index)
         else { return }
         world.violate("S2", "\(node.id) takes group \(group) over, and nobody was asked")
@@ -315,7 +349,11 @@ struct Watch {
         let forgot =
             side.reachedSent < side.startedAt
             && side.ceilings[group] + (1 << 20) <= highest[group].term
-        let blind = operated && (side.reachedSent < highest[group].at || forgot)
+        // Where only one of the files listed it, the other node was not told.
+        let untold =
+            unlistedAt[group] >= highest[group].at
+            && heard[group][node.index] < highest[group].term
+        let blind = operated && (side.reachedSent < highest[group].at || forgot) || untold
         if excuses.subtracting(.wallStepped).isEmpty,
             started[group].contains(term) || (term < highest[group].term && !blind)
         {
@@ -324,6 +362,7 @@ struct Watch {
                 "\(node.id) starts group \(group) at term \(term) after \(highest[group].term)")
         }
         started[group].insert(term)
+        heard[group][node.index] = max(heard[group][node.index], term)
         if term > highest[group].term { highest[group] = (term, world.now) }
     }
 
@@ -351,13 +390,15 @@ struct Watch {
     }
 
     /// S1, at each resource that comes up.
-    mutating func comesUp(_ group: GroupIndex, term: Term, _ node: Node, in world: World) {
+    /// A resource may stand in another group on the other node.
+    mutating func comesUp(_ group: ListedGroup, term: Term, _ node: Node, in world: World) {
         let peer = world.peer(of: node)
         if !node.powered { world.violate("S1", "something runs on a node without power") }
         if peer.isUp(group), !excuses.contains(.falseWord), !excuses.contains(.doubleFault),
             world.now > senseLiesUntil
         {
-            world.violate("S1", "group \(group) comes up on \(node.id), and is up on \(peer.id)")
+            world.violate(
+                "S1", "group \(group.name) comes up on \(node.id), and is up on \(peer.id)")
         }
     }
 

@@ -10,8 +10,9 @@ extension World {
     func startAgent(_ node: Node) {
         guard node.powered, node.agent == nil else { return }
         let local = node.clock(now)
-        var file = StateFile(path: "state", groups: (0..<plan.groups.count).map { "g\($0)" })
-        var memory = Memory.blank(groups: plan.groups.count)
+        let list = node.file
+        var file = StateFile(path: "state", groups: list.map { "g\($0.name)" })
+        var memory = Memory.blank(groups: list.count)
         if node.damaged {
             tell(node, .world("the state file is damaged: the agent refuses to start"))
             restart(node, after: 1_000_000_000)
@@ -19,6 +20,11 @@ extension World {
         }
         guard endLeftBehind(node) else {
             tell(node, .world("no start of the agent: a process left behind does not end"))
+            restart(node, after: 1_000_000_000)
+            return
+        }
+        guard let note = note(of: node, for: list) else {
+            tell(node, .world("the agent refuses to start: its file changes what runs"))
             restart(node, after: 1_000_000_000)
             return
         }
@@ -34,18 +40,19 @@ extension World {
         let random = RandomSource(chance.fork())
         let agent = AgentLife(
             machine: Machine(
-                policy: node.policy, memory: memory, session: session, note: node.note, at: local),
+                policy: plan.policy(node.policy, listing: list), memory: memory, session: session,
+                note: note, at: local),
             channel: Channel(
                 keys: [node.key], me: node.id, session: session, at: local,
                 random: { random.next() }), session: session,
-            runners: (0..<plan.groups.count).map { GroupRunner(group: $0, plan: groupPlan) },
+            runners: list.indices.map { GroupRunner(group: $0, plan: groupPlan(list[$0])) },
             fence: RelayFence(relayDescription, found: node.line ? .on : .off, at: local),
-            memoryFile: file, startedAt: now, local: local)
+            memoryFile: file, list: list, startedAt: now, local: local)
         node.agent = agent
         reload(node)
         node.waiting = []
         node.standsStillUntil = 0
-        watch.begins(node, session: session, memory, at: now)
+        watch.begins(node, session: session, memory, of: list, at: now)
         tell(node, .world("the agent starts"))
         // The line was kept for it, as it was (KeptLines).
         takeLine(node, agent)
@@ -59,6 +66,27 @@ extension World {
             let works = node.watchdogDeadUntil <= self.now
             agent.followUps.append(.watchdog(works ? self.plan.watchdog : .zero))
         }
+    }
+
+    /// What the note says, by the places of this list; `nil` if something runs that the list does
+    /// not have, or not with these resources.
+    private func note(of node: Node, for list: [ListedGroup]) -> RunNote? {
+        var note = node.note
+        guard node.noted != list else { return note }
+        note.holdings = []
+        for holding in node.note.holdings {
+            let group = node.noted[holding.group]
+            guard let place = list.firstIndex(of: group) else { return nil }
+            note.holdings.append(Holding(group: place, term: holding.term))
+        }
+        note.holdings.sort { $0.group < $1.group }
+        if !note.terms.isEmpty {
+            note.terms = list.map { group in
+                node.noted.firstIndex { $0.name == group.name }.map { node.note.terms[$0] }
+                    ?? .never
+            }
+        }
+        return note
     }
 
     func restart(_ node: Node, after delay: Int64) {
@@ -211,7 +239,8 @@ extension World {
         case .persist(let memory, let ticket): write(memory, ticket, node, agent)
         case .note(let note):
             node.note = note
-            watch.noted(note, node)
+            node.noted = agent.list
+            watch.noted(note, agent.list, node)
         case .fence(let order):
             agent.orderCauses[order.id] = order.cause
             agent.orderVoidAfter = order.voidAfter
@@ -219,7 +248,7 @@ extension World {
             ask(.order(order), node)
         case .cancelFence(let id): ask(.cancel(id: id), node)
         case .start(let activation):
-            watch.activates(activation, adopts: false, node, in: self)
+            watch.activates(activation, agent, adopts: false, node, in: self)
             guard agent.runners[activation.group].isDown else {
                 return violate("S2", "\(node.id) starts what it has not stopped")
             }
@@ -227,7 +256,7 @@ extension World {
                 activation, at: node.clock(now), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)
         case .adopt(let activation):
-            watch.activates(activation, adopts: true, node, in: self)
+            watch.activates(activation, agent, adopts: true, node, in: self)
             agent.runners[activation.group].adopt(
                 activation, at: node.clock(now), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)
@@ -248,6 +277,9 @@ extension World {
     }
 
     private func note(_ trace: Trace, _ node: Node, _ agent: AgentLife) {
+        var trace = trace
+        // In a story a group has its name.
+        if let group = trace.group { trace.group = agent.list[group].name }
         coverage.traces[Int(trace.kind.rawValue)] += 1
         if let refusal = trace.refusal { coverage.refusals[Int(refusal.rawValue)] += 1 }
         coverage.causes[Int(trace.cause.rawValue)] += 1
@@ -266,8 +298,8 @@ extension World {
         agent.ended = true
         if released {
             node.watchdogArmed = false
-            for group in node.up.indices where node.isUp(group) {
-                violate("S1", "\(node.id) left, and group \(group) is up")
+            for resource in node.up.indices where node.up[resource] {
+                violate("S1", "\(node.id) left, and resource \(resource) is up")
             }
         }
         tell(node, .world(released ? "the agent has left" : "the agent ends, its groups go on"))

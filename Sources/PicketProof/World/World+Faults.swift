@@ -60,6 +60,9 @@ extension World {
             node(id).digest = 43
             reload(node(id))
             return true
+        case .list(let id, let list):
+            node(id).file = list
+            return true
         case .wrongKey(let id):
             use(World.otherKey, on: node(id))
             return true
@@ -73,11 +76,11 @@ extension World {
             drill(kind, node(id), until: until)
             return true
         case .sync(let id, let group, let state):
-            guard group < plan.groups.count else { return false }
-            give(.sync(group, state), node(id))
+            guard let place = node(id).agent?.place(of: group) else { return false }
+            give(.sync(place, state), node(id))
             return true
         case .resource(let id, let group, let kind):
-            guard group < plan.groups.count else { return false }
+            guard group < plan.names else { return false }
             node(id).resourceFaults[group][kind] = until
         case .command(let id, let command): self.command(command, node(id))
         case .falseWord(let id):
@@ -113,7 +116,11 @@ extension World {
             node(id).digest = 42
             reload(node(id))
         case .wrongKey(let id): use(World.key, on: node(id))
-        case .sync(let id, let group, _): give(.sync(group, .current), node(id))
+        case .sync(let id, let group, _):
+            if let place = node(id).agent?.place(of: group) {
+                give(.sync(place, .current), node(id))
+            }
+        case .list(let id, _): node(id).file = plan.list
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .hang, .livelock, .crash,
             .crashAfter, .late, .loseState, .diskFull, .diskSlow, .wallStep,
             .resource, .command, .falseWord:
@@ -141,8 +148,9 @@ extension World {
             // The changed configuration has another holder and other times of the turns.
             policy = plan.otherPolicy(of: node.id)
             policy.digest = node.digest
+            policy.turnsDigest = node.digest
         }
-        _ = agent.machine.reload(policy)
+        _ = agent.machine.reload(plan.policy(policy, listing: agent.list))
     }
 
     func node(_ id: NodeID) -> Node { nodes[Int(id.rawValue)] }
@@ -186,6 +194,20 @@ extension World {
         if case .take(let group) = command { watch.takeover(of: group, orderedOn: node) }
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)
-        turn(node, .command(command, id: id))
+        turn(node, .command(node.agent!.here(command), id: id))
+    }
+}
+
+extension AgentLife {
+    /// The command, with the group's place in this agent's list.
+    fileprivate func here(_ command: Command) -> Command {
+        func place(_ name: Int?) -> GroupIndex? { name.map { self.place(of: $0) ?? 99 } }
+        return switch command {
+        case .handover(let name): .handover(place(name))
+        case .failback(let name): .failback(place(name))
+        case .clear(let name): .clear(place(name))
+        case .take(let name): .take(place(name))
+        case .fence, .confirmFence, .maintenance, .pause, .leave, .drillFailover, .drill: command
+        }
     }
 }

@@ -31,8 +31,8 @@ extension World {
         node.life += 1
         node.watchdogArmed = false
         node.processes = []
-        for group in node.up.indices {
-            for resource in node.up[group].indices { node.up[group][resource] = false }
+        for resource in node.up.indices {
+            node.up[resource] = false
         }
         watch.wentDark(node, in: self)
         // Its relay falls to rest. A contact that was about to open still opens, for a moment.

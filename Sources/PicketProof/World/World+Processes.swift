@@ -7,12 +7,12 @@ internal import PicketCore
 internal import PicketLinux
 
 extension World {
-    var groupPlan: GroupPlan {
+    func groupPlan(_ group: ListedGroup) -> GroupPlan {
         GroupPlan(
             resources: Array(
                 repeating: ResourcePlan(
                     start: .seconds(2), stop: .seconds(2), monitor: .seconds(1),
-                    monitorInterval: .seconds(2)), count: World.resources),
+                    monitorInterval: .seconds(2)), count: group.resources.count),
             restarts: Budget(count: 2, window: .seconds(60)))
     }
 
@@ -31,33 +31,36 @@ extension World {
         }
     }
 
-    private func lasts(_ fault: ResourceFault, _ group: GroupIndex, _ node: Node) -> Bool {
-        (node.resourceFaults[group][fault] ?? 0) > now
+    private func lasts(_ fault: ResourceFault, _ group: ListedGroup, _ node: Node) -> Bool {
+        (node.resourceFaults[group.name][fault] ?? 0) > now
     }
 
     private func begin(_ run: ResourceRun, _ node: Node) {
+        guard let agent = node.agent else { return }
         numbers += 1
+        let group = agent.list[run.group]
+        let resource = group.resources[run.resource]
         var process = Process(
-            run: run.id, life: node.life, group: run.group, resource: run.resource,
+            run: run.id, life: node.life, group: group, resource: resource,
             action: run.action, fails: false, number: numbers)
         var time = 1_000_000 + chance.below(8_000_000)
-        if lasts(.slow, run.group, node) { time += chance.below(1_500_000_000) }
+        if lasts(.slow, group, node) { time += chance.below(1_500_000_000) }
         var hangs = false
         switch run.action {
         case .start, .promote:
-            process.fails = lasts(.startFails, run.group, node)
-            hangs = lasts(.startHangs, run.group, node)
+            process.fails = lasts(.startFails, group, node)
+            hangs = lasts(.startHangs, group, node)
         case .stop, .demote:
-            process.fails = lasts(.stopFails, run.group, node)
-            hangs = lasts(.stopHangs, run.group, node)
+            process.fails = lasts(.stopFails, group, node)
+            hangs = lasts(.stopHangs, group, node)
         case .monitor:
             process.fails =
-                lasts(.monitorFails, run.group, node) || !node.up[run.group][run.resource]
+                lasts(.monitorFails, group, node) || !node.up[resource]
         }
         node.processes.append(process)
         if run.action == .start {
-            node.up[run.group][run.resource] = true
-            watch.comesUp(run.group, term: run.term, node, in: self)
+            node.up[resource] = true
+            watch.comesUp(group, term: run.term, node, in: self)
         }
         // It comes up long beyond its time, as a file system does that had to be checked first.
         if hangs { time += 3_000_000_000 + chance.below(40_000_000_000) }
@@ -69,7 +72,7 @@ extension World {
         guard
             let index = node.processes.firstIndex(where: {
                 $0.run == run && $0.life == node.life
-            }), !lasts(.unkillable, run.group, node)
+            }), !lasts(.unkillable, node.processes[index].group, node)
         else { return }
         node.processes[index].killed = true
         after(
@@ -97,11 +100,11 @@ extension World {
             switch process.action {
             case .start:
                 // Of an agent that died: it comes up whatever has happened since.
-                if !node.up[process.group][process.resource] {
-                    node.up[process.group][process.resource] = true
+                if !node.up[process.resource] {
+                    node.up[process.resource] = true
                     watch.comesUp(process.group, term: .never, node, in: self)
                 }
-            case .stop: node.up[process.group][process.resource] = false
+            case .stop: node.up[process.resource] = false
             case .monitor, .promote, .demote: break
             }
         }
@@ -127,7 +130,8 @@ extension World {
         var time = 800_000 + chance.below(4_000_000)
         if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
         let writing = Writing(
-            ticket: ticket, memory: memory, bytes: bytes, full: node.fullUntil > now)
+            ticket: ticket, memory: memory, list: agent.list, bytes: bytes,
+            full: node.fullUntil > now)
         after(time, .written(node.index, life: node.life, writing))
     }
 
@@ -154,11 +158,13 @@ extension World {
 final class Writing {
     let ticket: UInt32
     let memory: Memory
+    let list: [ListedGroup]
     let bytes: [UInt8]
     /// The disk takes nothing.
     let full: Bool
 
-    init(ticket: UInt32, memory: Memory, bytes: [UInt8], full: Bool) {
+    init(ticket: UInt32, memory: Memory, list: [ListedGroup], bytes: [UInt8], full: Bool) {
+        self.list = list
         self.ticket = ticket
         self.memory = memory
         self.bytes = bytes
@@ -170,5 +176,6 @@ extension Node {
     fileprivate func keep(_ writing: Writing) {
         disk = writing.bytes
         kept = writing.memory
+        keptList = writing.list
     }
 }

@@ -95,6 +95,8 @@ public final class World {
     /// Faults are over, and the pair must recover.
     var recovering = false
     var recovery = Recovery()
+    /// A file lists other groups at times.
+    let rolls: Bool
     var messages: UInt64 = 0
     var numbers: UInt64 = 0
     static let key = Key((0..<Key.size).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) })!
@@ -104,16 +106,17 @@ public final class World {
     public init(_ plan: Plan, remembering: Int? = 400) {
         precondition(Sodium.initialise(), "libsodium has no randomness")
         self.plan = plan
+        rolls = plan.rolls
         chance = Chance(seed: plan.seed ^ 0x5157_0bad_cafe_f00d)
         chronicle = Chronicle(limit: remembering)
         nodes = [NodeID.low, .high].map {
-            Node($0, policy: plan.policy(of: $0)!, links: plan.links)
+            Node($0, policy: plan.policy(of: $0)!, plan: plan)
         }
         (low, high) = (nodes[0], nodes[1])
         order = plan.faults.indices.sorted {
             (plan.faults[$0].at, $0) < (plan.faults[$1].at, $1)
         }
-        watch = Watch(groups: plan.groups.count)
+        watch = Watch(groups: plan.names)
         for node in nodes { node.rate = 1 + Double(plan.drift[node.index]) / 1e6 }
         awaitFault()
         queue.put(.faultsStop, at: plan.safety.nanoseconds)

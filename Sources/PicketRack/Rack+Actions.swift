@@ -75,10 +75,10 @@ extension Rack {
         }
     }
 
-    /// The wires of a plug part one after the other, and so they come back.
+    /// The wires of a plug part one after the other, and so they come back; each when it has parted.
     private func moveHarness(of id: NodeID, parts: Bool) {
         func at(_ action: @escaping () -> Void) {
-            loop.after(.milliseconds(Int64.random(in: 0..<300)), action)
+            loop.after(.milliseconds(Int64.random(in: parts ? 0..<300 : 300..<600)), action)
         }
         at { [unowned self] in perform(parts ? .cut : .well, on: nil, to: nil) }
         for relay in relays where relay.driver == id {

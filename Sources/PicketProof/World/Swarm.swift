@@ -131,9 +131,6 @@ public enum Swarm {
         plan.fencesAnHour = chance.one(of: [3, 100, 100])
         plan.movesAnHour = chance.one(of: [3, 100])
         if chance.percent(50) { plan.startup = .aloneAfter(.seconds(10)) }
-        plan.wiring = chance.one(of: [
-            .readsOn, .readsOn, .readsOn, .contacts, .readsOff, .sharesPlug,
-        ])
         let count = chance.one(of: [1, 1, 2, 3])
         plan.groups = (0..<count).map { index in
             GroupPolicy(
@@ -159,6 +156,7 @@ public enum Swarm {
             case 4..<7: focus = .disks
             default:
                 if chance.percent(5) { plan.staysFull = chance.percent(50) ? .low : .high }
+                plan.wiring = wiring(&chance)
                 return Kind.allCases.filter { $0.isCommon && chance.percent(35) }
             }
         }
@@ -206,8 +204,13 @@ public enum Swarm {
         case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
         case .plugs:
             plan.detectWithin = .milliseconds(200)
+            plan.wiring = wiring(&chance)
             return [.harness, .harness, .harness, .cuts, .power, .crash]
         }
+    }
+
+    private static func wiring(_ chance: inout Chance) -> Plan.Wiring {
+        chance.one(of: [.readsOn, .readsOn, .readsOn, .contacts, .readsOff, .sharesPlug])
     }
 
     private enum Kind: CaseIterable {

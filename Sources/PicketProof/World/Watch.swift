@@ -463,7 +463,8 @@ struct Watch {
             sides[victim.index].commandedAt = world.now
         }
         let odd =
-            node.relayFault != nil || victim.relayFault != nil
+            node.relayFault != nil || victim.relayFault != nil || !node.parted.isEmpty
+            || !victim.parted.isEmpty
             || world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
         guard node.lineCause == .contactLost || node.lineCause == .aloneAfter, !odd,
             !excuses.contains(.falseWord), !excuses.contains(.doubleFault)

@@ -121,10 +121,13 @@ extension World {
 
     // MARK: Plugs
 
-    /// No two wires of a plug part together, nor do they come back so.
+    /// No two wires of a plug part together, nor do they come back so; each when it has parted.
     func moveHarness(of node: Node, parts: Bool) {
+        let longest: Int64 = 300_000_000
         for lead in Lead.allCases {
-            after(chance.below(300_000_000), .lead(node.index, lead, parts: parts))
+            after(
+                chance.below(longest) + (parts ? 0 : longest),
+                .lead(node.index, lead, parts: parts))
         }
     }
 

@@ -1,5 +1,5 @@
 /// Listens to an agent that is a process of this computer: to its status by the control socket, to
-/// its history by the file.
+/// its history by the file and by the control socket.
 import CPicket
 import Foundation
 import PicketCore
@@ -15,6 +15,9 @@ final class AgentTap {
     private var history: FileHandle?
     private var historyText = Lines()
     private var historyFile: UInt64 = 0
+    /// The connection that follows the history.
+    private var follower: Int32 = -1
+    private var taken: Set<[UInt8]> = []
     private var buffer = [UInt8](repeating: 0, count: 16_384)
 
     /// - Parameter isListening: an agent runs that may be asked.
@@ -28,6 +31,7 @@ final class AgentTap {
         loop.every(.milliseconds(25)) { [unowned self] in
             readHistory()
             if connection < 0 { connect() }
+            if follower < 0, isListening() { followHistory() }
         }
     }
 
@@ -107,6 +111,28 @@ final class AgentTap {
 
     // MARK: - History
 
+    /// A full disk does not take what the agent has to say of it: that comes by the socket. The file
+    /// has what an agent said right before it died, and before anybody asked.
+    private func followHistory() {
+        guard let descriptor = open(asking: "history 500 follow") else { return }
+        follower = descriptor
+        var lines = Lines()
+        loop.watch(descriptor) { [unowned self] in
+            guard let bytes = receive(descriptor) else { return }
+            for line in lines.add(bytes) { take(history: line) }
+            guard bytes.isEmpty else { return }
+            close(descriptor)
+            follower = -1
+        }
+    }
+
+    /// Each line comes twice. Its time makes it one of its kind.
+    private func take(history line: [UInt8]) {
+        if taken.count > 20_000 { taken = [] }
+        guard taken.insert(line).inserted else { return }
+        node.agent.take(history: line)
+    }
+
     private func readHistory() {
         if history == nil {
             guard let file = FileHandle(forReadingAtPath: historyPath) else { return }
@@ -114,7 +140,7 @@ final class AgentTap {
             historyFile = inode
         }
         if let data = try? history?.readToEnd(), !data.isEmpty {
-            for line in historyText.add(Array(data)[...]) { node.agent.take(history: line) }
+            for line in historyText.add(Array(data)[...]) { take(history: line) }
         } else if inode != historyFile {
             // It was rotated.
             history = nil

@@ -252,8 +252,18 @@ final class ProcessBody: NodeBody {
     }
 
     func fillDisk() -> String {
-        disk.fill()
+        keepFull()
         return "is full: \(disk.means)"
+    }
+
+    /// A file that was being replaced gives back the room of the one before it, and would so leave
+    /// room for one more after another: what becomes free is taken again.
+    private func keepFull() {
+        disk.fill()
+        _ = node.rack.loop.after(.milliseconds(50)) { [weak self] in
+            guard let self, disk.isFull else { return }
+            keepFull()
+        }
     }
 
     func freeDisk() { disk.free() }

@@ -29,7 +29,8 @@ final class SimulatedDisk {
             _ = unsafe chmod(path, 0o555)
             return
         }
-        let filler = unsafe picket_open(path + "/.filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        let filler = unsafe picket_open(
+            path + "/.filler", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard filler >= 0 else { return }
         defer { close(filler) }
         for size in [4096, 1] {

@@ -39,6 +39,7 @@ final class Service: Part {
     func ready(_ agent: Agent) {
         told = Service.text(agent)
         manager?.ready(status: told)
+        if manager != nil { FailedStarts.forget() }
     }
     func reloading() { manager?.reloading() }
     func stopping() { manager?.stopping() }

@@ -252,3 +252,10 @@ private final class Peer {
         _ = sockets[link].send(channel.datagram, count: channel.datagram.count)
     }
 }
+
+struct FailedStartsTests {
+    @Test func `a start that fails is tried at once, then ever later, and never given up`() {
+        let pauses = [0, 4, 5, 6, 7, 8, 9, 10, 1_000_000].map { FailedStarts.pause(after: $0) }
+        #expect(pauses == [0, 0, 1, 2, 4, 8, 16, 30, 30].map { .seconds($0) })
+    }
+}

@@ -288,6 +288,12 @@ public struct Protection: Equatable, Sendable {
                 "{me} and {peer} do not agree on settings of the pair; compare "
                     + "their files and reload.")
         }
+        if let place = report.process.volatileState {
+            add(
+                "{me} loses its power", .weakened,
+                "it forgets its terms, and they may be used again: its state directory lies on "
+                    + "\(place). Put it on a disk.")
+        }
         if let refused = report.process.realTimeRefused {
             add(
                 "the node is overloaded", .weakened,

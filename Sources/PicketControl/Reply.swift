@@ -275,6 +275,7 @@ extension StatusReport {
             json.field("locked_memory", process.lockedMemoryRefused == nil)
             json.field("locked_memory_refused", process.lockedMemoryRefused)
             json.field("worst_delay_ms", inMilliseconds(process.worstDelay))
+            json.field("volatile_state", process.volatileState)
         }
     }
 }

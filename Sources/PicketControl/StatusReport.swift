@@ -165,15 +165,18 @@ public struct ProcessReport: Sendable {
     public var lockedMemoryRefused: String?
     /// Longest delay of a loop turn beyond its deadline since the start.
     public var worstDelay: Duration
+    /// On what the state directory lies, if that is forgotten with the power.
+    public var volatileState: String?
 
     public init(
         identifier: Int32 = 0, realTimeRefused: String? = nil, lockedMemoryRefused: String? = nil,
-        worstDelay: Duration = .zero
+        worstDelay: Duration = .zero, volatileState: String? = nil
     ) {
         self.identifier = identifier
         self.realTimeRefused = realTimeRefused
         self.lockedMemoryRefused = lockedMemoryRefused
         self.worstDelay = worstDelay
+        self.volatileState = volatileState
     }
 }
 

@@ -91,6 +91,8 @@ struct StatusModel: Decodable {
         var lockedMemory: Bool
         var lockedMemoryRefused: String?
         var worstDelayMs: Double
+        /// An older agent does not tell.
+        var volatileState: String?
     }
 
     var version: String

@@ -54,6 +54,7 @@ struct ProtectionTests {
         Case("no term left here", .unprotected) { $0.status.protectionGap = .notPersisted },
         Case("a full disk here", .weakened) { $0.status.diskTakesNothing = true },
         Case("a full disk there", .weakened) { $0.status.peerDiskTakesNothing = true },
+        Case("a state in memory", .weakened) { $0.process.volatileState = "a tmpfs" },
         Case("may not answer", .unprotected) {
             $0.status.contact = .never
             $0.status.awaitsForgetting = true

@@ -318,6 +318,11 @@ struct DoctorCommand: PicketCommand {
 
     /// A disk that takes nothing is bad once no term is left on it that the node could take over at.
     private func aboutDisks(_ status: StatusModel, _ findings: inout Findings) {
+        if let place = status.process.volatileState {
+            findings.add(
+                "state file", .bad, "the state directory lies on \(place)",
+                "put it on a disk: what is there is forgotten with the power")
+        }
         guard let mine = status.stateWritten, let theirs = status.peerState.stateWritten else {
             return
         }

@@ -15,6 +15,8 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
+#include <sys/vfs.h>
 
 int picket_errno(void) { return errno; }
 
@@ -430,6 +432,17 @@ static int64_t clock_nanoseconds(clockid_t clock) {
 
 int64_t picket_boot_time(void) { return clock_nanoseconds(CLOCK_BOOTTIME); }
 int64_t picket_wall_time(void) { return clock_nanoseconds(CLOCK_REALTIME); }
+int64_t picket_file_system(const char *path) {
+    struct statfs state;
+    return statfs(path, &state) ? -1 : (int64_t)(uint32_t)state.f_type;
+}
+
+bool picket_clock_is_synchronised(void) {
+    struct timex state = {0}; // no modes: it is only read
+    int kept = adjtimex(&state);
+    return kept >= 0 && kept != TIME_ERROR && !(state.status & STA_UNSYNC);
+}
+
 int64_t picket_monotonic_time(void) { return clock_nanoseconds(CLOCK_MONOTONIC); }
 
 const char *picket_error_text(int error) {

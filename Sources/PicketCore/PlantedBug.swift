@@ -28,6 +28,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case fenceFromWaiting
     case stallNotForgiven
     case fenceBudgetIgnored
+    /// Budgets go by the wall clock, and a stamp from the future counts as of now.
+    case futureStampsAreNow
     /// By the node that was told of it; the peer still heeds it.
     case maintenanceIgnored
     case pauseUnbounded

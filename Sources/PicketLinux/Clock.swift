@@ -26,4 +26,10 @@ public struct Clock: Sendable {
 public enum WallClock {
     /// Nanoseconds since 1970-01-01 UTC.
     public static func now() -> Int64 { picket_wall_time() }
+
+    /// Something keeps it right, as far as this process may know: the kernel tells, or systemd.
+    public static var isSynchronised: Bool {
+        if picket_clock_is_synchronised() { return true }
+        return unsafe access("/run/systemd/timesync/synchronized", F_OK) == 0
+    }
 }

@@ -2,8 +2,14 @@
 ///
 /// A small text, so that an operator can read it; groups by name, so that the configuration may
 /// order them anew. A group that the configuration no longer names stays in the file with its term:
-/// if it ever comes back, its terms must not have fallen (S4). Instants are stored by the wall
-/// clock; where that clock fell meanwhile, they count as now, which errs towards a budget spent.
+/// if it ever comes back, its terms must not have fallen (S4).
+///
+/// The ages of fences and moves stand in a file beside it, because a board's wall clock may begin in
+/// 1970 at each boot and step at any time. Within one boot they go by the clock that counts from the
+/// boot. An entry of an earlier boot has the age that was last written, or its age by the wall clock
+/// where that was synchronised then and is now. So a budget is never given back early, and what was
+/// not seen to pass does not count. The stamps in the state file are for 0.1.0, and for a node
+/// that has no ages: a stamp from the future tells nothing.
 ///
 /// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): a field that it lacks
 /// has the value of a node that never wrote anything, and a line of an unknown kind is skipped.
@@ -14,6 +20,13 @@
 ///     group gateway 7 me
 ///     fence 1764000000000000000
 ///     checksum 8d3f…
+///
+///     picket-ages 1
+///     boot 6f1c…
+///     at 81200000000
+///     wall 1764000000000000000 1
+///     fence 1200000000
+///     checksum 77aa…
 
 public import PicketCore
 import PicketText
@@ -26,27 +39,39 @@ public struct MemoryFile: Sendable {
     private var others: [(name: String, memory: GroupMemory)] = []
 
     static let title = "picket-memory 1"
+    static let agesTitle = "picket-ages 1"
+    /// The kernel's name of this boot.
+    private let boot: String
 
-    public init(path: String, groups: [String]) {
+    public init(path: String, groups: [String], boot: String = "") {
         self.path = path
         self.groups = groups
+        self.boot = boot
     }
+
+    public var agesPath: String { path + "-ages" }
 
     /// What the last life of the agent remembered; `nil` where there was none.
     ///
     /// - Throws: `FileError.refused` if the file is damaged or has another title.
-    public mutating func load(now: Instant, wall: Int64) throws(FileError) -> Memory? {
+    public mutating func load(
+        now: Instant, wall: Int64, isSynchronised: Bool = false
+    ) throws(FileError) -> Memory? {
         let bytes: [UInt8]?
-        do throws(SystemError) { bytes = try DurableFile.read(path) } catch {
-            throw .system(error)
-        }
+        let ages: [UInt8]?
+        do throws(SystemError) {
+            bytes = try DurableFile.read(path)
+            ages = try DurableFile.read(agesPath)
+        } catch { throw .system(error) }
         guard let bytes else { return nil }
-        return try decode(bytes, now: now, wall: wall)
+        return try decode(
+            bytes, ages: ages, now: now, wall: wall, isSynchronised: isSynchronised)
     }
 
-    /// The file's bytes, as `encode` made them.
+    /// The files' bytes, as `encode` and `encodeAges` made them.
     public mutating func decode(
-        _ bytes: [UInt8], now: Instant, wall: Int64
+        _ bytes: [UInt8], ages: [UInt8]? = nil, now: Instant, wall: Int64,
+        isSynchronised: Bool = false
     ) throws(FileError) -> Memory {
         let lines: [[String]]
         switch SealedText.open(bytes, title: MemoryFile.title) {
@@ -59,6 +84,9 @@ public struct MemoryFile: Sendable {
             guard take(line, into: &memory, now: now, wall: wall) else {
                 throw damaged("it holds a line that is not understood: \(Text.joined(line, " "))")
             }
+        }
+        if let ages, !planted(.futureStampsAreNow) {
+            take(ages: ages, into: &memory, now: now, wall: wall, isSynchronised)
         }
         memory.fences.sortShort { $0 < $1 }
         memory.moves.sortShort { $0 < $1 }
@@ -76,8 +104,8 @@ public struct MemoryFile: Sendable {
             if line[0] == "maintenance" { memory.maintenance = line[1] == "1" }
         case "fence", "move":
             guard line.count == 2, let at = Int64(line[1]) else { return false }
-            let (age, overflow) = wall.subtractingReportingOverflow(at)
-            let instant = now - Duration(nanoseconds: overflow ? 0 : max(0, age))
+            guard let age = age(of: at, wall: wall) else { break }
+            let instant = now - age
             if line[0] == "fence" { memory.fences.append(instant) }
             if line[0] == "move" { memory.moves.append(instant) }
         case "group":
@@ -93,6 +121,55 @@ public struct MemoryFile: Sendable {
         default: break
         }
         return true
+    }
+
+    /// `nil` for a stamp from the future.
+    private func age(of stamp: Int64, wall: Int64) -> Duration? {
+        let (age, overflow) = wall.subtractingReportingOverflow(stamp)
+        if !overflow, age >= 0 { return Duration(nanoseconds: age) }
+        return planted(.futureStampsAreNow) ? .zero : nil
+    }
+
+    /// They take the place of what the stamps say. Damaged ones tell nothing.
+    private func take(
+        ages bytes: [UInt8], into memory: inout Memory, now: Instant, wall: Int64,
+        _ isSynchronised: Bool
+    ) {
+        guard case .lines(let lines) = SealedText.open(bytes, title: MemoryFile.agesTitle) else {
+            return
+        }
+        var since = Duration.zero
+        var fences: [Instant] = []
+        var moves: [Instant] = []
+        for line in lines where line.count >= 2 {
+            guard line[0] != "boot", let value = Int64(line[1]) else { continue }
+            switch line[0] {
+            case "at":
+                guard lines.contains(["boot", boot]) else { break }
+                since = max(.zero, now - Instant(nanoseconds: value))
+            case "wall":
+                guard line.count == 3, line[2] == "1", isSynchronised,
+                    let passed = age(of: value, wall: wall)
+                else { break }
+                since = max(since, passed)
+            case "fence": fences.append(now - since - Duration(nanoseconds: max(0, value)))
+            case "move": moves.append(now - since - Duration(nanoseconds: max(0, value)))
+            default: break
+            }
+        }
+        memory.fences = fences
+        memory.moves = moves
+    }
+
+    /// The ages' bytes. They are on disk before the state that they belong to.
+    public func encodeAges(
+        _ memory: Memory, now: Instant, wall: Int64, isSynchronised: Bool = false
+    ) -> [UInt8] {
+        var text = "\(MemoryFile.agesTitle)\nboot \(boot)\nat \(now.nanoseconds)\n"
+        text += "wall \(wall) \(isSynchronised ? 1 : 0)\n"
+        for at in memory.fences { text += "fence \((now - at).nanoseconds)\n" }
+        for at in memory.moves { text += "move \((now - at).nanoseconds)\n" }
+        return SealedText.seal(text)
     }
 
     /// The file's bytes: made by the loop, written by the storage worker.

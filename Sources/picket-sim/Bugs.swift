@@ -123,6 +123,7 @@ private enum Hunt {
         case .eligibleWithoutRoom, .grantWaitsForDisk: self = .swarm(.disks, seeds: 100)
         case .termsNotNoted: self = .swarm(.disks, seeds: 600)
         case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
+        case .futureStampsAreNow: self = .swarm(.budgets, seeds: 200)
         case .clockNotLookedAt, .cancelIgnored: self = .swarm(.lateness, seeds: 200)
         case .adoptsAfterReboot, .leavesHolding, .leftStaysArmed:
             self = .swarm(.lives, seeds: 200)

@@ -60,6 +60,8 @@ final class Agent {
     private var turns: UInt64 = 0
     private(set) var realTimeRefused: String?
     private(set) var lockedMemoryRefused: String?
+    /// Why its state is forgotten with the power.
+    private let volatileState: String?
 
     // The end
     private var isReleased: Bool?
@@ -107,6 +109,7 @@ final class Agent {
         logger = Logger(threshold: options.debug ? .debug : .info)
         poller = Startup.system(try Poller())
         let state = ground.paths.stateDirectory
+        volatileState = hardware.isSimulated ? nil : StatePlace.whyVolatile(state)
         machine = Machine(
             policy: settings.policy,
             memory: start.memory ?? .blank(groups: settings.groups.count), session: session,
@@ -114,8 +117,8 @@ final class Agent {
         links = Links(start.links, settings, start.keys, session: session, at: now)
         storage = Startup.system(
             try Storage(
-                start.memoryFile, history: state + "/history.jsonl", start.noteFile, start.note,
-                hardware, wallOffset: ground.wallOffset))
+                start.memoryFile, start.memory, history: state + "/history.jsonl", start.noteFile,
+                start.note, hardware, wallOffset: ground.wallOffset, at: now))
         fences = Startup.system(
             try FenceDesk(
                 settings.fence, sensors: settings.sensors, stateDirectory: state, hardware,
@@ -167,6 +170,9 @@ final class Agent {
         realTimeRefused = RealTime.raisePriority()
         for refused in [lockedMemoryRefused, realTimeRefused] {
             if let refused { log(.warning, refused) }
+        }
+        if let why = volatileState {
+            log(.critical, "the state directory lies on \(why): it is forgotten with the power")
         }
         now = clock.now()
         watchdogs.pass(self)
@@ -433,7 +439,8 @@ final class Agent {
         report.watchdog.lastReset = resets.lastReset
         report.process = ProcessReport(
             identifier: getpid(), realTimeRefused: realTimeRefused,
-            lockedMemoryRefused: lockedMemoryRefused, worstDelay: worstDelay)
+            lockedMemoryRefused: lockedMemoryRefused, worstDelay: worstDelay,
+            volatileState: volatileState)
         report.counters = counters()
         if let name = hardware.simulatedAs { report.simulated.append(name) }
         for name in sensors.simulated { report.simulated.append("sensor \(name)") }

@@ -139,14 +139,16 @@ enum Startup {
         }
         var clock = Clock()
         let groups = settings.groups.map { $0.name }
-        var memoryFile = MemoryFile(path: paths.stateDirectory + "/memory", groups: groups)
+        var memoryFile = MemoryFile(
+            path: paths.stateDirectory + "/memory", groups: groups, boot: ground.boot)
         let noteFile = RunNoteFile(
             path: paths.runDirectory + "/note", boot: ground.boot, groups: groups)
         let memory: Memory?
         let loaded: RunNoteFile.Loaded
         do throws(FileError) {
             memory = try memoryFile.load(
-                now: clock.now(), wall: WallClock.now() + ground.wallOffset)
+                now: clock.now(), wall: WallClock.now() + ground.wallOffset,
+                isSynchronised: WallClock.isSynchronised)
             loaded = try noteFile.load()
         } catch { end(.failed(error.description)) }
         guard loaded.unknown.isEmpty else {
@@ -238,6 +240,7 @@ enum Startup {
     static func end(_ error: StartupError) -> Never {
         var logger = Logger(threshold: .info)
         for line in error.lines { logger.log(.error, line) }
+        if error.code == ExitCode.failed { FailedStarts.wait() }
         _exit(error.code)
     }
 }

@@ -16,6 +16,8 @@ enum StorageRequest: Sendable {
     case tail(count: Int, caller: UInt32)
     /// A file of its own, replaced durably; `nil` removes it.
     case file(path: String, [UInt8]?)
+    /// The ages of fences and moves anew.
+    case ages
     /// The mark of a fence agent's level, at this path: that the peer's power is to be given back.
     case mark(path: String, level: Int)
 }
@@ -38,12 +40,14 @@ final class Storage: Part {
     /// What runs here, as it was noted last.
     private(set) var noted: RunNote
     private var wallOffset: Int64
+    private var agesDue: Instant
     /// The state file takes what it is given.
     private(set) var isStateWritten = true
 
     init(
-        _ memory: MemoryFile, history: String, _ noteFile: RunNoteFile, _ noted: RunNote,
-        _ hardware: Hardware, wallOffset: Int64
+        _ memory: MemoryFile, _ loaded: Memory?, history: String, _ noteFile: RunNoteFile,
+        _ noted: RunNote,
+        _ hardware: Hardware, wallOffset: Int64, at now: Instant
     ) throws(SystemError) {
         let requests = try BoundedQueue<StorageRequest>(capacity: 512)
         let answers = try BoundedQueue<StorageAnswer>(capacity: 1024)
@@ -52,9 +56,10 @@ final class Storage: Part {
         self.noteFile = noteFile
         self.noted = noted
         self.wallOffset = wallOffset
+        agesDue = now + .seconds(300)
         try Worker.start("storage") {
             var worker = StorageWorker(
-                memory: memory, history: HistoryFile(path: history),
+                memory: memory, latest: loaded, history: HistoryFile(path: history),
                 wallClock: hardware.wallClock(), answers: answers)
             while true {
                 if let request = requests.wait() { worker.serve(request) }
@@ -82,6 +87,13 @@ final class Storage: Part {
         do throws(SystemError) { try noteFile.store(note) } catch {
             agent.tell(.runNotNoted(reason: error.description))
         }
+    }
+
+    override var due: Instant { agesDue }
+
+    override func pass(_ agent: Agent) {
+        agesDue = agent.now + .seconds(300)
+        _ = ask(.ages)
     }
 
     override func open(_ agent: Agent) throws(SystemError) {
@@ -131,6 +143,8 @@ final class Storage: Part {
 
 private struct StorageWorker {
     let memory: MemoryFile
+    /// What was to be remembered last.
+    var latest: Memory?
     var history: HistoryFile
     var wallClock: SimulatedWallClock
     let answers: BoundedQueue<StorageAnswer>
@@ -146,6 +160,7 @@ private struct StorageWorker {
                 try history.append(line)
                 noteOutcome(nil)
             } catch { noteOutcome(error) }
+        case .ages: renewAges()
         case .tail(let count, let caller):
             _ = answers.push(.tail(caller: caller, history.tail(count)))
         case .file(let path, let bytes):
@@ -168,13 +183,40 @@ private struct StorageWorker {
 
     private mutating func store(_ value: Memory, _ ticket: UInt32) {
         look()
-        let bytes = memory.encode(value, now: clock.now(), wall: WallClock.now() + offset)
+        let (now, wall) = (clock.now(), WallClock.now() + offset)
+        let bytes = memory.encode(value, now: now, wall: wall)
         do throws(SystemError) {
+            if value.fences != latest?.fences ?? [] || value.moves != latest?.moves ?? [] {
+                try storeAges(of: value, now, wall)
+            }
             try DurableFile.replace(memory.path, with: bytes)
+            latest = value
             _ = answers.push(.persisted(ticket: ticket))
         } catch {
             _ = answers.push(.notPersisted(ticket: ticket, error.description))
         }
+    }
+
+    private func storeAges(
+        of value: Memory, _ now: Instant, _ wall: Int64
+    ) throws(SystemError) {
+        let ages = memory.encodeAges(
+            value, now: now, wall: wall, isSynchronised: WallClock.isSynchronised)
+        try DurableFile.replace(memory.agesPath, with: ages)
+    }
+
+    /// What has passed meanwhile is on disk for the next boot. Where the disk takes nothing, less
+    /// has passed then.
+    private mutating func renewAges() {
+        guard let latest else { return }
+        let now = clock.now()
+        let isYoung = { (at: Instant) in now - at < .seconds(86_400) }
+        guard latest.fences.contains(where: isYoung) || latest.moves.contains(where: isYoung)
+        else { return }
+        look()
+        do throws(SystemError) {
+            try storeAges(of: latest, now, WallClock.now() + offset)
+        } catch {}
     }
 
     /// Said once, until it works again.

@@ -39,15 +39,79 @@ struct MemoryFileTests {
         #expect(back == memory)
     }
 
-    @Test(arguments: [(60, 60), (0, 0), (-86_400, 0)])
-    func `ages go by the wall clock, and never below zero`(step: Int64, age: Int64) throws {
+    @Test(arguments: [60, 0] as [Int64])
+    func `without ages the wall clock tells`(step: Int64) throws {
         var memory = memory
         memory.fences = [now]
         var file = MemoryFile(path: "", groups: ["a", "b"])
         let bytes = file.encode(memory, now: now, wall: wall)
         let rebooted = Instant(nanoseconds: 1_000_000_000)
         let loaded = try file.decode(bytes, now: rebooted, wall: wall + step * 1_000_000_000)
-        #expect(loaded.fences == [rebooted - .seconds(age)])
+        #expect(loaded.fences == [rebooted - .seconds(step)])
+    }
+
+    @Test func `a stamp from the future tells nothing`() throws {
+        var file = MemoryFile(path: "", groups: ["a", "b"])
+        let bytes = file.encode(memory, now: now, wall: wall)
+        let loaded = try file.decode(bytes, now: now, wall: 0)
+        #expect(loaded.fences == [] && loaded.moves == [])
+        #expect(loaded.groups == memory.groups)
+    }
+
+    struct Ages: Sendable {
+        var what: String
+        var boot: String
+        /// Between the writing and the reading, by the wall clock, which is kept right then and now.
+        var wall: Int64
+        var then: Bool
+        var now: Bool
+        var age: Int64
+
+        init(
+            _ what: String, _ boot: String, wall: Int64, _ then: Bool, _ now: Bool, age: Int64
+        ) {
+            self.what = what
+            self.boot = boot
+            self.wall = wall
+            self.then = then
+            self.now = now
+            self.age = age
+        }
+    }
+
+    /// The entry is 10 s old when it is written, and it is read 20 s later by the clock that counts.
+    @Test(arguments: [
+        Ages("one boot", "A", wall: 20, false, false, age: 30),
+        Ages("one boot, the wall clock fell", "A", wall: -86_400, true, true, age: 30),
+        Ages("another boot: what was seen to pass", "B", wall: 86_400, false, false, age: 10),
+        Ages("another boot, right then", "B", wall: 86_400, true, false, age: 10),
+        Ages("another boot, right now", "B", wall: 86_400, false, true, age: 10),
+        Ages("another boot, right both times", "B", wall: 86_400, true, true, age: 86_410),
+        Ages("another boot, from the future", "B", wall: -86_400, true, true, age: 10),
+    ])
+    func `an age is what is known to have passed`(_ ages: Ages) throws {
+        var memory = memory
+        memory.fences = [now - .seconds(10)]
+        let wrote = MemoryFile(path: "", groups: ["a", "b"], boot: "A")
+        var reads = MemoryFile(path: "", groups: ["a", "b"], boot: ages.boot)
+        let later = now + .seconds(20)
+        let loaded = try reads.decode(
+            wrote.encode(memory, now: now, wall: wall),
+            ages: wrote.encodeAges(memory, now: now, wall: wall, isSynchronised: ages.then),
+            now: later, wall: wall + ages.wall * 1_000_000_000, isSynchronised: ages.now)
+        #expect(loaded.fences == [later - .seconds(ages.age)], "\(ages.what)")
+    }
+
+    @Test func `damaged ages tell nothing`() throws {
+        var file = MemoryFile(path: "", groups: ["a", "b"], boot: "A")
+        let bytes = file.encode(memory, now: now, wall: wall)
+        let ages = file.encodeAges(memory, now: now, wall: wall)
+        let wrong: [[UInt8]] = [
+            [], [0, 0, 0], Array(ages.dropLast(7)), ages + ages, ages.reversed(),
+        ]
+        for damaged in wrong {
+            #expect(try file.decode(bytes, ages: damaged, now: now, wall: wall) == memory)
+        }
     }
 
     @Test func `every damaged byte is noticed`() throws {

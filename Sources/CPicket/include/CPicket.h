@@ -112,6 +112,10 @@ char *const *picket_inherited_environment(void);
 int64_t picket_boot_time(void);
 int64_t picket_wall_time(void);
 int64_t picket_monotonic_time(void);
+// The magic number of the file system that a path lies on (statfs(2)), or -1.
+int64_t picket_file_system(const char *path);
+// Whether the kernel says that its wall clock is kept right.
+bool picket_clock_is_synchronised(void);
 /// Kernel's text of an errno.
 const char *picket_error_text(int error);
 int picket_open_file(const char *path, int flags, mode_t mode);

@@ -54,6 +54,7 @@ final class Node {
     var kept: Memory?
     /// The groups of which they say it.
     var keptList: [ListedGroup] = []
+    var ages: [UInt8]?
     var wasRefused = false
     var damaged = false
     var fullUntil: Int64 = 0
@@ -122,6 +123,9 @@ final class Node {
         guard let kept else { return .never }
         return keptList.firstIndex { $0.name == name }.map { kept.groups[$0].term }
     }
+
+    /// Something keeps its wall clock right.
+    var isSynchronised: Bool { wallOffset == 0 }
 
     func isUp(_ group: ListedGroup) -> Bool { group.resources.contains { up[$0] } }
     func isWholeUp(_ group: ListedGroup) -> Bool { group.resources.allSatisfy { up[$0] } }

@@ -16,6 +16,8 @@ public struct Plan: Equatable, Sendable {
     public var groups = [GroupPolicy(prefer: .low)]
     public var fencesAnHour = 3
     public var movesAnHour = 3
+    /// The window of both budgets.
+    public var window = Duration.seconds(3600)
     public var startup = Startup.wait
     /// How the sense lines are wired, and stated to be.
     public var wiring = Wiring.readsOn
@@ -98,8 +100,9 @@ public struct Plan: Equatable, Sendable {
         guard let budget = try? intent.derive() else { return nil }
         return Policy(
             me: node, linkCount: links, timing: budget.timing, startup: startup,
-            fenceLevels: [.relay(verified: true)], fenceBudget: .perHour(fencesAnHour),
-            moveBudget: .perHour(movesAnHour), groups: groups, digest: 42)
+            fenceLevels: [.relay(verified: true)],
+            fenceBudget: Budget(count: fencesAnHour, window: window),
+            moveBudget: Budget(count: movesAnHour, window: window), groups: groups, digest: 42)
     }
 }
 
@@ -135,6 +138,7 @@ extension Plan {
             lines.append("alone-after \(FaultText.text(patience))")
         }
         if wiring != .readsOn { lines.append("wiring \(wiring.rawValue)") }
+        if window != .seconds(3600) { lines.append("window \(FaultText.text(window))") }
         if sealed { lines.append("sealed") }
         if let staysFull { lines.append("stays-full \(FaultText.text(staysFull))") }
         for group in groups { lines.append(Plan.line(group)) }
@@ -206,6 +210,7 @@ extension Plan {
             }
             self.wiring = wiring
         case "sealed": sealed = true
+        case "window": window = try words.duration()
         case "stays-full": staysFull = try words.node()
         default: throw words.expected("a setting, \"group\" or \"at\"; not \"\(verb)\"")
         }

@@ -178,7 +178,9 @@ public enum Swarm {
             return [
                 .disk, .disk, .fullRestart, .crash, .power, .operators, .operators, .cuts,
             ]
-        case .budgets: return [.cuts, .cuts, .power, .hang, .crash]
+        case .budgets:
+            if chance.percent(50) { plan.window = .seconds(30) }
+            return [.cuts, .cuts, .power, .hang, .crash, .wall]
         case .lateness:
             plan.detectWithin = .milliseconds(200)
             return [.cuts, .cuts, .late, .late, .pause, .operators]

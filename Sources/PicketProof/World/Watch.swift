@@ -13,8 +13,6 @@ struct Watch {
         static let falseWord = Excuses(rawValue: 1)
         static let doubleFault = Excuses(rawValue: 2)
         static let lostState = Excuses(rawValue: 4)
-        /// Budgets go by the wall clock across restarts.
-        static let wallStepped = Excuses(rawValue: 8)
     }
 
     var excuses: Excuses = []
@@ -80,6 +78,8 @@ struct Watch {
         var lastDark = Int64.min / 2
         /// The last time that this node was cut by an operator's order.
         var commandedAt = Int64.min / 2
+        /// When it ordered each of its fences.
+        var orders: [Int64] = []
         /// When it ordered the fence that is under way.
         var orderedAt = Int64.min / 2
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
@@ -354,7 +354,7 @@ struct Watch {
             unlistedAt[group] >= highest[group].at
             && heard[group][node.index] < highest[group].term
         let blind = operated && (side.reachedSent < highest[group].at || forgot) || untold
-        if excuses.subtracting(.wallStepped).isEmpty,
+        if excuses.isEmpty,
             started[group].contains(term) || (term < highest[group].term && !blind)
         {
             world.violate(
@@ -407,6 +407,7 @@ struct Watch {
     mutating func ordered(_ order: FenceOrder, by node: Node, in world: World) {
         let index = node.index
         sides[index].orderedAt = world.now
+        sides[index].orders.append(world.now)
         fences += 1
         switch order.cause {
         case .contactLost:
@@ -492,16 +493,31 @@ struct Watch {
     /// The budget; one more may be forgotten by an agent that crashed, and one by each life of an
     /// agent whose disk was full.
     private mutating func countCut(by node: Node, in world: World) {
-        sides[node.index].cuts.removeAll { world.now - $0.at > 3_500_000_000_000 }
+        let window = node.policy.fenceBudget.window.nanoseconds
+        sides[node.index].cuts.removeAll { world.now - $0.at > window / 100 * 97 }
         sides[node.index].cuts.append(
             Cut(
                 at: world.now, life: node.life,
                 unkept: node.forgetsUntil > world.now))
-        guard excuses.isDisjoint(with: [.lostState, .wallStepped]) else { return }
+        guard !excuses.contains(.lostState) else { return }
         let cuts = sides[node.index].cuts
         let forgotten = Set(cuts.filter(\.unkept).map(\.life)).count
         if cuts.count > node.policy.fenceBudget.count + 1 + forgotten {
             world.violate("S7", "\(node.id) has spent more than its budget of fences")
+        }
+    }
+
+    /// It does not fence, because its budget is spent: no step of a wall clock may make it believe
+    /// so. What it has ordered in earlier boots may be younger to it than it is.
+    func refused(_ node: Node, in world: World) {
+        let window = node.policy.fenceBudget.window.nanoseconds
+        let side = sides[node.index]
+        let young = side.orders.count {
+            $0 < side.lastDark || world.now - $0 < window / 100 * 103 + 1_000_000_000
+        }
+        if young < node.policy.fenceBudget.count {
+            world.violate(
+                "L1", "\(node.id) has spent no budget of fences, and says that it has")
         }
     }
 

@@ -11,7 +11,8 @@ extension World {
         guard node.powered, node.agent == nil else { return }
         let local = node.clock(now)
         let list = node.file
-        var file = StateFile(path: "state", groups: list.map { "g\($0.name)" })
+        var file = StateFile(
+            path: "state", groups: list.map { "g\($0.name)" }, boot: "\(node.powerLife)")
         var memory = Memory.blank(groups: list.count)
         if node.damaged {
             tell(node, .world("the state file is damaged: the agent refuses to start"))
@@ -29,7 +30,11 @@ extension World {
             return
         }
         if let bytes = node.disk {
-            guard let loaded = try? file.decode(bytes, now: local, wall: wall(node)) else {
+            guard
+                let loaded = try? file.decode(
+                    bytes, ages: node.ages, now: local, wall: wall(node),
+                    isSynchronised: node.isSynchronised)
+            else {
                 preconditionFailure("what was written whole cannot be read")
             }
             memory = loaded
@@ -284,6 +289,9 @@ extension World {
         if let refusal = trace.refusal { coverage.refusals[Int(refusal.rawValue)] += 1 }
         coverage.causes[Int(trace.cause.rawValue)] += 1
         if trace.kind != .suspicion { tell(node, .trace(trace)) }
+        if trace.kind == .fenceRefused, trace.refusal == .fenceBudgetSpent {
+            watch.refused(node, in: self)
+        }
         switch trace.kind {
         case .contact:
             agent.selfTest.contactLost()

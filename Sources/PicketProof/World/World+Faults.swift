@@ -68,7 +68,6 @@ extension World {
             return true
         case .wallStep(let id, let by):
             node(id).wallOffset += by.nanoseconds
-            watch.excuses.insert(.wallStepped)
         case .sensor(let id, let sensor, let kind):
             set(kind, sensor, of: node(id))
             return true
@@ -174,6 +173,7 @@ extension World {
         crash(node)
         node.disk = nil
         node.kept = nil
+        node.ages = nil
     }
 
     /// An event of the shell's own, for the loop.

@@ -129,8 +129,10 @@ extension World {
         let bytes = agent.memoryFile.encode(memory, now: node.clock(now), wall: wall(node))
         var time = 800_000 + chance.below(4_000_000)
         if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
+        let ages = agent.memoryFile.encodeAges(
+            memory, now: node.clock(now), wall: wall(node), isSynchronised: node.isSynchronised)
         let writing = Writing(
-            ticket: ticket, memory: memory, list: agent.list, bytes: bytes,
+            ticket: ticket, memory: memory, list: agent.list, bytes: bytes, ages: ages,
             full: node.fullUntil > now)
         after(time, .written(node.index, life: node.life, writing))
     }
@@ -140,7 +142,8 @@ extension World {
             // The writer died. The write may have been done just before, if nobody has written
             // since.
             if node.life == life + 1, node.agent == nil, !writing.full, chance.percent(50) {
-                node.keep(writing)
+                // The ages come first. It draws nothing, so that older seeds tell their stories.
+                if now % 5 == 0 { node.ages = writing.ages } else { node.keep(writing) }
             }
             return
         }
@@ -160,14 +163,19 @@ final class Writing {
     let memory: Memory
     let list: [ListedGroup]
     let bytes: [UInt8]
+    let ages: [UInt8]
     /// The disk takes nothing.
     let full: Bool
 
-    init(ticket: UInt32, memory: Memory, list: [ListedGroup], bytes: [UInt8], full: Bool) {
+    init(
+        ticket: UInt32, memory: Memory, list: [ListedGroup], bytes: [UInt8], ages: [UInt8],
+        full: Bool
+    ) {
         self.list = list
         self.ticket = ticket
         self.memory = memory
         self.bytes = bytes
+        self.ages = ages
         self.full = full
     }
 }
@@ -177,5 +185,6 @@ extension Node {
         disk = writing.bytes
         kept = writing.memory
         keptList = writing.list
+        ages = writing.ages
     }
 }

@@ -112,16 +112,16 @@ private enum Hunt {
             bounds.mostStates = 500_000
             self = .checker(bounds, "1 crash")
         case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
-        case .configurationIgnored: self = .swarm(.configurations, seeds: 200)
+        case .configurationIgnored: self = .swarm(.configurations, seeds: 2000)
         case .groupsByPlace, .resourcesIgnored: self = .swarm(.lists, seeds: 200)
-        case .oldClockKept: self = .swarm(.partitions, seeds: 600)
+        case .oldClockKept: self = .swarm(.partitions, seeds: 3000)
         case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:
             self = .swarm(.sensors, seeds: 100)
         case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
             .termOfPeerForgotten, .termsNotLeapt:
             self = .swarm(.disks, seeds: 200)
         case .eligibleWithoutRoom, .grantWaitsForDisk: self = .swarm(.disks, seeds: 100)
-        case .termsNotNoted: self = .swarm(.disks, seeds: 600)
+        case .termsNotNoted: self = .swarm(.disks, seeds: 3000)
         case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
         case .futureStampsAreNow: self = .swarm(.budgets, seeds: 200)
         case .clockNotLookedAt, .cancelIgnored: self = .swarm(.lateness, seeds: 200)

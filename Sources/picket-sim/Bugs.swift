@@ -112,7 +112,7 @@ private enum Hunt {
             bounds.mostStates = 500_000
             self = .checker(bounds, "1 crash")
         case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
-        case .configurationIgnored: self = .swarm(.configurations, seeds: 2000)
+        case .configurationIgnored: self = .swarm(.configurations, seeds: 3000)
         case .groupsByPlace, .resourcesIgnored: self = .swarm(.lists, seeds: 200)
         case .oldClockKept: self = .swarm(.partitions, seeds: 3000)
         case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:

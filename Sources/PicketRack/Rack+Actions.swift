@@ -113,7 +113,10 @@ extension Rack {
                 .rack, failed ? "command_failed" : "command_done", node: node.name,
                 "the command on \(node.name) ends with status \(status)",
                 failed ? .warning : .quiet)
-            if failed { failedCommand = "\(node.name): \(command) ends with status \(status)" }
+            if failed {
+                let last = lines.last.map { ": \($0)" } ?? ""
+                failedCommand = "\(node.name): \(command) ends with status \(status)\(last)"
+            }
         }
     }
 

@@ -62,6 +62,8 @@ extension Refusal {
         case .peerHeard: "peer_heard"
         case .peerNotPersisted: "peer_not_persisted"
         case .notAsked: "not_asked"
+        case .peerUnaware: "peer_unaware"
+        case .groupWrong: "group_wrong"
         }
     }
 }

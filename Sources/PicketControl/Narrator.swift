@@ -23,6 +23,15 @@ public struct Narrator: Equatable, Sendable {
         return "\(isName ? reason : Self.capitalised(reason)). \(advice(refusal))"
     }
 
+    /// The same for one group.
+    public func refusal(_ refusal: Refusal, of group: GroupIndex) -> String {
+        guard refusal == .groupWrong else { return self.refusal(refusal) }
+        let name = names.group(group)
+        return "\(name) is down where it should run, or may run where it should not (\"picket status\""
+            + " shows which). Mend it first; or let the pair restart it, move it, or fence a node "
+            + "for it, with \"picket maintenance off --despite \(name)\"."
+    }
+
     // MARK: - Sentences
 
     /// The sentences below have their varying parts in braces: `{me}`, `{peer}`, `{group}`,
@@ -160,9 +169,16 @@ public struct Narrator: Equatable, Sendable {
         case .unfitBoth:
             return "Both nodes are unfit: {group} stays where it is"
         case .maintenance:
+            let heard = trace.cause == .command ? "" : ", as was ordered on {peer}"
             return trace.number == 0
-                ? "Maintenance is off: {me} fences and moves groups again"
-                : Self.maintenanceIsOn
+                ? "Maintenance is off: {me} fences and moves groups again" + heard
+                : Self.maintenanceIsOn + heard
+        case .ailing:
+            return "{group} fails its monitor on {me}: nothing is done about it in maintenance"
+        case .recovered: return "{group} is well again on {me}"
+        case .leftRunning:
+            return "The agent on {me} ends in maintenance: its groups keep running, and nobody "
+                + "watches them"
         case .peerMaintenance:
             return trace.number == 0
                 ? "{peer} is out of maintenance" : "{peer} is in maintenance"
@@ -208,7 +224,7 @@ public struct Narrator: Equatable, Sendable {
     }
 
     static var maintenanceIsOn: String {
-        "Maintenance is on: {me} fences nobody and moves nothing by itself"
+        "Maintenance is on: {me} fences nobody, and starts, restarts and moves nothing by itself"
     }
 
     private func plan(_ trace: Trace) -> String {
@@ -333,6 +349,8 @@ public struct Narrator: Equatable, Sendable {
         case .peerNotPersisted:
             return "the state file on {peer} cannot be written, and no term is left in it"
         case .notAsked: return "no group waits on {me} to be taken over"
+        case .peerUnaware: return "{peer} has not shown that it knows"
+        case .groupWrong: return "it is down where it should run, or may run where it should not"
         }
     }
 
@@ -348,7 +366,7 @@ public struct Narrator: Equatable, Sendable {
         case .inContact:
             return "A node that answers is not off. To cut its power nevertheless, use \"picket "
                 + "fence {peer}\"."
-        case .maintenance: return "End it with \"picket maintenance off\" on both nodes."
+        case .maintenance: return "End it with \"picket maintenance off\", on either node."
         case .notArmed:
             return "Start the agent on {peer} and wait for contact; if {peer} is known to be "
                 + "off, say so with \"picket fence confirm {peer}\"."
@@ -393,6 +411,9 @@ public struct Narrator: Equatable, Sendable {
         case .peerNotPersisted:
             return "Free space on the disk of {peer}, or mend the disk; its agent tries again by "
                 + "itself."
+        case .peerUnaware: return "Say the same on {peer}, or mend the links."
+        case .groupWrong:
+            return "Mend it, or name it with \"picket maintenance off --despite GROUP\"."
         case .peerHeard:
             return
                 "A node that speaks is not off. Make certain that it has no power, wait until it "

@@ -40,7 +40,12 @@ public enum Reply {
             case .refused(let refusal):
                 json.field("accepted", false)
                 json.field("refusal", refusal.label)
-                json.field("text", narrator.refusal(refusal))
+                json.field("text", refused(request, refusal, narrator))
+            case .refusedFor(let refusal, let group):
+                json.field("accepted", false)
+                json.field("refusal", refusal.label)
+                json.field("group", narrator.names.group(group))
+                json.field("text", narrator.refusal(refusal, of: group))
             }
         }
     }
@@ -58,6 +63,28 @@ public enum Reply {
         }
     }
 
+    /// An order on maintenance holds where it was given, also where the peer does not know of it.
+    private static func refused(
+        _ request: Request, _ refusal: Refusal, _ narrator: Narrator
+    ) -> String {
+        guard case .maintenance(let on, _) = request else { return narrator.refusal(refusal) }
+        switch refusal {
+        case .peerUnaware where on:
+            return narrator.filled(
+                "Maintenance is on here, but {peer} has not heard of it: it may still cut {me} and "
+                    + "take over. Give the order on {peer} as well, or mend the links.")
+        case .peerUnaware:
+            return narrator.filled(
+                "Maintenance is off here, but {peer} has not heard of it: it fences nobody and "
+                    + "takes nothing over until it does, or until you say the same there.")
+        case .notPersisted:
+            return narrator.filled(
+                "Maintenance is \(on ? "on" : "off") here, but the state file on {me} does not "
+                    + "take it: a reboot may forget it. Free space on the disk, or mend it.")
+        default: return narrator.refusal(refusal)
+        }
+    }
+
     private static func accepted(_ request: Request) -> String {
         switch request {
         case .handover(let group):
@@ -68,8 +95,9 @@ public enum Reply {
         case .fence: return "{me} fences {peer} now; \"picket history\" tells how it went."
         case .confirmFence: return "Recorded: {peer} is off. {me} takes over what {peer} held."
         case .restore: return "{me} switches {peer} on; \"picket history\" tells how it went."
-        case .maintenance(true): return "\(Narrator.maintenanceIsOn)."
-        case .maintenance(false): return "Maintenance is off: the pair is watched again."
+        case .maintenance(true, _): return "\(Narrator.maintenanceIsOn). {peer} knows it."
+        case .maintenance(false, _):
+            return "Maintenance is off: the pair is watched again. {peer} knows it."
         case .pause(let span):
             return "Asking {peer} for a pause of \(Text.span(span)); the agent on {me} then "
                 + "ends, and its groups keep running."

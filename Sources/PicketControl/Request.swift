@@ -15,7 +15,8 @@ import PicketText
 ///     fence NODE
 ///     confirm NODE
 ///     restore NODE
-///     maintenance on|off
+///     maintenance on
+///     maintenance off [despite GROUP...]
 ///     pause DURATION
 ///     clear [GROUP]
 ///     take [GROUP]
@@ -37,7 +38,8 @@ public enum Request: Equatable, Sendable {
     case confirmFence(node: String)
     /// Switch on a peer that a fence with policy `off` left off.
     case restore(node: String)
-    case maintenance(Bool)
+    /// `despite`: the groups that are not as they should be, as the operator knows.
+    case maintenance(Bool, despite: [String])
     case pause(Duration)
     case clear(group: String?)
     /// Take over a group that waits for this order, or all that do.
@@ -128,8 +130,15 @@ extension Request {
         case "restore": return .restore(node: try words.word("restore", "the peer's name"))
         case "pause": return .pause(try words.duration("pause"))
         case "maintenance":
-            if words.take("on") { return .maintenance(true) }
-            if words.take("off") { return .maintenance(false) }
+            if words.take("on") { return .maintenance(true, despite: []) }
+            if words.take("off") {
+                var despite: [String] = []
+                if words.take("despite") {
+                    despite.append(try words.word("maintenance off despite", "a group's name"))
+                    while let group = words.next() { despite.append(group) }
+                }
+                return .maintenance(false, despite: despite)
+            }
             throw RequestError(.malformed, "\"maintenance\" wants \"on\" or \"off\".")
         case "drill": return .drill(try Drill.parse(&words))
         default:
@@ -175,7 +184,9 @@ extension Request {
         case .fence(let node): "fence \(node)"
         case .confirmFence(let node): "confirm \(node)"
         case .restore(let node): "restore \(node)"
-        case .maintenance(let on): "maintenance \(on ? "on" : "off")"
+        case .maintenance(let on, let despite):
+            "maintenance \(on ? "on" : "off")"
+                + (despite.isEmpty ? "" : " despite \(Text.joined(despite, " "))")
         case .pause(let duration): "pause \(Text.exact(duration))"
         case .clear(let group): "clear\(group.map { " " + $0 } ?? "")"
         case .take(let group): "take\(group.map { " " + $0 } ?? "")"
@@ -203,7 +214,12 @@ extension Request {
         case .restore(let node):
             try Self.demandPeer(node, in: names)
             return nil
-        case .maintenance(let on): return .maintenance(on)
+        case .maintenance(let on, let despite):
+            var groups = GroupSet.none
+            for name in despite {
+                if let group = try Self.index(name, in: names) { groups.insert(group) }
+            }
+            return .maintenance(on, despite: groups)
         case .pause(let duration): return .pause(duration)
         }
     }

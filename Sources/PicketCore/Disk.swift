@@ -16,11 +16,15 @@ package struct Disk: Sendable {
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
     package private(set) var mustForget = false
     package private(set) var noted = RunNote.blank
+    /// The operator's order on maintenance that both disks are to take.
+    package private(set) var order: MaintenanceOrder?
 
     init(_ memory: Memory, note: RunNote) {
         durable = memory
         self.memory = memory
-        if let told = note.maintenance { self.memory.maintenance = told }
+        if let told = note.maintenance, !memory.maintenance.isNewer(than: told) {
+            self.memory.maintenance = told
+        }
     }
 
     package var isSaving: Bool { saving != nil }
@@ -97,7 +101,8 @@ package struct Disk: Sendable {
         memory.groups[group].holder = holder
     }
 
-    mutating func maintain(_ on: Bool) { memory.maintenance = on }
+    mutating func maintain(_ newest: Maintenance) { memory.maintenance = newest }
+    mutating func await(_ order: MaintenanceOrder?) { self.order = order }
 
     mutating func countFence(of budget: Budget, at now: Instant) {
         memory.fences.removeAll { now - $0 >= budget.window }

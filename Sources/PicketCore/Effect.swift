@@ -16,15 +16,27 @@ public enum Effect: Equatable, Sendable {
     case adopt(Activation)
     /// Stop the group's resources, in reverse order; answered by `stopped` or `stopFailed`.
     case stop(GroupIndex, cause: Cause)
+    /// From now on do nothing to the group but what is asked for here: monitors go on, and only
+    /// tell. Or no longer so.
+    case leaveAlone(GroupIndex, Bool)
     /// Feed the hardware watchdog: this turn was whole and healthy.
     case feedWatchdog
     /// Nothing of this session of the peer's is to be accepted any more.
     case ban(SessionID)
     case answer(id: UInt32, CommandResult)
     case trace(Trace)
-    /// The agent may end now. `released`: it holds nothing and the watchdog may be disarmed;
-    /// otherwise its groups keep running for the agent that follows.
-    case exit(released: Bool)
+    /// The agent may end now.
+    case exit(Departure)
+}
+
+/// What an agent that ends leaves behind.
+public enum Departure: Sendable {
+    /// Nothing is held here: the watchdog may be disarmed.
+    case released
+    /// The groups keep running for an agent that follows at once, or the watchdog resets the node.
+    case running
+    /// In maintenance the groups keep running with nobody to watch them: the watchdog is disarmed.
+    case unattended
 }
 
 /// Receives effects without allocating.

@@ -77,6 +77,10 @@ public enum ResourceOutcome: Equatable, Sendable {
     case failed
     /// The monitor failed and a local restart is under way (for the trace).
     case restarted
+    /// The monitor failed, and nothing is done about it because the group is left alone …
+    case ailing
+    /// … and it is well again.
+    case recovered
 }
 
 /// The operator's orders and word, after the command line has asked what it must ask.
@@ -89,7 +93,9 @@ public enum Command: Equatable, Sendable {
     case fence
     /// The operator's word that the peer is off. Refused while in contact.
     case confirmFence
-    case maintenance(Bool)
+    /// Its end is refused while a group that is not among those named is down where it should run,
+    /// or may run where it should not.
+    case maintenance(Bool, despite: GroupSet = .none)
     /// Agrees a pause with the peer, then asks the shell to end the process without releasing.
     case pause(Duration)
     /// A planned stop (also SIGTERM): releases, tells the peer, and ends.
@@ -108,6 +114,7 @@ public enum CommandResult: Equatable, Sendable {
     /// Done, or begun; the trace tells the rest.
     case accepted
     case refused(Refusal)
+    case refusedFor(Refusal, GroupIndex)
 }
 
 /// Why the machine will not do something. One list for commands, fences and moves, so that a
@@ -151,4 +158,8 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case peerNotPersisted = 25
     /// No group waits for the operator to take it over.
     case notAsked = 26
+    /// The peer has not shown that it knows: what is ordered holds here, and not there.
+    case peerUnaware = 27
+    /// A group is down where it should run, or may run where it should not.
+    case groupWrong = 28
 }

@@ -22,6 +22,8 @@ package struct Group: Sendable {
     package private(set) var blockedUntil: Instant?
     package private(set) var failures: Int64 = 0
     package private(set) var wish: Wish?
+    /// Maintenance: the runner was told to leave it alone.
+    package private(set) var isLeftAlone = false
     /// Since when this node would be a better home, for automatic failback.
     package private(set) var stableSince: Instant?
     /// Where a takeover is to be asked for: how far the question has come.
@@ -86,6 +88,20 @@ package struct Group: Sendable {
         case .vacant, .holding: true
         case .unknown, .claiming, .releasing, .granting, .resuming: false
         }
+    }
+
+    /// In maintenance its monitor fails, or more, and nothing was done.
+    var isAiling: Bool {
+        guard case .holding(let active) = role else { return false }
+        switch active.run {
+        case .ailing, .broken: return true
+        case .starting, .running: return false
+        }
+    }
+
+    /// A stop failed: something may still run here.
+    var isStuck: Bool {
+        if case .releasing(let releasing) = role { releasing.retryAt != nil } else { false }
     }
 
     var isHolding: Bool { if case .holding = role { true } else { false } }
@@ -185,6 +201,15 @@ package struct Group: Sendable {
         role = .holding(active)
         failures = 0
     }
+
+    /// Its monitor fails, and hands are off. `isBroken`: nothing watches it any more.
+    mutating func noteAiling(isBroken: Bool) {
+        guard case .holding(var active) = role else { return }
+        active.run = isBroken ? .broken : .ailing
+        role = .holding(active)
+    }
+
+    mutating func leaveAlone(_ on: Bool) { isLeftAlone = on }
 
     mutating func release(_ releasing: Releasing) { role = .releasing(releasing) }
 
@@ -338,6 +363,10 @@ package struct Active: Equatable, Sendable {
     package enum Run: Equatable, Sendable {
         case starting
         case running
+        /// In maintenance: the monitor fails …
+        case ailing
+        /// … or nothing watches it any more, because a restart that was under way failed.
+        case broken
     }
 
     package var term: Term { activation.term }
@@ -451,9 +480,9 @@ extension Group {
 
 extension Active {
     /// For the proof's images, which do not keep the warrant by which a group was activated.
-    package init(imaged group: GroupIndex, term: Term, runs: Bool) {
+    package init(imaged group: GroupIndex, term: Term, run: Run) {
         activation = Activation(
             group: group, term: term, cause: .none, warrant: Warrant(.operatorsWord(on: nil)))
-        run = runs ? .running : .starting
+        self.run = run
     }
 }

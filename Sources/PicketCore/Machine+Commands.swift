@@ -9,12 +9,18 @@ extension Machine {
         case .failback(let group): refusal = failback(group, at: now, into: &out)
         case .fence: refusal = orderFence(cause: .command)
         case .confirmFence: refusal = confirmByWord(at: now, into: &out)
-        case .maintenance(let on):
-            disk.maintain(on)
-            if !on, !inContact { peer.forgetMaintenance() }
-            outgoing.noteChange()
-            out.emit(.trace(Trace(.maintenance, cause: .command, number: on ? 1 : 0)))
-            refusal = nil
+        case .maintenance(let on, let despite):
+            guard
+                let result = order(
+                    maintenance: on, despite: despite, id: id, at: now, into: &out)
+            else { return }
+            if case .refusedFor(let refusal, let group) = result {
+                out.emit(
+                    .trace(
+                        Trace(.commandRefused, group: group, cause: .command, refusal: refusal)))
+            }
+            out.emit(.answer(id: id, result))
+            return
         case .pause(let length):
             refusal = pauseRefusal(length)
             if refusal == nil {

@@ -82,6 +82,9 @@ extension Machine {
 
     // MARK: Vacant
 
+    /// In maintenance nothing is started but what the operator hands over.
+    private var mayForm: Bool { !isMaintained || planted(.maintenanceClaims) }
+
     private mutating func stepVacant<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
@@ -90,13 +93,13 @@ extension Machine {
             case .granting where report.term > groups[group].term:
                 take(report, group, at: now, into: &out)
                 return
-            case .claiming where mayStart(group) && report.term > groups[group].term:
+            case .claiming where mayStart(group) && !isMaintained && report.term > groups[group].term:
                 grant(report.term, group, resumed: false, into: &out)
                 return
             case .resuming:
                 grant(report.term, group, resumed: true, into: &out)
                 return
-            case .vacant where mayStart(group) && !life.hasReceipt && isMine(group, report):
+            case .vacant where mayStart(group) && mayForm && !life.hasReceipt && isMine(group, report):
                 claim(group, after: report.term, into: &out)
                 return
             case .vacant, .claiming, .holding, .releasing, .granting: break
@@ -170,7 +173,7 @@ extension Machine {
     private mutating func takeOver<Sink: EffectSink>(
         _ group: GroupIndex, into out: inout Sink
     ) {
-        guard let receipt = life.validReceipt, isWilling(group) else { return }
+        guard let receipt = life.validReceipt, isWilling(group), mayForm else { return }
         takeOver(group, by: receipt, into: &out)
     }
 
@@ -218,7 +221,7 @@ extension Machine {
                     Trace(
                         .activating, group: group, term: active.term,
                         cause: active.activation.cause)))
-        case .running:
+        case .running, .ailing, .broken:
             out.emit(.adopt(active.activation))
             out.emit(
                 .trace(
@@ -233,7 +236,7 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         _ claim: Claiming, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isWilling(group), mayStart(group) else {
+        guard isWilling(group), mayStart(group), mayForm else {
             groups[group].vacate()
             return
         }
@@ -307,11 +310,18 @@ extension Machine {
             release(group, cause: .conflict, yields: false, automatic: true, into: &out)
             return
         }
-        if life.isLeaving {
+        if life.isLeaving, !isMaintained {
             release(group, cause: .plannedStop, yields: true, automatic: false, into: &out)
             return
         }
-        guard active.run == .running else { return }
+        switch active.run {
+        case .starting: return
+        case .running, .ailing: break
+        case .broken where isMaintained: break
+        case .broken:
+            fail(group, at: now, into: &out)
+            return
+        }
         let report = report(of: group)
         if let report, report.flags.contains(.wanted) {
             move(group, cause: .command, automatic: false, at: now, into: &out)
@@ -386,7 +396,7 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         resuming term: Term, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        if life.isLeaving {
+        if life.isLeaving, !isMaintained {
             abandon(term, group, cause: .plannedStop, into: &out)
         } else if let receipt = life.validReceipt {
             activate(Active(resuming: term, group: group, receipt: receipt), into: &out)
@@ -449,16 +459,23 @@ extension Machine {
             groups[group].release(
                 Releasing(from: active, cause: .startFailed, yields: true, automatic: true))
             stick(group, at: now, into: &out)
+        case (.holding(let active), .failed) where isMaintained:
+            groups[group].noteAiling(isBroken: true)
+            out.emit(.trace(Trace(.ailing, group: group, term: active.term)))
         case (.holding(let active), .failed):
             out.emit(
                 .trace(
                     Trace(
                         .monitorFailed, group: group, term: active.term, cause: .monitorFailed)))
-            let moves = moveRefusal(group, automatic: true, at: now) == nil
-            if moves { countMove(at: now) }
-            groups[group].block(at: now)
-            release(group, cause: .monitorFailed, yields: moves, automatic: true, into: &out)
+            fail(group, at: now, into: &out)
+        case (.holding(let active), .ailing):
+            groups[group].noteAiling(isBroken: false)
+            out.emit(.trace(Trace(.ailing, group: group, term: active.term)))
+        case (.holding(let active), .recovered):
+            groups[group].noteRunning()
+            out.emit(.trace(Trace(.recovered, group: group, term: active.term)))
         case (.holding(let active), .restarted):
+            groups[group].noteRunning()
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.releasing, .stopped), (.releasing, .startFailed):
             released(group, at: now, into: &out)
@@ -472,6 +489,16 @@ extension Machine {
         }
     }
 
+    /// Its local restarts are used up: it stops here, and moves if it may.
+    private mutating func fail<Sink: EffectSink>(
+        _ group: GroupIndex, at now: Instant, into out: inout Sink
+    ) {
+        let moves = moveRefusal(group, automatic: true, at: now) == nil
+        if moves { countMove(at: now) }
+        groups[group].block(at: now)
+        release(group, cause: .monitorFailed, yields: moves, automatic: true, into: &out)
+    }
+
     /// Every resource is stopped here: the group is offered to the peer, or stays vacant.
     private mutating func released<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
@@ -482,7 +509,8 @@ extension Machine {
         out.emit(
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
-        guard releasing.yields, mayStart(group), inContact, let report = report(of: group),
+        guard releasing.yields, releasing.cause != .startFailed || !isMaintained,
+            mayStart(group), inContact, let report = report(of: group),
             report.flags.contains(.eligible), report.role == .vacant
         else { return }
         let term = takeoverTerm(of: group)

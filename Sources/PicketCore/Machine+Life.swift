@@ -56,7 +56,7 @@ extension Machine {
             out.emit(.answer(id: asked.command, .accepted))
             out.emit(.trace(Trace(.paused, duration: asked.length)))
             note(into: &out)
-            exit(released: false, into: &out)
+            exit(.running, into: &out)
         } else if now >= asked.until {
             life.resume()
             out.emit(.answer(id: asked.command, .refused(.notInContact)))
@@ -96,6 +96,12 @@ extension Machine {
         _ leaving: Life.Leaving, at now: Instant, into out: inout Sink
     ) {
         guard !exited else { return }
+        // In maintenance what runs goes on, and an agent that follows finds it in the note.
+        if isMaintained, !fence.isOrdered, groups.contains(where: { $0.runningTerm != nil }) {
+            out.emit(.trace(Trace(.leftRunning, cause: .plannedStop)))
+            exit(.unattended, into: &out)
+            return
+        }
         // A fence that was ordered is over first: if it succeeded after the peer has this node's
         // last word, both would remember a receipt (S7).
         let released =
@@ -111,6 +117,6 @@ extension Machine {
             life.leaving?.sequence.map { (peer.message?.acknowledged ?? 0) >= $0 } ?? false
         guard (released && (heard || !inContact)) || now >= leaving.until else { return }
         out.emit(.trace(Trace(.left, cause: .plannedStop)))
-        exit(released: released, into: &out)
+        exit(released ? .released : .running, into: &out)
     }
 }

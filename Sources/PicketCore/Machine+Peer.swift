@@ -24,7 +24,10 @@ extension Machine {
         {
             takeLeave(left, into: &out)
         }
+        let maintenance = Maintenance(
+            isOn: message.flags.contains(.maintenance), version: message.maintenance)
         peer.take(message, by: policy, at: now, into: &out)
+        hear(maintenance, into: &out)
     }
 
     /// A new life of the peer's agent. Every receipt, and every grant given or asked for, was for

@@ -55,14 +55,18 @@ extension Machine {
                     watchdogMilliseconds: UInt32(clamping: vitals.watchdog.milliseconds),
                     relayTest: vitals.relayTest, configurationDigest: policy.digest,
                     turnsDigest: policy.turnsDigest, generation: outgoing.generation,
-                    seenGeneration: seen, pause: life.pausing?.length ?? .zero, groups: reports),
+                    seenGeneration: seen, maintenance: disk.memory.maintenance.version,
+                    pause: life.pausing?.length ?? .zero, groups: reports),
                 on: .first(policy.linkCount)))
     }
 
     @inline(__always)
     private var flags: Message.Flags {
         var flags: Message.Flags = []
-        if disk.memory.maintenance { flags.insert(.maintenance) }
+        if disk.memory.maintenance.isOn { flags.insert(.maintenance) }
+        if disk.memory.maintenance == disk.durable.maintenance {
+            flags.insert(.maintenanceKept)
+        }
         if vitals.drill { flags.insert(.drill) }
         if disk.takesNothing { flags.insert(.diskTakesNothing) }
         if policy.simulated || vitals.health.simulated { flags.insert(.simulated) }

@@ -12,7 +12,7 @@ extension Machine {
     public func status(at now: Instant) -> Status {
         Status(
             phase: life.phase, contact: peer.state, armed: peer.isArmed,
-            maintenance: disk.memory.maintenance, peerMaintenance: peer.maintenance,
+            maintenance: disk.memory.maintenance.isOn, peerMaintenance: peer.maintenance,
             drill: vitals.drill, peerDrill: peer.message?.flags.contains(.drill) ?? false,
             health: vitals.health, peerHealth: peer.message?.health,
             peerPhase: peer.message?.phase, peerSession: peer.session,
@@ -35,7 +35,7 @@ extension Machine {
         let report = report(of: group)
         let told = outgoing.reports.indices.contains(group) ? outgoing.reports[group] : nil
         return GroupStatus(
-            role: told?.role ?? .vacant, running: told?.flags.contains(.running) ?? false,
+            ailing: state.isAiling, role: told?.role ?? .vacant, running: told?.flags.contains(.running) ?? false,
             eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,
             peerRunning: report?.flags.contains(.running) ?? false,
             peerTerm: report?.term ?? .never, sync: state.sync,

@@ -22,6 +22,7 @@
 ///   - `Machine+Fencing`   who may fence, when, and what the outcome is worth
 ///   - `Machine+Groups`    formation, handover, failback, takeover, failures
 ///   - `Machine+Commands`  the operator
+///   - `Machine+Maintenance`  hands off, as the pair's one state
 ///   - `Machine+Memory`    terms, the state file, the run note
 ///   - `Machine+Sending`   heartbeats, probes, answers
 ///   - `Machine+Status`    what is shown
@@ -108,6 +109,7 @@ public struct Machine: Sendable {
     private mutating func step<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         if !begun { begin(into: &out) }
         stepContact(at: now, into: &out)
+        stepMaintenance(at: now, into: &out)
         stepLife(at: now, into: &out)
         stepFencing(at: now, into: &out)
         for group in groups.indices { stepGroup(group, at: now, into: &out) }
@@ -130,9 +132,9 @@ public struct Machine: Sendable {
     }
 
     /// The agent ends. Nothing is handled any more.
-    mutating func exit<Sink: EffectSink>(released: Bool, into out: inout Sink) {
+    mutating func exit<Sink: EffectSink>(_ departure: Departure, into out: inout Sink) {
         exited = true
-        out.emit(.exit(released: released))
+        out.emit(.exit(departure))
     }
 
     /// Replaces the policy by another for the same pair and groups. Roles are untouched.
@@ -212,7 +214,6 @@ public struct Machine: Sendable {
     var suspicionAge: Duration { policy.timing.deadAfter / 2 }
     @inline(__always)
     var inContact: Bool { peer.inContact }
-    var isMaintained: Bool { disk.memory.maintenance || peer.maintenance }
     @inline(__always)
     func report(of group: GroupIndex) -> GroupReport? { peer.report(of: group) }
 }
@@ -241,6 +242,7 @@ extension Machine {
         self.outgoing = outgoing
         self.vitals = vitals
         self.peer.match(policy)
+        for group in groups.indices { self.groups[group].leaveAlone(isMaintained) }
         if isTold { self.outgoing.assumeTold(currentReports()) }
         promised = late > .zero ? now - late : deadline
     }

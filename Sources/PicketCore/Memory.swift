@@ -14,14 +14,15 @@ public struct Memory: Equatable, Sendable {
     /// the peer free to remember a receipt of its own. Cleared on disk *before* the first packet of
     /// a new session of the peer is answered.
     public var alone: Bool
-    public var maintenance: Bool
+    /// The newest that this node has heard of.
+    public var maintenance: Maintenance
     /// When fences and moves were ordered, oldest first, for the budgets. Instants of this boot;
     /// the shell converts them by the wall clock when it stores and loads them.
     public var fences: [Instant]
     public var moves: [Instant]
 
     public init(
-        groups: [GroupMemory], alone: Bool = false, maintenance: Bool = false,
+        groups: [GroupMemory], alone: Bool = false, maintenance: Maintenance = .never,
         fences: [Instant] = [], moves: [Instant] = []
     ) {
         self.groups = groups
@@ -73,15 +74,15 @@ public struct RunNote: Equatable, Sendable {
     /// has not heard the peer since.
     /// It is not on disk: a node that lost its power asks again.
     public var word: Bool
-    /// Maintenance as the operator last set it, because the disk may not have taken that; none in a
+    /// Maintenance as this node last knew it, because the disk may not have taken that; none in a
     /// blank note.
-    public var maintenance: Bool?
+    public var maintenance: Maintenance?
 
     public static let blank = RunNote(holdings: [], terms: [], contact: false, clockOffset: nil)
 
     public init(
         holdings: [Holding], terms: [Term], contact: Bool, clockOffset: Duration?,
-        word: Bool = false, maintenance: Bool? = nil
+        word: Bool = false, maintenance: Maintenance? = nil
     ) {
         self.holdings = holdings
         self.terms = terms

@@ -32,6 +32,9 @@ public struct Message: Equatable, Sendable {
     /// acted on.
     public var generation: UInt32
     public var seenGeneration: UInt32
+    /// Of maintenance as the sender knows it (`Maintenance.version`); 0 where the sender is too old
+    /// to say. Whether it is on stands in the flags.
+    public var maintenance: UInt64
     /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.
     public var pause: Duration
     /// In the order of the sender's list, at most `Limits.groups`.
@@ -59,11 +62,14 @@ public struct Message: Equatable, Sendable {
         /// itself, as `eligible`.
         public static let diskTakesNothing = Flags(rawValue: 1 << 8)
 
+        /// The sender has what it says of maintenance on its disk.
+        public static let maintenanceKept = Flags(rawValue: 1 << 9)
+
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
         public static var all: Flags {
             [
                 .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou,
-                .diskTakesNothing,
+                .diskTakesNothing, .maintenanceKept,
             ]
         }
     }
@@ -97,7 +103,8 @@ public struct Message: Equatable, Sendable {
         flags: Flags = [], phase: Phase = .waiting, health: UInt8 = 100,
         watchdogMilliseconds: UInt32 = 0, relayTest: RelayTest = .unknown,
         configurationDigest: UInt64 = 0, turnsDigest: UInt64 = 0, generation: UInt32 = 0,
-        seenGeneration: UInt32 = 0, pause: Duration = .zero, groups: [GroupReport] = []
+        seenGeneration: UInt32 = 0, maintenance: UInt64 = 0, pause: Duration = .zero,
+        groups: [GroupReport] = []
     ) {
         self.sequence = sequence
         self.acknowledged = acknowledged
@@ -113,6 +120,7 @@ public struct Message: Equatable, Sendable {
         self.turnsDigest = turnsDigest
         self.generation = generation
         self.seenGeneration = seenGeneration
+        self.maintenance = maintenance
         self.pause = pause
         self.groups = groups
     }

@@ -31,6 +31,8 @@ package struct Peer: Sendable {
     /// The links that carry both ways.
     package private(set) var linksUp = LinkSet.none
     package private(set) var maintenance = false
+    /// It says so, and tells no version of it: its flag alone counts.
+    package private(set) var maintainsUnversioned = false
     package private(set) var configurationAgrees = true
     private var toldDifferences: [GroupDifference] = []
     private var toldOthers = 0
@@ -166,6 +168,7 @@ package struct Peer: Sendable {
             out.emit(.trace(Trace(.peerHealthChanged, number: UInt64(new.health))))
         }
         let maintained = new.flags.contains(.maintenance)
+        maintainsUnversioned = maintained && new.maintenance == 0
         if maintained != maintenance {
             maintenance = maintained
             out.emit(.trace(Trace(.peerMaintenance, number: maintained ? 1 : 0)))
@@ -181,7 +184,10 @@ package struct Peer: Sendable {
     }
 
     /// The peer said that it is in maintenance, and cannot be asked any more.
-    mutating func forgetMaintenance() { maintenance = false }
+    mutating func forgetMaintenance() {
+        maintenance = false
+        maintainsUnversioned = false
+    }
 
     // MARK: Contact
 

@@ -32,6 +32,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case futureStampsAreNow
     /// By the node that was told of it; the peer still heeds it.
     case maintenanceIgnored
+    /// Whatever the peer says of maintenance last is believed, though it be older.
+    case olderMaintenanceWins
+    /// A failed service is restarted in maintenance.
+    case maintenanceRestarts
+    /// A vacant group is started in maintenance.
+    case maintenanceClaims
     case pauseUnbounded
     /// First turns are taken though the nodes' configurations differ.
     case configurationIgnored

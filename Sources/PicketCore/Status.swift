@@ -44,6 +44,8 @@ public struct Status: Equatable, Sendable {
 }
 
 public struct GroupStatus: Equatable, Sendable {
+    /// In maintenance its monitor fails here, and nothing is done about it.
+    public var ailing = false
     public var role: GroupReport.Role
     public var running: Bool
     public var eligible: Bool

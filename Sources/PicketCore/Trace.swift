@@ -36,6 +36,8 @@ public struct Trace: Equatable, Sendable {
         case syncChanged, askedToBeFenced
         // Files that differ (number: `GroupDifference`, or how many groups)
         case groupDiffers, groupAgrees, peerListsOthers
+        // Maintenance: the monitor of a group fails, and nothing is done; it is well again
+        case ailing, recovered, leftRunning
     }
 
     public init(
@@ -60,13 +62,13 @@ extension Trace.Kind {
         switch self {
         case .suspicion: .debug
         case .linkUp, .armed, .granted, .claimed, .syncChanged, .relayTestPassed, .peerSession,
-            .fenceRestored, .watchdogArmed, .configurationAgrees, .drillPlan,
+            .fenceRestored, .recovered, .watchdogArmed, .configurationAgrees, .drillPlan,
             .persistRecovered, .groupAgrees:
             .info
         case .contact, .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused,
             .peerPauseEnded, .fenceConfirmed, .activating, .active, .releasing,
             .released, .yielded, .taken, .adopted, .healthChanged, .peerHealthChanged,
-            .maintenance, .peerMaintenance, .drillBegan, .drillEnded, .fencePlanned,
+            .maintenance, .peerMaintenance, .leftRunning, .drillBegan, .drillEnded, .fencePlanned,
             .fenceOrdered, .fenceVerified, .fenceCancelled, .fenceVoided:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
@@ -75,7 +77,7 @@ extension Trace.Kind {
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
-            .groupDiffers:
+            .groupDiffers, .ailing:
             .alarm
         }
     }
@@ -151,6 +153,9 @@ extension Trace.Kind {
         case .groupDiffers: "group_differs"
         case .groupAgrees: "group_agrees"
         case .peerListsOthers: "peer_lists_others"
+        case .ailing: "ailing"
+        case .recovered: "recovered"
+        case .leftRunning: "left_running"
         }
     }
 }

@@ -11,6 +11,9 @@
 /// not seen to pass does not count. The stamps in the state file are for 0.1.0, and for a node
 /// that has no ages: a stamp from the future tells nothing.
 ///
+/// The version of maintenance stands in a line of its own that looks like a group's, because 0.1.0
+/// refuses a line that it does not know, and keeps a group that it does not have.
+///
 /// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): a field that it lacks
 /// has the value of a node that never wrote anything, and a line of an unknown kind is skipped.
 ///
@@ -18,6 +21,7 @@
 ///     alone 0
 ///     maintenance 0
 ///     group gateway 7 me
+///     group #maintenance 3 nobody
 ///     fence 1764000000000000000
 ///     checksum 8d3f…
 ///
@@ -42,6 +46,8 @@ public struct MemoryFile: Sendable {
     static let agesTitle = "picket-ages 1"
     /// The kernel's name of this boot.
     private let boot: String
+    /// No group can have this name.
+    static let maintenance = "#maintenance"
 
     public init(path: String, groups: [String], boot: String = "") {
         self.path = path
@@ -101,7 +107,7 @@ public struct MemoryFile: Sendable {
         case "alone", "maintenance":
             guard line.count == 2, line[1] == "0" || line[1] == "1" else { return false }
             if line[0] == "alone" { memory.alone = line[1] == "1" }
-            if line[0] == "maintenance" { memory.maintenance = line[1] == "1" }
+            if line[0] == "maintenance" { memory.maintenance.isOn = line[1] == "1" }
         case "fence", "move":
             guard line.count == 2, let at = Int64(line[1]) else { return false }
             guard let age = age(of: at, wall: wall) else { break }
@@ -112,6 +118,12 @@ public struct MemoryFile: Sendable {
             guard line.count == 4, let term = UInt64(line[2]), Term(term) <= .highest,
                 let holder = MemoryFile.holder(line[3])
             else { return false }
+            if line[1] == MemoryFile.maintenance {
+                guard let version = Maintenance(isOn: memory.maintenance.isOn, version: term)
+                else { return false }
+                memory.maintenance = version
+                return true
+            }
             let stored = GroupMemory(term: Term(term), holder: holder)
             if let index = groups.firstIndex(of: line[1]) {
                 memory.groups[index] = stored
@@ -176,8 +188,12 @@ public struct MemoryFile: Sendable {
     public func encode(_ memory: Memory, now: Instant, wall: Int64) -> [UInt8] {
         precondition(memory.groups.count == groups.count)
         var text = MemoryFile.title + "\n"
-        text += "alone \(memory.alone ? 1 : 0)\nmaintenance \(memory.maintenance ? 1 : 0)\n"
+        text += "alone \(memory.alone ? 1 : 0)\n"
+        text += "maintenance \(memory.maintenance.isOn ? 1 : 0)\n"
         for (name, group) in zip(groups, memory.groups) { text += line(name, group) }
+        if memory.maintenance != .never {
+            text += "group \(MemoryFile.maintenance) \(memory.maintenance.version) nobody\n"
+        }
         for other in others { text += line(other.name, other.memory) }
         for at in memory.fences { text += "fence \(wall - (now - at).nanoseconds)\n" }
         for at in memory.moves { text += "move \(wall - (now - at).nanoseconds)\n" }

@@ -10,6 +10,7 @@
 ///     word 1
 ///     maintenance 0
 ///     holding gateway 7
+///     term #maintenance 3
 ///     term gateway 7
 ///     checksum 8d3f…
 
@@ -74,7 +75,10 @@ public struct RunNoteFile: Sendable {
             guard line.count == 2, line[1] == "0" || line[1] == "1" else { return false }
             if line[0] == "contact" { loaded.note.contact = line[1] == "1" }
             if line[0] == "word" { loaded.note.word = line[1] == "1" }
-            if line[0] == "maintenance" { loaded.note.maintenance = line[1] == "1" }
+            if line[0] == "maintenance" {
+                loaded.note.maintenance = Maintenance(
+                    isOn: line[1] == "1", count: loaded.note.maintenance?.count ?? 0, by: .low)
+            }
         case "offset":
             guard line.count == 2, let offset = Int64(line[1]) else { return false }
             loaded.note.clockOffset = Duration(nanoseconds: offset)
@@ -83,6 +87,14 @@ public struct RunNoteFile: Sendable {
                 return false
             }
             let term = Term(value)
+            if line[1] == MemoryFile.maintenance {
+                guard
+                    let version = Maintenance(
+                        isOn: loaded.note.maintenance?.isOn ?? false, version: value)
+                else { return false }
+                loaded.note.maintenance = version
+                return true
+            }
             let index = groups.firstIndex(of: line[1])
             if line[0] == "term" {
                 if let index { loaded.note.terms[index] = term }
@@ -104,7 +116,12 @@ public struct RunNoteFile: Sendable {
         var text = "\(RunNoteFile.title)\nboot \(boot)\ncontact \(note.contact ? 1 : 0)\n"
         if let offset = note.clockOffset { text += "offset \(offset.nanoseconds)\n" }
         if note.word { text += "word 1\n" }
-        if let maintenance = note.maintenance { text += "maintenance \(maintenance ? 1 : 0)\n" }
+        if let maintenance = note.maintenance {
+            text += "maintenance \(maintenance.isOn ? 1 : 0)\n"
+            if maintenance != .never {
+                text += "term \(MemoryFile.maintenance) \(maintenance.version)\n"
+            }
+        }
         for holding in note.holdings {
             text += "holding \(groups[holding.group]) \(holding.term.value)\n"
         }

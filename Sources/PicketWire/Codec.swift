@@ -14,7 +14,8 @@
 ///
 ///     1  state   acknowledged u64, heard on u8, sent at i64, echo i64, flags u16, phase u8,
 ///                health u8, watchdog u32, relay test u8, configuration digest u64,
-///                generation u32, seen generation u32, pause i64, turns digest u64 (absent: 0)
+///                generation u32, seen generation u32, pause i64, turns digest u64 (absent: 0),
+///                maintenance's version u64 (absent: 0)
 ///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
 ///                flags u8, sync u8, name u64, priority u32, resources u32, settings u32
 ///                (absent: 0)
@@ -93,6 +94,7 @@ package enum Codec {
         bytes.write(message.seenGeneration)
         bytes.write(message.pause.nanoseconds)
         bytes.write(message.turnsDigest)
+        bytes.write(message.maintenance)
     }
 
     private static func encodeGroups(_ groups: [GroupReport], into bytes: inout [UInt8]) {
@@ -117,6 +119,7 @@ package enum Codec {
         message.sequence > 0 && message.sequence <= greatest && message.acknowledged <= greatest
             && isSound(message.sentAt.nanoseconds) && isSound(message.echo.nanoseconds)
             && isSound(message.pause.nanoseconds) && message.health <= 100
+            && message.maintenance <= Maintenance.greatest
             && message.flags.isSubset(of: .all) && message.groups.count <= Limits.groups
             && message.groups.allSatisfy { $0.term <= Term.highest && $0.flags.isSubset(of: .all) }
     }
@@ -183,6 +186,8 @@ package enum Codec {
         message.pause = Duration(nanoseconds: try time(&reader))
         // What 0.1.0 writes ends here.
         message.turnsDigest = try reader.take(absent: 0)
+        message.maintenance = try reader.take(absent: 0)
+        guard message.maintenance <= Maintenance.greatest else { throw .badNumber }
         return message
     }
 

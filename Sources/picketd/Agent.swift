@@ -64,7 +64,7 @@ final class Agent {
     private let volatileState: String?
 
     // The end
-    private var isReleased: Bool?
+    private var departure: Departure?
     /// A planned stop was asked for.
     private var isLeaving = false
 
@@ -149,7 +149,7 @@ final class Agent {
         do throws(SystemError) {
             try open()
             begin()
-            while isReleased == nil {
+            while departure == nil {
                 try wait()
                 turn()
             }
@@ -226,7 +226,7 @@ final class Agent {
         turns &+= 1
         for part in parts { part.drain(self) }
         for part in parts where now >= part.due { part.pass(self) }
-        if isReleased == nil {
+        if departure == nil {
             handle(.tick)
             completeTurn()
         }
@@ -245,13 +245,15 @@ final class Agent {
     /// The planned end, or the end before a planned restart.
     func end() -> Int32 {
         service.stopping()
-        let released = isReleased ?? false
-        if released { watchdogs.disarm(self) }
+        let departure = departure ?? .running
+        if departure != .running { watchdogs.disarm(self) }
         drills.stop(self)
         followUps = []
         control.flush()
         if isLeaving { endFences() }
-        if released {
+        if departure == .unattended {
+            log(.warning, "ended in maintenance: the groups keep running, and nobody watches them")
+        } else if departure == .released {
             resets.noteEnd(self)
             log(.notice, "ended: nothing is held here")
         } else if isLeaving {
@@ -263,7 +265,7 @@ final class Agent {
         }
         storage.finish(within: .seconds(1))
         control.withdraw()
-        if released { return ExitCode.planned }
+        if departure != .running { return ExitCode.planned }
         return isLeaving ? ExitCode.failed : ExitCode.restart
     }
 
@@ -357,7 +359,8 @@ final class Agent {
         case .answer(let id, let result):
             if !drills.answered(id, result, self) { control.answer(id, result, self) }
         case .trace(let trace): tell(trace)
-        case .exit(let released): isReleased = released
+        case .leaveAlone(let group, let on): groups.leaveAlone(group, on, self)
+        case .exit(let departure): self.departure = departure
         }
     }
 

@@ -68,6 +68,10 @@ final class Groups: Part {
         perform(effects, of: group, agent)
     }
 
+    func leaveAlone(_ group: GroupIndex, _ on: Bool, _ agent: Agent) {
+        runners[group].leaveAlone(on, at: agent.now)
+    }
+
     private func perform(_ effects: ResourceEffects, of group: GroupIndex, _ agent: Agent) {
         for effect in effects.items {
             switch effect {

@@ -59,6 +59,9 @@ struct Stage: ResourceSink {
         up = Set(runner.plan.resources.indices)
         with { $0.adopt(Stage.activation(), at: $1, into: &$2) }
     }
+    mutating func leaveAlone(_ on: Bool) {
+        with { runner, now, _ in runner.leaveAlone(on, at: now) }
+    }
     mutating func stop(_ cause: Cause = .command) {
         with { $0.stop(cause: cause, at: $1, into: &$2) }
     }

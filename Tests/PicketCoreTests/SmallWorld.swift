@@ -328,8 +328,9 @@ final class SmallWorld {
         case .ban: break
         case .answer(let id, let result): node.answers[id] = result
         case .trace(let trace): node.traces.append((now, trace))
-        case .exit(let released):
-            if released, node.running.contains(where: { $0 != nil }) {
+        case .leaveAlone: break
+        case .exit(let departure):
+            if departure == .released, node.running.contains(where: { $0 != nil }) {
                 violations.append("left while something runs")
             }
             killAgent(node)

@@ -12,7 +12,8 @@ struct MemoryFileTests {
         groups: [
             GroupMemory(term: Term(7), holder: .me), GroupMemory(term: Term(9), holder: .peer),
         ],
-        alone: true, maintenance: true, fences: [Instant(nanoseconds: 4_000_000_000_000)],
+        alone: true, maintenance: Maintenance(isOn: true, count: 4, by: .high),
+        fences: [Instant(nanoseconds: 4_000_000_000_000)],
         moves: [Instant(nanoseconds: 4_500_000_000_000)])
 
     @Test func `what was stored is what is loaded`() throws {
@@ -141,8 +142,9 @@ struct MemoryFileTests {
         }
     }
 
-    /// As 0.1.0 wrote it. What an agent writes today, that release must read: it refuses a file with a
-    /// line that it does not know.
+    /// As 0.1.0 wrote it, but for the version of maintenance, which is in the line of a group that
+    /// 0.1.0 does not have, and keeps. What an agent writes today, that release must read: it refuses
+    /// a file with a line that it does not know.
     @Test func `the file is as 0.1.0 had it`() throws {
         let text = """
             picket-memory 1
@@ -150,6 +152,7 @@ struct MemoryFileTests {
             maintenance 1
             group a 7 me
             group b 9 peer
+            group #maintenance 10 nobody
             fence 1763999000000000000
             move 1763999500000000000
 
@@ -157,6 +160,18 @@ struct MemoryFileTests {
         var file = MemoryFile(path: "", groups: ["a", "b"])
         #expect(try file.decode(SealedText.seal(text), now: now, wall: wall) == memory)
         #expect(file.encode(memory, now: now, wall: wall) == SealedText.seal(text))
+    }
+
+    @Test(arguments: [true, false])
+    func `maintenance of 0.1.0 has no version`(on: Bool) throws {
+        var file = MemoryFile(path: "", groups: ["a"])
+        let text = "picket-memory 1\nmaintenance \(on ? 1 : 0)\ngroup a 7 me\n"
+        let loaded = try file.decode(SealedText.seal(text), now: now, wall: wall)
+        #expect(loaded.maintenance == Maintenance(isOn: on, count: 0, by: .low))
+        let note = RunNoteFile(path: "", boot: "B", groups: ["a"])
+        let noted = try note.decode(
+            SealedText.seal("picket-run 1\nboot B\nmaintenance \(on ? 1 : 0)\n"))
+        #expect(noted.note.maintenance == Maintenance(isOn: on, count: 0, by: .low))
     }
 
     @Test func `a newer agent may have added lines, and an older one lacked some`() throws {
@@ -202,7 +217,8 @@ struct StartedFileTests {
 struct RunNoteFileTests {
     let note = RunNote(
         holdings: [Holding(group: 1, term: Term(4))], terms: [.never, Term(5)], contact: true,
-        clockOffset: Duration(nanoseconds: -5), word: true, maintenance: true)
+        clockOffset: Duration(nanoseconds: -5), word: true,
+        maintenance: Maintenance(isOn: true, count: 4, by: .high))
 
     @Test func `a note of this boot comes back, with what is no longer configured named`() throws {
         let scratch = Scratch()
@@ -229,6 +245,7 @@ struct RunNoteFileTests {
             offset -5
             word 1
             maintenance 1
+            term #maintenance 10
             holding b 4
             term a 0
             term b 5

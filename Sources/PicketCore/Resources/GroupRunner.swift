@@ -86,6 +86,10 @@ public struct GroupRunner: Sendable {
     /// it up, whatever was stopped before. −1: none.
     private var mayBeUp = -1
     private var runs: UInt32 = 0
+    /// In maintenance: what fails is told, and nothing is done about it.
+    private var isLeftAlone = false
+    /// The resources whose monitors fail meanwhile.
+    private var ailing: [Int] = []
 
     /// - Parameter term: the one that the group was last held at, for processes that stop what an
     ///   earlier life of the agent left.
@@ -97,6 +101,14 @@ public struct GroupRunner: Sendable {
         // An earlier life of the agent may have left anything.
         top = plan.resources.count - 1
         monitors = plan.resources.map { _ in Monitor(run: nil, at: .distantFuture) }
+    }
+
+    /// Nothing is being done to the resources but monitoring.
+    package var isAtRest: Bool {
+        switch state {
+        case .stopped, .running: lost.isEmpty
+        case .busy, .failed, .stuck: false
+        }
     }
 
     /// Every resource is stopped.
@@ -143,6 +155,19 @@ extension GroupRunner {
         term = activation.term
         cause = activation.cause
         restarts.removeAll(keepingCapacity: true)
+        ailing = []
+    }
+
+    /// Nothing more is done to the resources by itself, or again so: then what fails is looked at
+    /// anew.
+    public mutating func leaveAlone(_ on: Bool, at now: Instant) {
+        isLeftAlone = on
+        guard !on, !ailing.isEmpty else { return }
+        ailing = []
+        guard state == .running else { return }
+        for index in monitors.indices where monitors[index].run == nil {
+            if plan.resources[index].monitor != nil { monitors[index].at = now }
+        }
     }
 
     /// Stops the resources, in reverse order, whatever is going on.
@@ -180,7 +205,7 @@ extension GroupRunner {
             guard let index = monitors.firstIndex(where: { $0.run == run }) else { return }
             monitors[index] = Monitor(
                 run: nil, at: now + plan.resources[index].monitorInterval)
-            if !succeeded { monitorFailed(index, .failed, at: now, into: &out) }
+            monitored(index, succeeded ? nil : .failed, at: now, into: &out)
         case .busy, .stopped, .failed, .stuck:
             break
         }
@@ -205,7 +230,7 @@ extension GroupRunner {
         case .running:
             let overdue = monitors.firstIndex { $0.run != nil && now >= $0.at }
             if let overdue {
-                monitorFailed(overdue, .timedOut, at: now, into: &out)
+                monitored(overdue, .timedOut, at: now, into: &out)
             } else {
                 runDueMonitors(at: now, into: &out)
             }
@@ -412,6 +437,31 @@ extension GroupRunner {
         }
     }
 
+    private mutating func monitored<Sink: ResourceSink>(
+        _ resource: Int, _ failure: ResourceFailure.Kind?, at now: Instant, into out: inout Sink
+    ) {
+        guard isLeftAlone, !planted(.maintenanceRestarts) else {
+            if let failure { monitorFailed(resource, failure, at: now, into: &out) }
+            return
+        }
+        let wasWell = ailing.isEmpty
+        if let failure {
+            // One that is overdue is not waited for.
+            if let run = monitors[resource].run { out.emit(.kill(run)) }
+            monitors[resource] = Monitor(
+                run: nil, at: now + plan.resources[resource].monitorInterval)
+            guard !ailing.contains(resource) else { return }
+            out.emit(
+                .failure(
+                    ResourceFailure(resource: resource, action: .monitor, kind: failure)))
+            ailing.append(resource)
+            if wasWell { out.emit(.outcome(.ailing)) }
+        } else {
+            ailing.removeAll { $0 == resource }
+            if !wasWell, ailing.isEmpty { out.emit(.outcome(.recovered)) }
+        }
+    }
+
     private mutating func monitorFailed<Sink: ResourceSink>(
         _ resource: Int, _ kind: ResourceFailure.Kind, at now: Instant, into out: inout Sink
     ) {
@@ -426,7 +476,9 @@ extension GroupRunner {
         from resource: Int, after action: ResourceAction, at now: Instant, into out: inout Sink
     ) {
         restarts.removeAll { now - $0 >= plan.restarts.window }
-        guard restarts.count < plan.restarts.count else {
+        guard restarts.count < plan.restarts.count,
+            !isLeftAlone || planted(.maintenanceRestarts)
+        else {
             state = .failed
             out.emit(.outcome(.failed))
             return

@@ -244,7 +244,8 @@ extension PairState {
             UInt8(node.note.holdings.count) | (node.note.contact ? 128 : 0)
                 | (node.note.word ? 64 : 0) | (node.note.clockOffset == nil ? 0 : 32)
                 | (node.note.terms.isEmpty ? 0 : 16)
-                | (node.note.maintenance.map { $0 ? 12 : 8 } ?? 0))
+                | (node.note.maintenance.map { $0.isOn ? 12 : 8 } ?? 0))
+        if let maintenance = node.note.maintenance { image.put(UInt8(maintenance.version)) }
         for holding in node.note.holdings { image.put(holding.term) }
         for term in node.note.terms { image.put(term) }
         guard node.runs else {
@@ -337,7 +338,9 @@ extension PairState {
         node.note.word = note & 64 != 0
         node.note.clockOffset = note & 32 != 0 ? .zero : nil
         node.note.holdings.removeAll()
-        node.note.maintenance = note & 8 != 0 ? note & 4 != 0 : nil
+        node.note.maintenance =
+            note & 8 != 0
+            ? Maintenance(isOn: note & 4 != 0, version: UInt64(image.byte())) : nil
         for _ in 0..<(note & 3) {
             node.note.holdings.append(Holding(group: 0, term: image.term()))
         }

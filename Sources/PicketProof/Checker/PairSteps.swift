@@ -173,7 +173,7 @@ extension PairState {
         steps.append(Step(.handover, id))
         steps.append(Step(.fence, id))
         if !node.machine.life.isLeaving { steps.append(Step(.leave, id)) }
-        steps.append(Step(node.machine.disk.memory.maintenance ? .unmaintain : .maintain, id))
+        steps.append(Step(node.machine.disk.memory.maintenance.isOn ? .unmaintain : .maintain, id))
         steps.append(Step(.agreePause, id))
         steps.append(Step(.clear, id))
         // The operator looks before giving this word.
@@ -414,8 +414,9 @@ extension PairState {
                 self[id].known = 0
                 self[id].knownToCore = false
             }
-        case .exit(let released):
-            if released, self[id].active != .never {
+        case .leaveAlone: break
+        case .exit(let departure):
+            if departure == .released, self[id].active != .never {
                 report("S1", "\(id) left, and something still runs there")
             }
             die(id)

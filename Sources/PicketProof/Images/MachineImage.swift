@@ -69,7 +69,7 @@ extension Machine {
         // Not written: the policy, which does not change; when the peer's message came, for the
         // round trip; `configuredSince`, `formerTiming`: no configuration changes; the links,
         // whether the configurations agree, and everything else that was told, which only the trace
-        // shows; the relay's test and the watchdog, which the checker leaves alone; the generation
+        // shows; the order that waits for both nodes, which is only answered; the relay's test and the watchdog, which the checker leaves alone; the generation
         // that was seen, the peer's own; the run note, which is the node's; the ticket.
     }
 
@@ -300,14 +300,15 @@ extension Message {
         hasSeen: Bool
     ) {
         precondition(
-            flags.rawValue < 1 << 9 && phase.rawValue < 1 << 4,
-            "a flag or a phase that the image has no bit for")
+            flags.rawValue < 1 << 10 && phase.rawValue < 1 << 4 && maintenance < 1 << 8,
+            "a flag, a phase or a version that the image has no bit for")
         image.put(UInt8(sequence))
         image.put(UInt8(acknowledged))
         image.put(UInt8(flags.rawValue & 255))
         image.put(
             phase.rawValue | (isPresent ? 16 : 0) | (hasSeen ? 32 : 0)
                 | UInt8(flags.rawValue >> 8) << 6)
+        image.put(UInt8(maintenance))
         image.put(health)
         if phase == .pausing { image.put(age: pause.nanoseconds) }
         image.put(UInt8(groups.count))
@@ -327,6 +328,7 @@ extension Message {
         let bits = image.byte()
         flags = Flags(rawValue: low | UInt16(bits >> 6) << 8)
         phase = Phase(rawValue: bits & 15)!
+        maintenance = UInt64(image.byte())
         generation = bits & 16 != 0 ? 1 : 0
         seenGeneration = bits & 32 != 0 ? 1 : 0
         health = image.byte()
@@ -343,7 +345,8 @@ extension Message {
 
 extension Memory {
     func write(to image: inout ImageWriter) {
-        image.put(UInt8((alone ? 1 : 0) | (maintenance ? 2 : 0)))
+        image.put(UInt8((alone ? 1 : 0) | (maintenance.isOn ? 2 : 0)))
+        image.put(UInt8(maintenance.version))
         image.put(UInt8(fences.count))
         image.put(UInt8(moves.count))
         for group in groups {
@@ -356,7 +359,7 @@ extension Memory {
         self = .blank(groups: count)
         let flags = image.byte()
         alone = flags & 1 != 0
-        maintenance = flags & 2 != 0
+        maintenance = Maintenance(isOn: flags & 2 != 0, version: UInt64(image.byte()))!
         let at = Instant(nanoseconds: image.now)
         fences = Array(repeating: at, count: Int(image.byte()))
         moves = Array(repeating: at, count: Int(image.byte()))
@@ -434,7 +437,12 @@ extension Group {
             image.put(1)
             image.put(claim.term)
         case .holding(let active):
-            image.put(active.run == .running ? 2 : 3)
+            switch active.run {
+            case .running: image.put(2)
+            case .starting: image.put(3)
+            case .ailing: image.put(8)
+            case .broken: image.put(9)
+            }
             image.put(active.term)
         case .releasing(let it):
             image.put(4)
@@ -474,7 +482,10 @@ extension Group {
         switch kind {
         case 0: role = .vacant
         case 1: role = .claiming(Claiming(term: at))
-        case 2, 3: role = .holding(Active(imaged: index, term: at, runs: kind == 2))
+        case 2: role = .holding(Active(imaged: index, term: at, run: .running))
+        case 3: role = .holding(Active(imaged: index, term: at, run: .starting))
+        case 8: role = .holding(Active(imaged: index, term: at, run: .ailing))
+        case 9: role = .holding(Active(imaged: index, term: at, run: .broken))
         case 4:
             var it = Releasing(resuming: at, cause: .none)
             let flags = image.byte()

@@ -16,6 +16,7 @@ public struct Coverage: Equatable, Sendable {
     static let effectNames = [
         "send", "persist", "note", "fence", "cancelFence", "start", "adopt", "stop",
         "feedWatchdog", "ban", "answer", "trace", "exit",
+        "leaveAlone",
     ]
 
     static func index(_ effect: Effect) -> Int {
@@ -33,6 +34,7 @@ public struct Coverage: Equatable, Sendable {
         case .answer: 10
         case .trace: 11
         case .exit: 12
+        case .leaveAlone: 13
         }
     }
 

@@ -62,7 +62,8 @@ public enum FaultText {
         case .failback(let group): ["failback"] + (group.map { ["\($0)"] } ?? [])
         case .fence: ["fence"]
         case .confirmFence: ["confirm-fence"]
-        case .maintenance(let on): ["maintenance", on ? "on" : "off"]
+        case .maintenance(let on, let despite):
+            ["maintenance", on ? "on" : "off"] + (despite == .none ? [] : ["despite-all"])
         case .pause(let length): ["agree-pause", text(length)]
         case .leave: ["leave"]
         case .clear(let group): ["clear"] + (group.map { ["\($0)"] } ?? [])
@@ -180,7 +181,13 @@ public enum FaultText {
         case "failback": return .failback(try words.optionalGroup())
         case "fence": return .fence
         case "confirm-fence": return .confirmFence
-        case "maintenance": return .maintenance(try words.word("on or off") == "on")
+        case "maintenance":
+            let on = try words.word("on or off") == "on"
+            guard words.next != nil else { return .maintenance(on) }
+            guard try words.word("despite-all") == "despite-all" else {
+                throw words.expected("despite-all")
+            }
+            return .maintenance(on, despite: .all)
         case "agree-pause": return .pause(try words.duration())
         case "leave": return .leave
         case "clear": return .clear(try words.optionalGroup())

@@ -171,6 +171,13 @@ final class AgentLife {
     var machine: Machine
     var channel: Channel
     var runners: [GroupRunner]
+
+    /// The group of this name is listed, and nothing is being done to it but monitoring.
+    func isAtRest(_ name: Int) -> Bool {
+        guard let place = list.firstIndex(where: { $0.name == name }) else { return false }
+        return runners[place].isAtRest
+    }
+
     /// The first of their deadlines.
     private(set) var runnersAt = Instant.distantFuture
     var effects = Recorder()

@@ -72,7 +72,10 @@ extension World {
     /// An operator comes to a pair that has seen bad days, and does this.
     private func tend() {
         for node in nodes where node.agent != nil {
-            command(.maintenance(false), node)
+            // Each order makes a new version, so one is not given for nothing again and again.
+            if recovery.looks == 0 || node.agent?.machine.isMaintained == true {
+                command(.maintenance(false, despite: .all), node)
+            }
             endDrill(node)
             command(.clear(nil), node)
             if plan.groups.contains(where: { $0.takeover == .ask }) { command(.take(nil), node) }

@@ -37,6 +37,8 @@ public enum Swarm {
         case configurations
         /// Lists of groups that are changed, node by node.
         case lists
+        /// Maintenance at either node, while groups fail and nodes come and go.
+        case maintenance
         /// Sensors that overheat, fail and are drilled.
         case sensors
         /// One plug with all wires, which parts and comes back.
@@ -203,6 +205,11 @@ public enum Swarm {
         case .lists:
             if plan.groups.count == 1 { plan.groups.append(GroupPolicy(prefer: .high)) }
             return [.lists, .lists, .lists, .operators, .cuts, .power, .crash, .leave]
+        case .maintenance:
+            return [
+                .maintenance, .maintenance, .maintenance, .resources, .cuts, .power, .crash,
+                .operators, .leave, .sensors,
+            ]
         case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
         case .plugs:
             plan.detectWithin = .milliseconds(200)
@@ -310,7 +317,11 @@ public enum Swarm {
                 .resource(node, group, chance.one(of: ResourceFault.allCases)), lasting() * 6)
         case .operators:
             return entry(.command(node, chance.one(of: orders(group, &chance))))
-        case .maintenance: return entry(.command(node, .maintenance(chance.percent(40))))
+        case .maintenance:
+            let on = chance.percent(40)
+            // An operator who ends it names what is not well, every second time.
+            let names = !on && at.microseconds % 2 == 0
+            return entry(.command(node, .maintenance(on, despite: names ? .all : .none)))
         case .leave: return entry(.command(node, .leave))
         case .fences:
             return entry(

@@ -1,4 +1,4 @@
-/// The watch over safety: S1 to S9 (ARCHITECTURE, "Properties"). It judges by what the world itself
+/// The watch over safety: S1 to S9 and S11 (ARCHITECTURE, "Properties"). It judges by what the world itself
 /// knows of power, processes, lines and datagrams, and never asks a machine what it believes.
 ///
 /// The promise has four exceptions, and the watch has the same: the operator's false word; a relay
@@ -69,8 +69,12 @@ struct Watch {
         var cuts: [Cut] = []
         /// The newest arrival of an authentic message.
         var heardAt = Int64.min / 2
-        /// Since when maintenance is on, as far as that is certain.
-        var maintained: Int64?
+        /// The newest order on maintenance that was given here or came here; `nil` where that is not
+        /// certain.
+        var maintenance: (count: UInt64, isOn: Bool, at: Int64)? = (0, false, .min / 2)
+        /// By group: in maintenance nothing may be begun on it. False where a start or a stop was
+        /// under way already, or was ordered by a person.
+        var handsOff: [Bool]
         var reachedAt = Int64.min / 2
         /// The last time that this node was cut by a fence for lost contact.
         var cutAt = Int64.min / 2
@@ -94,7 +98,8 @@ struct Watch {
         sides = (0..<2).map { _ in
             Side(
                 granted: Array(repeating: [], count: groups),
-                eligible: Array(repeating: false, count: groups))
+                eligible: Array(repeating: false, count: groups),
+                handsOff: Array(repeating: false, count: groups))
         }
         highest = Array(repeating: (0, 0), count: groups)
         started = Array(repeating: [], count: groups)
@@ -114,6 +119,7 @@ struct Watch {
         sides[index].startedAt = now
         sides[index].session = session
         sides[index].startedAlone = memory.alone
+        keepHandsOff(node) { _ in true }
         for group in started.indices { sides[index].granted[group] = [] }
         sides[index].ceilings = started.map { _ in 0 }
         for (group, known) in zip(list, memory.groups) {
@@ -127,7 +133,8 @@ struct Watch {
 
     mutating func agentEnded(_ node: Node, at now: Int64) {
         // Groups that were not even noted to be held.
-        if sides[node.index].maintained == now { sides[node.index].maintained = nil }
+        if sides[node.index].maintenance?.at == now { sides[node.index].maintenance = nil }
+        keepHandsOff(node) { _ in false }
     }
 
     mutating func wentDark(_ node: Node, in world: World) {
@@ -135,10 +142,10 @@ struct Watch {
         sides[node.index].wordGiven = false
         for group in running.indices { running[group][node.index] = 0 }
         // The agent forgets everything that was not yet on disk.
-        if let since = sides[node.index].maintained,
+        if let since = sides[node.index].maintenance?.at,
             world.now - since < 60_000_000_000 || node.forgetsUntil > since
         {
-            sides[node.index].maintained = nil
+            sides[node.index].maintenance = nil
         }
     }
 
@@ -168,6 +175,7 @@ struct Watch {
             agent.sendings.note(at: now, stood: node.stood)
         }
         judge(health: message.health, node, in: world)
+        judge(maintenanceOf: message, node, in: world)
         for (place, report) in message.groups.enumerated() {
             let group = agent.list[place].name
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
@@ -191,6 +199,7 @@ struct Watch {
         }
         sides[index].heardAt = world.now
         if world.rolls { note(message, agent, at: world.now, index) }
+        hear(message, node, agent, at: world.now)
         // A request stands until the peer hears otherwise.
         if session == sides[1 - index].session {
             sides[1 - index].fenceMe = message.flags.contains(.fenceMe)
@@ -263,6 +272,82 @@ struct Watch {
         }
     }
 
+    // MARK: Maintenance
+
+    /// The operator's order, where the agent did not refuse it.
+    mutating func maintain(_ node: Node, _ on: Bool, at now: Int64) {
+        guard let known = sides[node.index].maintenance else { return }
+        sides[node.index].maintenance = (known.count + 1, on, now)
+        keepHandsOff(node) { node.agent?.isAtRest($0) ?? false }
+    }
+
+    /// What the peer says of it: the order that follows more orders is the newer one, and of two
+    /// that follow as many it is the one that says *on*.
+    private mutating func hear(
+        _ message: Message, _ node: Node, _ agent: AgentLife, at now: Int64
+    ) {
+        guard let known = sides[node.index].maintenance, message.maintenance > 0 else { return }
+        let count = (message.maintenance - 1) / 2
+        let isOn = message.flags.contains(.maintenance)
+        guard count > known.count || (count == known.count && isOn && !known.isOn) else { return }
+        sides[node.index].maintenance = (count, isOn, now)
+        if isOn != known.isOn { keepHandsOff(node) { agent.isAtRest($0) } }
+    }
+
+    private mutating func keepHandsOff(_ node: Node, where isAtRest: (GroupIndex) -> Bool) {
+        let isOn = sides[node.index].maintenance?.isOn == true
+        for group in running.indices {
+            sides[node.index].handsOff[group] = isOn && isAtRest(group)
+        }
+    }
+
+    private func isMaintained(_ node: Node) -> Bool {
+        sides[node.index].maintenance?.isOn == true && !excuses.contains(.lostState)
+    }
+
+    /// S11: both nodes go by the newest order that they know of.
+    private mutating func judge(
+        maintenanceOf message: Message, _ node: Node, in world: World
+    ) {
+        let isOn = message.flags.contains(.maintenance)
+        guard let known = sides[node.index].maintenance else {
+            sides[node.index].maintenance = ((max(1, message.maintenance) - 1) / 2, isOn, world.now)
+            return
+        }
+        // What a session says that a false word has ended counts for nothing until it is disproved.
+        guard isOn != known.isOn,
+            excuses.isDisjoint(with: [.lostState, .falseWord, .doubleFault])
+        else { return }
+        world.violate(
+            "S11",
+            "\(node.id) says that maintenance is \(isOn ? "on" : "off"), and has heard otherwise")
+    }
+
+    /// The machine has a group stopped.
+    mutating func stops(_ group: GroupIndex, cause: Cause, _ node: Node, in world: World) {
+        switch cause {
+        case .command, .failback, .conflict, .agentRestarted, .none:
+            sides[node.index].handsOff[group] = false
+        default: break
+        }
+    }
+
+    /// S11: the process is begun for a group.
+    mutating func works(
+        _ action: ResourceAction, on group: GroupIndex, cause: Cause, _ node: Node, in world: World
+    ) {
+        guard action != .monitor, sides[node.index].handsOff[group], isMaintained(node) else {
+            return
+        }
+        world.violate(
+            "S11", "\(node.id) begins to \(action) group \(group) in maintenance: \(cause)")
+    }
+
+    /// It is up by an order of the operator's, and is left alone from now on.
+    mutating func isUp(_ group: GroupIndex, _ node: Node) {
+        sides[node.index].handsOff[group] = sides[node.index].maintenance?.isOn == true
+    }
+
     // MARK: Groups
 
     /// A node whose disk took nothing when it was last written to can use no term that is not under
@@ -320,6 +405,11 @@ struct Watch {
             startedLast[group] = node.index
             takeoversOrdered[group] = []
         }
+        if isMaintained(node), activation.cause != .peerYielded {
+            world.violate(
+                "S11", "\(node.id) starts group \(group) in maintenance: \(activation.cause)")
+        }
+        sides[node.index].handsOff[group] = false
         if activation.cause == .fenced { takeovers += 1 }
     }
 
@@ -417,9 +507,7 @@ struct Watch {
             let still = node.stood - sides[index].reachedStood
             let age = world.now - sides[index].reachedSent - still
             let slack = still > 0 ? node.policy.timing.heartbeat.nanoseconds * 2 : 0
-            if sides[index].maintained != nil, !excuses.contains(.lostState) {
-                world.violate("S5", "\(node.id) orders a fence while in maintenance")
-            }
+            judgeMaintenance(node, in: world)
             if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 - slack {
                 world.violate("S5", "\(node.id) orders a fence, in contact \(age / 1000) us ago")
             }
@@ -427,6 +515,7 @@ struct Watch {
             if !sides[1 - index].fenceMe {
                 world.violate("S5", "\(node.id) fences a peer that did not ask for it")
             }
+            judgeMaintenance(node, in: world)
         case .drill:
             if sides[index].liveFences == 0 {
                 world.violate("S9", "a drill that is not live orders a fence")
@@ -435,9 +524,7 @@ struct Watch {
             if !sides[index].startedAlone {
                 world.violate("S5", "\(node.id) fences by a receipt that is not on its disk")
             }
-            if sides[index].maintained != nil, !excuses.contains(.lostState) {
-                world.violate("S5", "\(node.id) orders a fence while in maintenance")
-            }
+            judgeMaintenance(node, in: world)
             if world.now - sides[index].reachedSent < node.policy.timing.deadAfter.nanoseconds {
                 world.violate("S5", "\(node.id) orders a fence on booting, and is in contact")
             }
@@ -521,8 +608,9 @@ struct Watch {
         }
     }
 
-    mutating func maintain(_ node: Node, _ on: Bool, at now: Int64) {
-        sides[node.index].maintained = on ? now : nil
+    private func judgeMaintenance(_ node: Node, in world: World) {
+        guard isMaintained(node) else { return }
+        world.violate("S11", "\(node.id) orders a fence while in maintenance")
     }
 
     /// S3: *off* is said only of a peer whose agent is dead. A contact that bounces may have made

@@ -266,6 +266,7 @@ extension World {
                 activation, at: node.clock(now), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)
         case .stop(let group, let cause):
+            watch.stops(agent.list[group].name, cause: cause, node, in: self)
             agent.runners[group].stop(
                 cause: cause, at: node.clock(now), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: group, node, agent)
@@ -273,11 +274,17 @@ extension World {
         case .ban(let session): agent.channel.ban(session)
         case .answer(_, let result): answered(result)
         case .trace(let trace): note(trace, node, agent)
-        case .exit(let released): exit(released, node, agent)
+        case .leaveAlone(let group, let on):
+            agent.runners[group].leaveAlone(on, at: node.clock(now))
+            agent.noteRunners()
+        case .exit(let departure): exit(departure, node, agent)
         }
     }
 
     private func answered(_ result: CommandResult) {
+        if case .refusedFor(let refusal, _) = result {
+            coverage.refusals[Int(refusal.rawValue)] += 1
+        }
         if case .refused(let refusal) = result { coverage.refusals[Int(refusal.rawValue)] += 1 }
     }
 
@@ -293,6 +300,8 @@ extension World {
             watch.refused(node, in: self)
         }
         switch trace.kind {
+        case .maintenance where trace.cause == .command:
+            watch.maintain(node, trace.number == 1, at: now)
         case .contact:
             agent.selfTest.contactLost()
             agent.testAt = node.clock(now)
@@ -302,18 +311,22 @@ extension World {
         }
     }
 
-    private func exit(_ released: Bool, _ node: Node, _ agent: AgentLife) {
+    private func exit(_ departure: Departure, _ node: Node, _ agent: AgentLife) {
         agent.ended = true
-        if released {
-            node.watchdogArmed = false
+        if departure != .running { node.watchdogArmed = false }
+        if departure == .released {
             for resource in node.up.indices where node.up[resource] {
                 violate("S1", "\(node.id) left, and resource \(resource) is up")
             }
         }
-        tell(node, .world(released ? "the agent has left" : "the agent ends, its groups go on"))
+        let hasLeft = departure == .released
+        tell(node, .world(hasLeft ? "the agent has left" : "the agent ends, its groups go on"))
         endAgent(node)
         // After a planned stop an operator starts it again, sooner or later.
-        restart(node, after: released ? 2_000_000_000 + chance.below(8_000_000_000) : 300_000_000)
+        restart(
+            node,
+            after: departure != .running
+                ? 2_000_000_000 + chance.below(8_000_000_000) : 300_000_000)
     }
 
     // MARK: Standing still

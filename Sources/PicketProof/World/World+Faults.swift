@@ -189,7 +189,6 @@ extension World {
             guard !peer(of: node).powered || watch.excuses.contains(.falseWord) else { return }
             watch.wordGiven(node)
         }
-        if case .maintenance(let on) = command { watch.maintain(node, on, at: now) }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
         if case .take(let group) = command { watch.takeover(of: group, orderedOn: node) }
         numbers += 1

@@ -25,7 +25,9 @@ extension World {
             switch effect {
             case .run(let run): begin(run, node)
             case .kill(let run): kill(run, node)
-            case .outcome(let outcome): agent.followUps.append(.resources(group, outcome))
+            case .outcome(let outcome):
+                if outcome == .started { watch.isUp(agent.list[group].name, node) }
+                agent.followUps.append(.resources(group, outcome))
             case .failure: break
             }
         }
@@ -37,6 +39,8 @@ extension World {
 
     private func begin(_ run: ResourceRun, _ node: Node) {
         guard let agent = node.agent else { return }
+        watch.works(
+            run.action, on: agent.list[run.group].name, cause: run.cause, node, in: self)
         numbers += 1
         let group = agent.list[run.group]
         let resource = group.resources[run.resource]

@@ -167,13 +167,28 @@ struct MaintenanceCommand: PicketCommand {
     enum Switch: String, ExpressibleByArgument, CaseIterable { case on, off }
     static let configuration = CommandConfiguration(
         commandName: "maintenance",
-        abstract: "Stops, or resumes, all fencing and moving by the pair itself.",
-        discussion: "The setting survives a reboot. While it is on, no failure is taken over.")
+        abstract: "Takes all hands off the groups and the power, or watches the pair again.",
+        discussion: """
+            It is one setting of the pair: give it on either node, and both keep it across reboots. \
+            While it is on, nothing is fenced, started, restarted or moved by itself; what fails is \
+            only alarmed. A planned stop of an agent leaves its groups running.
+
+            The command ends when both nodes have it on disk. Otherwise it says which node has not \
+            heard of it.
+
+            "off" is refused while a group is down where it should run, or may run where it should \
+            not, until you name it.
+            """)
     @OptionGroup var agent: AgentOptions
     @Argument(help: "on or off.") var state: Switch
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Groups that are not as they should be, as you know.", valueName: "group"))
+    var despite: [String] = []
     @Flag(name: .long, help: "One line of JSON.") var json = false
 
-    func act() throws { try agent.report(.maintenance(state == .on), json) }
+    func act() throws { try agent.report(.maintenance(state == .on, despite: despite), json) }
 }
 
 struct PauseCommand: PicketCommand {

@@ -1,0 +1,163 @@
+import PicketProof
+import Testing
+
+@testable import PicketCore
+
+struct MaintenanceTests {
+    private func paired() -> SmallWorld {
+        let world = SmallWorld()
+        world.bootBoth()
+        return world
+    }
+
+    private func order(_ on: Bool, _ world: SmallWorld, on node: TestNode) {
+        _ = world.command(.maintenance(on), on: node)
+        world.run(for: .seconds(1))
+    }
+
+    private func isOn(_ node: TestNode) -> Bool? { node.machine?.disk.memory.maintenance.isOn }
+
+    @Test(arguments: [NodeID.low, .high])
+    func `it is one state of the pair`(node: NodeID) {
+        let world = paired()
+        order(true, world, on: world.nodes[Int(node.rawValue)])
+        #expect(world.nodes.allSatisfy { isOn($0) == true })
+        order(false, world, on: world.nodes[1 - Int(node.rawValue)])
+        #expect(world.nodes.allSatisfy { isOn($0) == false })
+    }
+
+    @Test func `the order is answered when both have it on disk`() {
+        let world = paired()
+        world.high.diskFull = true
+        #expect(world.command(.maintenance(true), on: world.low) == nil)
+        world.run(for: .seconds(2))
+        #expect(world.low.answers.isEmpty)
+        world.high.diskFull = false
+        world.run(for: .seconds(2))
+        #expect(Array(world.low.answers.values) == [.accepted])
+    }
+
+    @Test func `a peer that has not heard of it is named`() {
+        let world = paired()
+        world.cutPower(world.high)
+        #expect(world.command(.maintenance(true), on: world.low) == nil)
+        world.run(for: .seconds(4))
+        #expect(Array(world.low.answers.values) == [.refused(.peerUnaware)])
+        #expect(isOn(world.low) == true)
+    }
+
+    @Test func `a node that comes back cannot bring it back`() {
+        let world = paired()
+        order(true, world, on: world.low)
+        world.cutPower(world.low)
+        world.run(for: .seconds(2))
+        _ = world.command(.maintenance(false), on: world.high)
+        world.run(for: .seconds(30))
+        #expect(world.holder() == .high)
+        if !world.low.powered { world.boot(world.low) }
+        world.run(for: .seconds(5))
+        #expect(world.nodes.allSatisfy { isOn($0) == false })
+    }
+
+    @Test func `of two orders out of contact the one that says on stands`() {
+        let world = paired()
+        order(true, world, on: world.low)
+        order(false, world, on: world.low)
+        order(true, world, on: world.low)
+        world.cutAll()
+        world.run(for: .milliseconds(50))
+        _ = world.command(.maintenance(false), on: world.low)
+        _ = world.command(.maintenance(true), on: world.high)
+        world.cutAll(false)
+        world.run(for: .seconds(5))
+        #expect(world.nodes.allSatisfy { isOn($0) == true })
+    }
+
+    @Test func `a group that fails in it stays, and is named before it ends`() {
+        let world = paired()
+        order(true, world, on: world.low)
+        world.handle(.resources(0, .ailing), on: world.low)
+        world.run(for: .seconds(5))
+        #expect(world.holder() == .low && world.low.has(.ailing))
+        for node in world.nodes {
+            #expect(
+                world.command(.maintenance(false), on: node) == .refusedFor(.groupWrong, 0))
+        }
+        world.handle(.resources(0, .recovered), on: world.low)
+        world.run(for: .seconds(1))
+        order(false, world, on: world.high)
+        #expect(world.nodes.allSatisfy { isOn($0) == false })
+    }
+
+    @Test func `a group that broke in it moves when it ends`() {
+        let world = paired()
+        order(true, world, on: world.low)
+        world.handle(.resources(0, .failed), on: world.low)
+        world.run(for: .seconds(5))
+        #expect(world.holder() == .low)
+        _ = world.command(.maintenance(false, despite: .all), on: world.low)
+        world.run(for: .seconds(5))
+        #expect(world.holder() == .high)
+    }
+
+    @Test func `a node that boots in it starts nothing`() {
+        let world = paired()
+        order(true, world, on: world.low)
+        for node in world.nodes { world.cutPower(node) }
+        world.run(for: .seconds(1))
+        for node in world.nodes { world.boot(node) }
+        world.run(for: .seconds(10))
+        #expect(world.holder() == nil)
+        order(false, world, on: world.high)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .low)
+    }
+
+    @Test func `a planned stop in it leaves the groups running`() {
+        let world = paired()
+        order(true, world, on: world.low)
+        world.low.supervised = false
+        _ = world.command(.leave, on: world.low)
+        world.run(for: .seconds(10))
+        #expect(world.low.machine == nil && world.low.running[0] != nil)
+        #expect(world.fences.isEmpty && world.high.running[0] == nil)
+        world.startAgent(world.low)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .low && world.low.has(.adopted))
+    }
+
+    @Test func `beside a peer that tells no version its flag alone counts`() {
+        let world = paired()
+        var message = Message(sequence: 1 << 40, flags: .maintenance, phase: .paired)
+        message.groups = world.high.machine!.outgoing.reports
+        let session = world.high.session
+        world.handle(.received(message, session: session, link: 0), on: world.low)
+        #expect(world.low.machine!.isMaintained)
+        #expect(isOn(world.low) == false)
+        message.sequence += 1
+        message.flags = []
+        world.handle(.received(message, session: session, link: 0), on: world.low)
+        #expect(!world.low.machine!.isMaintained)
+    }
+
+    // MARK: The runner
+
+    @Test func `a runner that is left alone tells, and restarts nothing`() {
+        var stage = Stage(.simple(2, restarts: 2))
+        stage.start()
+        stage.leaveAlone(true)
+        stage.script = { _, action in action == .monitor ? .fails(after: 1) : .succeeds(after: 1) }
+        stage.pass(60_000)
+        #expect(stage.outcomes == [.started, .ailing])
+        stage.script = { _, _ in .succeeds(after: 1) }
+        stage.pass(60_000)
+        #expect(stage.outcomes == [.started, .ailing, .recovered])
+        stage.script = { _, action in action == .monitor ? .hangs : .succeeds(after: 1) }
+        stage.pass(60_000)
+        #expect(stage.outcomes == [.started, .ailing, .recovered, .ailing])
+        stage.leaveAlone(false)
+        stage.pass(60_000)
+        #expect(stage.outcomes.suffix(3) == [.restarted, .restarted, .failed])
+        #expect(stage.violations == [])
+    }
+}

@@ -283,10 +283,18 @@ public struct Protection: Equatable, Sendable {
     private mutating func settings(_ report: StatusReport) {
         let status = report.status
         if !status.configurationAgrees, status.contact == .established {
+            var stay: [String] = []
+            for (index, group) in status.groups.enumerated()
+            where !group.difference.isDisjoint(with: [.unlisted, .resources]) {
+                stay.append(report.names.group(index))
+            }
+            let groups =
+                stay.isEmpty
+                ? "" : " \(Text.list(stay)) cannot move: only one file lists it, or the two differ."
             add(
                 "the configurations differ", .unprotected,
                 "{me} and {peer} do not agree on settings of the pair; compare "
-                    + "their files and reload.")
+                    + "their files and reload.\(groups)")
         }
         if let place = report.process.volatileState {
             add(

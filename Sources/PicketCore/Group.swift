@@ -101,7 +101,11 @@ package struct Group: Sendable {
 
     /// A stop failed: something may still run here.
     var isStuck: Bool {
-        if case .releasing(let releasing) = role { releasing.retryAt != nil } else { false }
+        switch role {
+        case .unknown(let unknown): unknown.retryAt != nil
+        case .releasing(let releasing): releasing.retryAt != nil
+        case .vacant, .claiming, .holding, .granting, .resuming: false
+        }
     }
 
     var isHolding: Bool { if case .holding = role { true } else { false } }

@@ -160,6 +160,8 @@ extension Machine {
     ) -> Refusal? {
         guard let chosen = selected(group) else { return .unknownGroup }
         if life.isLeaving { return .leaving }
+        // An answer that waited for its end would start the group when nobody thinks of it any more.
+        if isMaintained { return .maintenance }
         if life.validReceipt == nil { return inContact ? .inContact : .peerMayHold }
         let asked = chosen.filter { groups[$0].question == .asked }
         if asked.isEmpty { return .notAsked }

@@ -30,7 +30,10 @@ extension Machine {
         for group in groups.indices where !named.contains(group) {
             if groups[group].isAiling || groups[group].isStuck { return group }
             guard inContact, let report = report(of: group) else { continue }
-            if report.role == .holding, !report.flags.contains(.running) { return group }
+            switch report.role {
+            case .holding where !report.flags.contains(.running), .releasing: return group
+            case .vacant, .claiming, .holding, .granting, .resuming: break
+            }
         }
         return nil
     }

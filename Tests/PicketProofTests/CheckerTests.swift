@@ -32,7 +32,7 @@ struct CheckerTests {
     @Test func `an image refuses a flag that it has no bit for`() async {
         await #expect(processExitsWith: .failure) {
             _ = CheckerTests.image(
-                Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 9)))
+                Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 10)))
         }
         await #expect(processExitsWith: .failure) {
             _ = CheckerTests.image(

@@ -27,9 +27,9 @@ public struct Narrator: Equatable, Sendable {
     public func refusal(_ refusal: Refusal, of group: GroupIndex) -> String {
         guard refusal == .groupWrong else { return self.refusal(refusal) }
         let name = names.group(group)
-        return "\(name) is down where it should run, or may run where it should not (\"picket status\""
-            + " shows which). Mend it first; or let the pair restart it, move it, or fence a node "
-            + "for it, with \"picket maintenance off --despite \(name)\"."
+        return "\(name) is down where it should run, or may run where it should not "
+            + "(\"picket status\" shows which). Mend it first; or let the pair restart it, "
+            + "move it, or fence a node for it, with \"picket maintenance off --despite \(name)\"."
     }
 
     // MARK: - Sentences

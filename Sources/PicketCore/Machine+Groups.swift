@@ -93,13 +93,15 @@ extension Machine {
             case .granting where report.term > groups[group].term:
                 take(report, group, at: now, into: &out)
                 return
-            case .claiming where mayStart(group) && !isMaintained && report.term > groups[group].term:
+            case .claiming
+            where mayStart(group) && !isMaintained && report.term > groups[group].term:
                 grant(report.term, group, resumed: false, into: &out)
                 return
             case .resuming:
                 grant(report.term, group, resumed: true, into: &out)
                 return
-            case .vacant where mayStart(group) && mayForm && !life.hasReceipt && isMine(group, report):
+            case .vacant
+            where mayStart(group) && mayForm && !life.hasReceipt && isMine(group, report):
                 claim(group, after: report.term, into: &out)
                 return
             case .vacant, .claiming, .holding, .releasing, .granting: break

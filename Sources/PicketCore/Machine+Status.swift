@@ -35,7 +35,8 @@ extension Machine {
         let report = report(of: group)
         let told = outgoing.reports.indices.contains(group) ? outgoing.reports[group] : nil
         return GroupStatus(
-            ailing: state.isAiling, role: told?.role ?? .vacant, running: told?.flags.contains(.running) ?? false,
+            ailing: state.isAiling, role: told?.role ?? .vacant,
+            running: told?.flags.contains(.running) ?? false,
             eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,
             peerRunning: report?.flags.contains(.running) ?? false,
             peerTerm: report?.term ?? .never, sync: state.sync,

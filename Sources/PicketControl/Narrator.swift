@@ -350,7 +350,8 @@ public struct Narrator: Equatable, Sendable {
             return "the state file on {peer} cannot be written, and no term is left in it"
         case .notAsked: return "no group waits on {me} to be taken over"
         case .peerUnaware: return "{peer} has not shown that it knows"
-        case .groupWrong: return "it is down where it should run, or may run where it should not"
+        case .groupWrong:
+            return "{group} is down where it should run, or may run where it should not"
         }
     }
 

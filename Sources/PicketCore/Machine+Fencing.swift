@@ -3,8 +3,7 @@ extension Machine {
     /// Why this node may not fence a peer that it has lost.
     func fenceRefusal(at now: Instant) -> Refusal? {
         if life.isLeaving { return .leaving }
-        let ignored = planted(.maintenanceIgnored) && !peer.maintenance
-        if isMaintained, !ignored { return .maintenance }
+        if isMaintained, !planted(.maintenanceIgnored) { return .maintenance }
         if !peer.isArmed { return .notArmed }
         if !canFence { return .noFence }
         if peer.pausedUntil != nil || life.pausing != nil { return .busy }

@@ -88,7 +88,12 @@ extension Machine {
         guard !life.isLeaving else { return }
         life.leave(until: now + policy.timing.leaveWithin)
         fence.cancel(cause: .plannedStop, into: &out)
-        out.emit(.trace(Trace(.leaving, cause: .plannedStop)))
+        if !leavesRunning { out.emit(.trace(Trace(.leaving, cause: .plannedStop))) }
+    }
+
+    /// In maintenance what runs goes on, and an agent that follows finds it in the note.
+    private var leavesRunning: Bool {
+        isMaintained && groups.contains { $0.runningTerm != nil }
     }
 
     /// Once nothing is held: says so until the peer has heard it, then ends.
@@ -96,8 +101,7 @@ extension Machine {
         _ leaving: Life.Leaving, at now: Instant, into out: inout Sink
     ) {
         guard !exited else { return }
-        // In maintenance what runs goes on, and an agent that follows finds it in the note.
-        if isMaintained, !fence.isOrdered, groups.contains(where: { $0.runningTerm != nil }) {
+        if leavesRunning, !fence.isOrdered {
             out.emit(.trace(Trace(.leftRunning, cause: .plannedStop)))
             exit(.unattended, into: &out)
             return

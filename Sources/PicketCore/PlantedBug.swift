@@ -30,7 +30,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case fenceBudgetIgnored
     /// Budgets go by the wall clock, and a stamp from the future counts as of now.
     case futureStampsAreNow
-    /// By the node that was told of it; the peer still heeds it.
+    /// A node fences in it.
     case maintenanceIgnored
     /// Whatever the peer says of maintenance last is believed, though it be older.
     case olderMaintenanceWins

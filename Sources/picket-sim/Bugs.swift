@@ -135,11 +135,11 @@ private enum Hunt {
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
-        case .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims:
+        case .maintenanceIgnored, .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims:
             self = .swarm(.maintenance, seeds: 100)
         case .orderRemembered: self = .swarm(.strangers, seeds: 400)
         case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)
-        case .noHeadStart, .fenceFromWaiting, .stallNotForgiven, .maintenanceIgnored,
+        case .noHeadStart, .fenceFromWaiting, .stallNotForgiven,
             .pauseUnbounded, .drillFences, .failedFenceCounts, .unverifiedFence,
             .receiptOutlivesSession, .questionSkipped, .termNotPersisted, .grantWhileHolding,
             .fedByAnyEvent:

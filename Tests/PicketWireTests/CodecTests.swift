@@ -75,12 +75,13 @@ struct CodecTests {
         }
     }
 
-    /// Offsets in the body: the state's content starts at 3, the groups' entries at 3 + 66 + 5.
+    /// Offsets in the body: the state's content starts at 3, the groups' entries at 3 + 74 + 5.
     @Test(
         arguments: [
             (30, 0, Drop.unknownPhase), (30, 7, .unknownPhase), (31, 101, .badHealth),
-            (36, 4, .unknownRelayTest), (70, 17, .truncated), (73, 17, .tooManyGroups),
-            (74, 6, .unknownRole), (82, 0x81, .badTerm), (84, 4, .unknownSync),
+            (36, 4, .unknownRelayTest), (78, 17, .truncated), (81, 17, .tooManyGroups),
+            (82, 6, .unknownRole), (90, 0x81, .badTerm), (92, 4, .unknownSync),
+            (76, 1, .badNumber),
             (10, 0x40, .badNumber), (19, 0x80, .badNumber), (27, 0x40, .badNumber), (27, 0x3F, nil),
         ] as [(Int, UInt8, Drop?)])
     func `a value out of bounds is refused with its reason`(
@@ -106,6 +107,7 @@ struct CodecTests {
             Message(sequence: 1, sentAt: Instant(nanoseconds: -1)),
             Message(sequence: 1, echo: .distantFuture), Message(sequence: 1, groups: [group]),
             Message(sequence: 1, pause: .nanoseconds(-1)),
+            Message(sequence: 1, maintenance: Maintenance.greatest + 1),
             Message(sequence: 1, groups: Array(repeating: GroupReport(), count: 17)),
             Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 6)),
             Message(sequence: 1, groups: [GroupReport(flags: GroupReport.Flags(rawValue: 1 << 7))]),
@@ -118,7 +120,7 @@ struct CodecTests {
     @Test func `a section that comes twice or not at all is refused`() {
         let bytes = encoded(Message(sequence: 1))
         #expect(reason(bytes + bytes) == .repeatedSection)
-        #expect(reason(Array(bytes[69...])) == .missingSection)
+        #expect(reason(Array(bytes[77...])) == .missingSection)
         #expect(reason([]) == .missingSection)
     }
 }

@@ -19,7 +19,7 @@ struct VersionTests {
     static let message = Message(
         sequence: 9, acknowledged: 7, heardOn: LinkSet(bits: 3),
         sentAt: Instant(nanoseconds: 1_000_000_007), echo: Instant(nanoseconds: 1_000_000_003),
-        flags: .all.subtracting(.diskTakesNothing), phase: .pausing, health: 88,
+        flags: .all.subtracting([.diskTakesNothing, .maintenanceKept]), phase: .pausing, health: 88,
         watchdogMilliseconds: 10_000, relayTest: .passed,
         configurationDigest: 0x0123_4567_89AB_CDEF, generation: 3, seenGeneration: 2,
         pause: .seconds(60),
@@ -67,7 +67,7 @@ struct VersionTests {
             #expect(Codec.encode(message, keys: KeyIDs(first: 1), into: &bytes))
             message.forget()
             for index in message.groups.indices { message.groups[index].flags.remove(.automatic) }
-            message.flags.remove(.diskTakesNothing)
+            message.flags.subtract([.diskTakesNothing, .maintenanceKept])
             #expect(Release010.decode(bytes, sequence: sequence) == message)
         }
     }
@@ -135,6 +135,7 @@ extension Message {
     /// What 0.1.0 does not say.
     fileprivate mutating func forget() {
         turnsDigest = 0
+        maintenance = 0
         for index in groups.indices {
             let group = groups[index]
             groups[index] = GroupReport(

@@ -236,7 +236,7 @@ public struct Narrator: Equatable, Sendable {
     // MARK: - The parts of a sentence
 
     private func reason(_ trace: Trace) -> String {
-        if let refusal = trace.refusal { return ": \(why(refusal))" }
+        if let refusal = trace.refusal { return ": \(why(refusal, trace))" }
         // A sentence about a drill says so already.
         if trace.cause == .drill, isAboutADrill(trace.kind) { return "" }
         let cause = why(trace.cause)
@@ -316,7 +316,7 @@ public struct Narrator: Equatable, Sendable {
     }
 
     /// A whole clause without its full stop.
-    func why(_ refusal: Refusal) -> String { fill(clause(refusal), nil) }
+    func why(_ refusal: Refusal, _ trace: Trace? = nil) -> String { fill(clause(refusal), trace) }
 
     private func clause(_ refusal: Refusal) -> String {
         switch refusal {

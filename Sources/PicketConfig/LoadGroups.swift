@@ -80,6 +80,7 @@ private func readGroup(
             ?? Budget(count: 2, window: .seconds(600)),
         sync: mapping["sync"].flatMap(readSync),
         environment: mapping["environment"]?.environment() ?? [])
+    policy.forgetsAfter = settings.restarts.window
     return (policy, settings)
 }
 

@@ -113,7 +113,7 @@ public struct Narrator: Equatable, Sendable {
         case .linkUp: return "{Link} carries both ways"
         case .linkDown: return "{Link} no longer carries both ways"
         case .fencePlanned: return "{me} will fence {peer}{+ in }"
-        case .fenceRefused: return "{me} does not fence {peer}"
+        case .fenceRefused: return "{me} does not fence {peer}{+ for }"
         case .fenceOrdered: return "{me} fences {peer} by {level}"
         case .fenceCancelled: return "The fence of {peer} is called off"
         case .fenceVoided:
@@ -156,7 +156,7 @@ public struct Narrator: Equatable, Sendable {
         case .monitorFailed:
             return "{group} failed its monitor on {me} more often than restart_limit allows"
         case .restarted: return "{group} failed its monitor on {me} and is restarted here"
-        case .moveRefused: return "{group} does not move"
+        case .moveRefused: return "{group} does not move{+ for }"
         case .conflict: return "{me} and {peer} disagree on who holds {group}{term}"
         case .syncChanged: return "The copy of {group} on {me} {sync}"
         case .orphaned:
@@ -176,6 +176,7 @@ public struct Narrator: Equatable, Sendable {
         case .ailing:
             return "{group} fails its monitor on {me}: nothing is done about it in maintenance"
         case .recovered: return "{group} is well again on {me}"
+        case .budgetsCleared: return "What {me} has spent of its fences and moves is given back"
         case .leftRunning:
             return "The agent on {me} ends in maintenance: its groups keep running, and nobody "
                 + "watches them"
@@ -372,10 +373,12 @@ public struct Narrator: Equatable, Sendable {
             return "Start the agent on {peer} and wait for contact; if {peer} is known to be "
                 + "off, say so with \"picket fence confirm {peer}\"."
         case .fenceBudgetSpent:
-            return "Find out why with \"picket history\"; the budget refills with time. On your "
-                + "order, \"picket fence {peer}\", {me} fences {peer} at once."
+            return "Find out why with \"picket history\"; the budget refills with time, and at "
+                + "once with \"picket clear budgets\". On your order, \"picket fence {peer}\", {me} "
+                + "fences {peer} at once."
         case .moveBudgetSpent:
-            return "Find out why with \"picket history\"; the budget refills with time."
+            return "Find out why with \"picket history\"; the budget refills with time, and at "
+                + "once with \"picket clear budgets\" on both nodes."
         case .noFence:
             return "Add a relay or a fence agent under \"fence:\"; without one, only \"picket "
                 + "fence confirm {peer}\" lets {me} take over."

@@ -57,6 +57,7 @@ public struct Protection: Equatable, Sendable {
         hang(report)
         links(report)
         services(report)
+        moves(report)
         health(report)
         settings(report)
     }
@@ -261,6 +262,12 @@ public struct Protection: Equatable, Sendable {
         let (status, names) = (report.status, report.names)
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
             if group.running || group.peerRunning { continue }
+            if status.maintenance || status.peerMaintenance {
+                add(
+                    names.group(index), .unprotected,
+                    "is down, and nothing is done about it in maintenance.")
+                continue
+            }
             if group.role == .holding || group.peerRole == .holding {
                 add(names.group(index), .weakened, "is being started; it does not run yet.")
             } else {
@@ -269,6 +276,14 @@ public struct Protection: Equatable, Sendable {
                     "runs on no node. See why with \"picket history\".")
             }
         }
+    }
+
+    private mutating func moves(_ report: StatusReport) {
+        guard let refill = report.status.movesRefillIn else { return }
+        add(
+            "a service fails", .weakened,
+            "it stays where it is: groups have moved too often lately. One may move again in "
+                + "\(Text.span(refill)), or after \"picket clear budgets\" on both nodes.")
     }
 
     private mutating func health(_ report: StatusReport) {

@@ -101,6 +101,9 @@ public enum Reply {
         case .pause(let span):
             return "Asking {peer} for a pause of \(Text.span(span)); the agent on {me} then "
                 + "ends, and its groups keep running."
+        case .clearBudgets:
+            return "Given back on {me}: what was spent of the budgets of fences and moves. {peer} "
+                + "counts for itself."
         case .clear(let group): return "Cleared \(group ?? "every group"): it is tried again."
         case .take(let group):
             return "{me} takes over \(group ?? "every group that waits"); \"picket history\" tells "
@@ -212,6 +215,8 @@ extension StatusReport {
             json.field("ordered_in_window", status.fencesInWindow)
             json.field("budget", policy.fenceBudget.count)
             json.field("moves_in_window", status.movesInWindow)
+            json.field("fences_refill_ms", status.fencesRefillIn.map { inMilliseconds($0) })
+            json.field("moves_refill_ms", status.movesRefillIn.map { inMilliseconds($0) })
             json.field("move_budget", policy.moveBudget.count)
         }
     }

@@ -19,6 +19,7 @@ import PicketText
 ///     maintenance off [despite GROUP...]
 ///     pause DURATION
 ///     clear [GROUP]
+///     clear budgets
 ///     take [GROUP]
 ///     drill sensor NAME value NUMBER[UNIT] for DURATION
 ///     drill sensor NAME fail|stuck for DURATION
@@ -42,6 +43,8 @@ public enum Request: Equatable, Sendable {
     case maintenance(Bool, despite: [String])
     case pause(Duration)
     case clear(group: String?)
+    /// Gives back what was spent of the budgets of fences and moves.
+    case clearBudgets
     /// Take over a group that waits for this order, or all that do.
     case take(group: String?)
     case drill(Drill)
@@ -123,7 +126,8 @@ extension Request {
         case "history": return try history(&words)
         case "handover": return .handover(group: words.next())
         case "failback": return .failback(group: words.next())
-        case "clear": return .clear(group: words.next())
+        case "clear":
+            return words.take("budgets") ? .clearBudgets : .clear(group: words.next())
         case "take": return .take(group: words.next())
         case "fence": return .fence(node: try words.word("fence", "the peer's name"))
         case "confirm": return .confirmFence(node: try words.word("confirm", "the peer's name"))
@@ -188,6 +192,7 @@ extension Request {
             "maintenance \(on ? "on" : "off")"
                 + (despite.isEmpty ? "" : " despite \(Text.joined(despite, " "))")
         case .pause(let duration): "pause \(Text.exact(duration))"
+        case .clearBudgets: "clear budgets"
         case .clear(let group): "clear\(group.map { " " + $0 } ?? "")"
         case .take(let group): "take\(group.map { " " + $0 } ?? "")"
         case .drill(let drill): "drill \(drill.line)"
@@ -203,6 +208,7 @@ extension Request {
         case .status, .watch, .history, .drill: return nil
         case .handover(let group): return .handover(try Self.index(group, in: names))
         case .failback(let group): return .failback(try Self.index(group, in: names))
+        case .clearBudgets: return .clearBudgets
         case .clear(let group): return .clear(try Self.index(group, in: names))
         case .take(let group): return .take(try Self.index(group, in: names))
         case .fence(let node):

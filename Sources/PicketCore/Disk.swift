@@ -114,6 +114,12 @@ package struct Disk: Sendable {
         memory.moves.append(now)
     }
 
+    /// What was spent is given back.
+    mutating func clearBudgets() {
+        memory.fences = []
+        memory.moves = []
+    }
+
     /// A disk that takes nothing lets an agent fence once, not once more after each restart,
     /// because a fence that is not on disk counts against no budget.
     var lastFenceIsKept: Bool {
@@ -176,5 +182,12 @@ extension Budget {
     /// How many of these instants lie within the window.
     func spent(_ entries: [Instant], at now: Instant) -> Int {
         entries.count { now - $0 < window }
+    }
+
+    /// How long it takes until one is free again; `nil` where one is free now.
+    func refillsIn(_ entries: [Instant], at now: Instant) -> Duration? {
+        let taken = spent(entries, at: now)
+        guard count > 0, taken >= count else { return nil }
+        return window - (now - entries[entries.count - count])
     }
 }

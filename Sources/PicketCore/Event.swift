@@ -102,6 +102,8 @@ public enum Command: Equatable, Sendable {
     case leave
     /// Clears what a failed start or fence left behind, so that it is tried again.
     case clear(GroupIndex?)
+    /// Gives back what was spent of the budgets of fences and moves.
+    case clearBudgets
     /// Takes over one group, or all (`nil`), that wait for this order (`GroupPolicy.Takeover.ask`).
     case take(GroupIndex?)
     /// Tells what a fence of the peer would do now, and, if live, does it.

@@ -132,11 +132,11 @@ package struct Fence: Sendable {
     mutating func await(_ turn: Instant) { opensAt = turn }
 
     mutating func tell<Sink: EffectSink>(
-        _ refusal: Refusal, cause: Cause, into out: inout Sink
+        _ refusal: Refusal, cause: Cause, until: Duration? = nil, into out: inout Sink
     ) {
         guard toldRefusal != refusal else { return }
         toldRefusal = refusal
-        out.emit(.trace(Trace(.fenceRefused, cause: cause, refusal: refusal)))
+        out.emit(.trace(Trace(.fenceRefused, cause: cause, refusal: refusal, duration: until)))
     }
 
     /// Contact is there: the next loss of it has a first turn.

@@ -20,7 +20,15 @@ package struct Group: Sendable {
     package private(set) var sync = GroupReport.SyncState.unknown
     /// Not started here before this, after a failed start or monitor.
     package private(set) var blockedUntil: Instant?
+    /// In a row: forgotten when the group has run well for a while, on either node.
     package private(set) var failures: Int64 = 0
+    /// Since when it runs well, after failures.
+    package private(set) var runsSince: Instant?
+    /// It failed here last, so that a start on the peer is a move for a failure, whatever it is
+    /// called …
+    package private(set) var hasFailed = false
+    /// … and no such move is left: only this node starts it again.
+    package private(set) var stays = false
     package private(set) var wish: Wish?
     /// Maintenance: the runner was told to leave it alone.
     package private(set) var isLeftAlone = false
@@ -153,6 +161,7 @@ package struct Group: Sendable {
             report.flags.insert(.running)
         }
         if isEligible { report.flags.insert(.eligible) }
+        if stays { report.flags.insert(.stays) }
         if let wish { report.flags.insert(wish.failback ? .failback : .wanted) }
         return report
     }
@@ -178,6 +187,7 @@ package struct Group: Sendable {
     mutating func grant(_ term: Term, automatic: Bool = false, resumed: Bool = false) {
         precondition(!isHeld || planted(.grantWhileHolding), "granted while it may run here")
         use(term)
+        forgetFailing()
         role = .granting(Granting(term: term, automatic: automatic, resumed: resumed))
     }
 
@@ -194,6 +204,7 @@ package struct Group: Sendable {
     mutating func hold(_ active: Active) {
         term = active.term
         role = .holding(active)
+        forgetFailing()
         wish = nil
         toldRefusal = nil
     }
@@ -203,7 +214,7 @@ package struct Group: Sendable {
         guard case .holding(var active) = role else { return }
         active.run = .running
         role = .holding(active)
-        failures = 0
+        if planted(.failuresForgottenAtStart) { failures = 0 }
     }
 
     /// Its monitor fails, and hands are off. `isBroken`: nothing watches it any more.
@@ -256,6 +267,28 @@ package struct Group: Sendable {
     mutating func block(at now: Instant) {
         blockedUntil = now + .seconds(10) * (1 << min(failures, 6))
         failures += 1
+        runsSince = nil
+        hasFailed = !planted(.formationIsNoMove)
+    }
+
+    /// Failures are forgotten once it has run well for as long as `span`.
+    mutating func noteRuns(_ well: Bool, for span: Duration, at now: Instant) {
+        let since = well ? runsSince ?? now : nil
+        runsSince = since
+        guard let since, now - since >= span else { return }
+        failures = 0
+        runsSince = nil
+    }
+
+    /// A local restart: it does not run well.
+    mutating func noteRestarted() { runsSince = nil }
+
+    mutating func stay(_ on: Bool) { stays = on }
+
+    /// It starts somewhere.
+    mutating func forgetFailing() {
+        hasFailed = false
+        stays = false
     }
 
     func isBlockOver(at now: Instant) -> Bool {
@@ -269,6 +302,8 @@ package struct Group: Sendable {
     mutating func clear() {
         blockedUntil = nil
         failures = 0
+        runsSince = nil
+        forgetFailing()
         toldRefusal = nil
         switch role {
         case .unknown(var unknown) where unknown.retryAt != nil:
@@ -469,13 +504,17 @@ extension Group {
     /// As an image has it.
     package init(
         role: Role, term: Term, sync: GroupReport.SyncState, blockedUntil: Instant?,
-        failures: Int64, wish: Wish?, stableSince: Instant?, question: Question
+        failures: Int64, runsSince: Instant?, hasFailed: Bool, stays: Bool, wish: Wish?,
+        stableSince: Instant?, question: Question
     ) {
         self.role = role
         self.term = term
         self.sync = sync
         self.blockedUntil = blockedUntil
         self.failures = failures
+        self.runsSince = runsSince
+        self.hasFailed = hasFailed
+        self.stays = stays
         self.wish = wish
         self.stableSince = stableSince
         self.question = question

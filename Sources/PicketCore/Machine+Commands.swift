@@ -36,6 +36,10 @@ extension Machine {
         case .clear(let group):
             refusal = clear(group)
         case .take(let group): refusal = take(group, into: &out)
+        case .clearBudgets:
+            disk.clearBudgets()
+            out.emit(.trace(Trace(.budgetsCleared, cause: .command)))
+            refusal = nil
         case .drillFailover(let live):
             refusal = drillFailover(live: live, at: now, into: &out)
         case .drill(let on):
@@ -63,7 +67,9 @@ extension Machine {
         if life.isLeaving { return .leaving }
         if here.isEmpty, there.isEmpty { return inContact ? .notHeld : .notInContact }
         for group in here {
-            if let refusal = moveRefusal(group, automatic: false, at: now) { return refusal }
+            if let refusal = moveRefusal(group, automatic: false, charged: false, at: now) {
+                return refusal
+            }
         }
         for group in there where here.isEmpty {
             if let refusal = wish(group, at: now) { return refusal }
@@ -91,7 +97,7 @@ extension Machine {
         var refusal: Refusal? = .alreadyThere
         for group in chosen {
             if groups[group].isHolding, policy.groups[group].prefer == peerID {
-                refusal = moveRefusal(group, automatic: false, at: now)
+                refusal = moveRefusal(group, automatic: false, charged: false, at: now)
                 if refusal == nil {
                     release(group, cause: .failback, yields: true, automatic: false, into: &out)
                 }

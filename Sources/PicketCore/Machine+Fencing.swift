@@ -40,7 +40,8 @@ extension Machine {
     private mutating func stepBootAlone<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard patienceIsOver(at: now) else { return }
         if let refusal = bootAloneRefusal(at: now) {
-            fence.tell(refusal, cause: .aloneAfter, into: &out)
+            fence.tell(
+                refusal, cause: .aloneAfter, until: refillsIn(refusal, at: now), into: &out)
             return
         }
         fence.planAlone()
@@ -64,6 +65,12 @@ extension Machine {
     private func isBudgetSpent(at now: Instant) -> Bool {
         let budget = policy.fenceBudget
         return !fence.isCounted && budget.spent(disk.memory.fences, at: now) >= budget.count
+    }
+
+    /// How long the refusal stands, where that is known.
+    private func refillsIn(_ refusal: Refusal, at now: Instant) -> Duration? {
+        guard refusal == .fenceBudgetSpent else { return nil }
+        return policy.fenceBudget.refillsIn(disk.memory.fences, at: now)
     }
 
     /// The peer asks to be fenced, in a contact that is fresh by the real clock, because a node
@@ -107,7 +114,8 @@ extension Machine {
     /// Contact is lost: waits for its turn, and orders.
     private mutating func stepLost<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         if let refusal = fenceRefusal(at: now) {
-            fence.tell(refusal, cause: .contactLost, into: &out)
+            fence.tell(
+                refusal, cause: .contactLost, until: refillsIn(refusal, at: now), into: &out)
             return
         }
         // A session that was just met still has its first round trip to come.
@@ -223,7 +231,10 @@ extension Machine {
     private mutating func order<Sink: EffectSink>(
         cause: Cause, voidAfter: Instant, at now: Instant, into out: inout Sink
     ) {
-        if fence.count() { disk.countFence(of: policy.fenceBudget, at: now) }
+        // What the operator orders, or rehearses, costs nothing.
+        if fence.count(), cause != .command, cause != .drill {
+            disk.countFence(of: policy.fenceBudget, at: now)
+        }
         save(at: now, into: &out)
         fence.order(session: peer.session, cause: cause, at: now)
         out.emit(

@@ -7,6 +7,7 @@ extension Machine {
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         absorbTerm(group)
+        stepFailures(group, at: now)
         if groups[group].isBlockOver(at: now) { groups[group].unblock() }
         if policy.groups[group].takeover == .ask { stepQuestion(group) }
         switch groups[group].role {
@@ -28,6 +29,39 @@ extension Machine {
         } else if groups[group].isHolding {
             groups[group].answerQuestion()
         }
+    }
+
+    /// What failed here lately, and whether it may start on the peer.
+    @inline(__always)
+    private mutating func stepFailures(_ group: GroupIndex, at now: Instant) {
+        if groups[group].failures > 0 {
+            groups[group].noteRuns(
+                runsWell(group), for: policy.groups[group].forgetsAfter, at: now)
+        }
+        guard groups[group].hasFailed else { return }
+        if inContact, report(of: group)?.role == .holding {
+            groups[group].forgetFailing()
+        } else {
+            let stays =
+                !groups[group].isHeld && isMoveBudgetSpent(at: now) && peer.knowsMaintenance
+            if stays != groups[group].stays { groups[group].stay(stays) }
+        }
+    }
+
+    /// It is up, here or on the peer.
+    private func runsWell(_ group: GroupIndex) -> Bool {
+        if case .holding(let active) = groups[group].role { return active.run == .running }
+        guard inContact, let report = report(of: group) else { return false }
+        return report.role == .holding && report.flags.contains(.running)
+    }
+
+    /// The peer alone starts it again.
+    private func theyStay(_ group: GroupIndex, _ report: GroupReport) -> Bool {
+        report.flags.contains(.stays) && !groups[group].stays
+    }
+
+    private func isMoveBudgetSpent(at now: Instant) -> Bool {
+        policy.moveBudget.spent(disk.memory.moves, at: now) >= policy.moveBudget.count
     }
 
     /// A peer that holds a term, or knows of it, has used it up. A claim uses nothing until it is
@@ -94,11 +128,12 @@ extension Machine {
                 take(report, group, at: now, into: &out)
                 return
             case .claiming
-            where mayStart(group) && !isMaintained && report.term > groups[group].term:
-                grant(report.term, group, resumed: false, into: &out)
+            where mayStart(group) && !isMaintained && !groups[group].stays
+                && report.term > groups[group].term:
+                grant(report.term, group, resumed: false, at: now, into: &out)
                 return
             case .resuming:
-                grant(report.term, group, resumed: true, into: &out)
+                grant(report.term, group, resumed: true, at: now, into: &out)
                 return
             case .vacant
             where mayStart(group) && mayForm && !life.hasReceipt && isMine(group, report):
@@ -130,10 +165,12 @@ extension Machine {
     }
 
     private mutating func grant<Sink: EffectSink>(
-        _ term: Term, _ group: GroupIndex, resumed: Bool, into out: inout Sink
+        _ term: Term, _ group: GroupIndex, resumed: Bool, at now: Instant, into out: inout Sink
     ) {
         guard mayGrant(term, of: group) else { return }
-        groups[group].grant(term, resumed: resumed)
+        let moves = groups[group].hasFailed && !resumed
+        if moves { countMove(at: now) }
+        groups[group].grant(term, automatic: moves, resumed: resumed)
         disk.note(.peer, of: group)
         out.emit(.trace(Trace(.granted, group: group, term: term)))
     }
@@ -155,6 +192,8 @@ extension Machine {
         case .paired, .alone, .leaving, .left: break
         case .waiting, .pausing: return false
         }
+        if theyStay(group, report) { return false }
+        if groups[group].stays, !report.flags.contains(.stays) { return true }
         guard report.flags.contains(.eligible) else { return true }
         let fit = vitals.health.score > 0
         if fit != (theirs > 0) { return fit }
@@ -248,15 +287,24 @@ extension Machine {
                 if let active = Active(
                     from: claim, group: group, report: report, session: session)
                 {
+                    if report.flags.contains(.automatic) { countMove(at: now) }
                     activate(active, into: &out)
                 } else if report.term > claim.term {
                     groups[group].vacate()
                 }
                 return
+            case .vacant where theyStay(group, report), .claiming where theyStay(group, report):
+                groups[group].vacate()
+                return
+            // The peer has withdrawn, and its term is above this claim: it is made anew.
+            case .vacant where groups[group].stays && report.term > claim.term:
+                groups[group].vacate()
+                return
+            case .claiming where groups[group].stays && !report.flags.contains(.stays): break
             case .claiming
             where report.term > claim.term || (report.term == claim.term && policy.me == .high):
                 groups[group].vacate()
-                grant(report.term, group, resumed: false, into: &out)
+                grant(report.term, group, resumed: false, at: now, into: &out)
                 return
             case .holding, .releasing, .resuming:
                 groups[group].vacate()
@@ -303,7 +351,7 @@ extension Machine {
         if planted(.grantWhileHolding), inContact,
             report(of: group)?.flags.contains(.wanted) == true
         {
-            return grant(takeoverTerm(of: group), group, resumed: false, into: &out)
+            return grant(takeoverTerm(of: group), group, resumed: false, at: now, into: &out)
         }
         if let report = report(of: group), inContact, report.role == .holding,
             report.term > active.term, !planted(.conflictIgnored)
@@ -340,18 +388,37 @@ extension Machine {
     private mutating func move<Sink: EffectSink>(
         _ group: GroupIndex, cause: Cause, automatic: Bool, at now: Instant, into out: inout Sink
     ) {
-        if let refusal = moveRefusal(group, automatic: automatic, at: now) {
-            guard groups[group].tell(refusal) else { return }
-            let kind: Trace.Kind =
-                refusal == .peerUnfit && vitals.health.score == 0 ? .unfitBoth : .moveRefused
-            out.emit(.trace(Trace(kind, group: group, cause: cause, refusal: refusal)))
+        let charged = automatic && !(cause == .healthCritical && isRehearsed)
+        if let refusal = moveRefusal(group, automatic: automatic, charged: charged, at: now) {
+            refuseMove(group, cause: cause, refusal, at: now, into: &out)
             return
         }
-        if automatic { countMove(at: now) }
-        release(group, cause: cause, yields: true, automatic: automatic, into: &out)
+        if charged { countMove(at: now) }
+        release(group, cause: cause, yields: true, automatic: charged, into: &out)
     }
 
-    func moveRefusal(_ group: GroupIndex, automatic: Bool, at now: Instant) -> Refusal? {
+    private mutating func refuseMove<Sink: EffectSink>(
+        _ group: GroupIndex, cause: Cause, _ refusal: Refusal, at now: Instant,
+        into out: inout Sink
+    ) {
+        guard groups[group].tell(refusal) else { return }
+        let kind: Trace.Kind =
+            refusal == .peerUnfit && vitals.health.score == 0 ? .unfitBoth : .moveRefused
+        let until =
+            refusal == .moveBudgetSpent
+            ? policy.moveBudget.refillsIn(disk.memory.moves, at: now) : nil
+        out.emit(
+            .trace(
+                Trace(kind, group: group, cause: cause, refusal: refusal, duration: until)))
+    }
+
+    /// A drill made this node unfit: what moves then is on record, and costs nothing.
+    private var isRehearsed: Bool { vitals.drill && vitals.health.simulated }
+
+    /// - Parameter charged: the move counts against the budget, so it needs one that is left.
+    func moveRefusal(
+        _ group: GroupIndex, automatic: Bool, charged: Bool, at now: Instant
+    ) -> Refusal? {
         guard inContact, let phase = peer.message?.phase, let theirHealth = peer.message?.health
         else { return .notInContact }
         if !mayStart(group) { return .groupsDiffer }
@@ -363,9 +430,7 @@ extension Machine {
         }
         if theirHealth == 0 { return .peerUnfit }
         if report.sync == .stale || report.sync == .failed { return .peerStale }
-        let budget = policy.moveBudget
-        let isSpent = automatic && budget.spent(disk.memory.moves, at: now) >= budget.count
-        return isSpent ? .moveBudgetSpent : nil
+        return charged && isMoveBudgetSpent(at: now) ? .moveBudgetSpent : nil
     }
 
     private mutating func countMove(at now: Instant) {
@@ -452,14 +517,10 @@ extension Machine {
                     Trace(
                         .startFailed, group: group, term: active.term,
                         cause: active.activation.cause)))
-            groups[group].block(at: now)
-            groups[group].release(
-                Releasing(from: active, cause: .startFailed, yields: true, automatic: true))
+            failStart(of: active, group, at: now, into: &out)
             released(group, at: now, into: &out)
         case (.holding(let active), .startFailedDirty):
-            groups[group].block(at: now)
-            groups[group].release(
-                Releasing(from: active, cause: .startFailed, yields: true, automatic: true))
+            failStart(of: active, group, at: now, into: &out)
             stick(group, at: now, into: &out)
         case (.holding(let active), .failed) where isMaintained:
             groups[group].noteAiling(isBroken: true)
@@ -478,6 +539,7 @@ extension Machine {
             out.emit(.trace(Trace(.recovered, group: group, term: active.term)))
         case (.holding(let active), .restarted):
             groups[group].noteRunning()
+            groups[group].noteRestarted()
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.releasing, .stopped), (.releasing, .startFailed):
             released(group, at: now, into: &out)
@@ -495,10 +557,33 @@ extension Machine {
     private mutating func fail<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        let moves = moveRefusal(group, automatic: true, at: now) == nil
-        if moves { countMove(at: now) }
+        let refusal = refuseFailing(group, cause: .monitorFailed, at: now, into: &out)
+        if refusal == nil { countMove(at: now) }
         groups[group].block(at: now)
-        release(group, cause: .monitorFailed, yields: moves, automatic: true, into: &out)
+        release(
+            group, cause: .monitorFailed, yields: refusal == nil, automatic: true, into: &out)
+    }
+
+    /// A start failed. The move is counted when it is known to be one (`released`).
+    private mutating func failStart<Sink: EffectSink>(
+        of active: Active, _ group: GroupIndex, at now: Instant, into out: inout Sink
+    ) {
+        let refusal = refuseFailing(group, cause: .startFailed, at: now, into: &out)
+        groups[group].block(at: now)
+        groups[group].release(
+            Releasing(
+                from: active, cause: .startFailed, yields: refusal == nil, automatic: true))
+    }
+
+    /// Why what fails here may not move; a budget that is spent is told of.
+    private mutating func refuseFailing<Sink: EffectSink>(
+        _ group: GroupIndex, cause: Cause, at now: Instant, into out: inout Sink
+    ) -> Refusal? {
+        let refusal = moveRefusal(group, automatic: true, charged: true, at: now)
+        if refusal == .moveBudgetSpent {
+            refuseMove(group, cause: cause, .moveBudgetSpent, at: now, into: &out)
+        }
+        return refusal
     }
 
     /// Every resource is stopped here: the group is offered to the peer, or stays vacant.
@@ -511,13 +596,12 @@ extension Machine {
         out.emit(
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
-        guard releasing.yields, releasing.cause != .startFailed || !isMaintained,
-            mayStart(group), inContact, let report = report(of: group),
+        guard releasing.yields, mayStart(group), inContact, let report = report(of: group),
             report.flags.contains(.eligible), report.role == .vacant
         else { return }
         let term = takeoverTerm(of: group)
         guard mayGrant(term, of: group) else { return }
-        // A move for a failure or for health was counted when it was decided.
+        // A move for a failing monitor or for health was counted when it was decided.
         if releasing.cause == .startFailed { countMove(at: now) }
         groups[group].grant(term, automatic: releasing.automatic)
         disk.note(.peer, of: group)

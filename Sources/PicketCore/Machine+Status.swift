@@ -24,6 +24,8 @@ extension Machine {
             roundTrip: peer.contact.roundTrip, fence: fence.status,
             fencesInWindow: policy.fenceBudget.spent(disk.memory.fences, at: now),
             movesInWindow: policy.moveBudget.spent(disk.memory.moves, at: now),
+            fencesRefillIn: policy.fenceBudget.refillsIn(disk.memory.fences, at: now),
+            movesRefillIn: policy.moveBudget.refillsIn(disk.memory.moves, at: now),
             protectionGap: protectionGap(at: now), groups: groups.indices.map { groupStatus($0) },
             receipt: life.validReceipt?.proof, diskTakesNothing: disk.takesNothing,
             peerDiskTakesNothing: peer.hasFullDisk,

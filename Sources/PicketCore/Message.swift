@@ -166,11 +166,17 @@ public struct GroupReport: Equatable, Sendable {
         public static let failback = Flags(rawValue: 1 << 2)
         /// Held and every resource is up.
         public static let running = Flags(rawValue: 1 << 3)
-        /// With `granting`: the operator did not order the move, so it counts against the budget.
+        /// With `granting`: neither the operator nor a drill ordered the move, so it counts
+        /// against the budget.
         public static let automatic = Flags(rawValue: 1 << 4)
 
+        /// It failed here, and no move is left in the budget: the sender alone starts it again.
+        public static let stays = Flags(rawValue: 1 << 5)
+
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
-        public static var all: Flags { [.eligible, .wanted, .failback, .running, .automatic] }
+        public static var all: Flags {
+            [.eligible, .wanted, .failback, .running, .automatic, .stays]
+        }
     }
 
     /// The state of the standby's copy, as the sender's own probe tells it.

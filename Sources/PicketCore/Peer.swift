@@ -33,6 +33,8 @@ package struct Peer: Sendable {
     package private(set) var maintenance = false
     /// It says so, and tells no version of it: its flag alone counts.
     package private(set) var maintainsUnversioned = false
+    /// It tells versions of maintenance; 0.1.0 knows neither those nor groups that stay.
+    var knowsMaintenance: Bool { (message?.maintenance ?? 0) > 0 }
     package private(set) var configurationAgrees = true
     private var toldDifferences: [GroupDifference] = []
     private var toldOthers = 0

@@ -108,6 +108,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// The note of what runs survives a reboot.
     case adoptsAfterReboot
 
+    // Moves
+    /// A group that fails, and starts on the peer because the pair is forming, has not moved.
+    case formationIsNoMove
+    /// Failures are forgotten when the group starts, not when it has run well.
+    case failuresForgottenAtStart
+
     // The wire
     case challengeIgnored
     case replaysTaken

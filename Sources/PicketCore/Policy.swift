@@ -78,6 +78,8 @@ public struct GroupPolicy: Equatable, Sendable {
     public var failback: Failback
     /// False: never started by the pair.
     public var enabled: Bool
+    /// Failures are forgotten after the group has run well for this long.
+    public var forgetsAfter: Duration
     /// By which the nodes speak of the group: a hash of its name, never 0 within a policy.
     public var name: UInt64
     /// Digest of its resources and of what copies their data.
@@ -101,13 +103,14 @@ public struct GroupPolicy: Equatable, Sendable {
 
     public init(
         prefer: NodeID, priority: UInt32 = 1, failback: Failback = .manual, enabled: Bool = true,
-        takeover: Takeover = .auto, name: UInt64 = 0, resources: UInt32 = 0,
-        settings: UInt32 = 0
+        forgetsAfter: Duration = .seconds(600), takeover: Takeover = .auto, name: UInt64 = 0,
+        resources: UInt32 = 0, settings: UInt32 = 0
     ) {
         self.prefer = prefer
         self.priority = priority
         self.failback = failback
         self.enabled = enabled
+        self.forgetsAfter = forgetsAfter
         self.takeover = takeover
         self.name = name
         self.resources = resources

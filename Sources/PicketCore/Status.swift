@@ -25,6 +25,9 @@ public struct Status: Equatable, Sendable {
     public var fence: FenceStatus
     public var fencesInWindow: Int
     public var movesInWindow: Int
+    /// How long until one is left again; `nil` where one is left now.
+    public var fencesRefillIn: Duration?
+    public var movesRefillIn: Duration?
     /// Why the peer would not be fenced if it died now; `nil` if it would.
     public var protectionGap: Refusal?
     public var groups: [GroupStatus]

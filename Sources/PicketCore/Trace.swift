@@ -38,6 +38,8 @@ public struct Trace: Equatable, Sendable {
         case groupDiffers, groupAgrees, peerListsOthers
         // Maintenance: the monitor of a group fails, and nothing is done; it is well again
         case ailing, recovered, leftRunning
+        // What was spent of the budgets is given back
+        case budgetsCleared
     }
 
     public init(
@@ -68,8 +70,9 @@ extension Trace.Kind {
         case .contact, .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused,
             .peerPauseEnded, .fenceConfirmed, .activating, .active, .releasing,
             .released, .yielded, .taken, .adopted, .healthChanged, .peerHealthChanged,
-            .maintenance, .peerMaintenance, .leftRunning, .drillBegan, .drillEnded, .fencePlanned,
-            .fenceOrdered, .fenceVerified, .fenceCancelled, .fenceVoided:
+            .maintenance, .peerMaintenance, .leftRunning, .budgetsCleared, .drillBegan,
+            .drillEnded, .fencePlanned, .fenceOrdered, .fenceVerified, .fenceCancelled,
+            .fenceVoided:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
             .commandRefused, .contactLost, .orphaned, .peerListsOthers:
@@ -156,6 +159,7 @@ extension Trace.Kind {
         case .ailing: "ailing"
         case .recovered: "recovered"
         case .leftRunning: "left_running"
+        case .budgetsCleared: "budgets_cleared"
         }
     }
 }

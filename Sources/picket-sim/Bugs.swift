@@ -135,6 +135,7 @@ private enum Hunt {
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
+        case .formationIsNoMove, .failuresForgottenAtStart: self = .swarm(.flaps, seeds: 100)
         case .maintenanceIgnored, .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims:
             self = .swarm(.maintenance, seeds: 100)
         case .orderRemembered: self = .swarm(.strangers, seeds: 400)

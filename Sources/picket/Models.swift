@@ -38,6 +38,8 @@ struct StatusModel: Decodable {
         var orderedInWindow: Int
         var budget: Int
         var movesInWindow: Int
+        var fencesRefillMs: Double?
+        var movesRefillMs: Double?
         var moveBudget: Int
     }
     struct Group: Decodable {

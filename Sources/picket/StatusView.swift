@@ -31,8 +31,13 @@ struct StatusView {
             lines.append(Terminal.paint("DRILL on \(status.peer)", .yellow))
         }
         if status.maintenance || status.peerState.maintenance {
-            let where_ = status.maintenance ? status.node : status.peer
-            lines.append(Terminal.paint("MAINTENANCE, set on \(where_)", .yellow))
+            let unaware =
+                !status.maintenance
+                ? " \(status.node) has not heard of it."
+                : status.peerState.maintenance ? "" : " \(status.peer) has not shown that it knows."
+            lines.append(
+                Terminal.paint(
+                    "MAINTENANCE: the agents start, move and fence nothing.\(unaware)", .yellow))
         }
         return lines
     }
@@ -105,6 +110,9 @@ struct StatusView {
             }
             return (group.lastHolder.map { "vacant, last on \($0)" } ?? "vacant", .red)
         }
+        if !holder.running, status.maintenance || status.peerState.maintenance {
+            return ("down", .red)
+        }
         return holder.running ? ("active", .green) : ("starting", .yellow)
     }
 
@@ -128,6 +136,16 @@ struct StatusView {
         table.row(["contact", contact])
         table.row(["fence", fence()])
         return table.lines() + health()
+    }
+
+    /// When what is spent comes back, and how to have it at once.
+    private func refill() -> String {
+        let waits = [
+            status.fence.fencesRefillMs.map { "a fence in \(span($0))" },
+            status.fence.movesRefillMs.map { "a move in \(span($0))" },
+        ].compactMap { $0 }
+        guard !waits.isEmpty else { return "" }
+        return " (\(waits.joined(separator: ", ")), or after picket clear budgets)"
     }
 
     /// Why this node's health is not 100.
@@ -157,7 +175,7 @@ struct StatusView {
         var text = fence.levels.isEmpty ? "none" : fence.levels.joined(separator: ", then ")
         if fence.state != "idle" { text += "; \(fence.state)" }
         text += "; \(fence.orderedInWindow) of \(fence.budget) fences"
-        return text + " and \(fence.movesInWindow) of \(fence.moveBudget) moves spent"
+        return text + " and \(fence.movesInWindow) of \(fence.moveBudget) moves spent" + refill()
     }
 
     private func links() -> [String] {

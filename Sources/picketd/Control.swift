@@ -92,7 +92,8 @@ final class Control: Part {
                 caller.wait()
                 let running = agent.storage.noted.holdings.map { agent.names.group($0.group) }
                 agent.reader.ask(.pause(caller: caller.id, request, running: running))
-            case .handover, .failback, .fence, .confirmFence, .maintenance, .clear, .take:
+            case .handover, .failback, .fence, .confirmFence, .maintenance, .clear, .take,
+                .clearBudgets:
                 give(request, caller, agent)
             }
         } catch { caller.finish(Reply.error(error)) }

@@ -36,7 +36,8 @@ func healthyStatus() -> Status {
         peerWatchdogMilliseconds: 10_000, peerRelayTest: .passed, relayTest: .passed,
         watchdog: .seconds(10), configurationAgrees: true, linksUp: .first(2),
         age: .milliseconds(40), roundTrip: .microseconds(300), fence: .idle, fencesInWindow: 0,
-        movesInWindow: 1, protectionGap: nil, groups: [first, second], receipt: nil)
+        movesInWindow: 1, fencesRefillIn: nil, movesRefillIn: nil, protectionGap: nil,
+        groups: [first, second], receipt: nil)
 }
 
 func report(_ change: (inout StatusReport) -> Void = { _ in }) -> StatusReport {

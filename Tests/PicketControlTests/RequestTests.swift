@@ -10,7 +10,7 @@ struct RequestTests {
         .failback(group: nil), .failback(group: "gateway"), .fence(node: "west"),
         .confirmFence(node: "west"), .maintenance(true, despite: []),
         .maintenance(false, despite: []), .maintenance(false, despite: ["web", "db"]),
-        .pause(.milliseconds(1_500)), .restore(node: "west"), .clear(group: nil),
+        .pause(.milliseconds(1_500)), .restore(node: "west"), .clear(group: nil), .clearBudgets,
         .clear(group: "gateway"),
         .drill(.sensor(name: "inlet", .value(95.5, unit: "C"), for: .seconds(10))),
         .drill(.sensor(name: "inlet", .value(-4, unit: ""), for: .seconds(10))),

@@ -38,7 +38,7 @@ struct CheckerTests {
             _ = CheckerTests.image(
                 Message(
                     sequence: 1,
-                    groups: [GroupReport(flags: GroupReport.Flags(rawValue: 1 << 5))]))
+                    groups: [GroupReport(flags: GroupReport.Flags(rawValue: 1 << 6))]))
         }
     }
 

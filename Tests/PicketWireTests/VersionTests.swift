@@ -66,7 +66,9 @@ struct VersionTests {
             var bytes: [UInt8] = []
             #expect(Codec.encode(message, keys: KeyIDs(first: 1), into: &bytes))
             message.forget()
-            for index in message.groups.indices { message.groups[index].flags.remove(.automatic) }
+            for index in message.groups.indices {
+                message.groups[index].flags.subtract([.automatic, .stays])
+            }
             message.flags.subtract([.diskTakesNothing, .maintenanceKept])
             #expect(Release010.decode(bytes, sequence: sequence) == message)
         }

@@ -314,9 +314,10 @@ extension Message {
         image.put(UInt8(groups.count))
         for group in groups {
             precondition(
-                group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 5,
+                group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 6,
                 "a role or a flag that the image has no bit for")
-            image.put(group.role.rawValue | group.flags.rawValue << 3)
+            image.put(group.role.rawValue)
+            image.put(group.flags.rawValue)
             image.put(group.term)
         }
     }
@@ -334,11 +335,9 @@ extension Message {
         health = image.byte()
         if phase == .pausing { pause = Duration(nanoseconds: image.age()) }
         for _ in 0..<image.byte() {
-            let bits = image.byte()
-            groups.append(
-                GroupReport(
-                    role: GroupReport.Role(rawValue: bits & 7)!, term: image.term(),
-                    flags: GroupReport.Flags(rawValue: bits >> 3)))
+            let role = GroupReport.Role(rawValue: image.byte())!
+            let flags = GroupReport.Flags(rawValue: image.byte())
+            groups.append(GroupReport(role: role, term: image.term(), flags: flags))
         }
     }
 }
@@ -468,9 +467,11 @@ extension Group {
         if stableSince != nil { flags |= 8 }
         flags |= question.rawValue << 4
         image.put(flags)
+        image.put((runsSince != nil ? 1 : 0) | (hasFailed ? 2 : 0) | (stays ? 4 : 0))
         if let blockedUntil { image.put(until: blockedUntil) }
         if let wish { image.put(until: wish.until) }
         if let stableSince { image.put(past: stableSince) }
+        if let runsSince { image.put(past: runsSince) }
         image.put(UInt8(min(6, failures)))
         // Not written: `toldRefusal` and the causes, which only the trace shows.
     }
@@ -503,12 +504,15 @@ extension Group {
         let term = image.term()
         let sync = GroupReport.SyncState(rawValue: image.byte())!
         let flags = image.byte()
+        let failing = image.byte()
         let blockedUntil = flags & 1 != 0 ? image.until() : nil
         let wish = flags & 2 != 0 ? Wish(failback: flags & 4 != 0, until: image.until()) : nil
         let stableSince = flags & 8 != 0 ? image.past() : nil
+        let runsSince = failing & 1 != 0 ? image.past() : nil
         self.init(
             role: role, term: term, sync: sync, blockedUntil: blockedUntil,
-            failures: Int64(image.byte()), wish: wish, stableSince: stableSince,
+            failures: Int64(image.byte()), runsSince: runsSince, hasFailed: failing & 2 != 0,
+            stays: failing & 4 != 0, wish: wish, stableSince: stableSince,
             question: Question(rawValue: flags >> 4)!)
     }
 }

@@ -93,6 +93,8 @@ public enum ResourceFault: String, CaseIterable, Sendable {
     case monitorFails = "monitor-fails"
     case slow
     case unkillable
+    /// Its monitor fails some seconds after each start.
+    case flaps
 }
 
 extension Fault {

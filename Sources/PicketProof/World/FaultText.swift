@@ -66,6 +66,7 @@ public enum FaultText {
             ["maintenance", on ? "on" : "off"] + (despite == .none ? [] : ["despite-all"])
         case .pause(let length): ["agree-pause", text(length)]
         case .leave: ["leave"]
+        case .clearBudgets: ["clear-budgets"]
         case .clear(let group): ["clear"] + (group.map { ["\($0)"] } ?? [])
         case .take(let group): ["take"] + (group.map { ["\($0)"] } ?? [])
         case .drillFailover(let live): ["drill-failover", live ? "live" : "plan"]
@@ -190,6 +191,7 @@ public enum FaultText {
             return .maintenance(on, despite: .all)
         case "agree-pause": return .pause(try words.duration())
         case "leave": return .leave
+        case "clear-budgets": return .clearBudgets
         case "clear": return .clear(try words.optionalGroup())
         case "take": return .take(try words.optionalGroup())
         case "drill-failover": return .drillFailover(live: try words.word("live or plan") == "live")
@@ -197,7 +199,7 @@ public enum FaultText {
         default:
             throw words.expected(
                 "handover, failback, fence, confirm-fence, maintenance, agree-pause, leave, "
-                    + "clear, take, drill-failover or drill")
+                    + "clear, clear-budgets, take, drill-failover or drill")
         }
     }
 

@@ -67,6 +67,8 @@ final class Node {
     // Processes: by resource what may be up, whatever the agent thinks.
     var up: [Bool]
     var processes: [Process] = []
+    /// By the group's name: when a start of it last began.
+    var startedAt: [Int64]
     /// By the group's name: until when each fault lasts.
     var resourceFaults: [[ResourceFault: Int64]]
 
@@ -99,6 +101,7 @@ final class Node {
         index = Int(id.rawValue)
         self.policy = policy
         file = plan.list
+        startedAt = Array(repeating: 0, count: plan.names)
         up = Array(repeating: false, count: plan.resources)
         resourceFaults = Array(repeating: [:], count: plan.names)
         weather = Array(repeating: Weather(), count: plan.links)

@@ -39,6 +39,8 @@ public enum Swarm {
         case lists
         /// Maintenance at either node, while groups fail and nodes come and go.
         case maintenance
+        /// Services that fail some seconds after each start, on both nodes.
+        case flaps
         /// Sensors that overheat, fail and are drilled.
         case sensors
         /// One plug with all wires, which parts and comes back.
@@ -97,6 +99,12 @@ public enum Swarm {
                     plan.faults.append(FaultEntry(at: end, restarts(node)))
                 }
                 // A partition; one way only is another kind.
+                if kind == .flaps, case .resource(let node, let group, let fault) = entry.fault {
+                    plan.faults.append(
+                        FaultEntry(
+                            at: entry.at, lasting: entry.lasting,
+                            .resource(node.peer, group, fault)))
+                }
                 if kind == .cuts, case .cut(let from, let link) = entry.fault {
                     plan.faults.append(
                         FaultEntry(
@@ -210,6 +218,9 @@ public enum Swarm {
                 .maintenance, .maintenance, .maintenance, .resources, .cuts, .power, .crash,
                 .operators, .leave, .sensors,
             ]
+        case .flaps:
+            plan.movesAnHour = 2
+            return [.flaps, .flaps, .flaps, .resources, .sensors, .cuts]
         case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
         case .plugs:
             plan.detectWithin = .milliseconds(200)
@@ -230,9 +241,11 @@ public enum Swarm {
         case operators, maintenance, leave, fences, word
         case harness
         // Only where a plan dwells on them.
-        case falseWord, blackout
+        case falseWord, blackout, flaps
 
-        var isCommon: Bool { self != .falseWord && self != .blackout && self != .lists }
+        var isCommon: Bool {
+            self != .falseWord && self != .blackout && self != .flaps && self != .lists
+        }
     }
 
     private static func draw(
@@ -284,6 +297,8 @@ public enum Swarm {
                 ? entry(.diskFull(node), lasting() * (chance.percent(50) ? 3 : 30))
                 : entry(.diskSlow(node, upTo: lasting()), lasting() * 4)
         case .fullRestart: return entry(.diskFull(node), .seconds(2) + lasting() * 30)
+        case .flaps:
+            return entry(.resource(node, group, .flaps), .seconds(20 + chance.below(100)))
         case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
         case .power: return entry(.powerLoss(node), lasting())
         case .relay:
@@ -314,7 +329,9 @@ public enum Swarm {
             return entry(.sync(node, group, state), lasting() * 6)
         case .resources:
             return entry(
-                .resource(node, group, chance.one(of: ResourceFault.allCases)), lasting() * 6)
+                .resource(
+                    node, group, chance.one(of: ResourceFault.allCases.filter { $0 != .flaps })),
+                lasting() * 6)
         case .operators:
             return entry(.command(node, chance.one(of: orders(group, &chance))))
         case .maintenance:

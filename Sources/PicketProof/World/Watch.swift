@@ -1,5 +1,6 @@
-/// The watch over safety: S1 to S9 and S11 (ARCHITECTURE, "Properties"). It judges by what the world itself
-/// knows of power, processes, lines and datagrams, and never asks a machine what it believes.
+/// The watch over safety: S1 to S9, S11 and S12 (ARCHITECTURE, "Properties"). It judges by what the
+/// world itself knows of power, processes, lines and datagrams, and never asks a machine what it
+/// believes.
 ///
 /// The promise has four exceptions, and the watch has the same: the operator's false word; a relay
 /// that is stuck *and* whose sense line lies (a double fault); a relay that is slower than the
@@ -36,6 +37,14 @@ struct Watch {
     /// A sense line broke while a fence was under way. The fence then counts too early, and until
     /// this time the peer may still be up.
     private var senseLiesUntil = Int64.min / 2
+    /// By group: the node that it failed on last, and its agent's life, until it starts again …
+    private var failedOn: [(node: Int, life: UInt32)?]
+    /// … and when any started on the other node after that.
+    private var moves: [Int64] = []
+    /// By group and node: how often it has failed there in a row, and when it did last.
+    private var tries: [[(count: Int64, at: Int64, life: UInt32)]]
+    /// When agents ended.
+    private var ends: [Int64] = []
     var fences = 0
     var takeovers = 0
 
@@ -104,6 +113,9 @@ struct Watch {
         highest = Array(repeating: (0, 0), count: groups)
         started = Array(repeating: [], count: groups)
         running = Array(repeating: [0, 0], count: groups)
+        tries = Array(
+            repeating: Array(repeating: (0, .min / 2, 0), count: 2), count: groups)
+        failedOn = Array(repeating: nil, count: groups)
         heard = running
         unlistedAt = Array(repeating: .min / 2, count: groups)
         startedLast = Array(repeating: nil, count: groups)
@@ -132,6 +144,7 @@ struct Watch {
     }
 
     mutating func agentEnded(_ node: Node, at now: Int64) {
+        ends.append(now)
         // Groups that were not even noted to be held.
         if sides[node.index].maintenance?.at == now { sides[node.index].maintenance = nil }
         keepHandsOff(node) { _ in false }
@@ -410,6 +423,8 @@ struct Watch {
                 "S11", "\(node.id) starts group \(group) in maintenance: \(activation.cause)")
         }
         sides[node.index].handsOff[group] = false
+        judgeMove(of: group, to: node, in: world)
+        judgePause(of: group, on: node, in: world)
         if activation.cause == .fenced { takeovers += 1 }
     }
 
@@ -489,6 +504,64 @@ struct Watch {
         {
             world.violate(
                 "S1", "group \(group.name) comes up on \(node.id), and is up on \(peer.id)")
+        }
+    }
+
+    // MARK: Moves
+
+    /// What became of the resources.
+    mutating func came(
+        _ outcome: ResourceOutcome, of group: GroupIndex, _ node: Node, at now: Int64
+    ) {
+        switch outcome {
+        case .failed, .startFailed, .startFailedDirty:
+            failedOn[group] = (node.index, node.life)
+            let last = tries[group][node.index]
+            let isSeries = last.life == node.life && now - last.at < Watch.series
+            tries[group][node.index] = (isSeries ? last.count + 1 : 1, now, node.life)
+        case .started, .stopped, .stopFailed, .restarted, .ailing, .recovered: break
+        }
+    }
+
+    /// A person moves groups, or has them tried anew.
+    mutating func orders() {
+        for group in failedOn.indices {
+            failedOn[group] = nil
+            for node in tries[group].indices { tries[group][node].count = 0 }
+        }
+    }
+
+    /// Failures are not forgotten before the group has run well for ten minutes.
+    private static let series: Int64 = 500_000_000_000
+
+    /// S12: the pause before a group is tried again on a node grows with each failure there.
+    private mutating func judgePause(of group: GroupIndex, on node: Node, in world: World) {
+        let last = tries[group][node.index]
+        guard last.count > 0, last.life == node.life else { return }
+        let pause: Int64 = 9_900_000_000 << min(last.count - 1, 6)
+        if world.now - last.at < pause {
+            world.violate(
+                "S12", "\(node.id) tries group \(group) again soon after failure \(last.count)")
+        }
+    }
+
+    /// S12: a group that fails on one node and starts on the other one has moved, whatever the
+    /// nodes call it. An agent that ended meanwhile may have forgotten a move, and groups that fail
+    /// on both nodes at once may each spend the last one.
+    private mutating func judgeMove(of group: GroupIndex, to node: Node, in world: World) {
+        defer { failedOn[group] = nil }
+        let peer = world.peer(of: node)
+        guard let failed = failedOn[group], failed.node == peer.index, failed.life == peer.life,
+            peer.agent != nil
+        else { return }
+        let window: Int64 = 3_600_000_000_000
+        moves.append(world.now)
+        moves.removeAll { world.now - $0 >= window }
+        guard !excuses.contains(.lostState) else { return }
+        let forgotten = ends.count { $0 >= moves[0] }
+        let crossed = failedOn.count > 1 ? 1 : 0
+        if moves.count > node.policy.moveBudget.count + forgotten + crossed {
+            world.violate("S12", "group \(group) has moved for a failure \(moves.count) times")
         }
     }
 

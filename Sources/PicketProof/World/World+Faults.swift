@@ -189,6 +189,10 @@ extension World {
             guard !peer(of: node).powered || watch.excuses.contains(.falseWord) else { return }
             watch.wordGiven(node)
         }
+        switch command {
+        case .handover, .failback, .clear, .clearBudgets: watch.orders()
+        default: break
+        }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
         if case .take(let group) = command { watch.takeover(of: group, orderedOn: node) }
         numbers += 1
@@ -206,7 +210,9 @@ extension AgentLife {
         case .failback(let name): .failback(place(name))
         case .clear(let name): .clear(place(name))
         case .take(let name): .take(place(name))
-        case .fence, .confirmFence, .maintenance, .pause, .leave, .drillFailover, .drill: command
+        case .fence, .confirmFence, .maintenance, .pause, .leave, .clearBudgets, .drillFailover,
+            .drill:
+            command
         }
     }
 }

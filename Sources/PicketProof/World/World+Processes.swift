@@ -7,6 +7,9 @@ internal import PicketCore
 internal import PicketLinux
 
 extension World {
+    /// A service that flaps runs so long.
+    static let flapsAfter: Int64 = 3_000_000_000
+
     func groupPlan(_ group: ListedGroup) -> GroupPlan {
         GroupPlan(
             resources: Array(
@@ -26,7 +29,9 @@ extension World {
             case .run(let run): begin(run, node)
             case .kill(let run): kill(run, node)
             case .outcome(let outcome):
-                if outcome == .started { watch.isUp(agent.list[group].name, node) }
+                let name = agent.list[group].name
+                if outcome == .started { watch.isUp(name, node) }
+                watch.came(outcome, of: name, node, at: now)
                 agent.followUps.append(.resources(group, outcome))
             case .failure: break
             }
@@ -35,6 +40,10 @@ extension World {
 
     private func lasts(_ fault: ResourceFault, _ group: ListedGroup, _ node: Node) -> Bool {
         (node.resourceFaults[group.name][fault] ?? 0) > now
+    }
+
+    private func flaps(_ group: ListedGroup, _ node: Node) -> Bool {
+        lasts(.flaps, group, node) && now - node.startedAt[group.name] > World.flapsAfter
     }
 
     private func begin(_ run: ResourceRun, _ node: Node) {
@@ -59,10 +68,11 @@ extension World {
             hangs = lasts(.stopHangs, group, node)
         case .monitor:
             process.fails =
-                lasts(.monitorFails, group, node) || !node.up[resource]
+                lasts(.monitorFails, group, node) || flaps(group, node) || !node.up[resource]
         }
         node.processes.append(process)
         if run.action == .start {
+            node.startedAt[group.name] = now
             node.up[resource] = true
             watch.comesUp(group, term: run.term, node, in: self)
         }

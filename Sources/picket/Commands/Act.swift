@@ -220,12 +220,18 @@ struct PauseCommand: PicketCommand {
 struct ClearCommand: PicketCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear",
-        abstract: "Forgets a failed start or fence, so that it is tried again.")
+        abstract: "Forgets a failed start or fence, so that it is tried again.",
+        discussion: """
+            "picket clear budgets" gives back what this node has spent of its budgets of fences \
+            and moves. Each node counts for itself.
+            """)
     @OptionGroup var agent: AgentOptions
-    @Argument(help: "The group; all if left out.") var group: String?
+    @Argument(help: "The group, or \"budgets\"; all groups if left out.") var group: String?
     @Flag(name: .long, help: "One line of JSON.") var json = false
 
-    func act() throws { try agent.report(.clear(group: group), json) }
+    func act() throws {
+        try agent.report(group == "budgets" ? .clearBudgets : .clear(group: group), json)
+    }
 }
 
 struct TakeCommand: PicketCommand {

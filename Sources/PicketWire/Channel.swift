@@ -150,6 +150,12 @@ public struct Channel {
         }
     }
 
+    /// Whether the peer opens what is sealed with one of these: it has said so. True where no
+    /// session is established.
+    public func peerHas(oneOf keys: [Key]) -> Bool {
+        peer.map { peer in keys.contains { peer.accepts($0.id) } } ?? true
+    }
+
     /// Notes that the peer was heard, as `open` does. For the proof's world, which does not seal
     /// every message.
     package mutating func noteHeard(at now: Instant) { peer?.lastHeard = now }

@@ -87,6 +87,8 @@ struct Established {
         return keys[0]
     }
 
+    func accepts(_ key: UInt32) -> Bool { accepted.contains(key) }
+
     mutating func replace(keys: [SessionKeys]) { self.keys = keys }
 }
 

@@ -79,9 +79,10 @@ final class ConfigurationReader: Part {
         switch (wish, found) {
         case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
         case (.reload, .refused(let lines)): refuse(lines, agent)
-        case (.pause(let caller, let request, let running), .read(let new, _)):
-            let left = ConfigurationReader.leavesBehind(
+        case (.pause(let caller, let request, let running), .read(let new, let keys)):
+            var left = ConfigurationReader.leavesBehind(
                 from: agent.settings, to: new, running: running)
+            if let refusal = agent.links.refusal(of: keys, new, agent) { left.append(refusal) }
             agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
         case (.pause(let caller, let request, _), .refused(let lines)):
             agent.control.pause(request, for: caller, refused: lines, agent)
@@ -93,6 +94,9 @@ final class ConfigurationReader: Part {
         let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
         guard unable.isEmpty else {
             return agent.tell(.reloadNeedsRestart(for: unable))
+        }
+        if let refusal = agent.links.refusal(of: keys, new, agent) {
+            return refuse([refusal], agent)
         }
         guard agent.takeUp(new) else {
             return agent.tell(.reloadOfAnotherPair)

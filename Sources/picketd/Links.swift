@@ -140,6 +140,20 @@ final class Links: Part {
 
     func ban(_ session: SessionID) { channel.ban(session) }
 
+    /// Why the pair cannot go on with these keys: the peer has none of them, and would fence a node
+    /// that it cannot hear. Where there is no contact there is none to lose.
+    func refusal(of new: [Key], _ settings: Configuration, _ agent: Agent) -> String? {
+        let contact = agent.status.contact
+        guard contact == .established || contact == .suspected,
+            !look(at: &channel, { $0.peerHas(oneOf: new) })
+        else { return nil }
+        let (peer, inUse) = (agent.names.peer, keyReport.inUse ?? "the one in use")
+        return "\(agent.options.configuration): key: found \(Text.list(settings.keys)), expected a"
+            + " key that \(peer) has too, or it would fence \(agent.names.node): list the new key"
+            + " and then \(inUse), as it was, on both nodes, and drop the old one when \"picket"
+            + " status\" shows that the new one is in use"
+    }
+
     func replace(_ keys: [Key], _ settings: Configuration) {
         channel.replace(keys: keys)
         self.keys = Links.known(keys, settings)

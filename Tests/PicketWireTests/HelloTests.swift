@@ -288,6 +288,17 @@ struct RotationTests {
         #expect(a.open(b.sent[0]) == .dropped(.unknownKey))
     }
 
+    @Test func `keys that the peer lacks are known before they are taken`() {
+        #expect(Node(.low, session: 1, keys: [old]).channel.peerHas(oneOf: [new]))
+        let (a, b) = establishedPair(keys: [old])
+        _ = a.open(b.message()!)
+        #expect(a.channel.peerHas(oneOf: [new, old]) && !a.channel.peerHas(oneOf: [new]))
+        b.channel.replace(keys: [new, old])
+        #expect(!a.channel.peerHas(oneOf: [new]))
+        _ = a.open(b.message()!)
+        #expect(a.channel.peerHas(oneOf: [new]))
+    }
+
     @Test func `packets under the old key still pass while both are valid`() {
         let (a, b) = establishedPair(keys: [old])
         let late = a.message()!

@@ -151,7 +151,7 @@ struct VirtualMachineTests {
         #expect(rack.commandsUnderWay == 1)
         lab.say("reply 1 6.1\nend 1 3\n", to: courier)
         #expect(rack.commandsUnderWay == 0)
-        #expect(rack.failedCommand == "east: uname -r ends with status 3")
+        #expect(rack.failedCommand == "east: uname -r ends with status 3: 6.1")
         #expect(lab.events.contains { $0.kind == "machine_said" && $0.text == "6.1" })
         rack.perform(.command(.low, "handover"))
         #expect(lab.heard(courier) == "ask 2 handover\n")

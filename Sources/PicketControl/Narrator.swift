@@ -411,7 +411,7 @@ public struct Narrator: Equatable, Sendable {
             return "Find out why with \"picket history\", mend it, and run \"picket clear\"."
         case .groupsDiffer:
             return "Give both nodes the same \"groups:\", then restart the agent of the node that "
-                + "changed; until then no group moves or newly starts."
+                + "changed; until then a group that differs neither moves nor newly starts."
         case .peerNotPersisted:
             return "Free space on the disk of {peer}, or mend the disk; its agent tries again by "
                 + "itself."

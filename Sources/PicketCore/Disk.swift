@@ -46,9 +46,9 @@ package struct Disk: Sendable {
         if planted(.termNotPersisted) { return true }
         reserve(group, used: used)
         if memory.groups[group].term < term {
-            memory.groups[group].term = Term(term.value + Disk.headroom)
+            raise(group, to: Term(term.value + Disk.headroom))
         }
-        return term <= durable.groups[group].term || planted(.termPersistedLate)
+        return hasRoom(for: term, of: group) || planted(.termPersistedLate)
     }
 
     /// Whether the ceiling that *is* on disk leaves room for this term.

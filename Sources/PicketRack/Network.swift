@@ -60,6 +60,16 @@ final class Network {
     }
 
     /// `nil` stands for every link, or for both directions.
+    /// At least one link is cut in neither direction.
+    var carriesBothWays: Bool {
+        paths.contains { path in
+            !path.disturbance.cut
+                && paths.contains {
+                    $0.link == path.link && $0.to != path.to && !$0.disturbance.cut
+                }
+        }
+    }
+
     func disturb(link: Int?, to: NodeID?, _ change: (inout Disturbance) -> Void) {
         for path in paths
         where (link == nil || path.link == link) && (to == nil || path.to == to) {

@@ -30,6 +30,7 @@
 ///     line NAME of NODE is stuck-high|stuck-low|well      on a virtual machine
 ///     run on NODE TEXT                    a shell command on a virtual machine; the next step waits for
 ///                                         its end, and a status other than 0 fails the scenario
+///     copy of GROUP on NODE stalls | follows        of its data; only where they are processes
 ///     say TEXT
 ///
 /// Conditions:
@@ -74,6 +75,7 @@ enum Action: Equatable {
     case junk(NodeID, Int)
     case line(NodeID, String, stuck: Bool?)
     case run(NodeID, String)
+    case copy(String, NodeID, stalls: Bool)
     case say(String)
 
     enum AgentVerb: String { case kill, pause, resume, stop, start, reload }
@@ -181,6 +183,12 @@ struct PhraseReader {
         case "run":
             try expect("on")
             return .run(try node(), rest())
+        case "copy":
+            try expect("of")
+            let group = try group()
+            try expect("on")
+            return .copy(
+                group, try node(), stalls: try choice([("stalls", true), ("follows", false)]))
         case "say": return .say(rest())
         default:
             guard plan.groups.contains(verb) else {

@@ -44,6 +44,7 @@ extension Rack {
             tell(.scenario, "replay", "replays \(network.captured(name)) captured datagrams")
             network.replay(name)
         case .junk(let id, let count): network.junk(to: id, count: count)
+        case .copy(let group, let id, let stalls): stallCopy(of: group, on: id, stalls)
         case .say: break
         }
     }

@@ -50,6 +50,10 @@ package final class Rack {
         }
         for node in nodes { wire(node) }
         for node in nodes { try node.embody(by: maker) }
+        let groups = plan.configurations.low.groups.filter { $0.sync != nil }.map(\.name)
+        if !groups.isEmpty {
+            loop.every(.milliseconds(50)) { [unowned self] in copyData(of: groups) }
+        }
     }
 
     package subscript(id: NodeID) -> SimulatedNode { nodes[Int(id.rawValue)] }
@@ -236,6 +240,31 @@ package final class Rack {
             self[id].state == .running
         else { return nil }
         return name
+    }
+
+    // MARK: - Data
+
+    /// Copies that stand still: node and group.
+    private var stalled: [(NodeID, String)] = []
+
+    func stallCopy(of group: String, on node: NodeID, _ stalls: Bool) {
+        stalled.removeAll { $0 == (node, group) }
+        if stalls { stalled.append((node, group)) }
+    }
+
+    /// The data of a group that is active go to the other node, as long as a link carries both ways.
+    private func copyData(of groups: [String]) {
+        for group in groups {
+            guard let name = active(group), let holder = plan.node(named: name),
+                self[holder.peer].state == .running, network.carriesBothWays,
+                !stalled.contains(where: { $0 == (holder.peer, group) })
+            else { continue }
+            let file = { [directory, names = plan.names] (node: NodeID) in
+                URL(fileURLWithPath: "\(directory)/workloads/\(names[node]).\(group).data")
+            }
+            guard let data = try? Data(contentsOf: file(holder)) else { continue }
+            try? data.write(to: file(holder.peer), options: .atomic)
+        }
     }
 
     /// Notes what is about to be done to a node, as the beginning of what is measured.

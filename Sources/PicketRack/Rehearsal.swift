@@ -2,8 +2,8 @@
 ///
 /// A rehearsal runs the pair's real policy on hardware that is not there. So everything that would
 /// reach out of the rack is replaced: each group's resources by one stand-in that proves that it runs, the
-/// key by the rack's own, and fence agents, probes, paths and the board are left out. All else
-/// stays as it is written.
+/// key by the rack's own, and fence agents, paths and the board are left out. A probe of a copy asks
+/// the stand-in, whose data the rack copies. All else stays as it is written.
 import Foundation
 import PicketConfig
 import PicketCore
@@ -20,13 +20,19 @@ package enum Rehearsal {
         package var faults: String
         /// Their program.
         var workload: String
+        /// The rack copies the stand-ins' data from node to node.
+        var copiesData: Bool
 
-        package init(key: String, log: String, run: String, faults: String, workload: String) {
+        package init(
+            key: String, log: String, run: String, faults: String, workload: String,
+            copiesData: Bool = false
+        ) {
             self.key = key
             self.log = log
             self.run = run
             self.faults = faults
             self.workload = workload
+            self.copiesData = copiesData
         }
     }
 
@@ -42,7 +48,7 @@ package enum Rehearsal {
         root.edit("fence") { $0.removeAgents() }
         root.edit("groups") { groups in
             groups.editEach { name, group in
-                group.remove("sync")
+                group.edit("sync") { $0.set("probe", command("position", of: name)) }
                 group.set("resources", standIn(name))
             }
         }
@@ -50,6 +56,8 @@ package enum Rehearsal {
     }
 
     static func completed(_ text: String, node: String, _ places: Places) -> String {
+        var text = text
+        if !places.copiesData { text = without("sync", of: text) }
         let words = [
             ("@NODE@", node), ("@KEY@", places.key), ("@LOG@", places.log), ("@RUN@", places.run),
             ("@FAULTS@", places.faults), ("@WORKLOAD@", places.workload),
@@ -64,11 +72,22 @@ package enum Rehearsal {
         return Emitter.text(root)
     }
 
-    /// A file that lacks a group, or calls it otherwise.
-    static func editing(_ edit: Action.GroupEdit, in text: String) -> String {
-        guard var root = try? YamlNode.parse(Array(text.utf8), file: "the file as rehearsed") else {
+    private static func parse(_ text: String) -> YamlNode {
+        guard let root = try? YamlNode.parse(Array(text.utf8), file: "the file as rehearsed") else {
             preconditionFailure("what was written cannot be read")
         }
+        return root
+    }
+
+    private static func without(_ key: String, of text: String) -> String {
+        var root = parse(text)
+        root.edit("groups") { $0.editEach { $1.remove(key) } }
+        return Emitter.text(root)
+    }
+
+    /// A file that lacks a group, or calls it otherwise.
+    static func editing(_ edit: Action.GroupEdit, in text: String) -> String {
+        var root = parse(text)
         root.edit("groups") { groups in
             switch edit {
             case .lacks(let group): groups.remove(group)
@@ -78,19 +97,20 @@ package enum Rehearsal {
         return Emitter.text(root)
     }
 
+    private static func command(_ verb: String, of group: String) -> YamlNode {
+        .sequence(
+            [
+                "@WORKLOAD@", verb, "--name", group, "--log", "@LOG@", "--run", "@RUN@",
+                "--faults", "@FAULTS@",
+            ].map { .scalar($0) })
+    }
+
     private static func standIn(_ group: String) -> YamlNode {
-        func command(_ verb: String) -> YamlNode {
-            .sequence(
-                [
-                    "@WORKLOAD@", verb, "--name", group, "--log", "@LOG@", "--run", "@RUN@",
-                    "--faults", "@FAULTS@",
-                ].map { .scalar($0) })
-        }
-        return .sequence([
+        .sequence([
             .mapping([
                 (
                     "command",
-                    .mapping(["start", "stop", "monitor"].map { ($0, command($0)) })
+                    .mapping(["start", "stop", "monitor"].map { ($0, command($0, of: group)) })
                 )
             ])
         ])

@@ -10,6 +10,9 @@
 /// last, `a` for those between. From a virtual machine they go as datagrams, and the rack dates
 /// them.
 ///
+/// It also has data, RUN/NODE.GROUP.data: `TERM:NUMBER`, where the number grows with time. The rack
+/// copies them to the other node. `position` prints them, as a probe does.
+///
 /// A file FAULTS/NODE.GROUP.start (or .stop, .monitor) makes that verb misbehave: `slow
 /// MILLISECONDS`, `hang` or `fail`.
 internal import CPicket
@@ -73,6 +76,13 @@ struct Workload {
         return isRunning ? 0 : 1
     }
 
+    /// Where its copy of the data stands; fails if there is none.
+    func position() -> Int32 {
+        guard misbehave("position"), let text = contents(dataFile), put(text + "\n", to: 1)
+        else { return 1 }
+        return 0
+    }
+
     func run() -> Int32 {
         var stopping = sigset_t()
         unsafe sigemptyset(&stopping)
@@ -87,9 +97,14 @@ struct Workload {
             return 1
         }
         close(1)
+        let data = unsafe picket_open(dataFile, O_RDWR | O_CREAT, 0o644)
+        var number = contents(dataFile).flatMap { UInt64($0.split(separator: ":").last ?? "") } ?? 0
         var interval = timespec(tv_sec: 0, tv_nsec: 2_000_000)
         while unsafe sigtimedwait(&stopping, nil, &interval) != SIGTERM {
             guard put(record("a"), to: log) else { return 1 }
+            number += 1
+            if number % 10 > 0 { continue }
+            overwrite("\(padded("\(term):\(number)", 41))\n", in: data)
         }
         return put(record("e"), to: log) ? 0 : 1
     }
@@ -127,6 +142,13 @@ struct Workload {
         return count == bytes.count
     }
 
+    private func overwrite(_ text: String, in descriptor: Int32) {
+        let bytes = Array(text.utf8)
+        _ = unsafe bytes.withUnsafeBytes {
+            unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0)
+        }
+    }
+
     private var isRunning: Bool {
         let file = unsafe picket_open(pidFile, O_RDWR, 0)
         guard file >= 0 else { return false }
@@ -154,6 +176,8 @@ struct Workload {
         }
     }
 
+    private var dataFile: String { "\(pidFile.dropLast(4)).data" }
+
     private func contents(_ path: String) -> String? {
         let file = unsafe picket_open(path, O_RDONLY, 0)
         guard file >= 0 else { return nil }
@@ -164,7 +188,9 @@ struct Workload {
         }
         guard count >= 0 else { return nil }
         var text = buffer[..<count]
-        while text.last == UInt8(ascii: "\n") { text.removeLast() }
+        while let last = text.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: " ") {
+            text.removeLast()
+        }
         return String(decoding: text, as: UTF8.self)
     }
 }

@@ -30,7 +30,8 @@ package final class Processes: NodeMaker {
     {
         Rehearsal.Places(
             key: "\(directory)/\(node)/pair.key", log: "\(directory)/workload.log",
-            run: "\(directory)/workloads", faults: "\(directory)/faults", workload: workload)
+            run: "\(directory)/workloads", faults: "\(directory)/faults", workload: workload,
+            copiesData: true)
     }
 
     // MARK: - Evidence

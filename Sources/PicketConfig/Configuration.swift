@@ -262,13 +262,21 @@ public struct CommandSettings: Equatable, Sendable {
     public var demote: [String]?
 }
 
-/// How the standby's copy of the data is judged: the probe prints its lag in seconds, or exits with
-/// an error.
+/// How the standby's copy of the data is judged: the probe prints where the copy stands
+/// (`epoch:number`) or its lag in seconds, or exits with an error.
 public struct SyncSettings: Equatable, Sendable {
     public var probe: [String]
     public var maxLag: Duration
-    public var interval: Duration
-    public var timeout: Duration
+    var statedInterval: Duration?
+    var statedTimeout: Duration?
+    public var takesOverStale: Bool
+
+    public var interval: Duration { statedInterval ?? min(.seconds(10), maxLag / 3) }
+    public var timeout: Duration { statedTimeout ?? min(interval, .seconds(5)) }
+
+    /// As 0.1.0 has them of the same file, which knows no default that depends on `max_lag`.
+    var formerInterval: Duration { statedInterval ?? .seconds(10) }
+    var formerTimeout: Duration { statedTimeout ?? min(formerInterval, .seconds(5)) }
 }
 
 // MARK: - Board

@@ -253,8 +253,9 @@ extension GroupSettings {
             digest.add("sync")
             digest.add(sync.probe)
             digest.add(sync.maxLag)
-            digest.add("interval", sync.interval, unless: .seconds(10))
-            digest.add("timeout", sync.timeout, unless: min(sync.interval, .seconds(5)))
+            digest.add("interval", sync.formerInterval, unless: .seconds(10))
+            digest.add("timeout", sync.formerTimeout, unless: min(sync.formerInterval, .seconds(5)))
+            if sync.takesOverStale { digest.add("allow") }
         }
         return digest.folded
     }
@@ -330,8 +331,9 @@ extension Digest {
         if let sync = group.sync {
             add(sync.probe)
             add(sync.maxLag)
-            add(sync.interval)
-            add(sync.timeout)
+            add(sync.formerInterval)
+            add(sync.formerTimeout)
+            if sync.takesOverStale { add("allow") }
         }
         add(group.resources.count)
         for resource in group.resources { add(resource) }

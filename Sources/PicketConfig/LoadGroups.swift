@@ -81,6 +81,9 @@ private func readGroup(
         sync: mapping["sync"].flatMap(readSync),
         environment: mapping["environment"]?.environment() ?? [])
     policy.forgetsAfter = settings.restarts.window
+    policy.sync = settings.sync.map {
+        GroupPolicy.Sync(maxLag: $0.maxLag, takesOverStale: $0.takesOverStale)
+    }
     return (policy, settings)
 }
 
@@ -111,22 +114,34 @@ private func readRestarts(_ found: Found) -> Budget? {
 }
 
 private func readSync(_ found: Found) -> SyncSettings? {
-    let mapping = found.mapping(["probe", "max_lag", "interval", "timeout"])
-    let probe = mapping.required("probe", "a list of arguments, such as [/usr/bin/lag]")?
+    let mapping = found.mapping(["probe", "max_lag", "interval", "timeout", "takeover"])
+    let probe = mapping.required("probe", "a list of arguments, such as [/usr/bin/position]")?
         .arguments()
-    let lag = mapping.required("max_lag", "a duration such as 5s")?.duration()
-    let interval =
-        mapping["interval"]?.duration(in: .milliseconds(100) ... .seconds(3600)) ?? .seconds(10)
-    let timeout =
-        mapping["timeout"]?.duration(in: .milliseconds(10) ... .seconds(600))
-        ?? min(interval, .seconds(5))
-    if timeout > interval {
+    let shortest = Duration.milliseconds(100)
+    // A third of it is at least the shortest interval.
+    let lag = mapping.required("max_lag", "a duration such as 5s")?
+        .duration(in: shortest * 3 ... .seconds(86_400))
+    let interval = mapping["interval"]?.duration(in: shortest ... .seconds(3600))
+    let timeout = mapping["timeout"]?.duration(in: .milliseconds(10) ... .seconds(600))
+    let stale =
+        mapping["takeover"]?.word([("refuse", false), ("allow", true)]) ?? false
+    guard let probe, let lag else { return nil }
+    let sync = SyncSettings(
+        probe: probe, maxLag: lag, statedInterval: interval, statedTimeout: timeout,
+        takesOverStale: stale)
+    if sync.interval > lag / 3 {
+        mapping.fail(
+            "interval",
+            "found \(sync.interval.asWritten), more than a third of max_lag (\(lag.asWritten)): a copy "
+                + "that is looked at so seldom is never known to be current")
+    }
+    if sync.timeout > sync.interval {
         mapping.fail(
             "timeout",
-            "found \(timeout.asWritten), longer than the interval (\(interval.asWritten))")
+            "found \(sync.timeout.asWritten), longer than the interval (\(sync.interval.asWritten))"
+        )
     }
-    guard let probe, let lag else { return nil }
-    return SyncSettings(probe: probe, maxLag: lag, interval: interval, timeout: timeout)
+    return sync
 }
 
 extension Found {

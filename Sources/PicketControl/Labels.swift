@@ -64,6 +64,7 @@ extension Refusal {
         case .notAsked: "not_asked"
         case .peerUnaware: "peer_unaware"
         case .groupWrong: "group_wrong"
+        case .copyNotCurrent: "copy_not_current"
         }
     }
 }

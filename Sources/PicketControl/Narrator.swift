@@ -164,6 +164,14 @@ public struct Narrator: Equatable, Sendable {
         case .takeoverAsked:
             return "{peer} is off, and {group} waits for the operator: \"picket take {group}\" "
                 + "starts it on {me}"
+        case .copyRefused:
+            return "{group} is not started on {me}: its copy of the data there is not known to be "
+                + "the newest; \"picket take {group} --stale\" starts it on {me} all the same"
+        case .staleTaken:
+            return trace.cause == .command
+                ? "{group} is to start on {me} whatever its copy of the data is"
+                : "{group} starts on {me} with a copy of its data that is not current, as its "
+                    + "\"takeover: allow\" has it: the newest data may be lost"
         case .healthChanged: return "The health of {me} is {score}"
         case .peerHealthChanged: return "The health of {peer} is {score}"
         case .unfitBoth:
@@ -353,6 +361,8 @@ public struct Narrator: Equatable, Sendable {
         case .peerUnaware: return "{peer} has not shown that it knows"
         case .groupWrong:
             return "{group} is down where it should run, or may run where it should not"
+        case .copyNotCurrent:
+            return "the copy of its data on {me} is not known to be current"
         }
     }
 
@@ -426,6 +436,9 @@ public struct Narrator: Equatable, Sendable {
         case .notAsked:
             return "\"picket status\" shows which group waits; one that {peer} runs moves by "
                 + "\"picket handover\"."
+        case .copyNotCurrent:
+            return "Start the node that has the newest data. Where they are lost, or this copy is "
+                + "the newest after all, \"picket take GROUP --stale\" starts it here."
         }
     }
 

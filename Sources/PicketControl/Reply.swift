@@ -105,7 +105,7 @@ public enum Reply {
             return "Given back on {me}: what was spent of the budgets of fences and moves. {peer} "
                 + "counts for itself."
         case .clear(let group): return "Cleared \(group ?? "every group"): it is tried again."
-        case .take(let group):
+        case .take(let group, _):
             return "{me} takes over \(group ?? "every group that waits"); \"picket history\" tells "
                 + "how it went."
         case .status, .watch, .history, .drill: return "Accepted."
@@ -253,6 +253,7 @@ extension StatusReport {
         if let eligible = group.peerEligible { json.field("peer_eligible", eligible) }
         json.field("last_holder", name(of: group.lastHolder))
         json.field("asked", group.asked)
+        json.field("waits_for_copy", group.waitsForCopy)
         guard policy.groups.indices.contains(index) else { return }
         let settings = policy.groups[index]
         json.field("prefer", names.name(of: settings.prefer))

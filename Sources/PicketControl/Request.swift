@@ -20,7 +20,7 @@ import PicketText
 ///     pause DURATION
 ///     clear [GROUP]
 ///     clear budgets
-///     take [GROUP]
+///     take [GROUP] [stale]
 ///     drill sensor NAME value NUMBER[UNIT] for DURATION
 ///     drill sensor NAME fail|stuck for DURATION
 ///     drill link N for DURATION [live]
@@ -46,7 +46,7 @@ public enum Request: Equatable, Sendable {
     /// Gives back what was spent of the budgets of fences and moves.
     case clearBudgets
     /// Take over a group that waits for this order, or all that do.
-    case take(group: String?)
+    case take(group: String?, stale: Bool)
     case drill(Drill)
 
     /// A request is at most this long, its line feed not counted.
@@ -128,7 +128,9 @@ extension Request {
         case "failback": return .failback(group: words.next())
         case "clear":
             return words.take("budgets") ? .clearBudgets : .clear(group: words.next())
-        case "take": return .take(group: words.next())
+        case "take":
+            if words.take("stale") { return .take(group: nil, stale: true) }
+            return .take(group: words.next(), stale: words.take("stale"))
         case "fence": return .fence(node: try words.word("fence", "the peer's name"))
         case "confirm": return .confirmFence(node: try words.word("confirm", "the peer's name"))
         case "restore": return .restore(node: try words.word("restore", "the peer's name"))
@@ -194,7 +196,8 @@ extension Request {
         case .pause(let duration): "pause \(Text.exact(duration))"
         case .clearBudgets: "clear budgets"
         case .clear(let group): "clear\(group.map { " " + $0 } ?? "")"
-        case .take(let group): "take\(group.map { " " + $0 } ?? "")"
+        case .take(let group, let stale):
+            "take\(group.map { " " + $0 } ?? "")\(stale ? " stale" : "")"
         case .drill(let drill): "drill \(drill.line)"
         }
     }
@@ -210,7 +213,8 @@ extension Request {
         case .failback(let group): return .failback(try Self.index(group, in: names))
         case .clearBudgets: return .clearBudgets
         case .clear(let group): return .clear(try Self.index(group, in: names))
-        case .take(let group): return .take(try Self.index(group, in: names))
+        case .take(let group, let stale):
+            return .take(try Self.index(group, in: names), stale: stale)
         case .fence(let node):
             try Self.demandPeer(node, in: names)
             return .fence

@@ -71,6 +71,34 @@ package struct Disk: Sendable {
         memory.groups[group].term = ceiling
     }
 
+    // MARK: Data terms
+
+    /// This node may start a stateful group at this term. Returns whether the disk has that.
+    mutating func ownData(_ term: Term, of group: GroupIndex) -> Bool {
+        memory.groups[group].data = term
+        return durable.groups[group].data == term || planted(.dataTermLate)
+    }
+
+    /// A file of 0.1.0, or of a group that had no `sync:` yet, tells only who held it last.
+    mutating func takeHolderForData(of group: GroupIndex) {
+        let known = memory.groups[group]
+        guard known.data == .never, known.newestData == .never else { return }
+        switch known.holder {
+        case .nobody: break
+        case .me: memory.groups[group].data = Term(1)
+        case .peer: memory.groups[group].newestData = Term(1)
+        }
+    }
+
+    /// The right is given back unused.
+    mutating func disownData(of group: GroupIndex) {
+        memory.groups[group].data = durable.groups[group].data
+    }
+
+    mutating func hearOfData(_ term: Term, of group: GroupIndex) {
+        if memory.groups[group].newestData < term { memory.groups[group].newestData = term }
+    }
+
     // MARK: What else is remembered
 
     /// The peer's session has ended for good, by a proof that outlives this agent.

@@ -16,7 +16,10 @@ public enum Event: Equatable, Sendable {
     case resources(GroupIndex, ResourceOutcome)
     /// From sensors and the node's own self-checks.
     case health(Health)
+    /// From a probe that tells how far the copy is behind, or that failed.
     case sync(GroupIndex, GroupReport.SyncState)
+    /// From a probe that tells where the copy stands.
+    case position(GroupIndex, DataPosition)
     case relayTest(Message.RelayTest)
     /// The hardware watchdog's timeout; zero when it is not armed.
     case watchdog(Duration)
@@ -104,8 +107,9 @@ public enum Command: Equatable, Sendable {
     case clear(GroupIndex?)
     /// Gives back what was spent of the budgets of fences and moves.
     case clearBudgets
-    /// Takes over one group, or all (`nil`), that wait for this order (`GroupPolicy.Takeover.ask`).
-    case take(GroupIndex?)
+    /// Takes over one group, or all (`nil`), that wait for this order (`GroupPolicy.Takeover.ask`);
+    /// `stale`: also with a copy of the data that is not current.
+    case take(GroupIndex?, stale: Bool)
     /// Tells what a fence of the peer would do now, and, if live, does it.
     case drillFailover(live: Bool)
     /// Marks the node as being in a drill (from the shell, which injects), or no longer.
@@ -164,4 +168,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case peerUnaware = 27
     /// A group is down where it should run, or may run where it should not.
     case groupWrong = 28
+    /// This node's copy of the group's data is not known to be current.
+    case copyNotCurrent = 29
 }

@@ -17,7 +17,9 @@ package struct Group: Sendable {
     package private(set) var role: Role
     /// The highest term used, granted or seen held.
     package private(set) var term: Term
-    package private(set) var sync = GroupReport.SyncState.unknown
+    package private(set) var copy: Copy
+    /// Its copy keeps it from starting here, and that was told.
+    private(set) var copyIsRefused = false
     /// Not started here before this, after a failed start or monitor.
     package private(set) var blockedUntil: Instant?
     /// In a row: forgotten when the group has run well for a while, on either node.
@@ -73,8 +75,9 @@ package struct Group: Sendable {
 
     /// - Parameter resumed: the term at which the agent before this one ran it; `nil` if it did
     ///   not.
-    init(term: Term, resumed: Term?) {
+    init(term: Term, resumed: Term?, mayBeOutdated: Bool) {
         self.term = term
+        copy = Copy(mayBeOutdated: mayBeOutdated && resumed == nil)
         role =
             resumed.map { .resuming($0) }
             ?? (planted(.noteAfterStart) ? .vacant : .unknown(Unknown(term: term)))
@@ -134,7 +137,7 @@ package struct Group: Sendable {
     @inline(__always)
     func report(isEligible: Bool, of policy: GroupPolicy) -> GroupReport {
         var report = GroupReport(
-            term: term, sync: sync, name: policy.name, priority: policy.priority,
+            term: term, sync: copy.state, name: policy.name, priority: policy.priority,
             resources: policy.resources, settings: policy.settings)
         switch role {
         case .unknown(let unknown):
@@ -366,10 +369,23 @@ package struct Group: Sendable {
 
     mutating func forgetRefusal() { toldRefusal = nil }
 
-    /// Returns whether it is new.
-    mutating func note(_ sync: GroupReport.SyncState) -> Bool {
-        defer { self.sync = sync }
-        return self.sync != sync
+    // MARK: Its data
+
+    /// Returns what the copy's state is now, if that is new.
+    mutating func edit(_ body: (inout Copy) -> Void) -> GroupReport.SyncState? {
+        let before = copy.state
+        body(&copy)
+        return copy.state == before ? nil : copy.state
+    }
+
+    mutating func forgetCopy() { copy.forget() }
+    mutating func nameCopy() { copy.name() }
+    mutating func noteTerms() { copy.noteTermsHeard() }
+
+    /// Returns whether it is new that its copy keeps it from starting here, or no longer does.
+    mutating func noteCopy(refused: Bool) -> Bool {
+        defer { copyIsRefused = refused }
+        return copyIsRefused != refused
     }
 }
 
@@ -509,7 +525,7 @@ extension Group {
     ) {
         self.role = role
         self.term = term
-        self.sync = sync
+        copy = Copy(imaged: sync)
         self.blockedUntil = blockedUntil
         self.failures = failures
         self.runsSince = runsSince

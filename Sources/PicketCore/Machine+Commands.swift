@@ -35,11 +35,11 @@ extension Machine {
             refusal = nil
         case .clear(let group):
             refusal = clear(group)
-        case .take(let group): refusal = take(group, into: &out)
         case .clearBudgets:
             disk.clearBudgets()
             out.emit(.trace(Trace(.budgetsCleared, cause: .command)))
             refusal = nil
+        case .take(let group, let stale): refusal = take(group, stale: stale, into: &out)
         case .drillFailover(let live):
             refusal = drillFailover(live: live, at: now, into: &out)
         case .drill(let on):
@@ -85,6 +85,7 @@ extension Machine {
         if !mayStart(group) { return .groupsDiffer }
         if !isEligible(group) { return isWilling(group) ? .notPersisted : .selfIneligible }
         if vitals.health.score == 0 { return .selfUnfit }
+        if isStateful(group), groups[group].copy.state != .current { return .copyNotCurrent }
         groups[group].ask(failback: false, until: now + .seconds(10))
         return nil
     }
@@ -160,17 +161,30 @@ extension Machine {
         return nil
     }
 
-    /// The operator's last word on groups whose takeover is to be asked for.
+    /// The operator's last word on groups whose takeover is to be asked for; and on stateful ones
+    /// that wait because no copy is known to be the newest, which may be in contact.
     private mutating func take<Sink: EffectSink>(
-        _ group: GroupIndex?, into out: inout Sink
+        _ group: GroupIndex?, stale: Bool, into out: inout Sink
     ) -> Refusal? {
         guard let chosen = selected(group) else { return .unknownGroup }
         if life.isLeaving { return .leaving }
         // An answer that waited for its end would start the group when nobody thinks of it any more.
         if isMaintained { return .maintenance }
-        if life.validReceipt == nil { return inContact ? .inContact : .peerMayHold }
+        let waiting = chosen.filter { waitsForCopy($0) }
+        if stale {
+            for group in waiting {
+                groups[group].nameCopy()
+                if policy.groups[group].takeover == .ask { groups[group].answerQuestion() }
+                out.emit(.trace(Trace(.staleTaken, group: group, cause: .command)))
+            }
+            if !waiting.isEmpty { return nil }
+        }
+        if life.validReceipt == nil {
+            if !waiting.isEmpty { return .copyNotCurrent }
+            return inContact ? .inContact : .peerMayHold
+        }
         let asked = chosen.filter { groups[$0].question == .asked }
-        if asked.isEmpty { return .notAsked }
+        if asked.isEmpty { return waiting.isEmpty ? .notAsked : .copyNotCurrent }
         for group in asked {
             groups[group].answerQuestion()
             out.emit(.trace(Trace(.taken, group: group, cause: .command)))
@@ -190,12 +204,5 @@ extension Machine {
                     number: UInt64(policy.fenceLevels.count))))
         if let refusal { return refusal }
         return live || planted(.drillFences) ? orderFence(cause: .drill) : nil
-    }
-
-    mutating func noteSync<Sink: EffectSink>(
-        _ group: GroupIndex, _ state: GroupReport.SyncState, into out: inout Sink
-    ) {
-        guard group < groups.count, groups[group].note(state) else { return }
-        out.emit(.trace(Trace(.syncChanged, group: group, number: UInt64(state.rawValue))))
     }
 }

@@ -8,6 +8,7 @@ extension Machine {
     ) {
         absorbTerm(group)
         stepFailures(group, at: now)
+        if let sync = policy.groups[group].sync { stepData(group, sync, at: now, into: &out) }
         if groups[group].isBlockOver(at: now) { groups[group].unblock() }
         if policy.groups[group].takeover == .ask { stepQuestion(group) }
         switch groups[group].role {
@@ -81,7 +82,8 @@ extension Machine {
     /// room for the term that it would be given, or may have it in a moment.
     func isEligible(_ group: GroupIndex) -> Bool {
         isWilling(group)
-            && (!disk.takesNothing || hasRoom(group) || planted(.eligibleWithoutRoom))
+            && (!disk.takesNothing || hasRoom(group) && !isStateful(group)
+                || planted(.eligibleWithoutRoom))
     }
 
     /// The next term is two above what is known, at most: another node's numbers may come between.
@@ -135,8 +137,8 @@ extension Machine {
             case .resuming:
                 grant(report.term, group, resumed: true, at: now, into: &out)
                 return
-            case .vacant
-            where mayStart(group) && mayForm && !life.hasReceipt && isMine(group, report):
+            case .vacant where mayStart(group) && mayForm && !life.hasReceipt:
+                guard isMine(group, report, into: &out) else { break }
                 claim(group, after: report.term, into: &out)
                 return
             case .vacant, .claiming, .holding, .releasing, .granting: break
@@ -149,11 +151,11 @@ extension Machine {
     private mutating func take<Sink: EffectSink>(
         _ report: GroupReport, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isWilling(group), mayStart(group) else {
+        guard isWilling(group), mayStart(group), hasCopy(group) else {
             groups[group].use(report.term)
             return
         }
-        guard mayUse(report.term, of: group) else {
+        guard mayUse(report.term, of: group), mayOwnData(report.term, of: group) else {
             if disk.takesNothing { groups[group].use(report.term) }
             return
         }
@@ -185,13 +187,16 @@ extension Machine {
 
     /// Which of the two starts a vacant group: the node that can, then the one that is fit, then
     /// the preferred one.
-    private func isMine(_ group: GroupIndex, _ report: GroupReport) -> Bool {
+    private mutating func isMine<Sink: EffectSink>(
+        _ group: GroupIndex, _ report: GroupReport, into out: inout Sink
+    ) -> Bool {
         guard isEligible(group), let phase = peer.message?.phase, let theirs = peer.message?.health
         else { return false }
         switch phase {
         case .paired, .alone, .leaving, .left: break
         case .waiting, .pausing: return false
         }
+        if let forms = formsByData(group, report, into: &out) { return forms }
         if theyStay(group, report) { return false }
         if groups[group].stays, !report.flags.contains(.stays) { return true }
         guard report.flags.contains(.eligible) else { return true }
@@ -228,8 +233,9 @@ extension Machine {
             }
             return
         }
+        guard mayTakeOver(group, into: &out) else { return groups[group].vacate() }
         let term = takeoverTerm(of: group)
-        guard mayUse(term, of: group) else { return }
+        guard mayUse(term, of: group), mayOwnData(term, of: group) else { return }
         let cause: Cause =
             switch receipt.proof {
             case .verifiedOff: .fenced
@@ -253,6 +259,8 @@ extension Machine {
         let group = active.activation.group
         groups[group].hold(active)
         disk.note(.me, of: group)
+        // One that ran before its data had terms has the newest.
+        if isStateful(group) { _ = disk.ownData(active.term, of: group) }
         if !planted(.noteAfterStart) { note(into: &out) }
         switch active.run {
         case .starting:
@@ -287,8 +295,12 @@ extension Machine {
                 if let active = Active(
                     from: claim, group: group, report: report, session: session)
                 {
-                    if report.flags.contains(.automatic) { countMove(at: now) }
-                    activate(active, into: &out)
+                    if mayOwnData(active.term, of: group) {
+                        if report.flags.contains(.automatic) { countMove(at: now) }
+                        activate(active, into: &out)
+                    } else if disk.takesNothing {
+                        groups[group].vacate()
+                    }
                 } else if report.term > claim.term {
                     groups[group].vacate()
                 }
@@ -429,8 +441,17 @@ extension Machine {
             return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
         }
         if theirHealth == 0 { return .peerUnfit }
-        if report.sync == .stale || report.sync == .failed { return .peerStale }
+        if !hasCurrentCopy(report, of: group) { return .peerStale }
         return charged && isMoveBudgetSpent(at: now) ? .moveBudgetSpent : nil
+    }
+
+    /// In the peer's own words.
+    private func hasCurrentCopy(_ report: GroupReport, of group: GroupIndex) -> Bool {
+        switch report.sync {
+        case .current: true
+        case .unknown: !isStateful(group)
+        case .stale, .failed: false
+        }
     }
 
     private mutating func countMove(at now: Instant) {
@@ -597,7 +618,8 @@ extension Machine {
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
         guard releasing.yields, mayStart(group), inContact, let report = report(of: group),
-            report.flags.contains(.eligible), report.role == .vacant
+            report.flags.contains(.eligible), report.role == .vacant,
+            !isStateful(group) || hasCurrentCopy(report, of: group)
         else { return }
         let term = takeoverTerm(of: group)
         guard mayGrant(term, of: group) else { return }
@@ -650,8 +672,9 @@ extension Machine {
             vitals.health.score > 50, let report = report(of: group),
             report.role == .holding, report.flags.contains(.running)
         else { return false }
-        switch groups[group].sync {
-        case .unknown, .current: return true
+        switch groups[group].copy.state {
+        case .unknown: return !isStateful(group)
+        case .current: return true
         case .stale, .failed: return false
         }
     }

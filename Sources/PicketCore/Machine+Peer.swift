@@ -38,6 +38,9 @@ extension Machine {
         peer.meet(session, at: now)
         disk.forgetAlone()
         if !planted(.receiptOutlivesSession) { life.voidReceipt() }
+        for group in groups.indices where isStateful(group) && !groups[group].isHolding {
+            groups[group].forgetCopy()
+        }
         if !planted(.oldSessionSpeaks) {
             for group in groups.indices { groups[group].vacate() }
         }

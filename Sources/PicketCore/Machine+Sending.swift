@@ -31,6 +31,8 @@ extension Machine {
         _ reports: [GroupReport], flags extra: Message.Flags, at now: Instant, into out: inout Sink
     ) {
         outgoing.sent()
+        var reports = reports
+        addData(to: &reports, at: now)
         // While an order is under way, what this node says of its groups may differ from the view
         // by which it ordered. The peer shall not take the one for the other (S7).
         let seen = fence.isOrdered ? 0 : outgoing.seenGeneration

@@ -6,7 +6,9 @@ extension Machine {
         if !inContact { return .notInContact }
         if let refusal = fenceRefusal(at: now) { return refusal }
         if vitals.relayTest == .failed { return .noFence }
-        return isTakeoverKept || planted(.eligibleWithoutRoom) ? nil : .notPersisted
+        if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
+        let hasCopies = groups.indices.allSatisfy { !isHeldByPeer($0) || hasCopy($0) }
+        return hasCopies ? nil : .copyNotCurrent
     }
 
     public func status(at now: Instant) -> Status {
@@ -41,10 +43,11 @@ extension Machine {
             running: told?.flags.contains(.running) ?? false,
             eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,
             peerRunning: report?.flags.contains(.running) ?? false,
-            peerTerm: report?.term ?? .never, sync: state.sync,
+            peerTerm: report?.term ?? .never, sync: state.copy.state,
             peerSync: report?.sync ?? .unknown,
             lastHolder: disk.memory.groups[group].holder, difference: peer.difference(of: group),
             willing: isWilling(group), peerEligible: report?.flags.contains(.eligible),
-            asked: state.question == .asked)
+            asked: state.question == .asked, stateful: isStateful(group),
+            waitsForCopy: waitsForCopy(group))
     }
 }

@@ -20,6 +20,7 @@
 ///   - `Machine+Peer`      what the peer's messages mean; sessions, receipts, contact
 ///   - `Machine+Life`      waiting, alone, pause, leaving
 ///   - `Machine+Fencing`   who may fence, when, and what the outcome is worth
+///   - `Machine+Data`      whose data are newer, and whether a copy may be started
 ///   - `Machine+Groups`    formation, handover, failback, takeover, failures
 ///   - `Machine+Commands`  the operator
 ///   - `Machine+Maintenance`  hands off, as the pair's one state
@@ -65,12 +66,16 @@ public struct Machine: Sendable {
         disk = Disk(memory, note: note)
         outgoing = Outgoing(at: now)
         vitals = Vitals(canFence: !policy.fenceLevels.isEmpty)
+        for group in policy.groups.indices where policy.groups[group].sync != nil {
+            disk.takeHolderForData(of: group)
+        }
         life = .waiting(note.word ? .operatorsWord(on: nil) : Receipt(remembered: disk.memory))
         let noted = planted(.termsNotNoted) ? [] : note.terms
         groups = memory.groups.indices.map { group in
             Group(
                 term: max(memory.groups[group].term, group < noted.count ? noted[group] : .never),
-                resumed: note.holdings.first { $0.group == group }?.term)
+                resumed: note.holdings.first { $0.group == group }?.term,
+                mayBeOutdated: note.contact)
         }
     }
 
@@ -91,7 +96,9 @@ public struct Machine: Sendable {
         case .fence(let id, let outcome): fenced(id, outcome, at: now, into: &out)
         case .resources(let group, let outcome): resources(group, outcome, at: now, into: &out)
         case .health(let new): if vitals.note(new, into: &out) { outgoing.noteChange() }
-        case .sync(let group, let state): noteSync(group, state, into: &out)
+        case .sync(let group, let state): noteSync(group, state, at: now, into: &out)
+        case .position(let group, let position):
+            notePosition(group, position, at: now, into: &out)
         case .relayTest(let result): vitals.note(result, into: &out)
         case .watchdog(let timeout): vitals.note(watchdog: timeout, into: &out)
         case .command(let command, let id): obey(command, id: id, at: now, into: &out)

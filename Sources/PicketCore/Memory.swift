@@ -45,6 +45,10 @@ public struct GroupMemory: Equatable, Sendable {
     public var term: Term
     /// For people: an operator who starts a pair after both nodes lost their power asks for it.
     public var holder: LastHolder
+    /// Of a stateful group, the *data terms*: at which this node last had the right to start it,
+    /// and the newest of either node's that this one knows of.
+    public var data: Term
+    public var newestData: Term
 
     public enum LastHolder: UInt8, Sendable {
         case nobody = 0
@@ -53,9 +57,14 @@ public struct GroupMemory: Equatable, Sendable {
         case peer = 2
     }
 
-    public init(term: Term = .never, holder: LastHolder = .nobody) {
+    public init(
+        term: Term = .never, holder: LastHolder = .nobody, data: Term = .never,
+        newestData: Term = .never
+    ) {
         self.term = term
         self.holder = holder
+        self.data = data
+        self.newestData = newestData
     }
 }
 

@@ -132,13 +132,16 @@ public struct GroupReport: Equatable, Sendable {
     /// The term that `role` speaks of; for `vacant` the highest term known.
     public var term: Term
     public var flags: Flags
-    /// How far the standby's copy is behind.
+    /// The sender's judgement of its copy.
     public var sync: SyncState
     /// Which group it is, and how the sender's file has it: as in `GroupPolicy`.
     public var name: UInt64
     public var priority: UInt32
     public var resources: UInt32
     public var settings: UInt32
+    /// `nil` of a group without data, and from a sender that is too old to say. It is no part of
+    /// what a node compares to see whether something changed.
+    public var data: DataReport?
 
     public enum Role: UInt8, CaseIterable, Sendable {
         /// Not held here: every resource of the group is stopped on this node.
@@ -191,7 +194,8 @@ public struct GroupReport: Equatable, Sendable {
 
     public init(
         role: Role = .vacant, term: Term = .never, flags: Flags = [], sync: SyncState = .unknown,
-        name: UInt64 = 0, priority: UInt32 = 0, resources: UInt32 = 0, settings: UInt32 = 0
+        name: UInt64 = 0, priority: UInt32 = 0, resources: UInt32 = 0, settings: UInt32 = 0,
+        data: DataReport? = nil
     ) {
         self.role = role
         self.term = term
@@ -201,5 +205,6 @@ public struct GroupReport: Equatable, Sendable {
         self.priority = priority
         self.resources = resources
         self.settings = settings
+        self.data = data
     }
 }

@@ -114,6 +114,22 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// Failures are forgotten when the group starts, not when it has run well.
     case failuresForgottenAtStart
 
+    // Whose data are newer
+    /// The preferred node forms a stateful group, whatever it remembers.
+    case oldCopyForms
+    /// A takeover asks nothing of the copy.
+    case staleTakesOver
+    /// What was judged at the loss of contact counts however late the peer is off …
+    case judgementNeverSpent
+    /// … and after the peer has been heard again.
+    case judgementOutlivesContact
+    /// A copy of another line of history is judged by its number alone.
+    case epochIgnored
+    /// A copy in the holder's epoch is current however far it is behind.
+    case lagIgnored
+    /// A stateful group starts before its data term is on disk.
+    case dataTermLate
+
     // The wire
     case challengeIgnored
     case replaysTaken

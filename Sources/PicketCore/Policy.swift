@@ -87,6 +87,20 @@ public struct GroupPolicy: Equatable, Sendable {
     /// Digest of all else that is set for it.
     public var settings: UInt32
     public var takeover: Takeover
+    /// `nil` for a group without data of its own. With it the group is *stateful* (Copy.swift).
+    public var sync: Sync?
+
+    /// How old the copy of a stateful group may be that this node takes over with.
+    public struct Sync: Equatable, Sendable {
+        public var maxLag: Duration
+        /// Takes over with an older copy as well, and alarms.
+        public var takesOverStale: Bool
+
+        public init(maxLag: Duration, takesOverStale: Bool = false) {
+            self.maxLag = maxLag
+            self.takesOverStale = takesOverStale
+        }
+    }
 
     /// Who says the last word, once the peer is provably off.
     public enum Takeover: Equatable, Sendable {
@@ -103,8 +117,8 @@ public struct GroupPolicy: Equatable, Sendable {
 
     public init(
         prefer: NodeID, priority: UInt32 = 1, failback: Failback = .manual, enabled: Bool = true,
-        forgetsAfter: Duration = .seconds(600), takeover: Takeover = .auto, name: UInt64 = 0,
-        resources: UInt32 = 0, settings: UInt32 = 0
+        forgetsAfter: Duration = .seconds(600), takeover: Takeover = .auto, sync: Sync? = nil,
+        name: UInt64 = 0, resources: UInt32 = 0, settings: UInt32 = 0
     ) {
         self.prefer = prefer
         self.priority = priority
@@ -112,6 +126,7 @@ public struct GroupPolicy: Equatable, Sendable {
         self.enabled = enabled
         self.forgetsAfter = forgetsAfter
         self.takeover = takeover
+        self.sync = sync
         self.name = name
         self.resources = resources
         self.settings = settings

@@ -69,4 +69,8 @@ public struct GroupStatus: Equatable, Sendable {
     public var peerEligible: Bool?
     /// This node waits for the operator's order to take it over.
     public var asked = false
+    /// It has data of its own, whose copy is judged.
+    public var stateful = false
+    /// Its copy keeps it from starting here: it waits for the operator.
+    public var waitsForCopy = false
 }

@@ -40,6 +40,8 @@ public struct Trace: Equatable, Sendable {
         case ailing, recovered, leftRunning
         // What was spent of the budgets is given back
         case budgetsCleared
+        // Data
+        case copyRefused, staleTaken
     }
 
     public init(
@@ -80,7 +82,7 @@ extension Trace.Kind {
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
-            .groupDiffers, .ailing:
+            .copyRefused, .staleTaken, .groupDiffers, .ailing:
             .alarm
         }
     }
@@ -160,6 +162,8 @@ extension Trace.Kind {
         case .recovered: "recovered"
         case .leftRunning: "left_running"
         case .budgetsCleared: "budgets_cleared"
+        case .copyRefused: "copy_refused"
+        case .staleTaken: "stale_taken"
         }
     }
 }

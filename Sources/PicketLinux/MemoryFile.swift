@@ -22,6 +22,7 @@
 ///     maintenance 0
 ///     group gateway 7 me
 ///     group #maintenance 3 nobody
+///     data gateway 5 5
 ///     fence 1764000000000000000
 ///     checksum 8d3f…
 ///
@@ -124,15 +125,26 @@ public struct MemoryFile: Sendable {
                 memory.maintenance = version
                 return true
             }
-            let stored = GroupMemory(term: Term(term), holder: holder)
-            if let index = groups.firstIndex(of: line[1]) {
-                memory.groups[index] = stored
-            } else {
-                others.append((line[1], stored))
-            }
+            edit(line[1], &memory) { ($0.term, $0.holder) = (Term(term), holder) }
+        case "data":
+            guard line.count == 4, let own = UInt64(line[2]), let newest = UInt64(line[3]),
+                Term(own) <= .highest, Term(newest) <= .highest
+            else { return false }
+            edit(line[1], &memory) { ($0.data, $0.newestData) = (Term(own), Term(newest)) }
         default: break
         }
         return true
+    }
+
+    private mutating func edit(
+        _ name: String, _ memory: inout Memory, _ body: (inout GroupMemory) -> Void
+    ) {
+        if let index = groups.firstIndex(of: name) { return body(&memory.groups[index]) }
+        if let index = others.firstIndex(where: { $0.name == name }) {
+            return body(&others[index].memory)
+        }
+        others.append((name, GroupMemory()))
+        body(&others[others.count - 1].memory)
     }
 
     /// `nil` for a stamp from the future.
@@ -207,7 +219,9 @@ public struct MemoryFile: Sendable {
             case .me: "me"
             case .peer: "peer"
             }
-        return "group \(name) \(group.term.value) \(holder)\n"
+        let line = "group \(name) \(group.term.value) \(holder)\n"
+        guard group.newestData > .never || group.data > .never else { return line }
+        return line + "data \(name) \(group.data.value) \(group.newestData.value)\n"
     }
 
     private static func holder(_ word: String) -> GroupMemory.LastHolder? {

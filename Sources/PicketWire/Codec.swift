@@ -20,6 +20,9 @@
 ///                flags u8, sync u8, name u64, priority u32, resources u32, settings u32
 ///                (absent: 0)
 ///     3  keys    number u8, ids u32: the pair's keys that the sender accepts
+///     4  data    length of an entry u8, number of entries u8, entries for the groups that have
+///                data: place in 2 u8, data term u64, newest u64, epoch u32, position u64,
+///                age u32 (absent with all groups that have none)
 package import PicketCore
 
 /// The ids of the one or two keys that a node accepts, in the order of its configuration, the
@@ -45,6 +48,7 @@ package enum Codec {
         static let state: UInt8 = 1
         static let groups: UInt8 = 2
         static let keys: UInt8 = 3
+        static let data: UInt8 = 4
     }
 
     package struct Body: Equatable {
@@ -69,7 +73,26 @@ package enum Codec {
         let accepted = bytes.beginSection(Tag.keys)
         encode(keys, into: &bytes)
         bytes.endSection(accepted)
+        if message.groups.contains(where: { $0.data != nil }) {
+            let data = bytes.beginSection(Tag.data)
+            encodeData(message.groups, into: &bytes)
+            bytes.endSection(data)
+        }
         return true
+    }
+
+    private static func encodeData(_ groups: [GroupReport], into bytes: inout [UInt8]) {
+        bytes.write(UInt8(33))
+        bytes.write(UInt8(groups.count { $0.data != nil }))
+        for (place, group) in groups.enumerated() {
+            guard let data = group.data else { continue }
+            bytes.write(UInt8(place))
+            bytes.write(data.term.value)
+            bytes.write(data.newest.value)
+            bytes.write(data.position.epoch)
+            bytes.write(data.position.number)
+            bytes.write(data.age)
+        }
     }
 
     /// Nine bytes.
@@ -121,7 +144,11 @@ package enum Codec {
             && isSound(message.pause.nanoseconds) && message.health <= 100
             && message.maintenance <= Maintenance.greatest
             && message.flags.isSubset(of: .all) && message.groups.count <= Limits.groups
-            && message.groups.allSatisfy { $0.term <= Term.highest && $0.flags.isSubset(of: .all) }
+            && message.groups.allSatisfy {
+                $0.term <= .highest && $0.flags.isSubset(of: .all)
+                    && ($0.data?.term ?? .never) <= .highest
+                    && ($0.data?.newest ?? .never) <= .highest
+            }
     }
 
     private static func isSound(_ nanoseconds: Int64) -> Bool {
@@ -138,6 +165,7 @@ package enum Codec {
         var message: Message?
         var groups: [GroupReport]?
         var keys: KeyIDs?
+        var data: ByteReader?
         while reader.remaining > 0 {
             let tag: UInt8 = try reader.take()
             var section = try reader.section(Int(try reader.take(UInt16.self)))
@@ -151,11 +179,15 @@ package enum Codec {
             case Tag.keys:
                 guard keys == nil else { throw .repeatedSection }
                 keys = try decodeKeys(&section)
+            case Tag.data:
+                guard data == nil else { throw .repeatedSection }
+                data = section
             default:
                 break
             }
         }
-        guard var message, let groups, let keys else { throw .missingSection }
+        guard var message, var groups, let keys else { throw .missingSection }
+        if var data { try decodeData(&data, into: &groups) }
         message.groups = groups
         return Body(message: message, keys: keys)
     }
@@ -226,6 +258,22 @@ package enum Codec {
             role: role, term: term, flags: flags.intersection(.all), sync: sync,
             name: try reader.take(absent: 0), priority: try reader.take(absent: 0),
             resources: try reader.take(absent: 0), settings: try reader.take(absent: 0))
+    }
+
+    private static func decodeData(
+        _ reader: inout ByteReader, into groups: inout [GroupReport]
+    ) throws(Drop) {
+        let length = Int(try reader.take(UInt8.self))
+        for _ in 0..<(try reader.take(UInt8.self)) {
+            var entry = try reader.section(length)
+            let place = Int(try entry.take(UInt8.self))
+            guard place < groups.count else { throw .tooManyGroups }
+            let (term, newest) = (Term(try entry.take()), Term(try entry.take()))
+            guard term <= .highest, newest <= .highest else { throw .badTerm }
+            let position = DataPosition(epoch: try entry.take(), number: try entry.take())
+            groups[place].data = DataReport(
+                term: term, newest: newest, position: position, age: try entry.take())
+        }
     }
 
     static func decodeKeys(_ reader: inout ByteReader) throws(Drop) -> KeyIDs {

@@ -60,6 +60,7 @@ struct StatusModel: Decodable {
         var enabled: Bool?
         var failback: String?
         var asked: Bool?
+        var waitsForCopy: Bool?
     }
     struct Sensor: Decodable {
         var name: String

@@ -77,7 +77,12 @@ final class Groups: Part {
             switch effect {
             case .run(let run): begin(run, agent)
             case .kill(let run): agent.processes.kill(run)
-            case .outcome(let outcome): agent.follow(.resources(group, outcome))
+            case .outcome(let outcome):
+                // What it writes is told soon, so that the standby's copy can be judged.
+                if outcome == .started, settings[group].sync != nil {
+                    probes[group].due = agent.now
+                }
+                agent.follow(.resources(group, outcome))
             case .failure(let failure): note(failure, of: group, agent)
             }
         }
@@ -173,11 +178,29 @@ final class Groups: Part {
     func probed(_ group: GroupIndex, _ end: ChildEnd, _ line: String?, _ agent: Agent) {
         probes[group].running = false
         guard let sync = settings[group].sync else { return }
-        var state = GroupReport.SyncState.failed
-        if end == .exited(0), let lag = line.flatMap({ Groups.lag($0) }) {
-            state = lag <= sync.maxLag ? .current : .stale
+        let text = end == .exited(0) ? line ?? "" : ""
+        if let position = Groups.position(text) {
+            agent.handle(.position(group, position))
+        } else if let lag = Groups.lag(text) {
+            agent.handle(.sync(group, lag <= sync.maxLag ? .current : .stale))
+        } else {
+            // The group may be about to start.
+            probes[group].due = min(probes[group].due, agent.now + sync.interval / 4)
+            agent.handle(.sync(group, .failed))
         }
-        agent.handle(.sync(group, state))
+    }
+
+    /// Where a copy stands, as its probe's first line tells: `epoch:number`. The epoch is any text.
+    static func position(_ line: String) -> DataPosition? {
+        let bytes = Array(line.utf8)
+        guard let colon = bytes.lastIndex(of: UInt8(ascii: ":")), colon > 0,
+            let number = UInt64(
+                Text.trimmed(String(decoding: bytes[(colon + 1)...], as: UTF8.self)))
+        else { return nil }
+        // FNV-1a, 32 bits.
+        var epoch: UInt32 = 0x811C_9DC5
+        for byte in bytes[..<colon] { epoch = (epoch ^ UInt32(byte)) &* 0x0100_0193 }
+        return DataPosition(epoch: max(1, epoch), number: number)
     }
 
     /// How far a copy lags, as its probe's first line tells in seconds; a negative lag is none.

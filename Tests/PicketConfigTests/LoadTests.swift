@@ -282,6 +282,10 @@ struct LoadTests {
             "max_lag: 5s }", "max_lag: 5s, interval: 1s, timeout: 2s }",
             "p.yaml:42:63: groups.plc-gateway.sync.timeout: found 2s, longer than the interval (1s)"
         ),
+        (
+            "max_lag: 5s }", "max_lag: 5s, interval: 2s }",
+            "p.yaml:42:49: groups.plc-gateway.sync.interval: found 2s, more than a third of max_lag (5s): a copy that is looked at so seldom is never known to be current"
+        ),
         // The rest
         (
             "board: simulated", "startup: { alone_after: 1s }",

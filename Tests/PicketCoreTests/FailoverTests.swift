@@ -345,7 +345,7 @@ struct FailoverTests {
         let world = SmallWorld { $0.groups[0].takeover = .ask }
         world.bootTime = .seconds(60)
         world.bootBoth()
-        #expect(world.command(.take(nil), on: world.high) == .refused(.inContact))
+        #expect(world.command(.take(nil, stale: false), on: world.high) == .refused(.inContact))
         world.cutPower(world.low)
         world.run(for: .seconds(5))
         #expect(world.fences.count == 1)
@@ -353,14 +353,14 @@ struct FailoverTests {
         let machine = try #require(world.high.machine)
         #expect(machine.status(at: world.clock(world.high)).groups[0].asked)
         #expect(world.high.count(.takeoverAsked) == 1)
-        #expect(world.command(.take(7), on: world.high) == .refused(.unknownGroup))
+        #expect(world.command(.take(7, stale: false), on: world.high) == .refused(.unknownGroup))
         _ = world.command(.maintenance(true), on: world.high)
-        #expect(world.command(.take(0), on: world.high) == .refused(.maintenance))
+        #expect(world.command(.take(0, stale: false), on: world.high) == .refused(.maintenance))
         _ = world.command(.maintenance(false), on: world.high)
-        #expect(world.command(.take(0), on: world.high) == .accepted)
+        #expect(world.command(.take(0, stale: false), on: world.high) == .accepted)
         world.run(for: .seconds(1))
         #expect(world.holder() == .high)
-        #expect(world.command(.take(0), on: world.high) == .refused(.notAsked))
+        #expect(world.command(.take(0, stale: false), on: world.high) == .refused(.notAsked))
         #expect(world.violations.isEmpty)
     }
 

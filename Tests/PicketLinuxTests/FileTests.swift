@@ -23,6 +23,19 @@ struct MemoryFileTests {
         #expect(try file.load(now: now, wall: wall) == memory)
     }
 
+    @Test func `data terms are kept, also of a group that left the configuration`() throws {
+        var memory = memory
+        memory.groups[1].data = Term(3)
+        memory.groups[1].newestData = Term(8)
+        let bytes = MemoryFile(path: "", groups: ["a", "b"]).encode(memory, now: now, wall: wall)
+        var without = MemoryFile(path: "", groups: ["a"])
+        let loaded = try without.decode(bytes, now: now, wall: wall)
+        var again = MemoryFile(path: "", groups: ["a", "b"])
+        let back = try again.decode(
+            without.encode(loaded, now: now, wall: wall), now: now, wall: wall)
+        #expect(back == memory)
+    }
+
     @Test func `groups may be put in another order`() throws {
         let bytes = MemoryFile(path: "", groups: ["a", "b"]).encode(memory, now: now, wall: wall)
         var file = MemoryFile(path: "", groups: ["b", "new", "a"])

@@ -45,9 +45,20 @@ extension Message {
                 sync: GroupReport.SyncState.allCases.randomElement(using: &chance)!,
                 name: chance.next(), priority: UInt32.random(in: 0...(.max), using: &chance),
                 resources: UInt32.random(in: 0...(.max), using: &chance),
-                settings: UInt32.random(in: 0...(.max), using: &chance))
+                settings: UInt32.random(in: 0...(.max), using: &chance),
+                data: chance.next() & 1 == 0 ? nil : DataReport.any(using: &chance))
         }
         return message
+    }
+}
+
+extension DataReport {
+    static func any(using chance: inout Chance) -> DataReport {
+        DataReport(
+            term: Term(chance.next() >> 1), newest: Term(chance.next() >> 1),
+            position: DataPosition(
+                epoch: UInt32.random(in: 0...(.max), using: &chance), number: chance.next()),
+            age: UInt32.random(in: 0...(.max), using: &chance))
     }
 }
 

@@ -104,4 +104,15 @@ struct GroupsTests {
 
     @Test(arguments: ["", "none", "nan", "inf", "9999999999999999"])
     func `what is no number is no lag`(line: String) { #expect(Groups.lag(line) == nil) }
+
+    @Test func `a position is an epoch and a number`() throws {
+        let first = try #require(Groups.position("3:50331648"))
+        #expect(first.number == 50_331_648 && first.epoch != 0)
+        let other = try #require(Groups.position("a:b:7 "))
+        #expect(other.number == 7 && other.epoch != first.epoch)
+        #expect(Groups.position("3:50331649")?.epoch == first.epoch)
+        for line in ["", ":5", "5", "1.5", "3:", "3:x", "3:-1"] {
+            #expect(Groups.position(line) == nil)
+        }
+    }
 }

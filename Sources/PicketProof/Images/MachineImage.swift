@@ -461,7 +461,7 @@ extension Group {
             image.put(optional: it.retryAt)
         }
         image.put(term)
-        image.put(sync.rawValue)
+        image.put(copy.state.rawValue)
         var flags: UInt8 = blockedUntil != nil ? 1 : 0
         if let wish { flags |= wish.failback ? 6 : 2 }
         if stableSince != nil { flags |= 8 }

@@ -68,7 +68,8 @@ public enum FaultText {
         case .leave: ["leave"]
         case .clearBudgets: ["clear-budgets"]
         case .clear(let group): ["clear"] + (group.map { ["\($0)"] } ?? [])
-        case .take(let group): ["take"] + (group.map { ["\($0)"] } ?? [])
+        case .take(let group, let stale):
+            ["take"] + (group.map { ["\($0)"] } ?? []) + (stale ? ["stale"] : [])
         case .drillFailover(let live): ["drill-failover", live ? "live" : "plan"]
         case .drill(let on): ["drill", on ? "on" : "off"]
         }
@@ -193,7 +194,11 @@ public enum FaultText {
         case "leave": return .leave
         case "clear-budgets": return .clearBudgets
         case "clear": return .clear(try words.optionalGroup())
-        case "take": return .take(try words.optionalGroup())
+        case "take":
+            let group = words.next == "stale" ? nil : try words.optionalGroup()
+            let stale = words.next == "stale"
+            if stale { words.skip() }
+            return .take(group, stale: stale)
         case "drill-failover": return .drillFailover(live: try words.word("live or plan") == "live")
         case "drill": return .drill(try words.word("on or off") == "on")
         default:

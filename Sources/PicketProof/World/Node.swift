@@ -90,6 +90,12 @@ final class Node {
     var fedAt: Int64 = 0
     var watchdogDeadUntil: Int64 = 0
 
+    // Data, by the group's name
+    var data: [DataCopy]
+    /// Replication to this node stands still, or its probe fails, until then.
+    var copyStallsUntil: [Int64]
+    var probeFailsUntil: [Int64]
+
     // Sensors
     var chips = Chip.descriptions.map { _ in Chip() }
 
@@ -104,6 +110,9 @@ final class Node {
         startedAt = Array(repeating: 0, count: plan.names)
         up = Array(repeating: false, count: plan.resources)
         resourceFaults = Array(repeating: [:], count: plan.names)
+        data = Array(repeating: DataCopy(), count: plan.names)
+        copyStallsUntil = Array(repeating: 0, count: plan.names)
+        probeFailsUntil = copyStallsUntil
         weather = Array(repeating: Weather(), count: plan.links)
     }
 

@@ -74,6 +74,12 @@ public struct Plan: Equatable, Sendable {
         }
     }
 
+    /// By the group's name.
+    func sync(of name: Int) -> GroupPolicy.Sync? { groups[name % groups.count].sync }
+
+    /// The least that a copy of any stateful group may be behind; `nil` where there is none.
+    var leastLag: Duration? { groups.compactMap { $0.sync?.maxLag }.min() }
+
     /// A file lists other groups at times.
     var rolls: Bool {
         faults.contains { if case .list = $0.fault { true } else { false } }
@@ -152,6 +158,9 @@ extension Plan {
             text += " failback \(FaultText.text(stableFor))"
         }
         if group.takeover == .ask { text += " ask" }
+        if let sync = group.sync {
+            text += " sync \(FaultText.text(sync.maxLag))" + (sync.takesOverStale ? " allow" : "")
+        }
         return text
     }
 
@@ -224,7 +233,9 @@ extension Plan {
             case "priority": group.priority = UInt32(try words.number(0...1_000))
             case "failback": group.failback = .auto(stableFor: try words.duration())
             case "ask": group.takeover = .ask
-            default: throw words.expected("priority, failback or ask")
+            case "sync": group.sync = GroupPolicy.Sync(maxLag: try words.duration())
+            case "allow" where group.sync != nil: group.sync?.takesOverStale = true
+            default: throw words.expected("priority, failback, ask, sync or, after it, allow")
             }
         }
         return group

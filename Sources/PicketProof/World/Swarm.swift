@@ -45,6 +45,8 @@ public enum Swarm {
         case sensors
         /// One plug with all wires, which parts and comes back.
         case plugs
+        /// Groups with data, whose copies do not follow.
+        case data
     }
 
     /// - Parameters:
@@ -60,6 +62,10 @@ public enum Swarm {
         setUp(&plan, &chance)
         let kinds = kinds(&plan, focus, &chance)
         if let detectWithin { plan.detectWithin = detectWithin }
+        // Whose data are newer is a question between two files that list the same groups, and a
+        // node whose disk takes nothing for ever cannot answer it.
+        if focus == .lists { for index in plan.groups.indices { plan.groups[index].sync = nil } }
+        if plan.leastLag != nil { plan.staysFull = nil }
         guard !kinds.isEmpty else { return plan }
         let gap: Int64 = chance.one(of: [3_000, 8_000, 15_000, 30_000])
         var at = Duration.milliseconds(5_000 + chance.below(5_000))
@@ -153,6 +159,16 @@ public enum Swarm {
         for index in plan.groups.indices where asks.percent(10) {
             plan.groups[index].takeover = .ask
         }
+        var data = Chance(seed: plan.seed ^ 0x64_61_74_61)
+        for index in plan.groups.indices where data.percent(15) {
+            plan.groups[index].sync = sync(&data)
+        }
+    }
+
+    private static func sync(_ chance: inout Chance) -> GroupPolicy.Sync {
+        GroupPolicy.Sync(
+            maxLag: chance.one(of: [.seconds(1), .seconds(2), .seconds(4)]),
+            takesOverStale: chance.percent(10))
     }
 
     /// Any mixture. Every third seed dwells on something that is known to be hard.
@@ -226,6 +242,15 @@ public enum Swarm {
             plan.detectWithin = .milliseconds(200)
             plan.wiring = wiring(&chance)
             return [.harness, .harness, .harness, .cuts, .power, .crash]
+        case .data:
+            for index in plan.groups.indices where plan.groups[index].sync == nil {
+                plan.groups[index].sync = sync(&chance)
+            }
+            plan.startup = .aloneAfter(.seconds(3))
+            return [
+                .cuts, .cuts, .relay, .power, .blackout, .blackout, .sync, .crash, .operators,
+                .leave, .word, .disk,
+            ]
         }
     }
 
@@ -378,7 +403,7 @@ public enum Swarm {
             .handover(group), .handover(nil), .failback(group), .failback(nil), .handover(99),
             .pause(.milliseconds(300 + chance.below(5_000))), .pause(.seconds(10_000)),
             .clear(nil), .clear(group), .drillFailover(live: false), .drill(true), .drill(false),
-            .confirmFence, .take(nil), .take(group),
+            .confirmFence, .take(nil, stale: false), .take(group, stale: false),
         ]
     }
 }

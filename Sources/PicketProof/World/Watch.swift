@@ -1,4 +1,4 @@
-/// The watch over safety: S1 to S9, S11 and S12 (ARCHITECTURE, "Properties"). It judges by what the
+/// The watch over safety: S1 to S12 (ARCHITECTURE, "Properties"). It judges by what the
 /// world itself knows of power, processes, lines and datagrams, and never asks a machine what it
 /// believes.
 ///
@@ -26,6 +26,11 @@ struct Watch {
     /// takeover.
     private var startedLast: [Int?]
     private var takeoversOrdered: [Set<Int>]
+    /// By group: the node that wrote last, in which epoch; and the nodes whose operator has since
+    /// ordered that it starts there whatever its copy is.
+    private var heads: [(node: Int, epoch: UInt64)?]
+    private var staleOrdered: [Set<Int>]
+    private var epochs: UInt64 = 0
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
     /// By group: when an agent last ran whose file did not list it, and by node the highest term
@@ -120,6 +125,8 @@ struct Watch {
         unlistedAt = Array(repeating: .min / 2, count: groups)
         startedLast = Array(repeating: nil, count: groups)
         takeoversOrdered = Array(repeating: [], count: groups)
+        heads = Array(repeating: nil, count: groups)
+        staleOrdered = takeoversOrdered
     }
 
     // MARK: Lives
@@ -414,6 +421,7 @@ struct Watch {
             return
         }
         judge(term, of: group, node, in: world)
+        judgeData(activation, of: group, node, in: world)
         if startedLast[group] != node.index {
             startedLast[group] = node.index
             takeoversOrdered[group] = []
@@ -437,10 +445,49 @@ struct Watch {
         world.violate("S2", "\(node.id) takes group \(group) over, and nobody was asked")
     }
 
-    mutating func takeover(of group: Int?, orderedOn node: Node) {
+    mutating func takeover(of group: Int?, orderedOn node: Node, stale: Bool) {
         for each in takeoversOrdered.indices where group == nil || group == each {
             takeoversOrdered[each].insert(node.index)
+            if stale { staleOrdered[each].insert(node.index) }
         }
+    }
+
+    // MARK: Data
+
+    /// The first write after a start. Returns the epoch that it begins.
+    mutating func beginsEpoch(of group: Int, _ node: Node) -> UInt64 {
+        epochs += 1
+        heads[group] = (node.index, epochs)
+        staleOrdered[group] = []
+        return epochs
+    }
+
+    /// The node on which a group's data were written last; `nil` where they never were.
+    func head(of group: Int) -> Int? { heads[group]?.node }
+
+    /// S10: who starts a stateful group wrote its data last, or has a copy that was current when
+    /// it was last judged, and that the writer could not outrun since by more than was agreed: by
+    /// `max_lag` until the loss of contact, and by `max_lag` until it was off.
+    private func judgeData(
+        _ activation: Activation, of group: Int, _ node: Node, in world: World
+    ) {
+        guard let sync = world.plan.sync(of: group), let head = heads[group],
+            head.node != node.index, excuses.isEmpty, !staleOrdered[group].contains(node.index)
+        else { return }
+        if case .receipt = activation.warrant.evidence, sync.takesOverStale { return }
+        let newest = world.nodes[head.node].data[group]
+        let copy = node.data[group]
+        let allowed =
+            sync.maxLag.nanoseconds * 2 + node.policy.timing.deadAfter.nanoseconds + 1_000_000_000
+        guard copy.epoch != head.epoch || newest.asOf - copy.asOf > allowed else { return }
+        let behind = (newest.asOf - copy.asOf) / 1_000_000
+        let what =
+            copy.epoch == head.epoch
+            ? "\(behind) ms behind" : copy.epoch == 0 ? "blank" : "of an older epoch"
+        world.violate(
+            "S10",
+            "\(node.id) starts group \(group) because of \(activation.cause), on a copy that is"
+                + " \(what)")
     }
 
     /// S4. A node that went on by an operator's word, without having heard of what its peer has

@@ -75,6 +75,11 @@ extension World {
             drill(kind, node(id), until: until)
             return true
         case .sync(let id, let group, let state):
+            if plan.sync(of: group) != nil {
+                if state == .stale { node(id).copyStallsUntil[group] = until }
+                if state == .failed { node(id).probeFailsUntil[group] = until }
+                return false
+            }
             guard let place = node(id).agent?.place(of: group) else { return false }
             give(.sync(place, state), node(id))
             return true
@@ -177,7 +182,7 @@ extension World {
     }
 
     /// An event of the shell's own, for the loop.
-    private func give(_ event: Event, _ node: Node) {
+    func give(_ event: Event, _ node: Node) {
         guard node.agent != nil, node.standsStillUntil <= now else { return }
         turn(node, event)
     }
@@ -194,7 +199,9 @@ extension World {
         default: break
         }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
-        if case .take(let group) = command { watch.takeover(of: group, orderedOn: node) }
+        if case .take(let group, let stale) = command {
+            watch.takeover(of: group, orderedOn: node, stale: stale)
+        }
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)
         turn(node, .command(node.agent!.here(command), id: id))
@@ -209,7 +216,7 @@ extension AgentLife {
         case .handover(let name): .handover(place(name))
         case .failback(let name): .failback(place(name))
         case .clear(let name): .clear(place(name))
-        case .take(let name): .take(place(name))
+        case .take(let name, let stale): .take(place(name), stale: stale)
         case .fence, .confirmFence, .maintenance, .pause, .leave, .clearBudgets, .drillFailover,
             .drill:
             command

@@ -9,6 +9,7 @@
 ///   - `World+Power`      mains, relays, contacts, watchdogs
 ///   - `World+Fence`      the fence worker, on simulated lines
 ///   - `World+Processes`  the groups' processes, and the disk
+///   - `World+Data`       the data of stateful groups, and how copies of it follow
 ///   - `World+Sensors`    chips on their buses, and the health that comes of them
 ///   - `World+Faults`     the script
 public import PicketCore
@@ -36,6 +37,7 @@ enum Happening {
     case faultsStop
     case look
     case senses(Int, life: UInt32)
+    case writes
 }
 
 /// A datagram on its way: one for all links that it is sent over.
@@ -99,6 +101,8 @@ public final class World {
     let rolls: Bool
     var messages: UInt64 = 0
     var numbers: UInt64 = 0
+    /// How often data were written, and looked at.
+    var writes: UInt64 = 0
     static let key = Key((0..<Key.size).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) })!
     static let otherKey = Key([UInt8](repeating: 3, count: Key.size))!
 
@@ -120,6 +124,7 @@ public final class World {
         for node in nodes { node.rate = 1 + Double(plan.drift[node.index]) / 1e6 }
         awaitFault()
         queue.put(.faultsStop, at: plan.safety.nanoseconds)
+        if plan.leastLag != nil { queue.put(.writes, at: 1_000_000_000) }
         for node in nodes { supply(node, after: chance.below(100_000_000)) }
     }
 
@@ -202,6 +207,7 @@ public final class World {
         case .faultsStop: stopFaults()
         case .look: lookForRecovery()
         case .senses(let node, let life): sense(nodes[node], life)
+        case .writes: moveData()
         }
     }
 
@@ -236,7 +242,7 @@ public final class World {
 }
 
 public struct Violation: Equatable, Sendable {
-    /// S1 … S9, L1 … L4.
+    /// S1 … S10, L1 … L4.
     public var property: String
     public var text: String
     /// Nanoseconds since the beginning.

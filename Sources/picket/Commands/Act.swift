@@ -243,18 +243,32 @@ struct TakeCommand: PicketCommand {
             verified off, or has left by plan, the group waits here, and an alarm says so. This
             order starts it.
 
+            A group with "sync:" does not start on a copy of its data that is not known to be the
+            newest. With --stale it starts here all the same, and what only the other node has
+            may be lost.
+
             EXAMPLES
               picket take app          the group app
+              picket take app --stale  also with a copy that is not current
               picket take              every group that waits
             """)
     @OptionGroup var agent: AgentOptions
     @OptionGroup var wait: WaitOptions
     @Argument(help: "The group; all that wait if left out.") var group: String?
+    @Flag(name: .long, help: "Start it here whatever its copy of the data is.") var stale = false
     @Flag(name: .long, help: "Lines of JSON.") var json = false
 
+    func validate() throws {
+        if stale, group == nil {
+            throw ValidationError("--stale needs the name of the group whose data are at stake")
+        }
+    }
+
     func act() throws {
-        let chosen = try agent.status().chosen(group).filter { $0.asked == true }
-        try Watching(agent, wait, json).run(.take(group: group)) { status in
+        let chosen = try agent.status().chosen(group).filter {
+            $0.asked == true || $0.waitsForCopy == true
+        }
+        try Watching(agent, wait, json).run(.take(group: group, stale: stale)) { status in
             chosen.allSatisfy { status.isActive($0.name, on: status.node) }
         }
     }

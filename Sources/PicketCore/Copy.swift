@@ -1,0 +1,191 @@
+/// How old a node's copy of a stateful group's data is.
+///
+/// A probe on a standby whose source has died proves nothing, so a copy is judged by both sides, in
+/// contact. The holder tells where it stands. The copy is *current* while it stands in the holder's
+/// epoch and not behind where the holder stood `max_lag` ago. The holder's readings of the last
+/// `max_lag` are kept for that: the oldest of them is not before where it stood then. A holder that
+/// tells no readings any more leaves the copy stale.
+///
+/// The judgement is frozen when contact is lost, and the first message after that begins a new one.
+/// It is *spent* by a restart of the agent or of the node, which know nothing of it, and by a
+/// receipt that comes later than `max_lag` after the loss, because until then the holder may have
+/// written on. A peer that left by plan had stopped before.
+///
+/// Beside the judgement there are the *data terms* (GroupMemory): the node that started a group at
+/// the newest one has the newest data, whatever its probe says.
+package struct Copy: Sendable {
+    /// What the peer and people are told: in a holder whether its probe tells something, else the
+    /// judgement.
+    package private(set) var state: GroupReport.SyncState
+    /// The operator said that it shall start here, whatever the copy is.
+    private(set) var isNamed = false
+    /// An agent of this boot may have heard of a newer data term than is on disk.
+    private(set) var mayBeOutdated: Bool
+    private var reading = Reading.none
+    private var readAt = Instant(nanoseconds: 0)
+    /// The holder's, the oldest first.
+    private var trail: [Mark] = []
+    private var judgedAt = Instant(nanoseconds: 0)
+    /// Contact was lost, or a receipt came, since.
+    private var isFrozen = false
+    private var isSealed = false
+
+    private enum Reading {
+        case none, position(DataPosition), state(GroupReport.SyncState)
+    }
+
+    private struct Mark {
+        var readAt: Instant
+        var position: DataPosition
+    }
+
+    init(mayBeOutdated: Bool) {
+        state = .unknown
+        self.mayBeOutdated = mayBeOutdated
+    }
+
+    /// As an image has it, which holds no stateful groups.
+    package init(imaged state: GroupReport.SyncState) {
+        self.state = state
+        mayBeOutdated = false
+    }
+
+    // MARK: What the probe says
+
+    /// Of a group without a policy for its copy: the probe's word is the state.
+    mutating func take(_ state: GroupReport.SyncState) { self.state = state }
+
+    mutating func read(_ position: DataPosition, at now: Instant) {
+        reading = position.epoch == 0 ? .state(.failed) : .position(position)
+        readAt = now
+    }
+
+    mutating func read(_ state: GroupReport.SyncState, at now: Instant) {
+        reading = .state(state)
+        readAt = now
+    }
+
+    /// Where it stands, and for how long that is known.
+    func position(at now: Instant) -> (DataPosition, age: Duration) {
+        guard case .position(let position) = reading else { return (.none, .zero) }
+        return (position, now - readAt)
+    }
+
+    // MARK: The judgement
+
+    /// This node holds the group.
+    mutating func lead(at now: Instant) {
+        switch reading {
+        case .none: state = .unknown
+        case .position: state = .current
+        case .state(let told): state = told
+        }
+        judgedAt = now
+        isNamed = false
+        trail.removeAll(keepingCapacity: true)
+    }
+
+    /// The peer is in contact, and says this of its data. `arrivedAt`: when it said so.
+    mutating func follow(
+        _ theirs: DataReport?, runs: Bool, within maxLag: Duration, arrivedAt: Instant
+    ) {
+        if isFrozen { forget() }
+        if runs { isNamed = false }
+        guard arrivedAt > judgedAt else { return }
+        hear(theirs, within: maxLag, arrivedAt: arrivedAt)
+        guard runs else { return }
+        judgedAt = arrivedAt
+        state = judgement
+    }
+
+    private var judgement: GroupReport.SyncState {
+        switch reading {
+        case .none: return .unknown
+        case .state(let told): return told
+        case .position(let mine):
+            guard let newest = trail.last, let oldest = trail.first else { return .stale }
+            if mine.epoch != newest.position.epoch, !planted(.epochIgnored) { return .stale }
+            return mine.number >= oldest.position.number || planted(.lagIgnored)
+                ? .current : .stale
+        }
+    }
+
+    /// Keeps what the holder's position was in the last `max_lag`, in steps of an eighth of it.
+    private mutating func hear(
+        _ theirs: DataReport?, within maxLag: Duration, arrivedAt: Instant
+    ) {
+        while let oldest = trail.first, arrivedAt - oldest.readAt > maxLag { trail.removeFirst() }
+        guard let theirs, theirs.position.epoch != 0 else { return }
+        if trail.last?.position.epoch != theirs.position.epoch {
+            trail.removeAll(keepingCapacity: true)
+        }
+        let read = arrivedAt - .milliseconds(Int64(theirs.age))
+        guard arrivedAt - read <= maxLag else { return }
+        if let last = trail.last, read - last.readAt < maxLag / 8 { return }
+        trail.append(Mark(readAt: read, position: theirs.position))
+    }
+
+    /// Another life of the peer's, or a new contact: what was judged before says nothing any more.
+    mutating func forget() {
+        if planted(.judgementOutlivesContact) { return }
+        state = .unknown
+        isFrozen = false
+        isSealed = false
+        trail.removeAll(keepingCapacity: true)
+    }
+
+    /// Contact is lost.
+    mutating func freeze() { isFrozen = true }
+
+    /// The peer can write no more, since now at the latest; `limit`: for how long it may have
+    /// written on since it was last heard.
+    mutating func seal(limit: Duration?, at now: Instant) {
+        isFrozen = true
+        guard !isSealed else { return }
+        isSealed = true
+        guard state == .current, let limit, now - judgedAt > limit else { return }
+        if !planted(.judgementNeverSpent) { state = .stale }
+    }
+
+    /// The peer has told what it knows of the data terms.
+    mutating func noteTermsHeard() { mayBeOutdated = false }
+
+    // MARK: The operator
+
+    mutating func name() { isNamed = true }
+}
+
+/// Where a copy of a group's data stands: how far it has come, in which line of history.
+public struct DataPosition: Equatable, Sendable {
+    /// Names the line of history (a timeline, a replication id, a generation); 0 for none.
+    public var epoch: UInt32
+    /// Grows with every write.
+    public var number: UInt64
+
+    public init(epoch: UInt32, number: UInt64) {
+        self.epoch = epoch
+        self.number = number
+    }
+
+    public static let none = DataPosition(epoch: 0, number: 0)
+}
+
+/// What a node tells of a stateful group's data.
+public struct DataReport: Equatable, Sendable {
+    /// At which its data were started last by the sender; never, if they never were.
+    public var term: Term
+    /// The newest such term of either node that the sender knows of.
+    public var newest: Term
+    public var position: DataPosition
+    /// The age of the position, in milliseconds.
+    public var age: UInt32
+
+    public init(
+        term: Term = .never, newest: Term = .never, position: DataPosition = .none, age: UInt32 = 0
+    ) {
+        self.term = term
+        self.newest = newest
+        self.position = position
+        self.age = age
+    }
+}

@@ -1,0 +1,153 @@
+/// The rules of stateful groups: whose data are newer, and whether this node's copy may be started.
+/// Copy.swift judges a copy; Disk.swift keeps the data terms.
+extension Machine {
+    @inline(__always)
+    func isStateful(_ group: GroupIndex) -> Bool { policy.groups[group].sync != nil }
+
+    // MARK: What the probe says
+
+    mutating func noteSync<Sink: EffectSink>(
+        _ group: GroupIndex, _ state: GroupReport.SyncState, at now: Instant, into out: inout Sink
+    ) {
+        guard group < groups.count else { return }
+        if isStateful(group) {
+            groups[group].edit { $0.read(state, at: now) }.map { tell($0, group, into: &out) }
+        } else {
+            groups[group].edit { $0.take(state) }.map { tell($0, group, into: &out) }
+        }
+    }
+
+    mutating func notePosition<Sink: EffectSink>(
+        _ group: GroupIndex, _ position: DataPosition, at now: Instant, into out: inout Sink
+    ) {
+        guard group < groups.count, isStateful(group) else { return }
+        groups[group].edit { $0.read(position, at: now) }.map { tell($0, group, into: &out) }
+    }
+
+    private func tell<Sink: EffectSink>(
+        _ state: GroupReport.SyncState, _ group: GroupIndex, into out: inout Sink
+    ) {
+        out.emit(.trace(Trace(.syncChanged, group: group, number: UInt64(state.rawValue))))
+    }
+
+    // MARK: The judgement
+
+    /// Before the group's own rules: what is known of its data now.
+    mutating func stepData<Sink: EffectSink>(
+        _ group: GroupIndex, _ sync: GroupPolicy.Sync, at now: Instant, into out: inout Sink
+    ) {
+        hearOfData(group)
+        let changed: GroupReport.SyncState?
+        if groups[group].isHolding {
+            changed = groups[group].edit { $0.lead(at: now) }
+        } else if let receipt = life.validReceipt {
+            // What a peer that left by plan wrote last, it wrote in contact.
+            let limit = receipt.proof == .left ? nil : sync.maxLag + policy.timing.deadAfter
+            changed = groups[group].edit { $0.seal(limit: limit, at: now) }
+        } else if inContact, let report = report(of: group) {
+            let runs = report.role == .holding && report.flags.contains(.running)
+            let arrivedAt = peer.receivedAt
+            changed = groups[group].edit {
+                $0.follow(report.data, runs: runs, within: sync.maxLag, arrivedAt: arrivedAt)
+            }
+        } else {
+            changed = groups[group].edit { $0.freeze() }
+        }
+        if let changed { tell(changed, group, into: &out) }
+        if groups[group].copyIsRefused, groups[group].isHeld || isHeldByPeer(group) {
+            _ = groups[group].noteCopy(refused: false)
+        }
+    }
+
+    func isHeldByPeer(_ group: GroupIndex) -> Bool {
+        inContact && report(of: group)?.role == .holding
+    }
+
+    /// A peer that holds a group has its newest data, also if it is too old to say so.
+    private mutating func hearOfData(_ group: GroupIndex) {
+        guard inContact, let report = report(of: group) else { return }
+        groups[group].noteTerms()
+        if let data = report.data { disk.hearOfData(max(data.term, data.newest), of: group) }
+        if report.role == .holding { disk.hearOfData(report.term, of: group) }
+    }
+
+    // MARK: Whether it may start here
+
+    /// This node started the group last, by every data term that it knows.
+    private func isLastHolder(_ group: GroupIndex) -> Bool {
+        let memory = disk.memory.groups[group]
+        return memory.data > .never && memory.data >= memory.newestData
+            && !groups[group].copy.mayBeOutdated
+    }
+
+    /// Whether this node's copy of the data is fit to be started, if it has any.
+    func hasCopy(_ group: GroupIndex) -> Bool {
+        guard isStateful(group) else { return true }
+        return groups[group].copy.state == .current || groups[group].copy.isNamed
+            || isLastHolder(group) || planted(.staleTakesOver)
+    }
+
+    /// The same for a takeover. Alarms once where the copy is not fit.
+    mutating func mayTakeOver<Sink: EffectSink>(
+        _ group: GroupIndex, into out: inout Sink
+    ) -> Bool {
+        guard let sync = policy.groups[group].sync, !hasCopy(group) else { return true }
+        if groups[group].noteCopy(refused: true) {
+            out.emit(
+                .trace(Trace(sync.takesOverStale ? .staleTaken : .copyRefused, group: group)))
+        }
+        return sync.takesOverStale
+    }
+
+    /// Who forms a stateful group that nobody has: the last holder, or the node that the operator
+    /// names. `nil`: neither ever had it, and there is nothing to lose.
+    mutating func formsByData<Sink: EffectSink>(
+        _ group: GroupIndex, _ report: GroupReport, into out: inout Sink
+    ) -> Bool? {
+        guard isStateful(group), !planted(.oldCopyForms) else { return nil }
+        if groups[group].copy.isNamed { return true }
+        let mine = disk.memory.groups[group]
+        let theirs = report.data?.term ?? .never
+        if mine.newestData == .never, mine.data == .never { return nil }
+        if isLastHolder(group), theirs < mine.data { return true }
+        if theirs < mine.newestData || theirs == mine.data, groups[group].noteCopy(refused: true) {
+            out.emit(.trace(Trace(.copyRefused, group: group)))
+        }
+        return false
+    }
+
+    /// The group waits for the operator to name a copy.
+    func waitsForCopy(_ group: GroupIndex) -> Bool {
+        (groups[group].copyIsRefused || groups[group].question == .asked)
+            && !groups[group].isHeld && !hasCopy(group)
+    }
+
+    /// A stateful group starts once its data term is on disk: a node that forgot it would be taken
+    /// for one with older data. A right that cannot be kept is given back.
+    mutating func mayOwnData(_ term: Term, of group: GroupIndex) -> Bool {
+        guard isStateful(group) else { return true }
+        if disk.takesNothing {
+            disk.disownData(of: group)
+            return false
+        }
+        return disk.ownData(term, of: group)
+    }
+
+    // MARK: What the peer is told
+
+    /// Added to reports that are sent, because it changes all the time and says nothing of who
+    /// works.
+    func addData(to reports: inout [GroupReport], at now: Instant) {
+        for group in reports.indices {
+            guard group < groups.count, let sync = policy.groups[group].sync else { continue }
+            let memory = disk.memory.groups[group]
+            var data = DataReport(term: memory.data, newest: memory.newestData)
+            let (position, age) = groups[group].copy.position(at: now)
+            if age <= sync.maxLag {
+                data.position = position
+                data.age = UInt32(clamping: age.milliseconds + 1)
+            }
+            reports[group].data = data
+        }
+    }
+}

@@ -242,7 +242,7 @@ public final class World {
 }
 
 public struct Violation: Equatable, Sendable {
-    /// S1 … S11, L1 … L4.
+    /// S1 … S12, L1 … L4.
     public var property: String
     public var text: String
     /// Nanoseconds since the beginning.

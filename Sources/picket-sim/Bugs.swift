@@ -131,8 +131,9 @@ private enum Hunt {
         case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
         case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
-        case .oldCopyForms, .staleTakesOver, .judgementNeverSpent, .judgementOutlivesContact,
-            .epochIgnored, .lagIgnored, .dataTermLate:
+        case .judgementNeverSpent: self = .swarm(.data, seeds: 3000)
+        case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .epochIgnored,
+            .lagIgnored, .dataTermLate:
             self = .swarm(.data, seeds: 400)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)

@@ -19,7 +19,8 @@ package struct Copy: Sendable {
     package private(set) var state: GroupReport.SyncState
     /// The operator said that it shall start here, whatever the copy is.
     private(set) var isNamed = false
-    /// An agent of this boot may have heard of a newer data term than is on disk.
+    /// The peer may have started the group since, for all that this agent knows: it has not been
+    /// heard yet, and no receipt on disk says that it has done nothing.
     private(set) var mayBeOutdated: Bool
     private var reading = Reading.none
     private var readAt = Instant(nanoseconds: 0)

@@ -73,10 +73,12 @@ extension Machine {
 
     // MARK: Whether it may start here
 
-    /// This node started the group last, by every data term that it knows.
+    /// This node started the group last, by every data term that it knows, and has not given the
+    /// right to it away since.
     private func isLastHolder(_ group: GroupIndex) -> Bool {
         let memory = disk.memory.groups[group]
         return memory.data > .never && memory.data >= memory.newestData
+            && (memory.holder != .peer || planted(.yielderKeepsCopy))
             && !groups[group].copy.mayBeOutdated
     }
 

@@ -173,7 +173,7 @@ extension Machine {
         let moves = groups[group].hasFailed && !resumed
         if moves { countMove(at: now) }
         groups[group].grant(term, automatic: moves, resumed: resumed)
-        disk.note(.peer, of: group)
+        leave(group)
         out.emit(.trace(Trace(.granted, group: group, term: term)))
     }
 
@@ -345,7 +345,10 @@ extension Machine {
             .releasing where report.term >= grant.term:
             groups[group].vacate()
         // Declined, or given back already; or the group that was to go on runs no more.
-        case .vacant where grant.resumed || report.term >= grant.term: groups[group].vacate()
+        case .vacant where grant.resumed || report.term >= grant.term:
+            groups[group].vacate()
+            // If the peer did start it, its data term says so.
+            if isStateful(group) { disk.note(.nobody, of: group) }
         case .claiming where report.term > grant.term, .granting where report.term > grant.term,
             .resuming where report.term != grant.term:
             groups[group].vacate()
@@ -607,6 +610,12 @@ extension Machine {
         return refusal
     }
 
+    /// The peer has the right, and may write from now on.
+    private mutating func leave(_ group: GroupIndex) {
+        disk.note(.peer, of: group)
+        if isStateful(group), !planted(.yielderKeepsCopy) { groups[group].forgetCopy() }
+    }
+
     /// Every resource is stopped here: the group is offered to the peer, or stays vacant.
     private mutating func released<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
@@ -626,7 +635,7 @@ extension Machine {
         // A move for a failing monitor or for health was counted when it was decided.
         if releasing.cause == .startFailed { countMove(at: now) }
         groups[group].grant(term, automatic: releasing.automatic)
-        disk.note(.peer, of: group)
+        leave(group)
         out.emit(.trace(Trace(.yielded, group: group, term: term, cause: releasing.cause)))
     }
 

@@ -123,6 +123,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case judgementNeverSpent
     /// … and after the peer has been heard again.
     case judgementOutlivesContact
+    /// Who gave the right to the peer goes on as the last holder.
+    case yielderKeepsCopy
     /// A copy of another line of history is judged by its number alone.
     case epochIgnored
     /// A copy in the holder's epoch is current however far it is behind.

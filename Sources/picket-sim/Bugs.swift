@@ -132,6 +132,7 @@ private enum Hunt {
         case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
         case .judgementNeverSpent: self = .swarm(.data, seeds: 3000)
+        case .yielderKeepsCopy: self = .swarm(.data, seeds: 1000)
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .epochIgnored,
             .lagIgnored, .dataTermLate:
             self = .swarm(.data, seeds: 400)

@@ -157,9 +157,9 @@ public struct AgentSettings: Equatable, Sendable {
     /// In the order of the file. `action` is not among them.
     public var options: [Setting]
     public var policy: RelayDescription.AfterFence
-    /// The time from the order until the power is known to be off, if all is well.
+    /// The longest time from the order until the power is off.
     public var offWithin: Duration
-    /// After this the agent is killed and the level has failed.
+    /// After this the agent is killed and the level has failed. Not beyond `offWithin`.
     public var timeout: Duration
 
     public init(

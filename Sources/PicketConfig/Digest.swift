@@ -76,7 +76,14 @@ extension Configuration {
         case .aloneAfter(let duration): digest.add(duration)
         }
         for policy in policy.groups { digest.add(policy) }
+        addSlowestOff(to: &digest)
         return digest.value
+    }
+
+    /// 0.1.0 had no late turns of their own for a fence agent that is a second level.
+    private func addSlowestOff(to digest: inout Digest) {
+        guard policy.timing.slowestOff != policy.timing.offWithin else { return }
+        digest.add(policy.timing.slowestOff)
     }
 
     /// Over what the turns of fencing go by (FencingTurns), and the order in which they come. Never
@@ -87,6 +94,7 @@ extension Configuration {
         digest.add(policy.timing.deadAfter)
         digest.add(policy.timing.headStart)
         digest.add(policy.timing.offWithin)
+        addSlowestOff(to: &digest)
         return max(1, digest.value)
     }
 

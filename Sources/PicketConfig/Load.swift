@@ -209,6 +209,9 @@ extension Configuration {
             longestPause: pair.longestPause)
         var agentOff = Duration.zero
         var relays = 0
+        for cut in [cuts.low, cuts.high] {
+            if case .agent? = cut.first { intent.agentIsFirst = true }
+        }
         for level in cuts.low + cuts.high {
             switch level {
             case .relay(let relay):

@@ -359,21 +359,25 @@ private struct FenceContext {
         let options =
             mapping["options"].map { $0.settings("a mapping of the agent's options") } ?? []
         let policy = mapping["policy"].map { $0.afterFence() } ?? .reboot
-        let timeout =
-            mapping["timeout"].map { $0.duration(in: .seconds(1) ... .seconds(600)) }
-            ?? .seconds(60)
         let offWithin = mapping.required(
-            "off_within", "the time until the power is off if all is well, such as 3s")?
+            "off_within", "the longest time until the power is off, such as 3s")?
             .duration(in: .milliseconds(1) ... .seconds(600))
+        let timeout =
+            mapping["timeout"].map { $0.duration(in: .milliseconds(1) ... .seconds(600)) }
+            ?? offWithin
         guard let path, let options, let policy, let timeout, let offWithin else { return nil }
         for option in options where option.name == "action" {
             found.fail("the option action is picket's own: write policy: reboot or off")
             return nil
         }
-        if timeout < offWithin {
+        if timeout > offWithin {
             mapping.fail(
                 "timeout",
-                "found \(timeout.asWritten), shorter than off_within (\(offWithin.asWritten))")
+                "found \(timeout.asWritten), longer than off_within (\(offWithin.asWritten)): the "
+                    + "peer's turn to fence comes off_within after the last order of this node's, "
+                    + "and the agent could still cut it \((timeout - offWithin).asWritten) later, "
+                    + "so that both nodes are off; write timeout: \(offWithin.asWritten) or less, "
+                    + "or off_within: \(timeout.asWritten) (detect_within grows with it)")
             return nil
         }
         return AgentSettings(

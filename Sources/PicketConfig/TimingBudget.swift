@@ -20,7 +20,7 @@ import PicketText
 /// **Head start.** The two nodes lose contact at different instants. Both measure from the sending
 /// of a packet that was acknowledged, and the two newest such packets are at most one heartbeat
 /// apart each way: this makes 2 × heartbeat. The holder's fence must have taken effect before the
-/// standby's turn comes, so off_within and a margin are added:
+/// standby's turn comes, however late it switches, so off_within and a margin are added:
 ///
 ///     head start = 2 × heartbeat + off_within + margin
 ///
@@ -49,7 +49,9 @@ import PicketText
 ///
 /// **Fence**: a level that has not reported after 2 × off_within + 500 ms has failed. Where there
 /// is no feedback, the supply's full off time stands in for off_within. A fence agent has its own
-/// timeout (and a second to be killed). Attempts after every level failed: 5 s, doubling.
+/// timeout (and a second to be killed); what it ordered may take effect until then, so that is not
+/// beyond its off_within. An agent that is no first level counts in late turns alone. Attempts after
+/// every level failed: 5 s, doubling.
 ///
 /// **Watchdog**: fed every quarter of its timeout, at least every 5 s and never more than 5 times a
 /// second, so a timeout below 800 ms cannot hold. A hung agent is reset at the latest one whole
@@ -89,12 +91,14 @@ public struct TimingBudget: Equatable, Sendable {
 /// The times that the operator states, and those that follow from the rest of the file.
 public struct TimingIntent: Equatable, Sendable {
     public var detectWithin: Duration
-    /// The slowest relay's: from the order to the contact open. Zero without a fence.
+    /// The slowest first level's: from the order until the power is off. Zero without a fence.
     public var offWithin: Duration
     /// From the order to the receipt: `offWithin`, or the off time where there is no feedback.
     public var receiptWithin: Duration
-    /// The slowest fence agent's; `nil` without one.
+    /// The slowest fence agent's: until then what it ordered may take effect. `nil` without one.
     public var agentTimeout: Duration?
+    /// A node's first level is an agent.
+    public var agentIsFirst: Bool
     /// The slowest group's.
     public var startWithin: Duration
     public var stopWithin: Duration
@@ -103,13 +107,14 @@ public struct TimingIntent: Equatable, Sendable {
 
     public init(
         detectWithin: Duration, offWithin: Duration, receiptWithin: Duration? = nil,
-        agentTimeout: Duration? = nil, startWithin: Duration = .zero, stopWithin: Duration = .zero,
+        agentTimeout: Duration? = nil, agentIsFirst: Bool = false, startWithin: Duration = .zero, stopWithin: Duration = .zero,
         watchdog: Duration? = nil, longestPause: Duration = .seconds(60)
     ) {
         self.detectWithin = detectWithin
         self.offWithin = offWithin
         self.receiptWithin = receiptWithin ?? offWithin
         self.agentTimeout = agentTimeout
+        self.agentIsFirst = agentIsFirst
         self.startWithin = startWithin
         self.stopWithin = stopWithin
         self.watchdog = watchdog
@@ -131,20 +136,28 @@ extension TimingIntent {
     var margin: Duration { .milliseconds(5) + detectWithin / 100 }
 
     /// The time that is left for dead_after and two heartbeats.
-    var left: Duration { detectWithin - offWithin - margin * 2 }
+    var left: Duration { detectWithin - firstOff - margin * 2 }
+
+    /// When an order to a first level has taken effect, at the latest.
+    var firstOff: Duration { agentIsFirst ? slowestOff : offWithin }
+
+    /// When an order to any level has.
+    var slowestOff: Duration {
+        planted(.turnsByUsualTime) ? offWithin : max(offWithin, agentTimeout ?? .zero)
+    }
 
     /// Derives everything that follows, or throws the arithmetic that shows why it cannot hold.
     public func derive() throws(TimingRefusal) -> TimingBudget {
         guard let detection = Detection(left: left) else { throw refusal() }
-        let headStart = detection.heartbeat * 2 + offWithin + margin
+        let headStart = detection.heartbeat * 2 + firstOff + margin
         let relay = max(offWithin * 2, receiptWithin) + .milliseconds(500)
         let agent = agentTimeout.map { $0 + .seconds(1) } ?? .zero
         let timing = Timing(
             detectWithin: detectWithin, heartbeat: detection.heartbeat,
             deadAfter: detection.deadAfter, probe: detection.probe, headStart: headStart,
-            offWithin: offWithin, fenceTimeout: max(relay, agent), fenceRetry: .seconds(5),
+            offWithin: firstOff, fenceTimeout: max(relay, agent), fenceRetry: .seconds(5),
             feed: feed, longestPause: longestPause,
-            leaveWithin: .seconds(3) + stopWithin + startWithin)
+            leaveWithin: .seconds(3) + stopWithin + startWithin, slowestOff: slowestOff)
         return TimingBudget(
             timing: timing,
             detection: [
@@ -154,7 +167,7 @@ extension TimingIntent {
                 .init(
                     "head start", headStart,
                     "2 heartbeats of \(timing.heartbeat.asWritten), off_within "
-                        + "\(offWithin.asWritten) and margin: the holder would go first"),
+                        + "\(firstOff.asWritten) and margin: the holder would go first"),
                 .init("margin", margin, "5ms and 1 % of detect_within"),
             ],
             takeover: [
@@ -186,8 +199,8 @@ extension TimingIntent {
         }
         line(" ", "detect_within", detectWithin.asWritten, "")
         line(
-            "−", "off_within", offWithin.asWritten,
-            "the standby waits until the holder's relay has cut")
+            "−", "off_within", firstOff.asWritten,
+            "the standby waits until the holder's fence has taken effect")
         line(
             "−", "2 × margin", (margin * 2).asWritten,
             "5ms and 1 % of detect_within, in the head start and behind it")
@@ -216,7 +229,7 @@ extension TimingIntent {
     }
 
     private func longestOffWithin() -> Duration? {
-        let longest = left + offWithin - shortestLeft()
+        let longest = left + firstOff - shortestLeft()
         return longest < .milliseconds(1) ? nil : .milliseconds(longest.milliseconds)
     }
 

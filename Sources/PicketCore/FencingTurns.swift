@@ -16,8 +16,9 @@
 ///     rank 3  in transfer, high  opens at   heard + deadAfter + opening(3)
 ///     each                       closes at  reached + deadAfter + closing(rank)
 ///
-/// with `opening(k + 1) = closing(k) + offWithin`. So a turn opens only when every turn of a lower
-/// rank on the other node has closed, and every order given in it has taken effect. A view is
+/// with `opening(k + 1) = closing(k) + offWithin`, where `offWithin` is the longest time after which
+/// an order can still take effect. So a turn opens only when every turn of a lower rank on the
+/// other node has closed, and every order given in it has taken effect. A view is
 /// *clear* only when nothing is in transfer and the peer has acknowledged all that this node says
 /// of its groups. A peer with an order under way never does so. Two clear views are then the same
 /// view, and every pair of views that can meet gives different ranks. With groups on both nodes the
@@ -32,7 +33,7 @@
 /// on turns alternate in the pair's common time, the lower node's clock, known from the round trips
 /// in contact: even turns belong to the lower node, odd ones to the higher, and only the first half
 /// of a turn is used. The other half absorbs the error of the offset, the drift since, and the
-/// fence's own time.
+/// fence's own time, of whatever level it is.
 ///
 /// **Two configurations.** All of this holds only if times are the same on both nodes: each
 /// tells a digest of them. A node takes a first turn only if the peer's newest message is of the
@@ -101,7 +102,7 @@ struct FencingTurns {
     static let shortestLateTurn = Duration.seconds(1)
     /// Half of it is usable. Far longer than any offset's error, drift or fence.
     static func lateTurn(_ timing: Timing) -> Duration {
-        max(shortestLateTurn, timing.offWithin * 8)
+        max(shortestLateTurn, timing.slowestOff * 8)
     }
     private var lateTurn: Duration { Self.lateTurn(timing) }
 

@@ -23,6 +23,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case asksWhileFencing
     /// A node that missed its turn fences as soon as it likes.
     case lateTurnsOverlap
+    /// Turns are apart by the time in which an outlet usually switches, not by the longest.
+    case turnsByUsualTime
     /// They go by the clock that the peer had before it booted.
     case oldClockKept
     case fenceFromWaiting

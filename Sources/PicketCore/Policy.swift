@@ -146,8 +146,10 @@ public struct Timing: Equatable, Sendable {
     /// Length of the holder's turn: longer than the two nodes' views of the moment of loss can
     /// differ, plus the time in which a fence takes effect.
     public var headStart: Duration
-    /// From the order to the relay to the rail known to be off.
+    /// From an order to a first level until it has taken effect, at the latest.
     public var offWithin: Duration
+    /// The same of the slowest level.
+    public var slowestOff: Duration
     /// After this a fence level that has not reported is taken for failed.
     public var fenceTimeout: Duration
     /// Between attempts after every level failed; doubles up to 16 times this.
@@ -162,7 +164,7 @@ public struct Timing: Equatable, Sendable {
     public init(
         detectWithin: Duration, heartbeat: Duration, deadAfter: Duration, probe: Duration,
         headStart: Duration, offWithin: Duration, fenceTimeout: Duration, fenceRetry: Duration,
-        feed: Duration, longestPause: Duration, leaveWithin: Duration
+        feed: Duration, longestPause: Duration, leaveWithin: Duration, slowestOff: Duration? = nil
     ) {
         self.detectWithin = detectWithin
         self.heartbeat = heartbeat
@@ -175,5 +177,6 @@ public struct Timing: Equatable, Sendable {
         self.feed = feed
         self.longestPause = longestPause
         self.leaveWithin = leaveWithin
+        self.slowestOff = slowestOff ?? offWithin
     }
 }

@@ -2,17 +2,19 @@
 /// `action=…` as lines on its standard input, exit code 0 for done; `status` exits 0 where the
 /// peer's power is on and 2 where it is off.
 ///
-///     idle ─ order ─▶ marking ─▶ off ─▶ verifying (status says off) ─▶ on (policy reboot) ─▶ idle
-///                                                                     │ ▲
-///                                                                     ▼ │ every 5 s
-///                                                                 unrestored
+///     idle ─ order ─▶ off ─▶ verifying (status says off) ─▶ on (policy reboot) ─▶ idle
+///                                                          │ ▲
+///                                                          ▼ │ every 5 s
+///                                                      unrestored
 ///
 /// An agent's own word that it switched off is not enough (S3): its `status` must say so. Orders
 /// that come while one is under way share its outcome until the power comes back on.
 ///
-/// A switched outlet stays as it is when this agent ends. So, before anything is switched off, a
-/// mark of it goes to disk, and is removed when the power is back, or off by policy: an agent that
-/// finds the mark at its start switches on. A disk that takes too long holds up no fence.
+/// A switched outlet stays as it is when this agent ends. So a mark on disk says that the peer's
+/// power is this level's to give back: an agent that finds it at its start asks for the status, and
+/// switches on what is not on. No fence waits for the disk. The mark is written ahead, at the first
+/// contact, and stays until either node leaves, because an operator may switch off by hand then.
+/// Where the policy leaves the power off, it stands from the order to the proof.
 
 import PicketConfig
 import PicketCore
@@ -26,13 +28,16 @@ struct FenceAgent {
     private var waiting: [FenceOrder] = []
     /// The power may be off by this level, and is not meant to stay so.
     private var owes: Bool
+    /// The mark is on disk, or on its way there.
+    private(set) var isMarked: Bool
+    /// It was found there, and the peer's power has not been looked at since.
+    private var foundMark: Bool
     private var toldUnrestored = false
     /// The operator's order to switch on came during a self-test.
     private var wantedOn = false
 
     enum Phase: Equatable {
         case idle
-        case marking(by: Instant)
         case off, verifying, on
         /// The power ought to be on, and could not be switched on.
         case unrestored(again: Instant)
@@ -42,7 +47,7 @@ struct FenceAgent {
     enum Action: String { case off, on, status }
 
     enum Step {
-        /// Write the mark to disk; then `marked`.
+        /// Write the mark to disk.
         case mark
         case unmark
         /// Start the agent with this action, unless this instant has passed by then.
@@ -54,7 +59,6 @@ struct FenceAgent {
         case abort
     }
 
-    static let longestMarking = Duration.seconds(1)
     static let retryOn = Duration.seconds(5)
 
     /// - Parameter owes: The mark of an agent before this one was found. Every process that one had
@@ -62,6 +66,8 @@ struct FenceAgent {
     init(_ settings: AgentSettings, owes: Bool = false) {
         self.settings = settings
         self.owes = owes
+        isMarked = owes
+        foundMark = owes
         guard owes else { return }
         orders = [FenceAgent.switchingOn]
         phase = .unrestored(again: Instant(nanoseconds: 0))
@@ -77,10 +83,10 @@ struct FenceAgent {
     /// A fence is under way, or the power is owed.
     var isBusy: Bool { phase != .idle && phase != .testing }
 
-    mutating func order(_ order: FenceOrder, at now: Instant) -> [Step] {
+    mutating func order(_ order: FenceOrder) -> [Step] {
         switch phase {
-        case .idle, .unrestored: return begin([order], at: now)
-        case .marking, .off, .verifying:
+        case .idle, .unrestored: return begin([order])
+        case .off, .verifying:
             orders.append(order)
             return []
         case .on:
@@ -92,24 +98,37 @@ struct FenceAgent {
         }
     }
 
-    private mutating func begin(_ orders: [FenceOrder], at now: Instant) -> [Step] {
+    private mutating func begin(_ orders: [FenceOrder]) -> [Step] {
         self.orders = orders
         toldUnrestored = false
-        phase = .marking(by: now + FenceAgent.longestMarking)
+        foundMark = false
+        phase = .off
+        return [.run(.off, notAfter: orders[0].voidAfter)] + mark()
+    }
+
+    private mutating func mark() -> [Step] {
+        guard !isMarked else { return [] }
+        isMarked = true
         return [.mark]
     }
 
-    /// The mark is on disk, or could not be written.
-    mutating func marked() -> [Step] {
-        guard case .marking = phase else { return [] }
-        phase = .off
-        return [.run(.off, notAfter: orders[0].voidAfter)]
+    private mutating func unmark() -> [Step] {
+        guard isMarked else { return [] }
+        isMarked = false
+        return [.unmark]
     }
+
+    /// The peer is in contact, so it has its power.
+    mutating func met() -> [Step] {
+        settings.policy == .reboot && phase == .idle ? mark() : []
+    }
+
+    /// The peer or this node leaves by plan.
+    mutating func parted() -> [Step] { phase == .idle ? unmark() : [] }
 
     /// When `tick` has something to do.
     var due: Instant {
         switch phase {
-        case .marking(let by): by
         case .unrestored(let again): again
         case .idle, .off, .verifying, .on, .testing: .distantFuture
         }
@@ -117,8 +136,9 @@ struct FenceAgent {
 
     mutating func tick(at now: Instant) -> [Step] {
         guard now >= due else { return [] }
-        if case .marking = phase { return marked() }
-        return switchOn()
+        guard foundMark else { return switchOn() }
+        phase = .idle
+        return test()
     }
 
     /// The operator ordered it, or it is time to try again. Work that is under way sees to the
@@ -130,22 +150,18 @@ struct FenceAgent {
         case .testing:
             wantedOn = true
             return []
-        case .marking, .off, .verifying, .on: return []
+        case .off, .verifying, .on: return []
         }
+        foundMark = false
         phase = .on
         return [.run(.on, notAfter: .distantFuture)]
     }
 
     /// The agent may have begun, so only waiting orders can be taken back.
-    mutating func cancel(_ id: UInt32, at now: Instant) -> [Step] {
-        if let index = waiting.firstIndex(where: { $0.id == id }) {
-            waiting.remove(at: index)
-            return [.report(id: id, .voided)]
-        }
-        guard case .marking = phase, let index = orders.firstIndex(where: { $0.id == id })
-        else { return [] }
-        orders.remove(at: index)
-        return [.report(id: id, .voided)] + (orders.isEmpty ? void(at: now) : [])
+    mutating func cancel(_ id: UInt32) -> [Step] {
+        guard let index = waiting.firstIndex(where: { $0.id == id }) else { return [] }
+        waiting.remove(at: index)
+        return [.report(id: id, .voided)]
     }
 
     mutating func test() -> [Step] {
@@ -156,17 +172,22 @@ struct FenceAgent {
 
     mutating func ended(_ end: ChildEnd, timedOut: Bool, at now: Instant) -> [Step] {
         switch phase {
-        case .idle, .marking, .unrestored: return []
+        case .idle, .unrestored: return []
         case .testing:
             phase = .idle
             // One that was cut short by an order has found nothing.
             var steps: [Step] = []
-            if waiting.isEmpty || end == .exited(0) {
+            if end == .exited(0) || (waiting.isEmpty && !foundMark) {
                 steps = [.tested(end == .exited(0) ? .passed : .failed)]
             }
-            let wanted = wantedOn && waiting.isEmpty
+            if end == .exited(0), foundMark {
+                owes = false
+                if settings.policy == .off { steps += unmark() }
+            }
+            let wanted = (wantedOn || (foundMark && owes)) && waiting.isEmpty
+            foundMark = false
             wantedOn = false
-            return steps + (wanted ? switchOn() : next(at: now))
+            return steps + (wanted ? switchOn() : next())
         case .off:
             if end == .late { return reports(.voided) + void(at: now) }
             owes = true
@@ -177,7 +198,7 @@ struct FenceAgent {
             guard end == .exited(2) else {
                 return undo(timedOut ? .timeout : end == .exited(0) ? .stillOn : .agent)
             }
-            guard settings.policy == .reboot else { return reports(.off) + settle(at: now) }
+            guard settings.policy == .reboot else { return reports(.off) + settle() }
             phase = .on
             return reports(.off) + [.run(.on, notAfter: .distantFuture)]
         case .on: return switchedOn(end == .exited(0), at: now)
@@ -194,36 +215,36 @@ struct FenceAgent {
 
     /// Not restored is said once; `restored` follows when a later attempt brings the power back.
     private mutating func switchedOn(_ done: Bool, at now: Instant) -> [Step] {
-        if done { return reports(.restored) + settle(at: now) }
+        if done { return reports(.restored) + settle() }
         if orders.isEmpty { orders = [FenceAgent.switchingOn] }
         let steps = toldUnrestored ? [] : reports(.notRestored)
         toldUnrestored = true
         phase = .unrestored(again: now + FenceAgent.retryOn)
-        return steps + next(at: now)
+        return steps + next()
     }
 
     /// Nothing was switched off for these orders.
     private mutating func void(at now: Instant) -> [Step] {
-        guard owes else { return settle(at: now) }
+        guard owes else { return settle() }
         orders = [FenceAgent.switchingOn]
         phase = .unrestored(again: now)
-        return next(at: now)
+        return next()
     }
 
     /// The power is as it shall be.
-    private mutating func settle(at now: Instant) -> [Step] {
+    private mutating func settle() -> [Step] {
         orders = []
         toldUnrestored = false
         owes = false
         phase = .idle
-        return [.unmark] + next(at: now)
+        return (settings.policy == .off ? unmark() : []) + next()
     }
 
-    private mutating func next(at now: Instant) -> [Step] {
+    private mutating func next() -> [Step] {
         guard !waiting.isEmpty else { return [] }
         let orders = waiting
         waiting = []
-        return begin(orders, at: now)
+        return begin(orders)
     }
 
     private func reports(_ outcome: FenceOutcome) -> [Step] {

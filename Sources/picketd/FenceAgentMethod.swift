@@ -18,16 +18,20 @@ final class FenceAgentMethod: FenceMethod {
     }
 
     override func order(_ order: FenceOrder, _ agent: Agent) {
-        perform(fence.order(order, at: agent.now), agent)
+        perform(fence.order(order), agent)
     }
 
     override func cancel(_ id: UInt32, _ agent: Agent) {
-        perform(fence.cancel(id, at: agent.now), agent)
+        perform(fence.cancel(id), agent)
     }
 
     override func switchOn(_ agent: Agent) { perform(fence.switchOn(), agent) }
 
     override func test(_ agent: Agent) { perform(fence.test(), agent) }
+
+    override func met(_ agent: Agent) { perform(fence.met(), agent) }
+
+    override func parted(_ agent: Agent) { perform(fence.parted(), agent) }
 
     override func stop() -> Duration { fence.isBusy ? settings.timeout * 3 : .zero }
 
@@ -40,8 +44,6 @@ final class FenceAgentMethod: FenceMethod {
         perform(fence.tick(at: agent.now), agent)
     }
 
-    override func marked(_ agent: Agent) { perform(fence.marked(), agent) }
-
     override func ended(_ end: ChildEnd, timedOut: Bool, _ agent: Agent) {
         agent.log(
             fence.phase == .testing ? .debug : .info,
@@ -52,8 +54,7 @@ final class FenceAgentMethod: FenceMethod {
     private func perform(_ steps: [FenceAgent.Step], _ agent: Agent) {
         for step in steps {
             switch step {
-            case .mark:
-                if !agent.storage.ask(.mark(path: mark, level: index)) { marked(agent) }
+            case .mark: agent.storage.write(mark, FenceMark.text)
             case .unmark: agent.storage.write(mark, nil)
             case .run(let action, let notAfter):
                 agent.processes.run(
@@ -72,10 +73,10 @@ final class FenceAgentMethod: FenceMethod {
     }
 }
 
-/// The file that says, for as long as it is there, that this node has switched its peer off by the
-/// fence agent of a level and has yet to switch it on.
+/// The file that says, for as long as it is there, that this node may have switched its peer off by
+/// the fence agent of a level, and is then to switch it on.
 enum FenceMark {
-    static let text = "The peer was switched off by this level and is to be switched on again.\n"
+    static let text = "If the peer is off, this level has switched it off, and is to switch it on.\n"
 
     static func path(_ stateDirectory: String, level: Int) -> String {
         "\(stateDirectory)/fence-\(level + 1)-off"

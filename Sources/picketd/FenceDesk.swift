@@ -89,8 +89,6 @@ final class FenceDesk: Part {
         }
     }
 
-    func marked(_ level: Int, _ agent: Agent) { methods[level].marked(agent) }
-
     func ended(_ level: Int, _ end: ChildEnd, timedOut: Bool, _ agent: Agent) {
         methods[level].ended(end, timedOut: timedOut, agent)
         agent.drainFollowUps()
@@ -101,8 +99,12 @@ final class FenceDesk: Part {
         case .contactLost: for method in methods { method.forgetLooks() }
         case .contact:
             // A look before contact may have been at a peer without power.
-            for method in methods { method.forgetLooks() }
+            for method in methods {
+                method.forgetLooks()
+                method.met(agent)
+            }
             testSoon(agent)
+        case .peerLeft, .left: for method in methods { method.parted(agent) }
         case .fenceVerified: provedAt = clock.now()
         case .fenceRestored: testSoon(agent)
         default: break

@@ -34,14 +34,16 @@ class FenceMethod {
     func test(_ agent: Agent) {}
     /// The pair has met, or the peer has its power back: a test may find something else now.
     func testSoon(_ agent: Agent) {}
+    /// The pair is in contact.
+    func met(_ agent: Agent) {}
+    /// The peer or this node has left by plan, or is about to.
+    func parted(_ agent: Agent) {}
     /// Work under way comes to its end, and nothing else begins. Returns how long that may take.
     func stop() -> Duration { .zero }
     /// Something is under way that the agent after this one would not bring to its end.
     var isBusy: Bool { false }
     /// Its worker has something to tell.
     func told(_ report: RelayReport.Content, _ agent: Agent) {}
-    /// A mark that it asked for is on disk, or could not be written.
-    func marked(_ agent: Agent) {}
     /// A process that it started has ended.
     func ended(_ end: ChildEnd, timedOut: Bool, _ agent: Agent) {}
     /// What a self-test that came to this result has seen, for a drill's report.

@@ -18,16 +18,12 @@ enum StorageRequest: Sendable {
     case file(path: String, [UInt8]?)
     /// The ages of fences and moves anew.
     case ages
-    /// The mark of a fence agent's level, at this path: that the peer's power is to be given back.
-    case mark(path: String, level: Int)
 }
 
 enum StorageAnswer: Sendable {
     case persisted(ticket: UInt32)
     case notPersisted(ticket: UInt32, String)
     case notWritten(String)
-    /// Of this level; with what is wrong, if it could not be written.
-    case marked(level: Int, String?)
     case tail(caller: UInt32, [[UInt8]])
     /// By how many nanoseconds the node's wall clock is ahead of the computer's.
     case wallOffset(Int64)
@@ -110,9 +106,6 @@ final class Storage: Part {
                 if isStateWritten { agent.log(.error, reason) }
                 agent.handle(.persistFailed(ticket: ticket))
             case .notWritten(let reason): agent.log(.warning, "not written: \(reason)")
-            case .marked(let level, let trouble):
-                if let trouble { agent.log(.error, trouble) }
-                agent.fences.marked(level, agent)
             case .tail(let caller, let lines): agent.control.deliver(lines, to: caller)
             case .wallOffset(let offset): wallOffset = offset
             }
@@ -172,12 +165,6 @@ private struct StorageWorker {
                     try DurableFile.remove(path)
                 }
             }
-        case .mark(let path, let level):
-            var trouble: String?
-            do throws(SystemError) {
-                try DurableFile.replace(path, with: Array(FenceMark.text.utf8))
-            } catch { trouble = error.description }
-            _ = answers.push(.marked(level: level, trouble))
         }
     }
 

@@ -252,6 +252,10 @@ struct LoadTests {
             "options: { ip: 10.0.9.2, username: admin }", "options: { action: off }",
             "p.yaml:29:7: fence[1].agent: the option action is picket's own: write policy: reboot or off"
         ),
+        (
+            "off_within: 3s", "off_within: 3s\n    timeout: 20s",
+            "p.yaml:33:16: fence[1].agent.timeout: found 20s, longer than off_within (3s): the peer's turn to fence comes off_within after the last order of this node's, and the agent could still cut it 17s later, so that both nodes are off; write timeout: 3s or less, or off_within: 20s (detect_within grows with it)"
+        ),
         // Groups
         (
             "  - unit: gateway.service", "  - { unit: a.service, ip: 10.0.0.7/24@eth0 }",

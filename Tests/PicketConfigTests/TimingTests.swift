@@ -92,7 +92,7 @@ struct TimingTests {
             errors(result) == """
                 p.yaml:5:18: pair.detect_within: 200ms cannot hold:
                       detect_within      200ms
-                    − off_within         300ms   the standby waits until the holder's relay has cut
+                    − off_within         300ms   the standby waits until the holder's fence has taken effect
                     − 2 × margin          14ms   5ms and 1 % of detect_within, in the head start and behind it
                     = left              -114ms   for dead_after and two heartbeats
                       needed              17ms   so that 20 % loss looks like a death once in ten years
@@ -142,8 +142,8 @@ struct TimingTests {
 
     @Test func `without feedback the off time stands in for the proof`() throws {
         let it = try load(changed("verify: { line: PEER_PGOOD }", "verify: none")).get()
-        // The agent's own timeout, 60 s, and a second to kill it.
-        #expect(it.policy.timing.fenceTimeout == .seconds(61))
+        // The off time, longer than the agent's timeout and a second to kill it.
+        #expect(it.policy.timing.fenceTimeout == .milliseconds(5_500))
         #expect(it.policy.timing.offWithin == .milliseconds(50))
         #expect(it.timing.takeover.map(\.name) == ["detect_within", "off_time", "start_within"])
         #expect(it.timing.worstTakeover == .milliseconds(500 + 5_000 + 10_000))
@@ -169,6 +169,19 @@ struct TimingTests {
         #expect(it.policy.fenceLevels == [.agent])
         #expect(it.policy.timing.offWithin == .seconds(3))
         #expect(it.policy.timing.headStart > .seconds(3))
+    }
+
+    @Test func `turns are apart by the longest time after which an order can take effect`() throws {
+        // The first level is a relay, so first turns go by it; late turns are of any level.
+        let both = try load(example).get().policy.timing
+        #expect(both.offWithin == .milliseconds(50))
+        #expect(both.slowestOff == .seconds(3))
+        let intent = TimingIntent(
+            detectWithin: .seconds(10), offWithin: .milliseconds(50), agentTimeout: .seconds(3),
+            agentIsFirst: true)
+        let late = try intent.derive().timing
+        #expect(late.offWithin == .seconds(3))
+        #expect(late.headStart > .seconds(3))
     }
 }
 

@@ -103,7 +103,8 @@ struct RehearsalTests {
         let agent = "{ agent: { path: /bin/cut, off_within: 5s } }"
         let fence = Example.pair.replacingOccurrences(
             of: "    - relay: { line: RELAY_EAST",
-            with: "    - \(agent)\n    - relay: { line: RELAY_EAST")
+            with: "    - \(agent)\n    - relay: { line: RELAY_EAST"
+        ).replacingOccurrences(of: "detect_within: 500ms", with: "detect_within: 10s")
         let both = try Example.plan(pair: fence).rehearsed
         #expect(!both.contains("/bin/cut") && both.contains("RELAY_EAST"))
         let root = try YamlNode.parse(

@@ -32,8 +32,7 @@ struct AgentTests {
     }
 
     @Test func `an agent that ends waits for its fence, and sleeps meanwhile`() throws {
-        let peer = try Peer(fence: "[{ agent: { path: @/fence, off_within: 50ms, timeout: 20s } }]")
-        {
+        let peer = try Peer(fence: "[{ agent: { path: @/fence, off_within: 4s } }]") {
             directory in
             // The agent before this one was to switch the peer on again: a slow outlet.
             let files = FileManager.default
@@ -160,7 +159,7 @@ private final class Peer {
         node: east
         pair:
           name: rack7
-          detect_within: 500ms
+          detect_within: \(fence == nil ? "500ms" : "6s")
           key: \(key)
           nodes:
             east: { links: [\(Peer.list(ports.prefix(links)))] }

@@ -12,7 +12,7 @@ struct FenceAgentTests {
         FenceAgent(
             AgentSettings(
                 path: "/usr/sbin/fence_test", options: [Setting(name: "ip", value: "10.0.9.2")],
-                policy: policy, offWithin: .seconds(3), timeout: .seconds(20)))
+                policy: policy, offWithin: .seconds(3), timeout: .seconds(2)))
     }
 
     static func order(_ id: UInt32, voidAfter: Instant = Instant(nanoseconds: 50)) -> FenceOrder {
@@ -37,14 +37,14 @@ struct FenceAgentTests {
     let start = Instant(nanoseconds: 0)
 
     func begin(_ level: inout FenceAgent) {
-        _ = level.order(FenceAgentTests.order(1), at: start)
-        _ = level.marked()
+        _ = level.met()
+        _ = level.order(FenceAgentTests.order(1))
     }
 
     @Test func `off counts only when the status says so, and the power comes back`() {
         var level = FenceAgentTests.level()
-        #expect(FenceAgentTests.words(level.order(FenceAgentTests.order(1), at: start)) == ["mark"])
-        #expect(FenceAgentTests.words(level.marked()) == ["run off"])
+        #expect(FenceAgentTests.words(level.met()) == ["mark"])
+        #expect(FenceAgentTests.words(level.order(FenceAgentTests.order(1))) == ["run off"])
         #expect(
             FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
                 "run status"
@@ -53,9 +53,7 @@ struct FenceAgentTests {
             FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
                 == ["1 off", "run on"])
         #expect(
-            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
-                "1 restored", "unmark",
-            ])
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == ["1 restored"])
         #expect(level.phase == .idle)
     }
 
@@ -87,44 +85,39 @@ struct FenceAgentTests {
     @Test func `an order whose time has passed drives nothing`() {
         var level = FenceAgentTests.level()
         let order = FenceAgentTests.order(1, voidAfter: Instant(nanoseconds: 7))
-        _ = level.order(order, at: start)
-        guard case .run(.off, let notAfter) = level.marked().first else {
+        guard case .run(.off, let notAfter) = level.order(order).first else {
             Issue.record("nothing is run")
             return
         }
         #expect(notAfter == Instant(nanoseconds: 7))
         #expect(
-            FenceAgentTests.words(level.ended(.late, timedOut: false, at: start)) == [
-                "1 voided", "unmark",
-            ])
+            FenceAgentTests.words(level.ended(.late, timedOut: false, at: start)) == ["1 voided"])
     }
 
     @Test func `two orders share one fence, a third one waits for the power to be back`() {
         var level = FenceAgentTests.level()
         begin(&level)
-        #expect(level.order(FenceAgentTests.order(2), at: start).isEmpty)
+        #expect(level.order(FenceAgentTests.order(2)).isEmpty)
         _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
             FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
                 == ["1 off", "2 off", "run on"])
-        #expect(level.order(FenceAgentTests.order(3), at: start).isEmpty)
+        #expect(level.order(FenceAgentTests.order(3)).isEmpty)
         #expect(
             FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
-                == ["1 restored", "2 restored", "unmark", "mark"])
+                == ["1 restored", "2 restored", "run off"])
     }
 
     @Test func `what waits can be called off, what runs cannot`() {
         var level = FenceAgentTests.level()
         begin(&level)
-        #expect(level.cancel(1, at: start).isEmpty)
+        #expect(level.cancel(1).isEmpty)
         _ = level.ended(.exited(0), timedOut: false, at: start)
         _ = level.ended(.exited(2), timedOut: false, at: start)
-        _ = level.order(FenceAgentTests.order(2), at: start)
-        #expect(FenceAgentTests.words(level.cancel(2, at: start)) == ["2 voided"])
+        _ = level.order(FenceAgentTests.order(2))
+        #expect(FenceAgentTests.words(level.cancel(2)) == ["2 voided"])
         #expect(
-            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
-                "1 restored", "unmark",
-            ])
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == ["1 restored"])
     }
 
     @Test func `the policy off leaves the power off`() {
@@ -148,27 +141,29 @@ struct FenceAgentTests {
         var level = FenceAgentTests.level()
         _ = level.test()
         #expect(
-            FenceAgentTests.words(level.order(FenceAgentTests.order(1), at: start)) == ["abort"])
+            FenceAgentTests.words(level.order(FenceAgentTests.order(1))) == ["abort"])
         #expect(
             FenceAgentTests.words(level.ended(.signalled(9), timedOut: false, at: start)) == [
-                "mark"
+                "run off", "mark",
             ])
     }
 
-    @Test func `nothing is switched off before the mark of it is on disk, or the disk is too slow`()
-    {
+    @Test func `the mark is written ahead, and no fence waits for it`() {
         var level = FenceAgentTests.level()
-        #expect(FenceAgentTests.words(level.order(FenceAgentTests.order(1), at: start)) == ["mark"])
-        #expect(level.tick(at: start + .milliseconds(999)).isEmpty)
-        #expect(FenceAgentTests.words(level.tick(at: start + .seconds(1))) == ["run off"])
-        #expect(level.marked().isEmpty)
+        #expect(
+            FenceAgentTests.words(level.order(FenceAgentTests.order(1))) == ["run off", "mark"])
+        var ahead = FenceAgentTests.level()
+        #expect(FenceAgentTests.words(ahead.met()) == ["mark"])
+        #expect(ahead.met().isEmpty)
+        #expect(FenceAgentTests.words(ahead.order(FenceAgentTests.order(1))) == ["run off"])
+        #expect(ahead.parted().isEmpty)
     }
 
-    @Test func `an order can be called off until the mark is on disk`() {
+    @Test func `a node that leaves, or is left, switches nothing on later`() {
         var level = FenceAgentTests.level()
-        _ = level.order(FenceAgentTests.order(1), at: start)
-        #expect(FenceAgentTests.words(level.cancel(1, at: start)) == ["1 voided", "unmark"])
-        #expect(level.phase == .idle)
+        _ = level.met()
+        #expect(FenceAgentTests.words(level.parted()) == ["unmark"])
+        #expect(level.parted().isEmpty)
     }
 
     @Test func `power that cannot be switched on is alarmed once and tried again`() {
@@ -185,7 +180,7 @@ struct FenceAgentTests {
         #expect(FenceAgentTests.words(level.tick(at: level.due)) == ["run on"])
         #expect(
             FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
-                == ["1 restored", "unmark"])
+                == ["1 restored"])
     }
 
     @Test func `after a failed fence power that cannot be switched on is alarmed too`() {
@@ -198,17 +193,30 @@ struct FenceAgentTests {
         _ = level.tick(at: level.due)
         #expect(
             FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
-                == ["0 restored", "unmark"])
+                == ["0 restored"])
     }
 
-    @Test func `an agent that finds the mark switches on`() {
+    @Test func `an agent that finds the mark switches on what is not on`() {
         var level = FenceAgent(FenceAgentTests.level().settings, owes: true)
         #expect(level.due <= start)
-        #expect(FenceAgentTests.words(level.tick(at: level.due)) == ["run on"])
+        #expect(FenceAgentTests.words(level.tick(at: level.due)) == ["run status"])
+        #expect(
+            FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
+                == ["run on"])
         #expect(
             FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
-                == ["0 restored", "unmark"])
+                == ["0 restored"])
         #expect(level.phase == .idle)
+    }
+
+    @Test func `an agent that finds the mark, and the power on, switches nothing`() {
+        var level = FenceAgent(FenceAgentTests.level().settings, owes: true)
+        _ = level.tick(at: level.due)
+        #expect(
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
+                == ["tested passed"])
+        #expect(level.phase == .idle)
+        #expect(level.due == .distantFuture)
     }
 
     @Test func `an order that comes too late leaves the power owed`() {

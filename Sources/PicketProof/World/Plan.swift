@@ -9,6 +9,9 @@ public struct Plan: Equatable, Sendable {
     public var seed: UInt64
     public var detectWithin = Duration.milliseconds(500)
     public var offWithin = Duration.milliseconds(50)
+    /// The fence is a switched outlet, and a fence agent's order takes effect at any time within
+    /// this; usually within `offWithin`. It stays as it is when the node that switched it goes dark.
+    public var outlet: Duration?
     public var offTime = Duration.seconds(1)
     public var bootTime = Duration.seconds(3)
     public var watchdog = Duration.seconds(5)
@@ -101,8 +104,8 @@ public struct Plan: Equatable, Sendable {
     /// `nil` where `detectWithin` cannot hold.
     func policy(of node: NodeID) -> Policy? {
         let intent = TimingIntent(
-            detectWithin: detectWithin, offWithin: offWithin, startWithin: .seconds(2),
-            stopWithin: .seconds(2), watchdog: watchdog)
+            detectWithin: detectWithin, offWithin: offWithin, agentTimeout: outlet,
+            agentIsFirst: outlet != nil, startWithin: .seconds(2), stopWithin: .seconds(2), watchdog: watchdog)
         guard let budget = try? intent.derive() else { return nil }
         return Policy(
             me: node, linkCount: links, timing: budget.timing, startup: startup,
@@ -143,6 +146,7 @@ extension Plan {
         if case .aloneAfter(let patience) = startup {
             lines.append("alone-after \(FaultText.text(patience))")
         }
+        if let outlet { lines.append("outlet \(FaultText.text(outlet))") }
         if wiring != .readsOn { lines.append("wiring \(wiring.rawValue)") }
         if window != .seconds(3600) { lines.append("window \(FaultText.text(window))") }
         if sealed { lines.append("sealed") }
@@ -201,6 +205,7 @@ extension Plan {
             self.seed = seed
         case "detect-within": detectWithin = try words.duration()
         case "off-within": offWithin = try words.duration()
+        case "outlet": outlet = try words.duration()
         case "off-time": offTime = try words.duration()
         case "boot-time": bootTime = try words.duration()
         case "watchdog": watchdog = try words.duration()

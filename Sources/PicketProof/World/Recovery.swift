@@ -60,6 +60,11 @@ extension World {
             node.copyStallsUntil[group] = 0
             node.probeFailsUntil[group] = 0
         }
+        // Somebody switches on by hand what two nodes that are dark cannot.
+        if plan.outlet != nil, !node.powered, !node.line {
+            node.line = true
+            settleContact(node)
+        }
         // Processes that hung in the kernel hang no more.
         for process in node.processes {
             node.processes[node.processes.firstIndex { $0.number == process.number }!].killed = true
@@ -124,7 +129,7 @@ extension World {
         supply(holder)
         let starts = Int64(World.resources * plan.groups.count) * 10_000_000
         let bound =
-            plan.detectWithin.nanoseconds + plan.offWithin.nanoseconds + starts + 50_000_000
+            plan.detectWithin.nanoseconds + (plan.outlet ?? plan.offWithin).nanoseconds + starts + 50_000_000
             + pause * 2
         after(bound, .look)
     }

@@ -47,6 +47,8 @@ public enum Swarm {
         case plugs
         /// Groups with data, whose copies do not follow.
         case data
+        /// Outlets that switch late.
+        case outlets
     }
 
     /// - Parameters:
@@ -66,6 +68,8 @@ public enum Swarm {
         // node whose disk takes nothing for ever cannot answer it.
         if focus == .lists { for index in plan.groups.indices { plan.groups[index].sync = nil } }
         if plan.leastLag != nil { plan.staysFull = nil }
+        // In so short a time no late outlet fits.
+        if plan.policy(of: .low) == nil { plan.outlet = nil }
         guard !kinds.isEmpty else { return plan }
         let gap: Int64 = chance.one(of: [3_000, 8_000, 15_000, 30_000])
         var at = Duration.milliseconds(5_000 + chance.below(5_000))
@@ -163,12 +167,19 @@ public enum Swarm {
         for index in plan.groups.indices where data.percent(15) {
             plan.groups[index].sync = sync(&data)
         }
+        var outlets = Chance(seed: plan.seed ^ 0x6f_75_74)
+        if outlets.percent(3) { setUpOutlet(&plan) }
     }
 
     private static func sync(_ chance: inout Chance) -> GroupPolicy.Sync {
         GroupPolicy.Sync(
             maxLag: chance.one(of: [.seconds(1), .seconds(2), .seconds(4)]),
             takesOverStale: chance.percent(10))
+    }
+
+    private static func setUpOutlet(_ plan: inout Plan) {
+        plan.detectWithin = .seconds(2)
+        plan.outlet = .seconds(1)
     }
 
     /// Any mixture. Every third seed dwells on something that is known to be hard.
@@ -251,6 +262,9 @@ public enum Swarm {
                 .cuts, .cuts, .relay, .power, .blackout, .blackout, .sync, .crash, .operators,
                 .leave, .word, .disk,
             ]
+        case .outlets:
+            setUpOutlet(&plan)
+            return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
         }
     }
 

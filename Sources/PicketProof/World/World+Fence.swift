@@ -14,7 +14,7 @@ extension World {
                         : .line(LineDescription(name: "PGOOD")),
                     partedReadsOn: plan.wiring == .readsOn,
                     sharesPlug: plan.wiring == .sharesPlug)
-            ], offWithin: plan.offWithin, offTime: plan.offTime)
+            ], offWithin: plan.outlet ?? plan.offWithin, offTime: plan.offTime)
     }
 
     /// Puts a request into the worker's mailbox.

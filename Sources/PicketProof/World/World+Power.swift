@@ -36,7 +36,7 @@ extension World {
         }
         watch.wentDark(node, in: self)
         // Its relay falls to rest. A contact that was about to open still opens, for a moment.
-        if !node.line {
+        if !node.line, plan.outlet == nil {
             node.line = true
             settleContact(node, cancels: false)
         }
@@ -79,6 +79,9 @@ extension World {
                 at: node.relayRestsAt)
         }
         let usual = plan.offWithin.nanoseconds / 5 + chance.below(plan.offWithin.nanoseconds / 5)
+        if let outlet = plan.outlet, !node.line, node.relayFault == nil {
+            return move(false, chance.below(outlet.nanoseconds * 9 / 10))
+        }
         if node.parted.contains(.relay) { return move(true, usual) }
         switch node.relayFault {
         case nil, .senseOn, .senseOff, .unreachable: move(node.line, usual)

@@ -35,6 +35,8 @@ public final class Configuration: @unchecked Sendable {
     /// In the order of the file; the index is the core's `GroupIndex`.
     public let groups: [GroupSettings]
     public let paths: Paths
+    /// A level that was not seen to cut for longer weakens the pair.
+    public internal(set) var rehearseEvery = Duration.seconds(90 * 86_400)
     /// Settings that are allowed but look like mistakes; `picket check` and the log show them.
     public internal(set) var warnings: [ConfigurationError]
 

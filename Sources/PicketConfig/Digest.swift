@@ -181,6 +181,15 @@ extension Digest {
 
 // MARK: - Fence
 
+extension FenceSettings {
+    /// Equal for two levels that are set up alike.
+    public var digest: UInt64 {
+        var digest = Digest()
+        digest.add(self)
+        return digest.value
+    }
+}
+
 extension Digest {
     mutating func add(_ level: FenceSettings) {
         switch level {

@@ -37,7 +37,7 @@ extension Configuration {
     ) -> Configuration? {
         let root = found.mapping([
             "node", "pair", "board", "watchdog", "sensors", "fence", "groups", "startup", "budgets",
-            "control", "directories",
+            "control", "directories", "rehearse_every",
         ])
         let board = root["board"].flatMap { $0.board(from: boards) }
         let pair = PairSection(
@@ -65,6 +65,11 @@ extension Configuration {
                 simulated: simulated || (board?.simulated ?? false)),
             timing: timing, board: board, watchdog: watchdog, sensors: sensors, cuts: cuts,
             groups: groups.map { $0.settings }, paths: paths)
+        if let every = root["rehearse_every"]?.duration(
+            in: .seconds(3600) ... .seconds(3_650 * 86_400))
+        {
+            configuration.rehearseEvery = every
+        }
         found.problems.sortWarnings()
         configuration.warnings = found.problems.warnings
         return configuration

@@ -107,7 +107,8 @@ public struct TimingIntent: Equatable, Sendable {
 
     public init(
         detectWithin: Duration, offWithin: Duration, receiptWithin: Duration? = nil,
-        agentTimeout: Duration? = nil, agentIsFirst: Bool = false, startWithin: Duration = .zero, stopWithin: Duration = .zero,
+        agentTimeout: Duration? = nil, agentIsFirst: Bool = false, startWithin: Duration = .zero,
+        stopWithin: Duration = .zero,
         watchdog: Duration? = nil, longestPause: Duration = .seconds(60)
     ) {
         self.detectWithin = detectWithin

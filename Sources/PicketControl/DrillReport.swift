@@ -196,9 +196,9 @@ extension Drill {
 
     public var isLive: Bool {
         switch self {
-        case .sensor, .relay: false
+        case .sensor: false
         case .link(_, for: _, let live): live
-        case .failover(let live), .hang(let live): live
+        case .relay(let live), .failover(let live), .hang(let live): live
         }
     }
 }

@@ -43,7 +43,8 @@ public struct DrillRunner: Sendable {
         /// Drop all that arrives or leaves on this link, at the socket.
         case block(link: Int)
         case unblock(link: Int)
-        case testRelay
+        /// Live: of several supplies each is cut alone.
+        case testRelay(live: Bool)
         case command(Command)
         /// Stop the loop for good, feeding nothing, so that the watchdog resets the node.
         case hang
@@ -251,7 +252,7 @@ public struct DrillRunner: Sendable {
         case .observed(let trace): return observed(trace, at: now)
         case .sensor(let index, let state): return sensor(index, state, at: now)
         case .relayTested(let result, let detail):
-            guard run?.drill == .relay else { return [] }
+            guard case .relay? = run?.drill else { return [] }
             return relayTested(result, detail, at: now)
         }
     }
@@ -297,9 +298,9 @@ public struct DrillRunner: Sendable {
         case .hang:
             run?.deadline = now + Self.beforeHang
             return [say("The agent stops its loop in \(Text.span(Self.beforeHang)).", at: now)]
-        case .relay:
+        case .relay(let live):
             run?.deadline = now + Self.relayWithin
-            return [.testRelay]
+            return [.testRelay(live: live)]
         case .failover(let live):
             run?.deadline = now + (live ? Self.failoverWithin : Self.answerWithin)
             openAnswers = 1

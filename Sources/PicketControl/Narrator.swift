@@ -192,8 +192,9 @@ public struct Narrator: Equatable, Sendable {
             return trace.number == 0
                 ? "{peer} is out of maintenance" : "{peer} is in maintenance"
         case .relayTestFailed:
-            return "The relay's self-test failed: {me} could not fence {peer} now"
-        case .relayTestPassed: return "The relay's self-test passed: {me} can fence {peer}"
+            return "The self-test of the fence failed: {me} could not fence {peer} now"
+        case .relayTestPassed:
+            return "The self-test of the fence passed: it answers, and sees {peer} on"
         case .watchdogUnarmed:
             return "The hardware watchdog of {me} is not armed: a hang of this node ends only "
                 + "when {peer} fences it"

@@ -78,7 +78,14 @@ public struct Protection: Equatable, Sendable {
                 "{me} may not answer {peer}, because its disk says that {me} may go on alone and "
                     + "takes nothing that takes this back. \(narrator.advice(.notPersisted))")
         }
-        if let gap = status.protectionGap {
+        if let level = report.cuts.firstIndex(where: { $0.failed }) {
+            return add(
+                failure, .unprotected,
+                "{me} may not be able to fence it: the last real fence by \(names.fenceLevel(level)) "
+                    + "failed, and no self-test makes up for that. Mend it, say so with \"picket "
+                    + "clear\", and see it cut with \"picket drill failover --live\".")
+        }
+        if let gap = status.protectionGap, gap != .noFence || status.relayTest != .failed {
             return add(
                 failure, .unprotected,
                 "nothing would be taken over: \(narrator.why(gap)). \(narrator.advice(gap))")
@@ -121,6 +128,17 @@ public struct Protection: Equatable, Sendable {
                 "{me} would fence it by \(way), which has not been tested yet; run "
                     + "\"picket drill relay\".")
         }
+        if let level = report.cuts.firstIndex(where: {
+            $0.age.map { $0 > report.rehearseEvery } ?? true
+        }) {
+            let age = report.cuts[level].age
+            return add(
+                failure, .weakened,
+                "{me} fences it by \(way), as far as a self-test can tell: \(names.fenceLevel(level)) "
+                    + (age.map { "was last seen to cut \(Text.span($0)) ago" }
+                        ?? "was never seen to cut")
+                    + ". Rehearse it: \"picket drill failover --live\".")
+        }
         add(
             failure, .protected,
             "{me} fences it by \(way) and takes over what it holds.")
@@ -156,7 +174,8 @@ public struct Protection: Equatable, Sendable {
         if status.peerRelayTest == .failed {
             return add(
                 failure, .unprotected,
-                "{peer} could not fence {me}: its relay failed the self-test.")
+                "{peer} could not fence {me}: its fence failed the self-test, or when it was last "
+                    + "needed. See \"picket status\" there.")
         }
         if let phase = status.peerPhase, phase != .paired {
             return add(

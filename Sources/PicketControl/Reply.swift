@@ -212,6 +212,15 @@ extension StatusReport {
             json.array("levels") { json in
                 for level in policy.fenceLevels.indices { json.element(names.fenceLevel(level)) }
             }
+            // In the order of the levels.
+            json.array("cuts") { json in
+                for cut in cuts {
+                    json.object { json in
+                        json.field("age_ms", cut.age.map { inMilliseconds($0) })
+                        json.field("failed", cut.failed)
+                    }
+                }
+            }
             json.field("ordered_in_window", status.fencesInWindow)
             json.field("budget", policy.fenceBudget.count)
             json.field("moves_in_window", status.movesInWindow)

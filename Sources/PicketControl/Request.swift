@@ -24,7 +24,7 @@ import PicketText
 ///     drill sensor NAME value NUMBER[UNIT] for DURATION
 ///     drill sensor NAME fail|stuck for DURATION
 ///     drill link N for DURATION [live]
-///     drill relay
+///     drill relay [live]
 ///     drill failover [live]
 ///     drill hang [live]
 public enum Request: Equatable, Sendable {
@@ -60,8 +60,9 @@ public enum Drill: Equatable, Sendable {
     /// Drops everything that arrives or leaves on one link, counted from 0. `live` permits to cut
     /// the last one that works.
     case link(Int, for: Duration, live: Bool)
-    /// The self-test of relay and feedback; no power is cut.
-    case relay
+    /// The self-test of relay and feedback. `live` permits to cut one supply of several at a time; the
+    /// peer keeps its power.
+    case relay(live: Bool)
     case failover(live: Bool)
     case hang(live: Bool)
 
@@ -275,7 +276,7 @@ extension Drill {
             }
             let span = try span(&words)
             return .link(number - 1, for: span, live: words.take("live"))
-        case "relay": return .relay
+        case "relay": return .relay(live: words.take("live"))
         case "failover": return .failover(live: words.take("live"))
         case "hang": return .hang(live: words.take("live"))
         default:
@@ -315,7 +316,7 @@ extension Drill {
         case .sensor(let name, .stuck, let span): "sensor \(name) stuck for \(Text.exact(span))"
         case .link(let index, let span, let live):
             "link \(index + 1) for \(Text.exact(span))\(live ? " live" : "")"
-        case .relay: "relay"
+        case .relay(let live): "relay\(live ? " live" : "")"
         case .failover(let live): "failover\(live ? " live" : "")"
         case .hang(let live): "hang\(live ? " live" : "")"
         }

@@ -27,6 +27,10 @@ public final class StatusReport {
     public var simulated: [String]
     /// So many supplies of the peer are off though it lives.
     public var peerSuppliesOff = 0
+    /// What became of the last real fence by each level.
+    public var cuts: [RealCut] = []
+    /// A level that was not seen to cut for longer weakens the pair.
+    public var rehearseEvery = Duration.zero
     /// Why the peer would not be taken over if it lost its supply, by the configuration; and why
     /// this node would not be.
     public var unproven: (peer: UnprovenFeedback?, me: UnprovenFeedback?) = (nil, nil)
@@ -52,6 +56,19 @@ public final class StatusReport {
         self.counters = counters
         self.simulated = simulated
         self.drill = drill
+    }
+}
+
+/// The last real cut by a level: no self-test shows that a relay cuts.
+public struct RealCut: Equatable, Sendable {
+    /// Since a cut that was seen; `nil` if none was since the last that failed.
+    public var age: Duration?
+    /// The last real fence failed, and the operator has not said that it is mended.
+    public var failed: Bool
+
+    public init(age: Duration?, failed: Bool = false) {
+        self.age = age
+        self.failed = failed
     }
 }
 

@@ -52,6 +52,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// The worker drives the relay however late it is.
     case clockNotLookedAt
     case cancelIgnored
+    /// A self-test makes up for a real fence that failed.
+    case testOutranksFence
+    /// A worker that gives no answer has passed.
+    case silenceIsAPass
     /// A worker that finds the peer's supply off takes it for on.
     case foundOffForgotten
     /// A wire that has parted counts as *off*: at the first look …

@@ -25,6 +25,11 @@ package final class AgentObserver {
     var isArmed: Bool { status?["armed"] as? Bool ?? false }
     var protectionGap: String? { (status?["fence"] as? [String: Any])?["gap"] as? String }
 
+    /// Whether the pair would survive a failure now.
+    var verdict: String? {
+        (status?["protection"] as? [String: Any])?["verdict"] as? String
+    }
+
     func sensor(_ name: String) -> [String: Any]? {
         (status?["sensors"] as? [[String: Any]])?.first { $0["name"] as? String == name }
     }

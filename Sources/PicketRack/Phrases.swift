@@ -39,6 +39,7 @@
 ///     paired                              both agents say so
 ///     NODE is waiting|paired|alone|pausing|leaving|left|silent      by its agent's word
 ///     NODE is fit                                                   its health is above 50
+///     NODE is protected|weakened|unprotected                        by its agent's word
 ///     NODE off | NODE running             by the rack's
 ///     GROUP active [on NODE] | GROUP inactive                       by the records of its processes
 ///     fences|attempts|takeovers|handovers|resets N                         at least so many
@@ -96,6 +97,7 @@ enum Condition: Equatable {
     case phase(NodeID, String)
     case silent(NodeID)
     case fit(NodeID)
+    case verdict(NodeID, Protection.Verdict)
     case power(NodeID, on: Bool)
     case active(String, NodeID?)
     case inactive(String)
@@ -408,6 +410,7 @@ struct PhraseReader {
             let phases = Message.Phase.allCases.map(\.label)
             return try choice(
                 phases.map { ($0, .phase(node, $0)) }
+                    + Protection.Verdict.allCases.map { ($0.label, .verdict(node, $0)) }
                     + [("silent", .silent(node)), ("fit", .fit(node))])
         default:
             throw PhraseError(

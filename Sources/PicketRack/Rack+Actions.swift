@@ -1,6 +1,7 @@
 /// Doing to the rack what a scenario or a key says, and asking it what a scenario waits for.
 import Foundation
 import PicketConfig
+import PicketControl
 import PicketCore
 import PicketHardware
 
@@ -154,6 +155,7 @@ extension Rack {
         case .phase(let id, let phase): self[id].agent.phase == phase
         case .silent(let id): !self[id].agent.isAnswering
         case .fit(let id): self[id].agent.health ?? 0 > 50
+        case .verdict(let id, let verdict): self[id].agent.verdict == verdict.label
         case .power(let id, let on): (self[id].state == .running) == on
         case .active(let group, nil): active(group) != nil
         case .active(let group, let id?): active(group) == self[id].name

@@ -31,10 +31,16 @@ struct StatusModel: Decodable {
         /// An older agent does not tell.
         var stateWritten: Bool?
     }
+    struct RealCut: Decodable {
+        var ageMs: Double?
+        var failed: Bool
+    }
     struct Fence: Decodable {
         var state: String
         var gap: String?
         var levels: [String]
+        /// An older agent does not tell.
+        var cuts: [RealCut]?
         var orderedInWindow: Int
         var budget: Int
         var movesInWindow: Int

@@ -449,6 +449,8 @@ final class Agent {
         for name in sensors.simulated { report.simulated.append("sensor \(name)") }
         report.drill = drills.line
         report.peerSuppliesOff = fences.suppliesOff
+        report.cuts = fences.cuts(at: storage.wallMilliseconds)
+        report.rehearseEvery = settings.rehearseEvery
         report.unproven = (
             peer: settings.fence.unproven, me: settings.cuts[settings.me].unproven
         )

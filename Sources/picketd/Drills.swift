@@ -93,11 +93,16 @@ final class Drills: Part {
             case .clearInjection(let sensor): agent.sensors.endInjection(sensor, agent)
             case .block(let link): agent.links.block(link, true)
             case .unblock(let link): agent.links.block(link, false)
-            case .testRelay:
+            case .testRelay(let live):
                 isTesting = true
-                untested = agent.fences.methods.map { $0.index }
-                if untested.isEmpty { testEnds(.absent, nil, agent) }
-                agent.fences.test(agent)
+                let levels = agent.fences.methods.filter { !live || $0.canRehearse }
+                untested = levels.map { $0.index }
+                if agent.fences.methods.isEmpty {
+                    testEnds(.absent, nil, agent)
+                } else if levels.isEmpty {
+                    testEnds(.unknown, .nothingToSpare, agent)
+                }
+                for level in levels { live ? level.rehearse(agent) : level.testNow(agent) }
             case .command(let command):
                 let id = agent.newCommandID()
                 commands.append(id)

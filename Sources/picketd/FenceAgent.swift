@@ -53,6 +53,8 @@ struct FenceAgent {
         /// Start the agent with this action, unless this instant has passed by then.
         case run(Action, notAfter: Instant)
         case report(id: UInt32, FenceOutcome)
+        /// The agent was seen to cut, or did not.
+        case proved(cut: Bool)
         /// What a self-test found.
         case tested(Message.RelayTest)
         /// Kill the one that runs: a fence does not wait for a self-test.
@@ -81,7 +83,7 @@ struct FenceAgent {
     }
 
     /// A fence is under way, or the power is owed.
-    var isBusy: Bool { phase != .idle && phase != .testing }
+    var isBusy: Bool { phase != .idle && (phase != .testing || owes) }
 
     mutating func order(_ order: FenceOrder) -> [Step] {
         switch phase {
@@ -198,16 +200,17 @@ struct FenceAgent {
             guard end == .exited(2) else {
                 return undo(timedOut ? .timeout : end == .exited(0) ? .stillOn : .agent)
             }
-            guard settings.policy == .reboot else { return reports(.off) + settle() }
+            let steps = reports(.off) + [.proved(cut: true)]
+            guard settings.policy == .reboot else { return steps + settle() }
             phase = .on
-            return reports(.off) + [.run(.on, notAfter: .distantFuture)]
+            return steps + [.run(.on, notAfter: .distantFuture)]
         case .on: return switchedOn(end == .exited(0), at: now)
         }
     }
 
     /// The level failed; the peer is given its power back, whatever became of it.
     private mutating func undo(_ failure: FenceFailure) -> [Step] {
-        let steps = reports(.failed(failure))
+        let steps = reports(.failed(failure)) + [.proved(cut: false)]
         orders = []
         phase = .on
         return steps + [.run(.on, notAfter: .distantFuture)]

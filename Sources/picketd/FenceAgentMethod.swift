@@ -3,6 +3,7 @@
 import PicketConfig
 import PicketControl
 import PicketCore
+import PicketHardware
 import PicketLinux
 
 final class FenceAgentMethod: FenceMethod {
@@ -14,7 +15,9 @@ final class FenceAgentMethod: FenceMethod {
         self.settings = settings
         mark = FenceMark.path(stateDirectory, level: index)
         fence = FenceAgent(settings, owes: FenceMark.isThere(mark))
-        super.init(index, testEvery: .seconds(60), at: now)
+        super.init(
+            index, .agent(settings), stateDirectory: stateDirectory, testEvery: .seconds(60),
+            at: now)
     }
 
     override func order(_ order: FenceOrder, _ agent: Agent) {
@@ -62,6 +65,7 @@ final class FenceAgentMethod: FenceMethod {
                         action, environment: agent.processes.environment, notAfter: notAfter),
                     as: .fenceAgent(level: index), until: agent.now + settings.timeout)
             case .report(let id, let outcome): agent.fences.give(outcome, of: id, agent)
+            case .proved(let cut): fenced(cut, agent)
             case .abort: agent.processes.kill(all: .fenceAgent(level: index))
             case .tested(let result): conclude(result, agent)
             }
@@ -69,14 +73,15 @@ final class FenceAgentMethod: FenceMethod {
     }
 
     override func finding(_ result: Message.RelayTest) -> RelayFinding {
-        .fenceAgent(saysOn: result == .passed)
+        selfTest.isDisproved ? .lastFenceFailed : .fenceAgent(saysOn: result == .passed)
     }
 }
 
 /// The file that says, for as long as it is there, that this node may have switched its peer off by
 /// the fence agent of a level, and is then to switch it on.
 enum FenceMark {
-    static let text = "If the peer is off, this level has switched it off, and is to switch it on.\n"
+    static let text =
+        "If the peer is off, this level has switched it off, and is to switch it on.\n"
 
     static func path(_ stateDirectory: String, level: Int) -> String {
         "\(stateDirectory)/fence-\(level + 1)-off"

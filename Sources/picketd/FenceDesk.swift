@@ -27,7 +27,9 @@ final class FenceDesk: Part {
             switch one {
             case .relay(let relay):
                 let opening = RelayOpening(relay, sensors: sensors, hardware, kept: &kept)
-                methods.append(try RelayMethod(index, relay, opening, reports, at: now))
+                methods.append(
+                    try RelayMethod(
+                        index, relay, stateDirectory: stateDirectory, opening, reports, at: now))
             case .agent(let agent):
                 methods.append(
                     FenceAgentMethod(index, agent, stateDirectory: stateDirectory, at: now))
@@ -99,16 +101,25 @@ final class FenceDesk: Part {
         case .contactLost: for method in methods { method.forgetLooks() }
         case .contact:
             // A look before contact may have been at a peer without power.
-            for method in methods {
-                method.forgetLooks()
-                method.met(agent)
-            }
+            for method in methods { method.forgetLooks() }
+            markAhead(agent)
             testSoon(agent)
-        case .peerLeft, .left: for method in methods { method.parted(agent) }
+        case .peerLeft, .left, .maintenance, .peerMaintenance: markAhead(agent)
         case .fenceVerified: provedAt = clock.now()
         case .fenceRestored: testSoon(agent)
         default: break
         }
+    }
+
+    /// In contact a fence may come at any time, but after a planned stop, and in maintenance, an
+    /// operator may switch off by hand what no agent is to switch on.
+    private func markAhead(_ agent: Agent) {
+        let status = agent.status
+        let may =
+            status.contact == .established && status.peerPhase != .left
+            && status.phase != .leaving && status.phase != .left && !status.maintenance
+            && !status.peerMaintenance
+        for method in methods { may ? method.met(agent) : method.parted(agent) }
     }
 
     // MARK: What is due
@@ -135,9 +146,20 @@ final class FenceDesk: Part {
     /// So many supplies of the peer are off though it lives.
     var suppliesOff: Int { methods.map { $0.selfTest.suppliesOff }.max() ?? 0 }
 
-    /// A drill's wish.
-    func test(_ agent: Agent) {
-        for method in methods { method.testNow(agent) }
+    /// When each level last cut for real, by a wall clock that reads this now. One that is ahead of
+    /// it cannot be believed.
+    func cuts(at milliseconds: Int64) -> [RealCut] {
+        methods.map { method in
+            let age = method.record.cutMilliseconds.map { milliseconds - $0 }
+            return RealCut(
+                age: age.flatMap { $0 < 0 ? nil : .milliseconds($0) }, failed: method.record.failed)
+        }
+    }
+
+    /// The operator has mended what failed.
+    func clear(_ agent: Agent) {
+        for method in methods { method.clear(agent) }
+        agent.drainFollowUps()
     }
 
     /// The node is as well protected as by the worst of its methods.

@@ -4,6 +4,7 @@
 /// Each kind of method is a type, which says what is done with an order, and how the method is
 /// tested without cutting. The outcomes go to the machine by `FenceDesk.give`.
 
+import PicketConfig
 import PicketControl
 import PicketCore
 import PicketHardware
@@ -13,14 +14,25 @@ class FenceMethod {
     /// Of its level.
     final let index: Int
     /// What the method's own self-test found, by which the method is believed.
-    private(set) final var selfTest = RelaySelfTest(configured: true)
+    private(set) final var selfTest: RelaySelfTest
     private final let testEvery: Duration
     private final var testAt: Instant
+    /// What became of its real fences.
+    private(set) final var record: FenceRecord
+    private final let recordPath: String
+    private final let digest: UInt64
 
-    init(_ index: Int, testEvery: Duration, at now: Instant) {
+    init(
+        _ index: Int, _ settings: FenceSettings, stateDirectory: String, testEvery: Duration,
+        at now: Instant
+    ) {
         self.index = index
         self.testEvery = testEvery
         testAt = now
+        digest = settings.digest
+        recordPath = FenceRecord.path(stateDirectory, level: index)
+        record = FenceRecord.read(recordPath, level: digest)
+        selfTest = RelaySelfTest(configured: true, disproved: record.failed)
     }
 
     // MARK: What each kind does in its way
@@ -32,6 +44,10 @@ class FenceMethod {
     func switchOn(_ agent: Agent) {}
     /// Begins a self-test, which cuts nothing.
     func test(_ agent: Agent) {}
+    /// It has more than one supply to cut, so that a true test interrupts nothing.
+    var canRehearse: Bool { false }
+    /// A self-test that cuts each supply alone.
+    func rehearse(_ agent: Agent) {}
     /// The pair has met, or the peer has its power back: a test may find something else now.
     func testSoon(_ agent: Agent) {}
     /// The pair is in contact.
@@ -85,6 +101,34 @@ class FenceMethod {
         let new = selfTest.conclude(result)
         agent.drills.tested(self, agent)
         if new != nil { agent.fences.tellTests(agent) }
+    }
+
+    /// Its worker is asked to look, and has owed an answer for too long perhaps.
+    final func asked(_ agent: Agent) {
+        guard selfTest.ask(at: agent.now) != nil else { return }
+        agent.log(.error, "\(agent.names.fenceLevel(index)): its worker gives no answer")
+        agent.drills.tested(self, agent)
+        agent.fences.tellTests(agent)
+    }
+
+    final func answered() { selfTest.answer() }
+
+    // MARK: Real fences
+
+    /// It was seen to cut the peer, or could not.
+    final func fenced(_ cut: Bool, _ agent: Agent) {
+        record.fenced(cut, milliseconds: agent.storage.wallMilliseconds)
+        agent.storage.write(recordPath, record.text(level: digest))
+        if selfTest.fenced(cut) != nil { agent.fences.tellTests(agent) }
+    }
+
+    /// The operator has mended what failed.
+    final func clear(_ agent: Agent) {
+        guard record.failed else { return }
+        record.clear()
+        agent.storage.write(recordPath, record.text(level: digest))
+        if selfTest.clear() != nil { agent.fences.tellTests(agent) }
+        testSoon(agent)
     }
 
     /// Earlier looks prove nothing any more.

@@ -1,6 +1,7 @@
 /// The method that fences by relays. A worker of its own drives their lines (PicketHardware's
 /// FenceWorker): nothing else waits for them.
 
+import PicketConfig
 import PicketControl
 import PicketCore
 import PicketHardware
@@ -26,20 +27,25 @@ struct RelayReport: Sendable {
 final class RelayMethod: FenceMethod {
     private let requests: BoundedQueue<FenceRequest>
     private let longest: Duration
+    private let supplies: Int
     /// Why its lines are not open.
     private var trouble: String?
     private var isWorking = true
+    /// The drill at hand has cut its supplies, one after the other.
+    private var hasRehearsed = false
     /// What the fence at hand saw of its own.
     private var seen: Seen?
 
     init(
-        _ index: Int, _ relay: RelayDescription, _ opening: RelayOpening,
+        _ index: Int, _ relay: RelayDescription, stateDirectory: String, _ opening: RelayOpening,
         _ reports: BoundedQueue<RelayReport>, at now: Instant
     ) throws(SystemError) {
         let requests = try BoundedQueue<FenceRequest>(capacity: 64)
         self.requests = requests
+        supplies = relay.supplies.count
         longest = relay.offWithin + relay.onWithin * 3
-        super.init(index, testEvery: .seconds(10), at: now)
+        super.init(
+            index, .relay(relay), stateDirectory: stateDirectory, testEvery: .seconds(10), at: now)
         try Worker.start("fence-\(index + 1)") {
             _ = RealTime.raisePriority()
             var mailbox = RelayMailbox(level: index, requests: requests, reports: reports)
@@ -61,7 +67,17 @@ final class RelayMethod: FenceMethod {
         _ = requests.push(.switchOn(id: RelayFence.foundOff))
     }
 
-    override func test(_ agent: Agent) { _ = requests.push(.test) }
+    override func test(_ agent: Agent) {
+        _ = requests.push(.test)
+        asked(agent)
+    }
+
+    override var canRehearse: Bool { supplies > 1 }
+
+    override func rehearse(_ agent: Agent) {
+        hasRehearsed = false
+        _ = requests.push(.rehearse)
+    }
 
     /// A look at a relay costs nothing.
     override func testSoon(_ agent: Agent) { testNext(at: agent.now) }
@@ -74,6 +90,7 @@ final class RelayMethod: FenceMethod {
     override var isBusy: Bool { isWorking }
 
     override func told(_ report: RelayReport.Content, _ agent: Agent) {
+        answered()
         switch report {
         case .saw(let what): seen = what
         case .report(.outcome(let id, let outcome)):
@@ -84,6 +101,10 @@ final class RelayMethod: FenceMethod {
             }
             seen = nil
         case .report(.test(let observation)): saw(observation, agent)
+        case .report(.busy): break
+        case .report(.proof(let cut)):
+            hasRehearsed = cut
+            fenced(cut, agent)
         case .closed(let reason): note(reason, agent)
         case .open(let notes):
             for note in notes { agent.log(.notice, note) }
@@ -106,7 +127,9 @@ final class RelayMethod: FenceMethod {
     }
 
     override func finding(_ result: Message.RelayTest) -> RelayFinding {
-        .feedback(saysOn: result == .passed)
+        if selfTest.isDisproved { return .lastFenceFailed }
+        if hasRehearsed, result == .passed { return .cutOneByOne }
+        return selfTest.isSilent ? .noAnswer : .feedback(saysOn: result == .passed)
     }
 
     // MARK: The worker
@@ -186,7 +209,7 @@ struct RelayMailbox: FenceHost {
             switch request {
             case .order(let order):
                 report(.outcome(id: order.id, .failed(.unreachable)))
-            case .test:
+            case .test, .rehearse:
                 report(
                     .test(
                         RelayObservation(readAt: now(), linesOn: false, feedback: SupplyScan())))

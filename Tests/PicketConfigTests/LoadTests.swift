@@ -125,7 +125,7 @@ struct LoadTests {
     @Test func `what is no mapping at all is told so`() {
         #expect(
             errors(load("- a\n")) == """
-                p.yaml:1:1: found a list, expected a mapping with node, pair, board, watchdog, sensors, fence, groups, startup, budgets, control and directories
+                p.yaml:1:1: found a list, expected a mapping with node, pair, board, watchdog, sensors, fence, groups, startup, budgets, control, directories and rehearse_every
                 """)
     }
 
@@ -253,8 +253,8 @@ struct LoadTests {
             "p.yaml:29:7: fence[1].agent: the option action is picket's own: write policy: reboot or off"
         ),
         (
-            "off_within: 3s", "off_within: 3s\n    timeout: 20s",
-            "p.yaml:33:16: fence[1].agent.timeout: found 20s, longer than off_within (3s): the peer's turn to fence comes off_within after the last order of this node's, and the agent could still cut it 17s later, so that both nodes are off; write timeout: 3s or less, or off_within: 20s (detect_within grows with it)"
+            "off_within: 3s", "off_within: 3s\n      timeout: 20s",
+            "p.yaml:32:7: fence[1].agent.timeout: found 20s, longer than off_within (3s): the peer's turn to fence comes off_within after the last order of this node's, and the agent could still cut it 17s later, so that both nodes are off; write timeout: 3s or less, or off_within: 20s (detect_within grows with it)"
         ),
         // Groups
         (
@@ -325,6 +325,14 @@ struct LoadTests {
         #expect(
             errors(load(changed("    west: {", "    mid: { links: [10.0.0.9:1] }\n    west: {")))
                 == "p.yaml:7:5: pair.nodes: found 3 nodes, expected two: a pair has two nodes")
+    }
+
+    @Test func `a fence is to be rehearsed every 90 days, or as the file says`() throws {
+        #expect(try load(example).get().rehearseEvery == .seconds(90 * 86_400))
+        let stated = try load(example + "rehearse_every: 30d\n").get()
+        #expect(stated.rehearseEvery == .seconds(30 * 86_400))
+        // It is of no turn, so the nodes need not agree.
+        #expect(try stated.policy.digest == load(example).get().policy.digest)
     }
 
     @Test func `what is allowed but looks like a mistake is a warning`() throws {

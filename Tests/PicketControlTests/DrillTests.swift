@@ -209,8 +209,8 @@ struct DrillTests {
         result: Message.RelayTest, verdict: DrillReport.Verdict
     ) throws {
         var bench = Bench()
-        _ = try bench.begin(.relay)
-        #expect(deeds(bench.after(.answered(.accepted))) == [.testRelay])
+        _ = try bench.begin(.relay(live: false))
+        #expect(deeds(bench.after(.answered(.accepted))) == [.testRelay(live: false)])
         let end = reports(bench.after(.relayTested(result, detail: "The line answered.")))
         #expect(end.map { $0.verdict } == [verdict])
     }

@@ -37,6 +37,18 @@ struct ProtectionTests {
         },
         Case("not armed", .unprotected) { $0.status.protectionGap = .notArmed },
         Case("relay failed", .unprotected) { $0.status.relayTest = .failed },
+        Case("never seen to cut", .weakened) { $0.cuts = [RealCut(age: nil)] },
+        Case("not rehearsed for long", .weakened) {
+            $0.cuts = [RealCut(age: .seconds(91 * 86_400))]
+            $0.rehearseEvery = .seconds(90 * 86_400)
+        },
+        Case("rehearsed", .protected) {
+            $0.cuts = [RealCut(age: .seconds(89 * 86_400))]
+            $0.rehearseEvery = .seconds(90 * 86_400)
+        },
+        Case("failed when it was needed", .unprotected) {
+            $0.cuts = [RealCut(age: nil, failed: true)]
+        },
         Case("relay untested", .weakened) { $0.status.relayTest = .unknown },
         Case("unfit", .unprotected) { $0.status.health.score = 0 },
         Case("peer silent", .unprotected) { $0.status.contact = .lost },

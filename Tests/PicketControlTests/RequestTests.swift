@@ -18,7 +18,8 @@ struct RequestTests {
         .drill(.sensor(name: "inlet", .fail, for: .milliseconds(1_500))),
         .drill(.sensor(name: "inlet", .stuck, for: .seconds(60))),
         .drill(.link(1, for: .seconds(5), live: false)),
-        .drill(.link(0, for: .seconds(5), live: true)), .drill(.relay),
+        .drill(.link(0, for: .seconds(5), live: true)), .drill(.relay(live: false)),
+        .drill(.relay(live: true)),
         .drill(.failover(live: false)), .drill(.failover(live: true)), .drill(.hang(live: false)),
         .drill(.hang(live: true)),
     ]
@@ -43,7 +44,7 @@ struct RequestTests {
         ("drill sensor inlet value 95C", .malformed),
         ("drill sensor inlet value 95C for", .malformed), ("drill link 0 for 5s", .malformed),
         ("drill link 9 for 5s", .malformed), ("drill link 1 for 2h", .malformed),
-        ("drill relay live", .malformed), ("status\u{0}", .encoding), ("stat\u{7F}us", .encoding),
+        ("drill relay twice", .malformed), ("status\u{0}", .encoding), ("stat\u{7F}us", .encoding),
     ])
     func `what is no request is refused by name`(line: String, code: RequestError.Code) {
         let error = #expect(throws: RequestError.self) { try Request.parse(Array(line.utf8)) }

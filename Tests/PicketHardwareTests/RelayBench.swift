@@ -69,6 +69,7 @@ final class Bench {
     var supplies: [BenchSupply]
     var script: [(at: Instant, do: (Bench) -> Void)] = []
     var onReport: ((Bench, FenceReport) -> Void)?
+    var onCut: ((Bench) -> Void)?
     var mailbox: [FenceRequest] = []
     var reports: [(at: Instant, report: FenceReport)] = []
     /// Time that passes unseen after the request is taken and before anything is driven.
@@ -168,6 +169,7 @@ struct BenchLine: RelayLine {
         supply.drive(on, at: bench.now)
         if !on {
             bench.cuts += 1
+            bench.onCut?(bench)
             bench.now = bench.now + bench.pauseBetweenCuts
         }
     }

@@ -503,6 +503,37 @@ struct RelaySelfTestTests {
         #expect(test.acknowledged(sentAt: .at(10.2)) == nil)
     }
 
+    @Test func `no self-test makes up for a real fence that failed`() {
+        var test = RelaySelfTest(configured: true)
+        _ = test.observe(observation())
+        #expect(test.acknowledged(sentAt: .at(10.1)) == .passed)
+        #expect(test.fenced(false) == .failed)
+        _ = test.observe(observation())
+        #expect(test.acknowledged(sentAt: .at(20)) == nil)
+        #expect(test.result == .failed)
+        // A cut that was seen, or the operator's word, makes the next test count again.
+        #expect(test.fenced(true) == .unknown)
+        _ = test.observe(observation())
+        #expect(test.acknowledged(sentAt: .at(30)) == .passed)
+        #expect(test.fenced(true) == nil)
+        var remembered = RelaySelfTest(configured: true, disproved: true)
+        #expect(remembered.result == .failed)
+        #expect(remembered.clear() == .unknown)
+    }
+
+    @Test func `a worker that gives no answer for two periods has failed`() {
+        var test = RelaySelfTest(configured: true)
+        _ = test.observe(observation())
+        _ = test.acknowledged(sentAt: .at(10.1))
+        #expect(test.ask(at: .at(20)) == nil)
+        #expect(test.ask(at: .at(30)) == nil)
+        #expect(test.ask(at: .at(40)) == .failed)
+        #expect(test.isSilent)
+        _ = test.observe(observation())
+        #expect(!test.isSilent)
+        #expect(test.acknowledged(sentAt: .at(41)) == .passed)
+    }
+
     @Test func `off, and then an answer of the peer, is a line that lies`() {
         var test = RelaySelfTest(configured: true)
         #expect(test.observe(observation(SupplyScan(on: 1, off: 1, unproven: 1))) == nil)
@@ -641,6 +672,50 @@ struct RelayDescriptionTests {
         _ = test.observe(
             RelayObservation(readAt: .at(1), linesOn: true, feedback: SupplyScan(off: 2)))
         #expect(test.acknowledged(sentAt: .at(2)) == .failed)
+    }
+
+    @Test func `a rehearsal cuts one supply at a time`() {
+        let bench = Bench(supplies: 2)
+        var mostOff = 0
+        bench.at(1) { $0.mailbox.append(.rehearse) }
+        bench.onCut = { mostOff = max(mostOff, $0.supplies.count { !$0.line }) }
+        bench.run()
+        #expect(bench.reports.contains { $0.report == .proof(cut: true) })
+        #expect(bench.cuts == 2)
+        #expect(mostOff == 1)
+        #expect(bench.allOn)
+    }
+
+    @Test func `a rehearsal finds the contact that is welded`() {
+        let bench = Bench(supplies: 2)
+        bench.supplies[1].fault = .stuckOn
+        bench.at(1) { $0.mailbox.append(.rehearse) }
+        bench.run()
+        #expect(bench.reports.contains { $0.report == .proof(cut: false) })
+        #expect(bench.allOn)
+    }
+
+    @Test func `a rehearsal never cuts the supply that the peer lives by`() {
+        let bench = Bench(supplies: 2)
+        bench.supplies[1].dead = true
+        bench.at(1) { $0.mailbox.append(.rehearse) }
+        bench.run()
+        #expect(bench.cuts == 0)
+        let single = Bench()
+        single.at(1) { $0.mailbox.append(.rehearse) }
+        single.run()
+        #expect(single.cuts == 0)
+        #expect(single.observations.count == 1)
+    }
+
+    @Test func `a fence does not wait for the end of a rehearsal`() {
+        let bench = Bench(supplies: 2)
+        bench.supplies[0].fault = .stuckOn
+        bench.at(1) { $0.mailbox.append(.rehearse) }
+        bench.at(1.001) { bench in bench.supplies[0].fault = .none }
+        bench.order(at: 1.002)
+        bench.run()
+        #expect(bench.outcomes() == [.off, .restored])
     }
 
     @Test func `two contacts that read alike say nothing`() throws {

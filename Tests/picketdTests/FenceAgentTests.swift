@@ -29,6 +29,7 @@ struct FenceAgentTests {
             case .run(let action, _): "run \(action.rawValue)"
             case .report(let id, let outcome): "\(id) \(outcome)"
             case .tested(let result): "tested \(result)"
+            case .proved(let cut): cut ? "cuts" : "fails to cut"
             case .abort: "abort"
             }
         }
@@ -51,9 +52,11 @@ struct FenceAgentTests {
             ])
         #expect(
             FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
-                == ["1 off", "run on"])
+                == ["1 off", "cuts", "run on"])
         #expect(
-            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == ["1 restored"])
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
+                "1 restored"
+            ])
         #expect(level.phase == .idle)
     }
 
@@ -68,7 +71,7 @@ struct FenceAgentTests {
         _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
             FenceAgentTests.words(level.ended(end, timedOut: false, at: start)) == [
-                outcome, "run on",
+                outcome, "fails to cut", "run on",
             ])
     }
 
@@ -78,7 +81,9 @@ struct FenceAgentTests {
             begin(&level)
             #expect(
                 FenceAgentTests.words(level.ended(.signalled(9), timedOut: timedOut, at: start))
-                    == ["1 failed(PicketCore.FenceFailure.\(failure))", "run on"])
+                    == [
+                        "1 failed(PicketCore.FenceFailure.\(failure))", "fails to cut", "run on",
+                    ])
         }
     }
 
@@ -101,7 +106,7 @@ struct FenceAgentTests {
         _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
             FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
-                == ["1 off", "2 off", "run on"])
+                == ["1 off", "2 off", "cuts", "run on"])
         #expect(level.order(FenceAgentTests.order(3)).isEmpty)
         #expect(
             FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
@@ -117,7 +122,9 @@ struct FenceAgentTests {
         _ = level.order(FenceAgentTests.order(2))
         #expect(FenceAgentTests.words(level.cancel(2)) == ["2 voided"])
         #expect(
-            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == ["1 restored"])
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start)) == [
+                "1 restored"
+            ])
     }
 
     @Test func `the policy off leaves the power off`() {
@@ -126,7 +133,7 @@ struct FenceAgentTests {
         _ = level.ended(.exited(0), timedOut: false, at: start)
         #expect(
             FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
-                == ["1 off", "unmark"])
+                == ["1 off", "cuts", "unmark"])
         #expect(level.phase == .idle)
     }
 
@@ -236,7 +243,7 @@ struct FenceAgentTests {
         #expect(FenceAgentTests.words(level.switchOn()) == ["run on"])
         #expect(
             FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
-                == ["0 restored", "unmark"])
+                == ["0 restored"])
     }
 
     @Test func `options and action go to its standard input`() {

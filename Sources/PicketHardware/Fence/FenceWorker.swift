@@ -26,6 +26,8 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
 
     /// How the lines stood at the start.
     public let found: RelayFence.Found
+    /// What came during a rehearsal.
+    private var held: [FenceRequest] = []
     /// A line's chip was taken away.
     private var gone = false
 
@@ -74,6 +76,7 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
             case .report(let id, let outcome):
                 if outcome == .off, let sign { host.saw(Seen(sign: sign, inDriver: inDriver)) }
                 host.report(.outcome(id: id, outcome))
+                if let cut = fence.takeProof() { host.report(.proof(cut: cut)) }
             case .wait(let until): wait(until: until)
             case .idle: wait(until: .distantFuture)
             case .ended: return .stopped
@@ -90,11 +93,53 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
     }
 
     private mutating func accept(_ request: FenceRequest) {
-        if request == .test {
-            if mayLook { host.report(.test(observe())) }
+        if request == .test || request == .rehearse {
+            if mayLook, request == .rehearse, let cut = rehearse() {
+                host.report(.proof(cut: cut))
+            }
+            host.report(mayLook ? .test(observe()) : .busy)
+            while !held.isEmpty { accept(held.removeFirst()) }
         } else {
             if request == .sensed { (sign, inDriver) = (host.now(), .zero) }
             fence.accept(request, at: host.now())
+        }
+    }
+
+    // MARK: Rehearsal
+
+    /// Cuts one supply after the other while all others read *on*: a true test that interrupts
+    /// nothing. `nil` where it cannot be made, or something else has to be done.
+    private mutating func rehearse() -> Bool? {
+        guard supplies.count > 1 else { return nil }
+        for index in 0..<supplies.count {
+            guard scan().on == supplies.count else { return nil }
+            let cut = turn(index, on: false, within: fence.relay.offWithin)
+            let back = turn(index, on: true, within: fence.relay.onWithin)
+            guard cut == true else { return cut }
+            guard back == true else { return false }
+        }
+        return true
+    }
+
+    /// Drives one supply until its feedback follows, and no other's with it. False if that is not so
+    /// in time; `nil` if something else has to be done first.
+    private mutating func turn(_ index: Int, on: Bool, within: Duration) -> Bool? {
+        let by = host.now() + within
+        do throws(LineError) {
+            try supplies[index].line.set(on: on)
+            while true {
+                let follows = try supplies[index].sense!.read() == on
+                if follows { return scan().on == supplies.count - (on ? 0 : 1) }
+                guard host.now() < by else { return false }
+                guard let request = host.wait(until: host.now() + RelayFence.poll),
+                    request != .sensed
+                else { continue }
+                held.append(request)
+                if !on { return nil }
+            }
+        } catch {
+            if error == .gone { gone = true }
+            return false
         }
     }
 
@@ -215,4 +260,8 @@ public struct Seen: Equatable, Sendable {
 public enum FenceReport: Equatable, Sendable {
     case outcome(id: UInt32, FenceOutcome)
     case test(RelayObservation)
+    /// Asked to look, while a fence is under way or keeps the peer off.
+    case busy
+    /// The relay was seen to cut, or did not.
+    case proof(cut: Bool)
 }

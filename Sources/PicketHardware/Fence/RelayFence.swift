@@ -52,6 +52,11 @@ public struct RelayFence: Sendable {
     private var mustRestore = false
     /// The supplies are off by a fence of this worker's, which saw each of them go off.
     private var sawOff = false
+    /// Every supply has feedback, and read *on* before the cut.
+    private var sawOn = false
+    /// What the fence that has just come to its outcome proves of the relay: that it cuts, or that it
+    /// does not. `nil`: nothing.
+    private var proof: Bool?
     /// When the newest look began. If the process stood still during it, its result is as old as
     /// that.
     private var lookedAt = Instant(nanoseconds: .min / 2)
@@ -171,7 +176,7 @@ public struct RelayFence: Sendable {
         case .switchOn(let id): switchOn(id, at: now)
         case .stop: stop(at: now)
         case .sensed: lookAgain(at: now)
-        case .test: break
+        case .test, .rehearse: break
         }
     }
 
@@ -324,6 +329,12 @@ public struct RelayFence: Sendable {
         return .connect
     }
 
+    /// To be asked at each report.
+    public mutating func takeProof() -> Bool? {
+        defer { proof = nil }
+        return proof
+    }
+
     public mutating func take(_ answer: Answer, at now: Instant) {
         switch (phase, answer) {
         case (.looking(let tries, _, let knownOff), .seen(let scan)):
@@ -362,6 +373,7 @@ public struct RelayFence: Sendable {
             reportAll(.failed(.unproven))
             settle(knownOff: knownOff, at: now)
         } else {
+            sawOn = scan.off == 0 && scan.blind == 0
             phase = .cutting(blindly: scan.off > 0 && !knownOff, knownOff: knownOff)
         }
     }
@@ -410,6 +422,7 @@ public struct RelayFence: Sendable {
         } else {
             for index in toldOff..<orders.count { report(orders[index], .off) }
             toldOff = orders.count
+            if sawOn, !sawOff { proof = true }
             sawOff = true
             phase = .held(cutAt: clearing.cutAt)
         }
@@ -443,6 +456,8 @@ public struct RelayFence: Sendable {
                 unrestored(at: now)
             }
         case .undo(let failure):
+            // Lateness says nothing of the relay.
+            if failure != .timeout { proof = false }
             reportAll(.failed(failure))
             if done {
                 mustRestore = false
@@ -520,8 +535,10 @@ public enum FenceRequest: Equatable, Sendable {
     case switchOn(id: UInt32)
     /// A sense line has changed: an edge came.
     case sensed
-    /// Look at lines and feedback, without cutting. No answer while a fence is under way.
+    /// Look at lines and feedback, without cutting. Not done while a fence is under way.
     case test
+    /// Where there are several supplies: cut each alone, and look whether it cuts. Then as `test`.
+    case rehearse
     /// End, with the supplies on unless policy `off` keeps them off.
     case stop
 }

@@ -7,11 +7,20 @@ public import PicketCore
 /// still believes in the contact, and taking that for a broken sense line would forbid the fence
 /// that is about to be needed. So only a round trip whose message was sent *after* the lines were
 /// read settles an observation: the peer that answered it had power then, whatever the lines said.
+///
+/// It proves no more than that: a contact that is welded passes. So the last *real* fence outranks
+/// it. One that failed is a failed test until a cut succeeds, or the operator says that it is
+/// mended. A worker that does not answer for two periods is a failed test too.
 public struct RelaySelfTest: Equatable, Sendable {
     public private(set) var result: Message.RelayTest
     private var pending: RelayObservation?
     /// So many supplies of the peer were off while it answered; 0 where that cannot be believed.
     public private(set) var suppliesOff = 0
+    /// The last real fence failed.
+    public private(set) var isDisproved: Bool
+    /// Since when the worker owes an answer; and that it does so for too long.
+    private var askedAt: Instant?
+    public private(set) var isSilent = false
     /// The worst result of several levels, which a node tells of itself.
     public static func worst(of tests: [RelaySelfTest]) -> Message.RelayTest {
         for result in [Message.RelayTest.failed, .unknown, .passed]
@@ -24,14 +33,59 @@ public struct RelaySelfTest: Equatable, Sendable {
     /// The observation still waits for a round trip.
     public var isPending: Bool { pending != nil }
 
-    /// - Parameter configured: The node has a relay level.
-    public init(configured: Bool) { result = configured ? .unknown : .absent }
+    /// So long a worker may owe an answer: two periods.
+    public static let patience = Duration.seconds(20)
+
+    /// - Parameters:
+    ///   - configured: The node has a relay level.
+    ///   - disproved: The last real fence failed, as an agent before this one has noted.
+    public init(configured: Bool, disproved: Bool = false) {
+        result = disproved ? .failed : configured ? .unknown : .absent
+        isDisproved = disproved
+    }
+
+    /// The worker is asked to look.
+    ///
+    /// - Returns: The result, if it is a new one.
+    public mutating func ask(at now: Instant) -> Message.RelayTest? {
+        let since = askedAt ?? now
+        askedAt = since
+        guard now - since >= Self.patience, !planted(.silenceIsAPass) else { return nil }
+        isSilent = true
+        pending = nil
+        return conclude(.failed)
+    }
+
+    /// The worker has said something.
+    public mutating func answer() {
+        askedAt = nil
+        isSilent = false
+    }
+
+    /// A real fence by it was seen to cut, or has failed.
+    ///
+    /// - Returns: The result, if it is a new one.
+    public mutating func fenced(_ cut: Bool) -> Message.RelayTest? {
+        if cut { return clear() }
+        isDisproved = true
+        return conclude(.failed)
+    }
+
+    /// What failed has cut since, or is mended, as the operator says. The next test tells.
+    ///
+    /// - Returns: The result, if it is a new one.
+    public mutating func clear() -> Message.RelayTest? {
+        guard isDisproved else { return nil }
+        isDisproved = false
+        return conclude(.unknown)
+    }
 
     /// A line that does not read back *on* needs no peer to fail.
     ///
     /// - Returns: The result, if it is a new one.
     public mutating func observe(_ observation: RelayObservation) -> Message.RelayTest? {
         pending = nil
+        answer()
         if !observation.linesOn { return conclude(.failed) }
         if observation.feedback.unreadable > 0 { return conclude(.failed) }
         pending = observation
@@ -55,6 +109,8 @@ public struct RelaySelfTest: Equatable, Sendable {
     ///
     /// - Returns: The result, if it is a new one.
     public mutating func conclude(_ found: Message.RelayTest) -> Message.RelayTest? {
+        let found =
+            isDisproved && found != .absent && !planted(.testOutranksFence) ? .failed : found
         guard found != result else { return nil }
         result = found
         return found

@@ -83,6 +83,8 @@ public enum RelayFault: String, CaseIterable, Sendable {
     case unreachable
     /// A double fault: stuck, and its sense line says that it moved.
     case lies
+    /// The worker hangs: it does nothing, and gives no answer.
+    case hangs
 }
 
 public enum ResourceFault: String, CaseIterable, Sendable {

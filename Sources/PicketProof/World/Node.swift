@@ -78,6 +78,10 @@ final class Node {
     var lineCause = Cause.none
     var contact = true
     var relayFault: RelayFault?
+    /// The last real fence by it failed, as the disk has it.
+    var disproved = false
+    /// What its worker has not taken, because it hangs.
+    var unanswered: [Happening] = []
     var relayMoves: UInt32 = 0
     /// When the last of its moves that are under way is done.
     var relayRestsAt: Int64 = 0
@@ -211,7 +215,7 @@ final class AgentLife {
     var orderVoidAfter = Instant.distantFuture
     /// The newest order whose cancellation the worker took in.
     var cancelled: UInt32?
-    var selfTest = RelaySelfTest(configured: true)
+    var selfTest: RelaySelfTest
     var sensing: Sensing
     var testAt: Instant
 
@@ -226,7 +230,8 @@ final class AgentLife {
 
     init(
         machine: Machine, channel: Channel, session: SessionID, runners: [GroupRunner],
-        fence: RelayFence, memoryFile: World.StateFile, list: [ListedGroup], startedAt: Int64,
+        fence: RelayFence, disproved: Bool, memoryFile: World.StateFile, list: [ListedGroup],
+        startedAt: Int64,
         local: Instant
     ) {
         self.list = list
@@ -235,6 +240,7 @@ final class AgentLife {
         self.session = session
         self.runners = runners
         self.fence = fence
+        selfTest = RelaySelfTest(configured: true, disproved: disproved)
         self.memoryFile = memoryFile
         self.startedAt = startedAt
         testAt = local

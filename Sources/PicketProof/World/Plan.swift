@@ -105,7 +105,8 @@ public struct Plan: Equatable, Sendable {
     func policy(of node: NodeID) -> Policy? {
         let intent = TimingIntent(
             detectWithin: detectWithin, offWithin: offWithin, agentTimeout: outlet,
-            agentIsFirst: outlet != nil, startWithin: .seconds(2), stopWithin: .seconds(2), watchdog: watchdog)
+            agentIsFirst: outlet != nil, startWithin: .seconds(2), stopWithin: .seconds(2),
+            watchdog: watchdog)
         guard let budget = try? intent.derive() else { return nil }
         return Policy(
             me: node, linkCount: links, timing: budget.timing, startup: startup,

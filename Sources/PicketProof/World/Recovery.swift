@@ -53,6 +53,8 @@ extension World {
         if node.relayFault != nil || !node.parted.isEmpty {
             node.relayFault = nil
             node.parted = []
+            watch.hangs(node, false, at: now)
+            answerAtLast(node)
             settleContact(node)
         }
         for group in node.resourceFaults.indices {
@@ -118,9 +120,10 @@ extension World {
         }
         tell(nil, .world("exam: \(holder.id), which holds group 0, loses its power"))
         recovery.examined = (holder.index, now)
-        // Every fourth pair is examined in an agreed pause, which must not last beyond its time.
+        // Every fourth pair is examined in an agreed pause, which must not last beyond its time. With
+        // an outlet it would be taken over in a late turn, which are long there.
         var pause: Int64 = 0
-        if plan.seed % 4 == 0 {
+        if plan.seed % 4 == 0, plan.outlet == nil {
             pause = 2_000_000_000
             command(.pause(Duration(nanoseconds: pause)), holder)
             while now < recovery.examined!.at + 20_000_000 { step() }
@@ -129,7 +132,8 @@ extension World {
         supply(holder)
         let starts = Int64(World.resources * plan.groups.count) * 10_000_000
         let bound =
-            plan.detectWithin.nanoseconds + (plan.outlet ?? plan.offWithin).nanoseconds + starts + 50_000_000
+            plan.detectWithin.nanoseconds + (plan.outlet ?? plan.offWithin).nanoseconds + starts
+            + 50_000_000
             + pause * 2
         after(bound, .look)
     }

@@ -49,6 +49,8 @@ public enum Swarm {
         case data
         /// Outlets that switch late.
         case outlets
+        /// Relays that fail when they are needed, and workers that hang.
+        case trust
     }
 
     /// - Parameters:
@@ -265,6 +267,7 @@ public enum Swarm {
         case .outlets:
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
+        case .trust: return [.relay, .relay, .worker, .worker, .cuts, .cuts, .crash, .operators]
         }
     }
 
@@ -280,10 +283,11 @@ public enum Swarm {
         case operators, maintenance, leave, fences, word
         case harness
         // Only where a plan dwells on them.
-        case falseWord, blackout, flaps
+        case falseWord, blackout, flaps, worker
 
         var isCommon: Bool {
             self != .falseWord && self != .blackout && self != .flaps && self != .lists
+                && self != .worker
         }
     }
 
@@ -341,8 +345,9 @@ public enum Swarm {
         case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
         case .power: return entry(.powerLoss(node), lasting())
         case .relay:
-            let faults = RelayFault.allCases.filter { $0 != .lies }
+            let faults = RelayFault.allCases.filter { $0 != .lies && $0 != .hangs }
             return entry(.relay(node, chance.one(of: faults)), lasting() * 3)
+        case .worker: return entry(.relay(node, .hangs), .seconds(5 + chance.below(60)))
         case .harness:
             // A plug that is shared and stated not to be is beyond what can be promised.
             return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)

@@ -103,6 +103,9 @@ struct Watch {
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
         var unfitUntil = Int64.min / 2
         var pretendsUntil = Int64.min / 2
+        /// The last real fence by its relay failed; since when its worker hangs.
+        var relayFailed: Int64?
+        var hangsSince: Int64?
     }
 
     /// Health is low for at most so long after its cause: ten seconds, a debounce, and a reading.
@@ -196,6 +199,7 @@ struct Watch {
         }
         judge(health: message.health, node, in: world)
         judge(maintenanceOf: message, node, in: world)
+        judge(relayTest: message.relayTest, node, in: world)
         for (place, report) in message.groups.enumerated() {
             let group = agent.list[place].name
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
@@ -252,6 +256,32 @@ struct Watch {
                 agent.place(of: group) != nil
                 && message.groups.contains { Int($0.name) - 1 == group }
             if !listed { unlistedAt[group] = now }
+        }
+    }
+
+    // MARK: Relays
+
+    /// The node has learned what a real fence says of its relay, or that it was mended.
+    mutating func proved(_ node: Node, _ cut: Bool, at now: Int64) {
+        sides[node.index].relayFailed = cut ? nil : now
+    }
+
+    mutating func hangs(_ node: Node, _ hangs: Bool, at now: Int64) {
+        sides[node.index].hangsSince = hangs ? now : nil
+    }
+
+    /// A node is not protected by a relay that failed when it was needed, nor by a worker that gives
+    /// no answer: two periods of ten seconds, one until it is asked first, and one until last.
+    private func judge(relayTest: Message.RelayTest, _ node: Node, in world: World) {
+        guard relayTest == .passed else { return }
+        let side = sides[node.index]
+        if let failedAt = side.relayFailed, world.now > failedAt {
+            world.violate("L4", "\(node.id) says that it could fence, and its last fence failed")
+        }
+        if let since = side.hangsSince, world.now - max(since, side.startedAt) > 41_000_000_000,
+            node.stood == 0
+        {
+            world.violate("L4", "\(node.id) says that it could fence, and its worker hangs")
         }
     }
 

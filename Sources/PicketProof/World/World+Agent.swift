@@ -52,6 +52,7 @@ extension World {
                 random: { random.next() }), session: session,
             runners: list.indices.map { GroupRunner(group: $0, plan: groupPlan(list[$0])) },
             fence: RelayFence(relayDescription, found: node.line ? .on : .off, at: local),
+            disproved: node.disproved,
             memoryFile: file, list: list, startedAt: now, local: local)
         node.agent = agent
         reload(node)

@@ -1,5 +1,6 @@
 /// The script: what each fault does to the world, and how it ends.
 internal import PicketCore
+internal import PicketHardware
 internal import PicketWire
 
 extension World {
@@ -169,8 +170,17 @@ extension World {
     private func set(_ fault: RelayFault?, of node: Node) {
         node.hasBeenOddAt = now
         node.relayFault = fault
+        watch.hangs(node, fault == .hangs, at: now)
+        if fault != .hangs { answerAtLast(node) }
         if fault == .lies { watch.excuses.insert(.doubleFault) }
         settleContact(node)
+    }
+
+    /// A worker that hung goes on with what has come meanwhile.
+    func answerAtLast(_ node: Node) {
+        let unanswered = node.unanswered
+        node.unanswered = []
+        for request in unanswered { happen(request) }
     }
 
     private func loseState(_ node: Node) {
@@ -179,6 +189,8 @@ extension World {
         node.disk = nil
         node.kept = nil
         node.ages = nil
+        node.disproved = false
+        watch.proved(node, true, at: now)
     }
 
     /// An event of the shell's own, for the loop.
@@ -197,6 +209,14 @@ extension World {
         switch command {
         case .handover, .failback, .clear, .clearBudgets: watch.orders()
         default: break
+        }
+        if case .clear = command {
+            node.disproved = false
+            watch.proved(node, true, at: now)
+            if let result = node.agent!.selfTest.clear() {
+                node.agent!.followUps.append(.relayTest(result))
+                node.agent!.testAt = node.clock(now)
+            }
         }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
         if case .take(let group, let stale) = command {

@@ -38,7 +38,12 @@ extension World {
         guard node.life == life, let agent = node.agent,
             !stands(node, .request(node.index, life: life, request))
         else { return }
+        if node.relayFault == .hangs {
+            node.unanswered.append(.request(node.index, life: life, request))
+            return
+        }
         if request == .test {
+            if !agent.fence.isIdle { agent.selfTest.answer() }
             if agent.fence.isIdle { report(observation: node, life) }
             return
         }
@@ -85,7 +90,9 @@ extension World {
                 watch.reports(outcome, of: node, ordered: agent.orderCauses[id], in: self)
                 after(
                     10_000 + chance.below(60_000),
-                    .fenceReport(node.index, life: node.life, id: id, outcome))
+                    .fenceReport(
+                        node.index, life: node.life, id: id, outcome,
+                        cut: agent.fence.takeProof()))
             case .wait(let until):
                 let at = max(now, node.world(until)) + 5_000 + chance.below(60_000)
                 queue.put(
@@ -135,6 +142,7 @@ extension World {
     func testRelay(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         agent.testAt = local + .seconds(10)
         ask(.test, node)
+        if let result = agent.selfTest.ask(at: local) { agent.followUps.append(.relayTest(result)) }
     }
 
     private func report(observation node: Node, _ life: UInt32) {
@@ -142,6 +150,13 @@ extension World {
         let observation = RelayObservation(
             readAt: node.clock(now), linesOn: drivable && node.line, feedback: scan(node))
         after(20_000, .observed(node.index, life: life, observation))
+    }
+
+    /// The relay was seen to cut, or did not. It is kept on disk.
+    func prove(_ cut: Bool, _ node: Node, _ agent: AgentLife) {
+        node.disproved = !cut
+        watch.proved(node, cut, at: now)
+        if let result = agent.selfTest.fenced(cut) { agent.followUps.append(.relayTest(result)) }
     }
 
     func observe(_ observation: RelayObservation, _ agent: AgentLife) {

@@ -84,7 +84,7 @@ extension World {
         }
         if node.parted.contains(.relay) { return move(true, usual) }
         switch node.relayFault {
-        case nil, .senseOn, .senseOff, .unreachable: move(node.line, usual)
+        case nil, .senseOn, .senseOff, .unreachable, .hangs: move(node.line, usual)
         case .stuckOn, .lies: move(true, 0)
         case .stuckOff: move(false, 0)
         case .slow: move(node.line, plan.offWithin.nanoseconds * 2 + usual * 4)
@@ -113,7 +113,7 @@ extension World {
         case .senseOff: on = false
         case .lies: (on, off) = (node.line, !node.line)
         case .unreachable: return nil
-        case nil, .stuckOn, .stuckOff, .slow, .bouncing: break
+        case nil, .stuckOn, .stuckOff, .slow, .bouncing, .hangs: break
         }
         if node.parted.contains(.sense) { (on, off) = (plan.wiring == .readsOn, false) }
         guard plan.wiring == .contacts else { return on }

@@ -22,7 +22,7 @@ enum Happening {
     case arrive(Packet, link: Int)
     case worker(Int, life: UInt32, generation: UInt32)
     indirect case request(Int, life: UInt32, FenceRequest)
-    indirect case fenceReport(Int, life: UInt32, id: UInt32, FenceOutcome)
+    indirect case fenceReport(Int, life: UInt32, id: UInt32, FenceOutcome, cut: Bool?)
     indirect case observed(Int, life: UInt32, RelayObservation)
     case processEnds(Int, powerLife: UInt32, number: UInt64)
     indirect case exited(Int, life: UInt32, RunID, succeeded: Bool)
@@ -181,8 +181,11 @@ public final class World {
             runWorker(nodes[node], life, generation)
         case .request(let node, let life, let request):
             take(request, nodes[node], life)
-        case .fenceReport(let node, let life, let id, let outcome):
-            hand(happening, nodes[node], life) { $0.followUps.append(.fence(id: id, outcome)) }
+        case .fenceReport(let node, let life, let id, let outcome, let cut):
+            hand(happening, nodes[node], life) {
+                $0.followUps.append(.fence(id: id, outcome))
+                if let cut { self.prove(cut, self.nodes[node], $0) }
+            }
         case .observed(let node, let life, let observation):
             hand(happening, nodes[node], life) { self.observe(observation, $0) }
         case .processEnds(let node, let powerLife, let number):

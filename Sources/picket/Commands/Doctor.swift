@@ -314,6 +314,26 @@ struct DoctorCommand: PicketCommand {
             "relay", passed ? .ok : status.relayTest == "failed" ? .bad : .weak,
             "the relay's self-test: \(status.relayTest)",
             passed ? nil : "picket history; the wiring, boards/README.md")
+        aboutCuts(status.fence, &findings)
+    }
+
+    /// A self-test cuts nothing.
+    private func aboutCuts(_ fence: StatusModel.Fence, _ findings: inout Findings) {
+        for (level, cut) in zip(fence.levels, fence.cuts ?? []) {
+            if cut.failed {
+                findings.add(
+                    "real cut", .bad, "the last real fence by \(level) failed",
+                    "mend it; picket clear; picket drill failover --live")
+            } else if let age = cut.ageMs {
+                findings.add(
+                    "real cut", .ok,
+                    "\(level) was last seen to cut \(Text.span(.milliseconds(Int64(age)))) ago")
+            } else {
+                findings.add(
+                    "real cut", .weak, "\(level) was never seen to cut",
+                    "picket drill failover --live")
+            }
+        }
     }
 
     /// A disk that takes nothing is bad once no term is left on it that the node could take over at.

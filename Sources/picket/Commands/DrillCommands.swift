@@ -111,11 +111,17 @@ struct DrillLinkCommand: PicketCommand {
 struct DrillRelayCommand: PicketCommand {
     static let configuration = CommandConfiguration(
         commandName: "relay",
-        abstract: "Tests relay line and feedback without cutting power.")
+        abstract: "Tests relay line and feedback; --live cuts one of several supplies at a time.",
+        discussion: """
+            Without --live nothing is cut. With it each supply of a relay that has several is cut \
+            alone for a moment, while all others read on: the peer keeps its power, and the relay \
+            has been seen to cut.
+            """)
     @OptionGroup var options: DrillOptions
+    @Flag(name: .long, help: "Cut one of several supplies at a time.") var live = false
     var json: Bool { options.json }
 
-    func act() throws { try options.run(.relay) }
+    func act() throws { try options.run(.relay(live: live)) }
 }
 
 struct DrillFailoverCommand: PicketCommand {

@@ -72,6 +72,10 @@ public enum Swarm {
         if plan.leastLag != nil { plan.staysFull = nil }
         // In so short a time no late outlet fits.
         if plan.policy(of: .low) == nil { plan.outlet = nil }
+        // Proof that comes so late would spend every judgement of the copies.
+        if plan.outlet != nil {
+            for index in plan.groups.indices { plan.groups[index].sync?.maxLag = .seconds(4) }
+        }
         guard !kinds.isEmpty else { return plan }
         let gap: Int64 = chance.one(of: [3_000, 8_000, 15_000, 30_000])
         var at = Duration.milliseconds(5_000 + chance.below(5_000))

@@ -57,6 +57,7 @@ proof-short: sim ## The proof in a few minutes: stories, planted bugs, seeds, a 
 	$(SIMULATOR) run --seeds 2000 --quiet --keep-going
 	$(SIMULATOR) check --faults 0 --fences 0
 	$(SIMULATOR) check --faults 1 --fences 0 --only health
+	$(SIMULATOR) check --faults 0 --fences 0 --differ
 
 .PHONY: proof
 proof: sim ## The whole proof, about MINUTES=60; writes docs/PROOF-RESULTS.md

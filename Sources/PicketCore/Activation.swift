@@ -27,6 +27,8 @@ public struct Warrant: Equatable, Sendable {
         /// The peer's present session does not have this group in its list. It vouches only for
         /// what runs already: what the peer runs of it under another name it could not know.
         case unlisted(by: SessionID)
+        /// The peer's present session starts nothing that the files have otherwise.
+        case left(by: SessionID)
         /// The peer was verified off, or left cleanly. Bound to the session that ended.
         case receipt(Receipt)
     }
@@ -42,6 +44,7 @@ public struct Warrant: Equatable, Sendable {
 
     init(_ receipt: Receipt) { self.init(.receipt(receipt)) }
     init(unlistedBy session: SessionID) { self.init(.unlisted(by: session)) }
+    init(leftBy session: SessionID) { self.init(.left(by: session)) }
 }
 
 /// Proof that one session of the peer has ended for good. Worthless against any later session.

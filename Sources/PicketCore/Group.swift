@@ -451,6 +451,13 @@ package struct Active: Equatable, Sendable {
         run = .starting
     }
 
+    /// What the files have otherwise, and the peer leaves to this node.
+    init(leftBy session: SessionID, group: GroupIndex, term: Term) {
+        activation = Activation(
+            group: group, term: term, cause: .formation, warrant: Warrant(leftBy: session))
+        run = .starting
+    }
+
     /// A restarted agent keeps what runs: by the peer's grant of the very term …
     init?(resuming term: Term, group: GroupIndex, report: GroupReport, session: SessionID) {
         guard report.term == term, let warrant = Warrant(report, from: session) else { return nil }

@@ -168,6 +168,8 @@ extension Machine {
         if peer.doesNotList(group), known < .highest {
             known = Term(known.value + Machine.leap * 4)
         }
+        // What it starts without a grant is told after it is started.
+        if peer.isLeftDifferences, !mayStart(group), known < .highest { known = known.next.next }
         let next = known.next
         return next.value % 2 == UInt64(policy.me.rawValue) ? next : next.next
     }

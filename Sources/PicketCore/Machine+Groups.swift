@@ -105,8 +105,7 @@ extension Machine {
     /// group to another, and each node could run it under another name (S1). What runs goes on.
     @inline(__always)
     func mayStart(_ group: GroupIndex) -> Bool {
-        planted(.resourcesIgnored)
-            || peer.difference(of: group).isDisjoint(with: [.unlisted, .resources])
+        group >= peer.matches.count || !peer.matches[group].bars || planted(.resourcesIgnored)
     }
 
     /// The node that starts a group that neither has. Files that differ in that, too, may make each
@@ -114,6 +113,67 @@ extension Machine {
     private func isPreferred(_ group: GroupIndex) -> Bool {
         peer.difference(of: group).contains(.settings)
             ? policy.me == .low : policy.groups[group].prefer == policy.me
+    }
+
+    // MARK: What the files have otherwise
+
+    /// One node alone starts it, by its own file: the one that has something of it or had it last,
+    /// else the lower. The other one leaves it all to that node, for as long as that node's session
+    /// lives: one name need not mean one thing, so the promise is for all groups at once. Where both
+    /// leave it, the higher node is held to it.
+    mutating func stepDifferences() {
+        guard inContact, life.isPaired else { return }
+        if peer.isLeftDifferences {
+            if peer.leavesDifferences, policy.me == .low { leaveDifferences(false) }
+            return
+        }
+        guard !peer.leavesDifferences else { return }
+        var mine = false
+        for group in groups.indices where !mayStart(group) {
+            if let report = report(of: group), report.role == .holding {
+                disk.note(.peer, of: group)
+            }
+            guard case .vacant = groups[group].role else { return }
+            mine = mine || hadLast(group)
+        }
+        let theirs = peer.heldDifferences
+        if peer.runsDifferences || (theirs == mine ? policy.me == .high : theirs) {
+            leaveDifferences(true)
+        }
+    }
+
+    private mutating func leaveDifferences(_ leaves: Bool) {
+        peer.leaveDifferences(leaves)
+        outgoing.noteChange()
+    }
+
+    private func hadLast(_ group: GroupIndex) -> Bool {
+        groups[group].runningTerm != nil || disk.memory.groups[group].holder == .me
+    }
+
+    /// Something that differs is active here, or was so last.
+    var heldDifferences: Bool { groups.indices.contains { !mayStart($0) && hadLast($0) } }
+
+    /// What the peer leaves to this node.
+    private mutating func startDifferent<Sink: EffectSink>(
+        _ group: GroupIndex, into out: inout Sink
+    ) {
+        guard mayForm, inContact, life.isPaired, let session = peer.session, isEligible(group),
+            peer.leavesDifferences && !peer.isLeftDifferences || planted(.differencesNotLeft),
+            knowsMyTerm(of: group)
+        else { return }
+        let term = takeoverTerm(of: group)
+        guard mayUse(term, of: group) else { return }
+        activate(Active(leftBy: session, group: group, term: term), into: &out)
+    }
+
+    /// The peer has heard of the last term at which this node started the group. So at most one is
+    /// unknown to it when it takes the group over.
+    private func knowsMyTerm(of group: GroupIndex) -> Bool {
+        peer.message?.seenGeneration == outgoing.generation
+            && outgoing.reports.indices.contains(group)
+            && outgoing.reports[group].role == .vacant
+            && outgoing.reports[group].term == groups[group].term
     }
 
     // MARK: Vacant
@@ -144,7 +204,8 @@ extension Machine {
             case .vacant, .claiming, .holding, .releasing, .granting: break
             }
         }
-        takeOver(group, into: &out)
+        if !mayStart(group) { startDifferent(group, into: &out) }
+        if case .vacant = groups[group].role { takeOver(group, into: &out) }
     }
 
     /// The peer's offer: accepted, or declined by using its term up.

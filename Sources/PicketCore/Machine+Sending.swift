@@ -73,6 +73,8 @@ extension Machine {
         if disk.takesNothing { flags.insert(.diskTakesNothing) }
         if policy.simulated || vitals.health.simulated { flags.insert(.simulated) }
         if peer.pausedUntil != nil { flags.insert(.pauseAgreed) }
+        if peer.isLeftDifferences { flags.insert(.leavesDifferences) }
+        if peer.differs, heldDifferences { flags.insert(.heldDifferences) }
         // Not while the peer may be about to lose its power by this node's own order (S7).
         guard !fence.isOrdered || planted(.asksWhileFencing) else { return flags }
         for group in groups.indices {

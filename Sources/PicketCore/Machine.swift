@@ -119,6 +119,7 @@ public struct Machine: Sendable {
         stepMaintenance(at: now, into: &out)
         stepLife(at: now, into: &out)
         stepFencing(at: now, into: &out)
+        if peer.differs { stepDifferences() }
         for group in groups.indices { stepGroup(group, at: now, into: &out) }
         outgoing.see(peer.message?.generation ?? 0)
         note(into: &out)

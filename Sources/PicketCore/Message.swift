@@ -61,15 +61,19 @@ public struct Message: Equatable, Sendable {
         /// The sender's disk takes nothing. Said for people: what follows from it, the sender says
         /// itself, as `eligible`.
         public static let diskTakesNothing = Flags(rawValue: 1 << 8)
-
         /// The sender has what it says of maintenance on its disk.
         public static let maintenanceKept = Flags(rawValue: 1 << 9)
+        /// Where the files differ in resources: the sender starts nothing of that until the
+        /// receiver's session has ended, and so the receiver may.
+        public static let leavesDifferences = Flags(rawValue: 1 << 10)
+        /// Something that the files differ in is active on the sender, or was so last.
+        public static let heldDifferences = Flags(rawValue: 1 << 11)
 
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
         public static var all: Flags {
             [
                 .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou,
-                .diskTakesNothing, .maintenanceKept,
+                .diskTakesNothing, .maintenanceKept, .leavesDifferences, .heldDifferences,
             ]
         }
     }

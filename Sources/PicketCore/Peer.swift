@@ -17,6 +17,10 @@ package struct Peer: Sendable {
     private(set) var worksOnOthers = false
     /// How many groups the peer lists that this node does not.
     private(set) var others = 0
+    /// The files differ in resources, and the peer can say so.
+    private(set) var differs = false
+    /// This node starts nothing that differs as long as the present session lives.
+    package private(set) var isLeftDifferences = false
     /// When `message` came.
     package private(set) var receivedAt = Instant(nanoseconds: 0)
     package private(set) var contact: Contact
@@ -70,6 +74,21 @@ package struct Peer: Sendable {
         difference(of: group).contains(.unlisted) && message?.turnsDigest != 0
     }
 
+    /// The peer starts nothing that differs.
+    var leavesDifferences: Bool { message?.flags.contains(.leavesDifferences) ?? false }
+    var heldDifferences: Bool { message?.flags.contains(.heldDifferences) ?? false }
+
+    /// Something that differs is active there.
+    var runsDifferences: Bool {
+        guard let theirs = message?.groups else { return false }
+        return theirs.indices.contains { place in
+            (theirs[place].role == .holding || theirs[place].role == .resuming)
+                && !matches.contains { $0.place == place && !$0.bars }
+        }
+    }
+
+    mutating func leaveDifferences(_ leaves: Bool) { isLeftDifferences = leaves }
+
     /// Nothing is known to differ from a peer that has not said anything yet.
     @inline(__always)
     func difference(of group: GroupIndex) -> GroupDifference {
@@ -80,6 +99,7 @@ package struct Peer: Sendable {
     mutating func match(_ policy: Policy) {
         guard let theirs = message?.groups else {
             matches.removeAll(keepingCapacity: true)
+            differs = false
             return
         }
         // 0.1.0 speaks of groups by their place, which means the same as long as the files do.
@@ -99,6 +119,7 @@ package struct Peer: Sendable {
             if group < matches.count { matches[group] = match } else { matches.append(match) }
         }
         others = theirs.count - found
+        differs = isNamed && (others > 0 || matches.contains { $0.bars })
         worksOnOthers = false
         guard others > 0 else { return }
         for place in theirs.indices where theirs[place].role != .vacant {
@@ -151,6 +172,7 @@ package struct Peer: Sendable {
             matches.removeAll(keepingCapacity: true)
         }
         pausedUntil = nil
+        isLeftDifferences = false
     }
 
     mutating func noteHeard(on link: Int, at now: Instant) { contact.noteHeard(on: link, at: now) }
@@ -241,6 +263,7 @@ package struct Peer: Sendable {
     /// The session that was banned last has shown that it lives.
     mutating func unban(_ session: SessionID) {
         banned.removeLast()
+        isLeftDifferences = false
         sequenceAtVerification = .max
         self.session = session
     }
@@ -256,6 +279,10 @@ package struct GroupMatch: Equatable, Sendable {
     /// In the peer's list; -1 where it does not have the group.
     package var place = -1
     package var difference = GroupDifference.unlisted
+
+    /// It neither moves nor newly starts.
+    @inline(__always)
+    var bars: Bool { !difference.isDisjoint(with: [.unlisted, .resources]) }
 
     init() {}
 
@@ -293,7 +320,8 @@ extension Peer {
     package init(
         session: SessionID?, metAt: Instant, message: Message?, contact: Contact,
         state: Status.Contact, isArmed: Bool, banned: [SessionID],
-        sequenceAtVerification: UInt64, maintenance: Bool, pausedUntil: Instant?, like other: Peer
+        sequenceAtVerification: UInt64, maintenance: Bool, pausedUntil: Instant?,
+        isLeftDifferences: Bool, like other: Peer
     ) {
         self = other
         self.session = session
@@ -306,5 +334,6 @@ extension Peer {
         self.sequenceAtVerification = sequenceAtVerification
         self.maintenance = maintenance
         self.pausedUntil = pausedUntil
+        self.isLeftDifferences = isLeftDifferences
     }
 }

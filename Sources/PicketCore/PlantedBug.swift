@@ -104,6 +104,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case groupsByPlace
     /// A group moves and starts though the nodes' files differ about its resources.
     case resourcesIgnored
+    /// A node starts what the files have otherwise, though its peer does not leave it to it.
+    case differencesNotLeft
     case leavesHolding
     case conflictIgnored
     /// A group that runs is noted after it was started, and one that no note tells of is not

@@ -27,6 +27,8 @@ struct Check: ParsableCommand {
     var alone = false
     @Flag(help: "Disks and resources may take any time.")
     var slow = false
+    @Flag(help: "The two files give the group other resources.")
+    var differ = false
     @Flag(help: "Say how often each kind of step was taken.")
     var coverage = false
 
@@ -45,7 +47,7 @@ struct Check: ParsableCommand {
         let seconds = Check.coreSeconds
         print(
             "2 nodes × 1 group, up to \(faults) faults, up to \(inFlight) messages in flight,"
-                + " \(fences) fences by each")
+                + " \(fences) fences by each\(differ ? ", files that differ" : "")")
         print(
             "\(result.states) distinct states, \(result.transitions) transitions, depth"
                 + " \(result.depth), \(result.bytesPerState) bytes a state,"
@@ -72,6 +74,7 @@ struct Check: ParsableCommand {
         bounds.lateTurns = late
         bounds.aloneAfter = alone
         bounds.slow = slow
+        bounds.differ = differ
         bounds.mostStates = states
         if let only {
             bounds.kinds = []

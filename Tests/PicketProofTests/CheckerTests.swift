@@ -22,17 +22,20 @@ struct CheckerTests {
 
     @Test func `an image has a bit for every flag`() {
         let groups = GroupReport.Role.allCases.map { GroupReport(role: $0, flags: .all) }
+        var policy = CheckBounds().policy(of: .low)
+        policy.turnsDigest = 0
+        policy.groups = groups.map { _ in GroupPolicy(prefer: .low, priority: 0) }
         for phase in Message.Phase.allCases {
             let message = Message(sequence: 1, flags: .all, phase: phase, groups: groups)
             var reader = CheckerTests.image(message)
-            #expect(Message(from: &reader) == message)
+            #expect(Message(from: &reader, of: policy) == message)
         }
     }
 
     @Test func `an image refuses a flag that it has no bit for`() async {
         await #expect(processExitsWith: .failure) {
             _ = CheckerTests.image(
-                Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 10)))
+                Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 12)))
         }
         await #expect(processExitsWith: .failure) {
             _ = CheckerTests.image(

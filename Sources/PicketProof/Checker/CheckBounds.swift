@@ -20,6 +20,8 @@ public struct CheckBounds: Equatable, Sendable {
     public var aloneAfter = false
     /// Whether disks and resources may take any time, and not only less than one step.
     public var slow = false
+    /// The two files give the group other resources.
+    public var differ = false
     public var kinds = FaultKinds.all
     /// Gives up, without having seen all, beyond this many states.
     public var mostStates = 100_000_000
@@ -58,6 +60,13 @@ public struct CheckBounds: Equatable, Sendable {
     /// Late turns are a second or eight times the relay's time long, and alternate.
     var period: Int64 { 16 * offWithin }
 
+    /// Nothing but what differs needs a name here.
+    private func group(of node: NodeID) -> GroupPolicy {
+        var group = GroupPolicy(prefer: .low)
+        if differ { (group.name, group.resources) = (1, UInt32(node.rawValue)) }
+        return group
+    }
+
     public func policy(of node: NodeID) -> Policy {
         let step = CheckBounds.step
         let early = Duration.nanoseconds(1)
@@ -73,7 +82,7 @@ public struct CheckBounds: Equatable, Sendable {
             fenceLevels: [.relay(verified: true)],
             fenceBudget: Budget(count: fences, window: .seconds(1_000_000_000)),
             moveBudget: Budget(count: fences, window: .seconds(1_000_000_000)),
-            groups: [GroupPolicy(prefer: .low)], digest: 0)
+            groups: [group(of: node)], digest: differ ? UInt64(node.rawValue) : 0)
     }
 }
 

@@ -300,16 +300,16 @@ extension PairState {
             now = PairState.origin + CheckBounds.step * Int64(image.byte())
             image.move(to: now)
         }
-        PairState.read(&low, bounds, from: &image)
-        PairState.read(&high, bounds, from: &image)
-        toLow = PairState.readFlights(to: low.session, from: &image)
-        toHigh = PairState.readFlights(to: high.session, from: &image)
+        PairState.read(&low, theirs: high.machine.policy, from: &image)
+        PairState.read(&high, theirs: low.machine.policy, from: &image)
+        toLow = PairState.readFlights(to: low.session, of: high, from: &image)
+        toHigh = PairState.readFlights(to: high.session, of: low, from: &image)
         violation = nil
         return image.at
     }
 
     private static func read(
-        _ node: inout NodeState, _ bounds: CheckBounds, from image: inout ImageReader
+        _ node: inout NodeState, theirs: Policy, from image: inout ImageReader
     ) {
         let flags = image.byte()
         node.power = NodeState.Power(rawValue: flags & 3)!
@@ -351,12 +351,13 @@ extension PairState {
         }
         let isDurable = image.flag()
         if !isDurable { node.disk = Memory(from: &image, groups: 1) }
-        node.machine.read(from: &image, session: UInt64(node.session), note: node.note)
+        node.machine.read(
+            from: &image, session: UInt64(node.session), note: node.note, theirs: theirs)
         if isDurable { node.disk = node.machine.disk.durable }
     }
 
     private static func readFlights(
-        to session: UInt8, from image: inout ImageReader
+        to session: UInt8, of sender: NodeState, from image: inout ImageReader
     ) -> [Flight] {
         let count = image.byte()
         var flights: [Flight] = []
@@ -365,7 +366,9 @@ extension PairState {
             let delivered = head & 1 != 0
             flights.append(
                 Flight(
-                    message: delivered ? Message(sequence: 1) : Message(from: &image),
+                    message: delivered
+                        ? Message(sequence: 1)
+                        : Message(from: &image, of: sender.machine.policy),
                     from: head >> 1, to: session, delivered: delivered))
         }
         return flights

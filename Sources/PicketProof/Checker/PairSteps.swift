@@ -503,7 +503,7 @@ extension PairState {
             {
                 report("S2", "\(id) acts on a grant that its peer never gave")
             }
-        case .unlisted(let session):
+        case .unlisted(let session), .left(let session):
             if session.value != UInt64(self[id].known) {
                 report("S2", "\(id) acts on the list of a session that is not the peer's present")
             }

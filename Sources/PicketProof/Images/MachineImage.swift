@@ -80,14 +80,18 @@ extension Machine {
     }
 
     /// The machine of an image. `self` gives the parts that an image does not hold.
-    mutating func read(from image: inout ImageReader, session value: UInt64, note: RunNote) {
+    ///
+    /// - Parameter theirs: the peer's policy.
+    mutating func read(
+        from image: inout ImageReader, session value: UInt64, note: RunNote, theirs: Policy
+    ) {
         let now = Instant(nanoseconds: image.now)
         let late = image.age()
         let exited = image.flag()
         var contact = peer.contact
         var startedAt = contact.read(from: &image, late: late)
         let metAt = image.past()
-        let message = image.flag() ? Message(from: &image) : nil
+        let message = image.flag() ? Message(from: &image, of: theirs) : nil
         let peer = Peer(
             from: &image, metAt: metAt, message: message, contact: contact, like: self.peer)
         let life = Life(from: &image)
@@ -185,7 +189,7 @@ extension Peer {
         for session in banned { image.put(UInt8(session.value)) }
         image.put(
             sequenceAtVerification == .max ? 255 : UInt8(mine.rank(sequenceAtVerification)))
-        image.put(maintenance)
+        image.put(UInt8((maintenance ? 1 : 0) | (isLeftDifferences ? 2 : 0)))
         image.put(optional: pausedUntil)
     }
 
@@ -199,11 +203,13 @@ extension Peer {
         var banned: [SessionID] = []
         for _ in 0..<image.byte() { banned.append(SessionID(UInt64(image.byte()))) }
         let verified = image.byte()
+        let bits = image.byte()
         self.init(
             session: session, metAt: metAt, message: message, contact: contact, state: state,
             isArmed: isArmed, banned: banned,
             sequenceAtVerification: verified == 255 ? .max : UInt64(verified),
-            maintenance: image.flag(), pausedUntil: image.optional(), like: other)
+            maintenance: bits & 1 != 0, pausedUntil: image.optional(),
+            isLeftDifferences: bits & 2 != 0, like: other)
     }
 }
 
@@ -300,16 +306,16 @@ extension Message {
         hasSeen: Bool
     ) {
         precondition(
-            flags.rawValue < 1 << 10 && phase.rawValue < 1 << 4 && maintenance < 1 << 8,
+            flags.rawValue < 1 << 12 && phase.rawValue < 1 << 3 && maintenance < 1 << 8,
             "a flag, a phase or a version that the image has no bit for")
         image.put(UInt8(sequence))
         image.put(UInt8(acknowledged))
         image.put(UInt8(flags.rawValue & 255))
         image.put(
-            phase.rawValue | (isPresent ? 16 : 0) | (hasSeen ? 32 : 0)
-                | UInt8(flags.rawValue >> 8) << 6)
+            phase.rawValue | (isPresent ? 8 : 0) | (hasSeen ? 16 : 0)
+                | UInt8(flags.rawValue >> 8 & 7) << 5)
         image.put(UInt8(maintenance))
-        image.put(health)
+        image.put(health | UInt8(flags.rawValue >> 11) << 7)
         if phase == .pausing { image.put(age: pause.nanoseconds) }
         image.put(UInt8(groups.count))
         for group in groups {
@@ -322,22 +328,31 @@ extension Message {
         }
     }
 
-    init(from image: inout ImageReader) {
-        self.init(sequence: UInt64(image.byte()))
+    /// - Parameter policy: the sender's, which says what does not change.
+    init(from image: inout ImageReader, of policy: Policy) {
+        self.init(
+            sequence: UInt64(image.byte()), configurationDigest: policy.digest,
+            turnsDigest: policy.turnsDigest)
         acknowledged = UInt64(image.byte())
         let low = UInt16(image.byte())
         let bits = image.byte()
-        flags = Flags(rawValue: low | UInt16(bits >> 6) << 8)
-        phase = Phase(rawValue: bits & 15)!
+        phase = Phase(rawValue: bits & 7)!
         maintenance = UInt64(image.byte())
-        generation = bits & 16 != 0 ? 1 : 0
-        seenGeneration = bits & 32 != 0 ? 1 : 0
-        health = image.byte()
+        generation = bits & 8 != 0 ? 1 : 0
+        seenGeneration = bits & 16 != 0 ? 1 : 0
+        let last = image.byte()
+        health = last & 127
+        flags = Flags(rawValue: low | UInt16(bits >> 5) << 8 | UInt16(last >> 7) << 11)
         if phase == .pausing { pause = Duration(nanoseconds: image.age()) }
-        for _ in 0..<image.byte() {
+        for index in 0..<Int(image.byte()) {
             let role = GroupReport.Role(rawValue: image.byte())!
             let flags = GroupReport.Flags(rawValue: image.byte())
-            groups.append(GroupReport(role: role, term: image.term(), flags: flags))
+            let group = policy.groups[index]
+            groups.append(
+                GroupReport(
+                    role: role, term: image.term(), flags: flags, name: group.name,
+                    priority: group.priority, resources: group.resources,
+                    settings: group.settings))
         }
     }
 }

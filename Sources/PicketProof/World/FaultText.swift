@@ -85,7 +85,7 @@ public enum FaultText {
     private static func text(_ link: Int?) -> [String] { link.map { ["link", "\($0)"] } ?? [] }
 
     /// `1:2+3`: group 1 with resources 2 and 3.
-    private static func text(_ group: ListedGroup) -> String {
+    static func text(_ group: ListedGroup) -> String {
         "\(group.name):" + group.resources.map { "\($0)" }.joined(separator: "+")
     }
 
@@ -141,9 +141,7 @@ public enum FaultText {
         case "dead-watchdog": return .deadWatchdog(node)
         case "other-configuration": return .otherConfiguration(node)
         case "list":
-            var list: [ListedGroup] = []
-            while words.next != nil { list.append(try words.listed()) }
-            return .list(node, list)
+            return .list(node, try words.list())
         case "wrong-key": return .wrongKey(node)
         case "wall-step": return .wallStep(node, try words.duration())
         case "sensor":
@@ -262,6 +260,12 @@ struct Words {
     mutating func group() throws(ScriptError) -> GroupIndex {
         try number(0...(Limits.groups - 1))
     }
+    mutating func list() throws(ScriptError) -> [ListedGroup] {
+        var list: [ListedGroup] = []
+        while next != nil { list.append(try listed()) }
+        return list
+    }
+
     mutating func listed() throws(ScriptError) -> ListedGroup {
         let what = "a group and its resources, such as 1:2+3"
         let parts = try word(what).split(separator: ":")

@@ -35,7 +35,19 @@ public struct Plan: Equatable, Sendable {
     public var safety = Duration.seconds(60)
     /// The disk of this node takes nothing even then. Its agent is started anew in every other world.
     public var staysFull: NodeID?
+    /// The file of this node still lists other groups even then: some are known to both, some not.
+    public var staysOther: StaysOther?
     public var faults: [FaultEntry] = []
+
+    public struct StaysOther: Equatable, Sendable {
+        public var node: NodeID
+        public var list: [ListedGroup]
+
+        public init(node: NodeID, list: [ListedGroup]) {
+            self.node = node
+            self.list = list
+        }
+    }
 
     public enum Wiring: String, CaseIterable, Sendable {
         /// A parted wire reads *on*.
@@ -83,9 +95,15 @@ public struct Plan: Equatable, Sendable {
     /// The least that a copy of any stateful group may be behind; `nil` where there is none.
     var leastLag: Duration? { groups.compactMap { $0.sync?.maxLag }.min() }
 
+    /// What a node's file lists when all is repaired.
+    func lastingList(of node: NodeID) -> [ListedGroup] {
+        staysOther.flatMap { $0.node == node ? $0.list : nil } ?? list
+    }
+
     /// A file lists other groups at times.
     var rolls: Bool {
-        faults.contains { if case .list = $0.fault { true } else { false } }
+        staysOther != nil
+            || faults.contains { if case .list = $0.fault { true } else { false } }
     }
 
     /// `policy` for a file that lists these groups.
@@ -152,6 +170,12 @@ extension Plan {
         if window != .seconds(3600) { lines.append("window \(FaultText.text(window))") }
         if sealed { lines.append("sealed") }
         if let staysFull { lines.append("stays-full \(FaultText.text(staysFull))") }
+        if let staysOther {
+            let list = staysOther.list.map { FaultText.text($0) }
+            lines.append(
+                "stays-other \(FaultText.text(staysOther.node)) "
+                    + list.joined(separator: " "))
+        }
         for group in groups { lines.append(Plan.line(group)) }
         for fault in faults { lines.append(FaultText.line(fault)) }
         return lines.joined(separator: "\n") + "\n"
@@ -227,6 +251,8 @@ extension Plan {
         case "sealed": sealed = true
         case "window": window = try words.duration()
         case "stays-full": staysFull = try words.node()
+        case "stays-other":
+            staysOther = StaysOther(node: try words.node(), list: try words.list())
         default: throw words.expected("a setting, \"group\" or \"at\"; not \"\(verb)\"")
         }
     }

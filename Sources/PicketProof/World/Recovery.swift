@@ -44,8 +44,8 @@ extension World {
         revive(node)
         if node.key.id != World.key.id { use(World.key, on: node) }
         node.digest = 42
-        node.file = plan.list
-        if let agent = node.agent, agent.list != plan.list { crash(node) }
+        node.file = plan.lastingList(of: node.id)
+        if let agent = node.agent, agent.list != node.file { crash(node) }
         reload(node)
         node.effectsToLive = nil
         node.mains = true
@@ -108,7 +108,7 @@ extension World {
     /// Nothing is asked of a pair whose budget may be spent, whose feedback proves no dead supply, or
     /// that has the excuse of a second fault, or whose standby has said that it would not take over.
     private func examine() {
-        guard plan.fencesAnHour >= 100, plan.wiring.survivesDeadSupply,
+        guard plan.staysOther == nil, plan.fencesAnHour >= 100, plan.wiring.survivesDeadSupply,
             watch.fences < plan.fencesAnHour, watch.excuses.isEmpty,
             let holder = nodes.first(where: { $0.isUp(plan.list[0]) }),
             plan.list.allSatisfy({
@@ -190,13 +190,27 @@ extension World {
                 agent.machine.disk.isKept || node.fullUntil > now
             else { return false }
         }
-        for group in plan.list where plan.groups[group.name].enabled {
+        for group in plan.list
+        where plan.groups[group.name].enabled && nodes.allSatisfy({ $0.file.contains(group) }) {
             let full = nodes.count { $0.isWholeUp(group) }
             let some = nodes.count { $0.isUp(group) }
             if full != 1 || some != 1 { return false }
             if plan.sync(of: group.name) != nil, !copyIsCurrent(group) { return false }
         }
-        return true
+        return plan.staysOther == nil || differencesAreUp
+    }
+
+    /// One node has what the files have otherwise, all of it, by its own file. Where each had
+    /// something of it before they came to differ, both go on with that.
+    private var differencesAreUp: Bool {
+        let differ = nodes.map { node in
+            node.file.filter { !peer(of: node).file.contains($0) }
+        }
+        let up = zip(nodes, differ).map { node, groups in groups.count { node.isUp($0) } }
+        if up[0] > 0, up[1] > 0 { return true }
+        return zip(nodes, differ).contains { node, groups in
+            groups.allSatisfy { node.isWholeUp($0) }
+        }
     }
 
     private func waitsForCopy(_ group: ListedGroup, _ node: Node) -> Bool {

@@ -245,6 +245,13 @@ public enum Swarm {
             return [.configuration, .configuration, .cuts, .cuts, .oneWay, .operators]
         case .lists:
             if plan.groups.count == 1 { plan.groups.append(GroupPolicy(prefer: .high)) }
+            // Of a chance of its own, like `asks`. A disk that takes nothing may have no room for
+            // the terms of what the peer does not list.
+            var stays = Chance(seed: plan.seed ^ 0x73_74_61_79)
+            if plan.staysFull == nil, stays.percent(30) {
+                plan.staysOther = Plan.StaysOther(
+                    node: stays.percent(50) ? .low : .high, list: changed(plan, &stays))
+            }
             return [.lists, .lists, .lists, .operators, .cuts, .power, .crash, .leave]
         case .maintenance:
             return [

@@ -75,6 +75,8 @@ struct Watch {
         var wordGiven = false
         var liveFences = 0
         var fenceMe = false
+        /// This session has said that it starts nothing that the files have otherwise.
+        var leavesDifferences = false
         /// When the newest of its sendings that it knows to be acknowledged was sent, and when it
         /// learned that.
         var reachedSent = Int64.min / 2
@@ -143,6 +145,7 @@ struct Watch {
         sides[index].startedAlone = memory.alone
         keepHandsOff(node) { _ in true }
         for group in started.indices { sides[index].granted[group] = [] }
+        sides[index].leavesDifferences = false
         sides[index].ceilings = started.map { _ in 0 }
         for (group, known) in zip(list, memory.groups) {
             sides[index].ceilings[group.name] = known.term.value
@@ -206,6 +209,7 @@ struct Watch {
             judge(report, of: group, node, in: world)
         }
         if message.phase == .left { sides[index].hasLeft = agent.session }
+        sides[index].leavesDifferences = message.flags.contains(.leavesDifferences)
         if message.flags.contains(.fenceMe) { sides[index].fenceMe = true }
     }
 
@@ -439,6 +443,10 @@ struct Watch {
             let lists = peer.agent.map { $0.session == session && $0.place(of: group) != nil }
             if !adopts || lists == true {
                 world.violate("S2", "\(node.id) starts group \(group) by what its peer lists")
+            }
+        case .left(let session):
+            if session == other.session, !other.leavesDifferences {
+                world.violate("S2", "\(node.id) starts group \(group), not left to it")
             }
         case .receipt(let receipt):
             if world.now > senseLiesUntil { judge(receipt, node, peer, other, in: world) }

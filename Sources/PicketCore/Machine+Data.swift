@@ -118,6 +118,24 @@ extension Machine {
         return false
     }
 
+    /// Whether this node may start a stateful group that the files have otherwise. A peer that keeps
+    /// no data terms of it cannot say whether it had the group since.
+    mutating func startsDifferentByData<Sink: EffectSink>(
+        _ group: GroupIndex, into out: inout Sink
+    ) -> Bool {
+        guard isStateful(group), !planted(.differentOnOldCopy) else { return true }
+        if groups[group].copy.isNamed { return true }
+        if let report = report(of: group), report.data != nil,
+            formsByData(group, report, into: &out) ?? true
+        {
+            return true
+        }
+        if groups[group].noteCopy(refused: true) {
+            out.emit(.trace(Trace(.copyRefused, group: group)))
+        }
+        return false
+    }
+
     /// The group waits for the operator to name a copy.
     func waitsForCopy(_ group: GroupIndex) -> Bool {
         (groups[group].copyIsRefused || groups[group].question == .asked)

@@ -160,10 +160,10 @@ extension Machine {
     ) {
         guard mayForm, inContact, life.isPaired, let session = peer.session, isEligible(group),
             peer.leavesDifferences && !peer.isLeftDifferences || planted(.differencesNotLeft),
-            knowsMyTerm(of: group)
+            knowsMyTerm(of: group), startsDifferentByData(group, into: &out)
         else { return }
         let term = takeoverTerm(of: group)
-        guard mayUse(term, of: group) else { return }
+        guard mayUse(term, of: group), mayOwnData(term, of: group) else { return }
         activate(Active(leftBy: session, group: group, term: term), into: &out)
     }
 

@@ -106,6 +106,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case resourcesIgnored
     /// A node starts what the files have otherwise, though its peer does not leave it to it.
     case differencesNotLeft
+    /// … or on whatever copy of its data.
+    case differentOnOldCopy
     case leavesHolding
     case conflictIgnored
     /// A group that runs is noted after it was started, and one that no note tells of is not

@@ -113,7 +113,7 @@ private enum Hunt {
             self = .checker(bounds, "1 crash")
         case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
         case .configurationIgnored: self = .swarm(.configurations, seeds: 3000)
-        case .groupsByPlace, .resourcesIgnored, .differencesNotLeft:
+        case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)
         case .testOutranksFence, .silenceIsAPass: self = .swarm(.trust, seeds: 50)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)

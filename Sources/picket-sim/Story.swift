@@ -98,7 +98,8 @@ enum Shrink {
     /// A plainer world, where that still violates.
     private static func simplify(_ plan: inout Plan, _ violates: (Plan) -> Bool) {
         let steps: [(inout Plan) -> Void] = [
-            { $0.drift = [0, 0] }, { $0.groups = [$0.groups[0]] }, { $0.links = 1 },
+            { $0.drift = [0, 0] }, { if !$0.rolls { $0.groups = [$0.groups[0]] } },
+            { $0.links = 1 },
             { $0.sealed = false }, { $0.startup = .wait },
             { plan in plan.groups = plan.groups.map { GroupPolicy(prefer: $0.prefer) } },
         ]

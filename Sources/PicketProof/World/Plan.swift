@@ -101,7 +101,7 @@ public struct Plan: Equatable, Sendable {
     }
 
     /// A file lists other groups at times.
-    var rolls: Bool {
+    public var rolls: Bool {
         staysOther != nil
             || faults.contains { if case .list = $0.fault { true } else { false } }
     }

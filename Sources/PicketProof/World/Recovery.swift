@@ -92,8 +92,13 @@ extension World {
             if plan.groups.contains(where: { $0.takeover == .ask }) {
                 command(.take(nil, stale: false), node)
             }
-            for group in plan.list where watch.head(of: group.name) == node.index {
-                if waitsForCopy(group, node) { command(.take(group.name, stale: true), node) }
+            // One node alone starts what the files have otherwise, by whatever copy it has.
+            for group in node.file where waitsForCopy(group, node) {
+                if watch.head(of: group.name) == node.index
+                    || !peer(of: node).file.contains(group)
+                {
+                    command(.take(group.name, stale: true), node)
+                }
             }
             turn(node) {
                 for (place, group) in $0.list.enumerated()

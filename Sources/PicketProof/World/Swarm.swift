@@ -66,9 +66,7 @@ public enum Swarm {
         setUp(&plan, &chance)
         let kinds = kinds(&plan, focus, &chance)
         if let detectWithin { plan.detectWithin = detectWithin }
-        // Whose data are newer is a question between two files that list the same groups, and a
-        // node whose disk takes nothing for ever cannot answer it.
-        if focus == .lists { for index in plan.groups.indices { plan.groups[index].sync = nil } }
+        // A node whose disk takes nothing for ever cannot answer whose data are newer.
         if plan.leastLag != nil { plan.staysFull = nil }
         // In so short a time no late outlet fits.
         if plan.policy(of: .low) == nil { plan.outlet = nil }

@@ -228,8 +228,8 @@ public struct Narrator: Equatable, Sendable {
             return "{peer} does not list {group}: it cannot move there until both files list it"
         }
         return difference.contains(.resources)
-            ? "The files of {me} and {peer} give {group} other resources: it neither moves nor "
-                + "starts until they agree, unless one node is off"
+            ? "The files of {me} and {peer} give {group} other resources: it does not move until "
+                + "they agree, unless one node is off"
             : "The files of {me} and {peer} differ in the settings of {group}"
     }
 
@@ -422,7 +422,7 @@ public struct Narrator: Equatable, Sendable {
             return "Find out why with \"picket history\", mend it, and run \"picket clear\"."
         case .groupsDiffer:
             return "Give both nodes the same \"groups:\", then restart the agent of the node that "
-                + "changed; until then a group that differs neither moves nor newly starts."
+                + "changed; until then a group that differs does not move."
         case .peerNotPersisted:
             return "Free space on the disk of {peer}, or mend the disk; its agent tries again by "
                 + "itself."

@@ -117,6 +117,8 @@ public struct WatchdogSettings: Equatable, Sendable {
     public var pretimeout: Duration?
     /// Paths or identities; empty: the board's, or the first that is hardware.
     public var devices: [String]
+    /// `Policy.resetAfterStops`.
+    public var resetAfterStops: Int?
 
     public init(timeout: Duration, pretimeout: Duration? = nil, devices: [String] = []) {
         self.timeout = timeout

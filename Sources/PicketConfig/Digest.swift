@@ -77,6 +77,7 @@ extension Configuration {
         }
         for policy in policy.groups { digest.add(policy) }
         addSlowestOff(to: &digest)
+        if let stops = policy.resetAfterStops { digest.add(stops) }
         return digest.value
     }
 

@@ -62,7 +62,8 @@ extension Configuration {
                 me: me, linkCount: pair.links.count, timing: timing.timing, startup: startup,
                 fenceLevels: cuts[me.peer].map { $0.level }, fenceBudget: budgets.fences,
                 moveBudget: budgets.moves, groups: groups.map { $0.policy }, digest: 0,
-                simulated: simulated || (board?.simulated ?? false)),
+                simulated: simulated || (board?.simulated ?? false),
+                resetAfterStops: watchdog?.resetAfterStops),
             timing: timing, board: board, watchdog: watchdog, sensors: sensors, cuts: cuts,
             groups: groups.map { $0.settings }, paths: paths)
         if let every = root["rehearse_every"]?.duration(
@@ -115,7 +116,9 @@ extension Configuration {
             found.expected(what)
             return nil
         }
-        let mapping = found.mapping(["timeout", "pretimeout", "device"])
+        let mapping = found.mapping([
+            "timeout", "pretimeout", "device", "reset_after_stops",
+        ])
         guard let timeout = mapping.required("timeout", "a duration such as 10s") else {
             return nil
         }
@@ -137,6 +140,7 @@ extension Configuration {
         }
         var settings = WatchdogSettings(timeout: duration)
         settings.pretimeout = mapping["pretimeout"]?.duration(in: .seconds(1)...duration)
+        settings.resetAfterStops = mapping["reset_after_stops"]?.integer(in: 1...100)
         if let device = mapping["device"] {
             let what = "a path such as /dev/watchdog0, what a driver calls itself, or a list"
             let items = device.isSequence ? device.list(what, atMost: 4) ?? [] : [device]

@@ -172,6 +172,12 @@ public struct Narrator: Equatable, Sendable {
                 ? "{group} is to start on {me} whatever its copy of the data is"
                 : "{group} starts on {me} with a copy of its data that is not current, as its "
                     + "\"takeover: allow\" has it: the newest data may be lost"
+        case .resetDue:
+            return "{group} cannot be stopped on {me}, and {peer} cannot fence: {me} feeds its "
+                + "watchdog no more, which resets it{+ within }"
+        case .resetCalledOff: return "{me} feeds its watchdog again"
+        case .resetRefused:
+            return "{me} is not reset for {group}, which cannot be stopped here{+ for }"
         case .healthChanged: return "The health of {me} is {score}"
         case .peerHealthChanged: return "The health of {peer} is {score}"
         case .unfitBoth:
@@ -211,7 +217,10 @@ public struct Narrator: Equatable, Sendable {
                 : "{peer} lists groups that {me} does not: \(trace.number ?? 0)"
         case .configurationAgrees: return "The configurations of {me} and {peer} agree"
         case .persistFailed:
-            return "The state file of {me} cannot be written: the terms in reserve are enough "
+            let what =
+                trace.duration == nil
+                ? "cannot be written" : "is not written, for its disk has not answered{+ for }"
+            return "The state file of {me} " + what + ": the terms in reserve are enough "
                 + "for a takeover or two, and then nothing is taken over until the file can be "
                 + "written"
         case .persistRecovered: return "The state file of {me} can be written again"

@@ -11,6 +11,10 @@ package struct Disk: Sendable {
     package private(set) var durable: Memory
     package private(set) var saving: (ticket: UInt32, memory: Memory)?
     private var ticket: UInt32 = 0
+    /// Since when the disk has not answered.
+    private var askedAt: Instant?
+    /// It has not answered for so long that no answer is expected.
+    private var hangs = false
     /// When the disk is tried again, because it took nothing.
     package private(set) var retryAt: Instant?
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
@@ -28,8 +32,9 @@ package struct Disk: Sendable {
     }
 
     package var isSaving: Bool { saving != nil }
-    /// The newest writing failed: until one succeeds, only what is on disk can be counted on.
-    package var takesNothing: Bool { retryAt != nil }
+    /// The newest writing failed, or does not end: until one succeeds, only what is on disk can be
+    /// counted on.
+    package var takesNothing: Bool { retryAt != nil || hangs }
     /// All that is to be remembered is on disk.
     package var isKept: Bool { durable == memory }
 
@@ -158,19 +163,40 @@ package struct Disk: Sendable {
 
     @inline(__always)
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        guard saving == nil, memory != durable else { return }
+        if saving != nil { return look(at: now, into: &out) }
+        guard memory != durable else { return }
         if let retryAt, now < retryAt { return }
         ticket += 1
         saving = (ticket, memory)
+        askedAt = now
         out.emit(.persist(memory, ticket: ticket))
+    }
+
+    /// A disk may be slow. One that does not answer for so long may never do.
+    private static var patience: Duration { .seconds(10) }
+
+    @inline(__always)
+    private mutating func look<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        guard !hangs, let askedAt, now - askedAt >= Disk.patience, !planted(.hungDiskIsSlow)
+        else { return }
+        if retryAt == nil {
+            out.emit(.trace(Trace(.persistFailed, duration: now - askedAt)))
+        }
+        hangs = true
+    }
+
+    /// The agent did not run for this long, and could not hear of an answer.
+    mutating func forgive(_ lateness: Duration) {
+        if let since = askedAt { askedAt = since + lateness }
     }
 
     mutating func persisted<Sink: EffectSink>(_ ticket: UInt32, into out: inout Sink) {
         guard let saving, saving.ticket == ticket else { return }
         durable = saving.memory
         self.saving = nil
-        if retryAt != nil {
+        if takesNothing {
             retryAt = nil
+            hangs = false
             out.emit(.trace(Trace(.persistRecovered)))
         }
     }
@@ -180,7 +206,8 @@ package struct Disk: Sendable {
     ) {
         guard let saving, saving.ticket == ticket else { return }
         self.saving = nil
-        if retryAt == nil { out.emit(.trace(Trace(.persistFailed))) }
+        if !takesNothing { out.emit(.trace(Trace(.persistFailed))) }
+        hangs = false
         retryAt = now + .seconds(1)
     }
 

@@ -75,6 +75,8 @@ public enum ResourceOutcome: Equatable, Sendable {
     case stopped
     /// A stop failed or hung, and killing did not help: something may still run here.
     case stopFailed
+    /// A stop could not be tried, for want of processes or of a disk.
+    case stopUnknown
     /// The monitor failed beyond the limit of local restarts. The resources are in an unknown
     /// state until stopped.
     case failed

@@ -110,7 +110,13 @@ package struct Group: Sendable {
         }
     }
 
-    /// A stop failed: something may still run here.
+    /// Something of it may still run here, after its stop was tried and failed so often.
+    func isStuck(after stops: Int) -> Bool {
+        guard case .releasing(let releasing) = role, releasing.retryAt != nil else { return false }
+        return releasing.failedStops >= stops
+    }
+
+    /// A stop did not end well: something may still run here.
     var isStuck: Bool {
         switch role {
         case .unknown(let unknown): unknown.retryAt != nil
@@ -234,8 +240,8 @@ package struct Group: Sendable {
     /// Every resource is stopped.
     mutating func noteStopped() { role = .vacant }
 
-    /// A stop failed: it is tried again at `retryAt`. Returns whether it failed for the first time.
-    mutating func stick(retryAt: Instant) -> Bool {
+    /// A stop did not end well: it is tried again at `retryAt`. Returns whether that is new.
+    mutating func stick(failed: Bool, retryAt: Instant) -> Bool {
         switch role {
         case .unknown(var unknown):
             defer { role = .unknown(unknown) }
@@ -244,10 +250,13 @@ package struct Group: Sendable {
         case .releasing(var releasing):
             defer { role = .releasing(releasing) }
             defer { releasing.retryAt = retryAt }
+            if failed { releasing.failedStops += 1 }
             return releasing.retryAt == nil
         case .vacant, .claiming, .holding, .granting, .resuming: return false
         }
     }
+
+    mutating func retryStop(at next: Instant) { _ = stick(failed: false, retryAt: next) }
 
     /// The cause of the stop that is due again, if one is.
     @inline(__always)
@@ -506,6 +515,8 @@ package struct Releasing: Equatable, Sendable {
     /// A stop failed, and is tried again then: something may still run here, and only a fence can
     /// end it for certain.
     package var retryAt: Instant?
+    /// In how many of them stopping was tried, and did not help.
+    fileprivate(set) var failedStops = 0
 
     init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {
         term = active.term

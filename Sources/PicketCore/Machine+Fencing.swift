@@ -83,11 +83,15 @@ extension Machine {
         return now - reached <= policy.timing.deadAfter
     }
 
-    /// A request that failed is tried again only as long as it stands. Once contact is lost, the
-    /// peer is fenced in turn, or not at all: it may be about to fence this node (S7).
+    /// A request that failed is tried again only as long as it stands and may be heeded. Once
+    /// contact is lost, the peer is fenced in turn, or not at all: it may be about to fence this node
+    /// (S7).
     @inline(__always)
     private mutating func dropRequest(at now: Instant) {
-        guard fence.episode?.cause == .peerAskedForIt, !isAskedToFence(at: now) else { return }
+        guard fence.episode?.cause == .peerAskedForIt,
+            !isAskedToFence(at: now)
+                || requestRefusal != nil && !planted(.requestInMaintenance)
+        else { return }
         fence.endEpisode()
     }
 

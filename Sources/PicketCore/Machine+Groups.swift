@@ -93,7 +93,9 @@ extension Machine {
 
     /// Whether anything but the disk keeps this node from starting the group.
     func isWilling(_ group: GroupIndex) -> Bool {
-        guard policy.groups[group].enabled, !groups[group].isBlocked else { return false }
+        guard policy.groups[group].enabled, !groups[group].isBlocked, !vitals.isGivingUp else {
+            return false
+        }
         switch life {
         case .paired, .alone, .returning: return true
         case .waiting, .pausing, .leaving, .left: return false
@@ -453,6 +455,8 @@ extension Machine {
             move(group, cause: .command, automatic: false, at: now, into: &out)
         } else if vitals.health.score == 0 {
             move(group, cause: .healthCritical, automatic: true, at: now, into: &out)
+        } else if vitals.isGivingUp {
+            move(group, cause: .stopFailed, automatic: true, at: now, into: &out)
         } else if let report, report.flags.contains(.failback) {
             move(group, cause: .failback, automatic: true, at: now, into: &out)
         } else {
@@ -541,7 +545,7 @@ extension Machine {
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         guard let cause = groups[group].stopDue(at: now) else { return }
-        _ = groups[group].stick(retryAt: now + Group.stopRetry)
+        groups[group].retryStop(at: now + Group.stopRetry)
         out.emit(.stop(group, cause: cause))
     }
 
@@ -606,7 +610,7 @@ extension Machine {
             released(group, at: now, into: &out)
         case (.holding(let active), .startFailedDirty):
             failStart(of: active, group, at: now, into: &out)
-            stick(group, at: now, into: &out)
+            stick(group, failed: false, at: now, into: &out)
         case (.holding(let active), .failed) where isMaintained:
             groups[group].noteAiling(isBroken: true)
             out.emit(.trace(Trace(.ailing, group: group, term: active.term)))
@@ -629,11 +633,13 @@ extension Machine {
         case (.releasing, .stopped), (.releasing, .startFailed):
             released(group, at: now, into: &out)
         case (.unknown, .stopped), (.unknown, .startFailed): groups[group].noteStopped()
-        case (.releasing, .stopFailed), (.releasing, .startFailedDirty), (.unknown, .stopFailed),
+        case (.releasing, .stopFailed), (.unknown, .stopFailed):
+            stick(group, failed: true, at: now, into: &out)
+        case (.releasing, .stopUnknown), (.unknown, .stopUnknown), (.releasing, .startFailedDirty),
             (.unknown, .startFailedDirty):
-            stick(group, at: now, into: &out)
+            stick(group, failed: planted(.unknownStopsCount), at: now, into: &out)
         case (.releasing, _), (.unknown, _), (.holding, .stopped), (.holding, .stopFailed),
-            (.vacant, _), (.claiming, _), (.granting, _), (.resuming, _):
+            (.holding, .stopUnknown), (.vacant, _), (.claiming, _), (.granting, _), (.resuming, _):
             break
         }
     }
@@ -700,11 +706,11 @@ extension Machine {
         out.emit(.trace(Trace(.yielded, group: group, term: term, cause: releasing.cause)))
     }
 
-    /// A stop failed for good.
+    /// A stop did not end well. `failed`: it was tried, and did not help.
     private mutating func stick<Sink: EffectSink>(
-        _ group: GroupIndex, at now: Instant, into out: inout Sink
+        _ group: GroupIndex, failed: Bool, at now: Instant, into out: inout Sink
     ) {
-        let isFirst = groups[group].stick(retryAt: now + Group.stopRetry)
+        let isFirst = groups[group].stick(failed: failed, retryAt: now + Group.stopRetry)
         guard isFirst else { return }
         switch groups[group].role {
         case .releasing(let releasing):

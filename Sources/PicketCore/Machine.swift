@@ -22,6 +22,7 @@
 ///   - `Machine+Fencing`   who may fence, when, and what the outcome is worth
 ///   - `Machine+Data`      whose data are newer, and whether a copy may be started
 ///   - `Machine+Groups`    formation, handover, failback, takeover, failures
+///   - `Machine+Reset`     a group that cannot be stopped, beside a peer that cannot fence
 ///   - `Machine+Commands`  the operator
 ///   - `Machine+Maintenance`  hands off, as the pair's one state
 ///   - `Machine+Memory`    terms, the state file, the run note
@@ -121,6 +122,7 @@ public struct Machine: Sendable {
         stepFencing(at: now, into: &out)
         if peer.differs { stepDifferences() }
         for group in groups.indices { stepGroup(group, at: now, into: &out) }
+        stepReset(at: now, into: &out)
         outgoing.see(peer.message?.generation ?? 0)
         note(into: &out)
         save(at: now, into: &out)
@@ -208,6 +210,7 @@ public struct Machine: Sendable {
         guard lateness > stallSlack, !planted(.stallNotForgiven) else { return }
         peer.forgive(lateness)
         fence.forgive(lateness)
+        disk.forgive(lateness)
         if lateness > policy.timing.deadAfter / 4 {
             out.emit(.trace(Trace(.stalled, duration: lateness)))
         }

@@ -34,6 +34,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case futureStampsAreNow
     /// A node fences in it.
     case maintenanceIgnored
+    /// It tries a fence again that the peer had asked for before.
+    case requestInMaintenance
     /// Whatever the peer says of maintenance last is believed, though it be older.
     case olderMaintenanceWins
     /// A failed service is restarted in maintenance.
@@ -86,6 +88,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case eligibleWithoutRoom
     /// A node whose disk takes nothing grants nothing.
     case grantWaitsForDisk
+    /// A disk that never answers is waited for, and nobody is told.
+    case hungDiskIsSlow
     /// The terms that the peer has used are not learned.
     case termOfPeerForgotten
     /// An agent that never met its peer goes on by the terms of its disk.
@@ -123,6 +127,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case formationIsNoMove
     /// Failures are forgotten when the group starts, not when it has run well.
     case failuresForgottenAtStart
+    /// A node whose group cannot be stopped goes on for ever, though its peer cannot fence it …
+    case neverReset
+    /// … or is reset after stops that could not even be tried …
+    case unknownStopsCount
+    /// … or though its peer would not start what it cannot stop …
+    case resetForAnyPeer
+    /// … or again and again.
+    case resetNotCounted
 
     // Whose data are newer
     /// The preferred node forms a stateful group, whatever it remembers.

@@ -18,13 +18,16 @@ public struct Policy: Equatable, Sendable {
     public var turnsDigest: UInt64
     /// The hardware is simulated, wholly or in part.
     public var simulated: Bool
+    /// After so many failed stops of a group, the node lets its watchdog end it where its peer cannot
+    /// (`Machine+Reset`); `nil`: never.
+    public var resetAfterStops: Int?
 
     /// Groups without a name of their own are named by their place.
     public init(
         me: NodeID, linkCount: Int, timing: Timing, startup: Startup = .wait,
         fenceLevels: [FenceLevel], fenceBudget: Budget = .perHour(3),
         moveBudget: Budget = .perHour(3), groups: [GroupPolicy], digest: UInt64,
-        turnsDigest: UInt64 = 1, simulated: Bool = false
+        turnsDigest: UInt64 = 1, simulated: Bool = false, resetAfterStops: Int? = nil
     ) {
         self.me = me
         self.linkCount = linkCount
@@ -37,6 +40,7 @@ public struct Policy: Equatable, Sendable {
         self.digest = digest
         self.turnsDigest = turnsDigest
         self.simulated = simulated
+        self.resetAfterStops = resetAfterStops
         for group in groups.indices where groups[group].name == 0 {
             self.groups[group].name = UInt64(group + 1)
         }

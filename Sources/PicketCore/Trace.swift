@@ -42,6 +42,8 @@ public struct Trace: Equatable, Sendable {
         case budgetsCleared
         // Data
         case copyRefused, staleTaken
+        // A reset by the node's own watchdog
+        case resetDue, resetCalledOff, resetRefused
     }
 
     public init(
@@ -74,15 +76,15 @@ extension Trace.Kind {
             .released, .yielded, .taken, .adopted, .healthChanged, .peerHealthChanged,
             .maintenance, .peerMaintenance, .leftRunning, .budgetsCleared, .drillBegan,
             .drillEnded, .fencePlanned, .fenceOrdered, .fenceVerified, .fenceCancelled,
-            .fenceVoided:
+            .fenceVoided, .resetCalledOff:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
-            .commandRefused, .contactLost, .orphaned, .peerListsOthers:
+            .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused:
             .warning
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
-            .copyRefused, .staleTaken, .groupDiffers, .ailing:
+            .copyRefused, .staleTaken, .groupDiffers, .ailing, .resetDue:
             .alarm
         }
     }
@@ -164,6 +166,9 @@ extension Trace.Kind {
         case .budgetsCleared: "budgets_cleared"
         case .copyRefused: "copy_refused"
         case .staleTaken: "stale_taken"
+        case .resetDue: "reset_due"
+        case .resetCalledOff: "reset_called_off"
+        case .resetRefused: "reset_refused"
         }
     }
 }

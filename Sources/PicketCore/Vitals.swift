@@ -7,6 +7,19 @@ package struct Vitals: Sendable {
     package private(set) var watchdog = Duration.zero
     package private(set) var drill = false
     private var fedAt = Instant(nanoseconds: .min / 2)
+    private var resetting = Reset.none
+
+    /// How far this node has come with letting its watchdog end it.
+    private enum Reset: Equatable, Sendable {
+        case none
+        case refused(Refusal)
+        /// What runs here is handed over.
+        case givingUp
+        /// Counted against the budget of fences, which has to be on disk first.
+        case planned
+        /// The watchdog is fed no more.
+        case due
+    }
 
     init(canFence: Bool) { relayTest = canFence ? .unknown : .absent }
 
@@ -47,12 +60,54 @@ package struct Vitals: Sendable {
         return true
     }
 
+    // MARK: A reset by this node's own watchdog
+
+    /// This node gives away what it has, and takes nothing.
+    var isGivingUp: Bool {
+        switch resetting {
+        case .none, .refused: false
+        case .givingUp, .planned, .due: true
+        }
+    }
+    var isResetPlanned: Bool { resetting == .planned || resetting == .due }
+
+    mutating func giveUp() { if !isGivingUp { resetting = .givingUp } }
+
+    /// Returns whether that is new, and so to be counted.
+    mutating func planReset() -> Bool {
+        guard !isResetPlanned else { return false }
+        resetting = .planned
+        return true
+    }
+
+    mutating func reset<Sink: EffectSink>(for group: GroupIndex, into out: inout Sink) {
+        guard resetting != .due else { return }
+        resetting = .due
+        out.emit(
+            .trace(Trace(.resetDue, group: group, cause: .stopFailed, duration: watchdog)))
+    }
+
+    mutating func refuseReset<Sink: EffectSink>(
+        _ refusal: Refusal, of group: GroupIndex, until: Duration?, into out: inout Sink
+    ) {
+        guard resetting != .refused(refusal) else { return }
+        resetting = .refused(refusal)
+        out.emit(
+            .trace(Trace(.resetRefused, group: group, refusal: refusal, duration: until)))
+    }
+
+    /// What called for it is gone.
+    mutating func callOffReset<Sink: EffectSink>(into out: inout Sink) {
+        if resetting == .due { out.emit(.trace(Trace(.resetCalledOff))) }
+        resetting = .none
+    }
+
     /// S8: the only place that feeds.
     mutating func feed<Sink: EffectSink>(
         every interval: Duration, at now: Instant, into out: inout Sink
     ) {
         // The driver may have set another timeout than the one that was asked for.
-        guard watchdog > .zero,
+        guard watchdog > .zero, resetting != .due,
             now - fedAt >= min(interval, max(.milliseconds(200), watchdog / 4))
         else { return }
         fedAt = now

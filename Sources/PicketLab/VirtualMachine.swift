@@ -368,6 +368,15 @@ final class VirtualMachine: NodeBody {
 
     func freeDisk() { run("rm -f \(Self.filler)") { _, _ in } }
 
+    /// Where the state file is written stands a pipe that nobody reads, until somebody does.
+    func hangDisk(_ hangs: Bool) {
+        let path = "/var/lib/picket/memory.new"
+        run(
+            hangs
+                ? "rm -f \(path) && mkfifo \(path)" : "timeout 1 cat \(path); rm -f \(path)"
+        ) { _, _ in }
+    }
+
     func killAgent() { courier.send("agent kill") }
 
     func pauseAgent(_ pause: Bool) {

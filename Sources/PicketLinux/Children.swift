@@ -43,9 +43,20 @@ public struct Launch: Sendable {
 public enum ChildEnd: Equatable, Sendable {
     case exited(Int32)
     case signalled(Int32)
-    case notStarted(String)
+    /// errno.
+    case notStarted(Int32)
     /// Its `notAfter` had passed, and nothing was done.
     case late
+
+    /// It could not be started for want of processes, of memory or of a disk, which may be there
+    /// again in a moment. A program that is not there, or no program, is another matter.
+    public var wasNotTried: Bool {
+        guard case .notStarted(let error) = self else { return false }
+        switch error {
+        case EAGAIN, ENOMEM, ENFILE, EMFILE, EIO: return true
+        default: return false
+        }
+    }
 }
 
 private struct Launched: Sendable {
@@ -217,7 +228,7 @@ public final class Children {
             children.remove(at: index)
             let end: ChildEnd =
                 launched.error == Children.late
-                ? .late : .notStarted(SystemError.text(of: launched.error))
+                ? .late : .notStarted(launched.error)
             handle(.ended(id: launched.id, end))
             return
         }

@@ -72,6 +72,8 @@ package protocol NodeBody: AnyObject {
     /// - Returns: how it is filled, for people.
     func fillDisk() -> String
     func freeDisk()
+    /// A write of the state file does not return, until it is told to.
+    func hangDisk(_ hangs: Bool)
     /// Runs a shell command. What it says and its exit status go to `done`; the status is -1 if the
     /// command did not come to its end.
     func run(_ command: String, _ done: @escaping (_ lines: [String], _ status: Int) -> Void)

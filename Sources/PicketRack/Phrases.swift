@@ -20,7 +20,7 @@
 ///     GROUP of NODE start|stop|monitor hangs | fails | works | slow DURATION
 ///     command NODE TEXT                   a request to the agent's control socket
 ///     clock of NODE +1d | -1d             a step of its wall clock; also s, m and h
-///     disk of NODE full | free
+///     disk of NODE full | free | hangs | answers
 ///     key of NODE wrong | right           read at the agent's next start
 ///     file of NODE lacks GROUP            its configuration, read at the agent's next start
 ///     file of NODE calls GROUP NAME
@@ -69,6 +69,7 @@ enum Action: Equatable {
     case command(NodeID, String)
     case clock(NodeID, seconds: Int64)
     case disk(NodeID, full: Bool)
+    case diskHangs(NodeID, Bool)
     case key(NodeID, right: Bool)
     case file(NodeID, GroupEdit?)
     case capture(String?)
@@ -169,7 +170,11 @@ struct PhraseReader {
         case "clock": return try clock()
         case "disk":
             try expect("of")
-            return .disk(try node(), full: try choice([("full", true), ("free", false)]))
+            let node = try node()
+            return try choice([
+                ("full", .disk(node, full: true)), ("free", .disk(node, full: false)),
+                ("hangs", .diskHangs(node, true)), ("answers", .diskHangs(node, false)),
+            ])
         case "key":
             try expect("of")
             return .key(try node(), right: try choice([("right", true), ("wrong", false)]))

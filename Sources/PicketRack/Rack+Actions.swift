@@ -38,6 +38,11 @@ extension Rack {
         case .line(let id, let name, let level): self[id].body.stick(name, level)
         case .run(let id, let text): run(text, on: self[id])
         case .disk(let id, let full): fill(self[id], full)
+        case .diskHangs(let id, let hangs):
+            self[id].body.hangDisk(hangs)
+            tell(
+                .rack, hangs ? "disk_hangs" : "disk_answers", node: self[id].name,
+                "\(self[id].name)'s disk \(hangs ? "does not answer" : "answers again")")
         case .key(let id, let right): try? changeKey(of: id, right: right)
         case .file(let id, let edit): try? writeFile(of: id, edit)
         case .capture(let name): network.capture(name)

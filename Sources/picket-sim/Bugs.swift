@@ -123,7 +123,8 @@ private enum Hunt {
         case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
             .termOfPeerForgotten, .termsNotLeapt:
             self = .swarm(.disks, seeds: 200)
-        case .eligibleWithoutRoom, .grantWaitsForDisk: self = .swarm(.disks, seeds: 100)
+        case .eligibleWithoutRoom, .grantWaitsForDisk, .hungDiskIsSlow:
+            self = .swarm(.disks, seeds: 100)
         case .termsNotNoted: self = .swarm(.disks, seeds: 3000)
         case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
         case .futureStampsAreNow: self = .swarm(.budgets, seeds: 200)
@@ -144,6 +145,9 @@ private enum Hunt {
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
         case .formationIsNoMove, .failuresForgottenAtStart: self = .swarm(.flaps, seeds: 100)
+        case .requestInMaintenance, .neverReset, .unknownStopsCount, .resetForAnyPeer,
+            .resetNotCounted:
+            self = .swarm(.stuck, seeds: 200)
         case .maintenanceIgnored, .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims:
             self = .swarm(.maintenance, seeds: 100)
         case .orderRemembered: self = .swarm(.strangers, seeds: 400)

@@ -126,12 +126,15 @@ final class Groups: Part {
         if !good {
             agent.log(.debug, "\(agent.names.group(run.group)): \(Processes.text(end))")
         }
-        exited(run, succeeded: good, agent)
+        exited(run, succeeded: good, unknown: end.wasNotTried, agent)
     }
 
-    private func exited(_ run: RunID, succeeded: Bool, _ agent: Agent) {
+    private func exited(
+        _ run: RunID, succeeded: Bool, unknown: Bool = false, _ agent: Agent
+    ) {
         var effects = ResourceEffects()
-        runners[run.group].exited(run, succeeded: succeeded, at: agent.now, into: &effects)
+        runners[run.group].exited(
+            run, succeeded: succeeded, unknown: unknown, at: agent.now, into: &effects)
         perform(effects, of: run.group, agent)
     }
 

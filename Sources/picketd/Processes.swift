@@ -112,7 +112,7 @@ final class Processes: Part {
         switch end {
         case .exited(let code): "ended with exit code \(code)"
         case .signalled(let signal): "was killed by signal \(signal)"
-        case .notStarted(let reason): "could not be started: \(reason)"
+        case .notStarted(let error): "could not be started: \(SystemError.text(of: error))"
         case .late: "was not started any more: its time had passed"
         }
     }

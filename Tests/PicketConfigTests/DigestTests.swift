@@ -54,6 +54,7 @@ struct DigestTests {
         ("failback: manual", "environment: { A: b }"), ("failback: manual", "priority: 2"),
         ("failback: manual", "enabled: false"),
         ("board: simulated", "board: simulated\nstartup: { alone_after: 60s }"),
+        ("timeout: 10s", "timeout: 10s, reset_after_stops: 3"),
         ("board: simulated", "board: simulated\nbudgets: { moves: 4 }"),
         ("board: simulated\n", ""),
     ])

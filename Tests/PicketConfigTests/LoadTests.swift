@@ -571,6 +571,15 @@ struct LoadTests {
                     devices: ["/dev/watchdog1", "SP5100 TCO timer"]))
     }
 
+    @Test func `a watchdog may end a node that cannot stop a group`() throws {
+        let old = "watchdog: { timeout: 10s }"
+        let set = "watchdog: { timeout: 10s, reset_after_stops: 3 }"
+        #expect(try load(changed(old, set)).get().policy.resetAfterStops == 3)
+        #expect(try load(example).get().policy.resetAfterStops == nil)
+        let never = "watchdog: { timeout: 10s, reset_after_stops: 0 }"
+        #expect(errors(load(changed(old, never))).contains("reset_after_stops"))
+    }
+
     @Test func `a sensor that the kernel reads needs no bus`() throws {
         let text = changed(
             "sensors:",

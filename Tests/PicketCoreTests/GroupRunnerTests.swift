@@ -219,6 +219,24 @@ struct GroupRunnerTests {
         #expect(again.action == .stop && again.id != run.id)
     }
 
+    @Test func `a stop that could not be begun is told as that`() {
+        var runner = GroupRunner(group: 3, plan: .quiet(1))
+        var list = ResourceRecorder()
+        let now = Instant(nanoseconds: 0)
+        runner.stop(cause: .command, at: now, into: &list)
+        for unknown in [true, true, false, true, true, false] {
+            guard case .run(let run) = list.items.last(where: \.isRun) else {
+                Issue.record("nothing was begun")
+                return
+            }
+            runner.exited(run.id, succeeded: false, unknown: unknown, at: now, into: &list)
+            if runner.state == .stuck { runner.stop(cause: .command, at: now, into: &list) }
+        }
+        let outcomes = list.items.filter(\.isOutcome)
+        #expect(
+            outcomes == [.outcome(.stopUnknown), .outcome(.stopUnknown), .outcome(.stopFailed)])
+    }
+
     @Test func `a demotion that fails does not keep a resource from being stopped`() {
         var stage = Stage(.quiet(1, promotes: true)) { _, action in
             action == .demote ? .hangs : .succeeds(after: 5)
@@ -476,4 +494,9 @@ struct GroupRunnerTests {
         #expect(stage.runner.state == .stopped && stage.outcomes.last == .stopped)
         #expect(stage.up.isEmpty && stage.violations == [])
     }
+}
+
+extension ResourceEffect {
+    fileprivate var isRun: Bool { if case .run = self { true } else { false } }
+    fileprivate var isOutcome: Bool { if case .outcome = self { true } else { false } }
 }

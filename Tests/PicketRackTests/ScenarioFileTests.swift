@@ -92,6 +92,7 @@ struct ScenarioFileTests {
             ("command west handover gateway", .command(.high, "handover gateway")),
             ("clock of east -2h", .clock(.low, seconds: -7200)),
             ("disk of west free", .disk(.high, full: false)), ("end capture", .capture(nil)),
+            ("disk of west hangs", .diskHangs(.high, true)),
             ("junk to west 50", .junk(.high, 50)),
             ("line RELAY_WEST of east is stuck-low", .line(.low, "RELAY_WEST", stuck: false)),
             ("run on east ls -l /tmp", .run(.low, "ls -l /tmp")),

@@ -141,6 +141,7 @@ final class FakeBody: NodeBody {
         return "is full"
     }
     func freeDisk() { log.append("free") }
+    func hangDisk(_ hangs: Bool) { log.append(hangs ? "hangs" : "answers") }
     func run(_ command: String, _ done: @escaping ([String], Int) -> Void) {
         log.append("run: \(command)")
         done([], command == "false" ? 1 : 0)

@@ -189,9 +189,13 @@ extension GroupRunner {
         }
     }
 
-    /// A process ended, or could not be started. `succeeded`: it exited with status 0.
+    /// A process ended, or could not be started.
+    ///
+    /// - Parameters:
+    ///   - succeeded: it exited with status 0.
+    ///   - unknown: it could not be started for want of what the system may have again in a moment.
     public mutating func exited<Sink: ResourceSink>(
-        _ run: RunID, succeeded: Bool, at now: Instant, into out: inout Sink
+        _ run: RunID, succeeded: Bool, unknown: Bool = false, at now: Instant, into out: inout Sink
     ) {
         if let index = lost.firstIndex(where: { $0.run == run }) {
             mayBeUp = max(mayBeUp, lost[index].resource)
@@ -200,7 +204,8 @@ extension GroupRunner {
         switch state {
         case .busy(let job) where job.run == run:
             if !succeeded && !job.killed { tell(.failed, job, into: &out) }
-            ended(job, succeeded: succeeded && !job.killed, at: now, into: &out)
+            ended(
+                job, succeeded: succeeded && !job.killed, unknown: unknown, at: now, into: &out)
         case .running:
             guard let index = monitors.firstIndex(where: { $0.run == run }) else { return }
             monitors[index] = Monitor(
@@ -310,7 +315,7 @@ extension GroupRunner {
     }
 
     private mutating func ended<Sink: ResourceSink>(
-        _ job: Job, succeeded: Bool, at now: Instant, into out: inout Sink
+        _ job: Job, succeeded: Bool, unknown: Bool = false, at now: Instant, into out: inout Sink
     ) {
         switch job.action {
         case .start, .promote:
@@ -324,7 +329,7 @@ extension GroupRunner {
         case .stop where job.attempt == 1 && lost.isEmpty:
             begin(.stop, job.resource, for: job.purpose, attempt: 2, at: now, into: &out)
         case .stop:
-            stick(job.purpose, into: &out)
+            stick(job.purpose, unknown: unknown, into: &out)
         case .monitor:
             preconditionFailure("monitors are no jobs")
         }
@@ -400,8 +405,10 @@ extension GroupRunner {
         }
     }
 
-    /// Something may still be up here.
-    private mutating func stick<Sink: ResourceSink>(_ purpose: Purpose, into out: inout Sink) {
+    /// Something may still be up here. `unknown`: the stop could not be tried.
+    private mutating func stick<Sink: ResourceSink>(
+        _ purpose: Purpose, unknown: Bool = false, into out: inout Sink
+    ) {
         if planted(.failedStopReleases), case .stop = purpose {
             lost.removeAll()
             state = .stopped
@@ -409,7 +416,7 @@ extension GroupRunner {
         }
         state = .stuck
         switch purpose {
-        case .stop: out.emit(.outcome(.stopFailed))
+        case .stop: out.emit(.outcome(unknown ? .stopUnknown : .stopFailed))
         case .unwind: out.emit(.outcome(.startFailedDirty))
         case .restartDown, .restartUp, .start: out.emit(.outcome(.failed))
         }

@@ -43,6 +43,8 @@ public enum Fault: Equatable, Sendable {
     case damageState(NodeID)
     case diskFull(NodeID)
     case diskSlow(NodeID, upTo: Duration)
+    /// What is written to it is not answered until the end.
+    case diskHangs(NodeID)
 
     // Power and hardware
     case powerLoss(NodeID)
@@ -92,6 +94,8 @@ public enum ResourceFault: String, CaseIterable, Sendable {
     case startHangs = "start-hangs"
     case stopFails = "stop-fails"
     case stopHangs = "stop-hangs"
+    /// It cannot even be begun.
+    case stopUnknown = "stop-unknown"
     case monitorFails = "monitor-fails"
     case slow
     case unkillable
@@ -107,6 +111,7 @@ extension Fault {
     public static let names: [String] = [
         "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "hang", "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
+        "disk-hangs",
         "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "list",
         "wrong-key",
         "wall-step", "sensor", "drill", "sync",

@@ -35,6 +35,7 @@ public enum FaultText {
         case .loseState(let node): ["lose-state", text(node)]
         case .damageState(let node): ["damage-state", text(node)]
         case .diskFull(let node): ["disk-full", text(node)]
+        case .diskHangs(let node): ["disk-hangs", text(node)]
         case .diskSlow(let node, let upTo): ["disk-slow", text(node), text(upTo)]
         case .powerLoss(let node): ["power-loss", text(node)]
         case .relay(let node, let fault): ["relay", text(node), fault.rawValue]
@@ -129,6 +130,7 @@ public enum FaultText {
         case "lose-state": return .loseState(node)
         case "damage-state": return .damageState(node)
         case "disk-full": return .diskFull(node)
+        case "disk-hangs": return .diskHangs(node)
         case "disk-slow": return .diskSlow(node, upTo: try words.duration())
         case "power-loss": return .powerLoss(node)
         case "relay":

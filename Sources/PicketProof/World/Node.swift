@@ -59,6 +59,9 @@ final class Node {
     var damaged = false
     var fullUntil: Int64 = 0
     var slowUntil: Int64 = 0
+    var hangsUntil: Int64 = 0
+    /// When the writing began that is under way, and for how long its loop had stood still by then.
+    var writing: (since: Int64, stood: Int64)?
     var slowBy: Int64 = 0
     var note = RunNote.blank
     /// The groups of which it tells.
@@ -132,7 +135,7 @@ final class Node {
     }
 
     /// Its disk takes nothing until then, or takes it late.
-    var forgetsUntil: Int64 { max(fullUntil, slowUntil) }
+    var forgetsUntil: Int64 { max(fullUntil, slowUntil, hangsUntil) }
 
     /// The ceiling on disk; `nil` of a group that was not listed when it was last written.
     func ceiling(of name: Int) -> Term? {
@@ -165,6 +168,8 @@ struct Weather {
     var corrupt = 0
 }
 
+enum ProcessEnd { case well, badly, unknown }
+
 /// One process of a group, of this agent's or of one that died before.
 struct Process {
     var run: RunID
@@ -174,6 +179,8 @@ struct Process {
     var resource: Int
     var action: ResourceAction
     var fails: Bool
+    /// It could not be begun.
+    var isUnknown = false
     var killed = false
     var number: UInt64
 }

@@ -22,6 +22,8 @@ public struct Plan: Equatable, Sendable {
     /// The window of both budgets.
     public var window = Duration.seconds(3600)
     public var startup = Startup.wait
+    /// The nodes' watchdogs may end them after so many failed stops (`Policy.resetAfterStops`).
+    public var resetAfterStops: Int?
     /// How the sense lines are wired, and stated to be.
     public var wiring = Wiring.readsOn
     /// Every datagram is sealed. Otherwise one in 256 is, and also the first of each session and
@@ -130,7 +132,8 @@ public struct Plan: Equatable, Sendable {
             me: node, linkCount: links, timing: budget.timing, startup: startup,
             fenceLevels: [.relay(verified: true)],
             fenceBudget: Budget(count: fencesAnHour, window: window),
-            moveBudget: Budget(count: movesAnHour, window: window), groups: groups, digest: 42)
+            moveBudget: Budget(count: movesAnHour, window: window), groups: groups, digest: 42,
+            resetAfterStops: resetAfterStops)
     }
 }
 
@@ -168,6 +171,7 @@ extension Plan {
         if let outlet { lines.append("outlet \(FaultText.text(outlet))") }
         if wiring != .readsOn { lines.append("wiring \(wiring.rawValue)") }
         if window != .seconds(3600) { lines.append("window \(FaultText.text(window))") }
+        if let resetAfterStops { lines.append("reset-after-stops \(resetAfterStops)") }
         if sealed { lines.append("sealed") }
         if let staysFull { lines.append("stays-full \(FaultText.text(staysFull))") }
         if let staysOther {
@@ -249,6 +253,7 @@ extension Plan {
             }
             self.wiring = wiring
         case "sealed": sealed = true
+        case "reset-after-stops": resetAfterStops = try words.number(1...100)
         case "window": window = try words.duration()
         case "stays-full": staysFull = try words.node()
         case "stays-other":

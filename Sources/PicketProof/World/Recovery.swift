@@ -40,6 +40,7 @@ extension World {
         node.lateUntil = 0
         node.fullUntil = plan.staysFull == node.id ? .max : 0
         node.slowUntil = 0
+        node.hangsUntil = 0
         node.damaged = false
         revive(node)
         if node.key.id != World.key.id { use(World.key, on: node) }

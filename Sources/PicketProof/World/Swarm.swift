@@ -51,6 +51,8 @@ public enum Swarm {
         case outlets
         /// Relays that fail when they are needed, and workers that hang.
         case trust
+        /// Groups that cannot be stopped, beside peers that cannot fence.
+        case stuck
     }
 
     /// - Parameters:
@@ -112,6 +114,31 @@ public enum Swarm {
                     let end = entry.at + entry.lasting + .milliseconds(chance.below(500))
                     plan.faults.append(FaultEntry(at: end, restarts(node)))
                 }
+                // The group is to go to a peer whose relay does not pass its test, or which is not
+                // fit either.
+                if kind == .stuck, case .resource(let node, let group, let fault) = entry.fault {
+                    let relay = chance.one(of: [RelayFault.unreachable, .senseOff])
+                    plan.faults.append(
+                        FaultEntry(
+                            at: entry.at, lasting: entry.lasting, .relay(node.peer, relay)))
+                    if fault == .unkillable {
+                        plan.faults.append(
+                            FaultEntry(
+                                at: entry.at, lasting: entry.lasting,
+                                .resource(node, group, .stopHangs)))
+                    }
+                    plan.faults.append(
+                        FaultEntry(
+                            at: entry.at + .milliseconds(500 + chance.below(12_000)),
+                            .command(node.peer, .handover(group))))
+                    if chance.percent(25) {
+                        plan.faults.append(
+                            FaultEntry(
+                                at: entry.at + .seconds(chance.below(20)),
+                                lasting: .seconds(10 + chance.below(60)),
+                                .sensor(node.peer, Int(chance.below(2)), .critical)))
+                    }
+                }
                 // A partition; one way only is another kind.
                 if kind == .flaps, case .resource(let node, let group, let fault) = entry.fault {
                     plan.faults.append(
@@ -128,8 +155,19 @@ public enum Swarm {
             }
             at = at + .milliseconds(gap / 2 + chance.below(gap))
         }
+        if focus == .disks { hang(&plan) }
         plan.faults.sort { $0.at < $1.at }
         return plan
+    }
+
+    /// Of a chance of its own, so that the rest of a seed's plan does not depend on it.
+    private static func hang(_ plan: inout Plan) {
+        var chance = Chance(seed: plan.seed ^ 0x68_61_6e_67)
+        guard chance.percent(25) else { return }
+        plan.faults.append(
+            FaultEntry(
+                at: .seconds(10 + chance.below(150)), lasting: .seconds(10 + chance.below(60)),
+                .diskHangs(chance.percent(50) ? .low : .high)))
     }
 
     private static func restart(
@@ -167,6 +205,8 @@ public enum Swarm {
         for index in plan.groups.indices where asks.percent(10) {
             plan.groups[index].takeover = .ask
         }
+        var resets = Chance(seed: plan.seed ^ 0x72_73_74)
+        if resets.percent(20) { plan.resetAfterStops = 1 + Int(resets.below(2)) }
         var data = Chance(seed: plan.seed ^ 0x64_61_74_61)
         for index in plan.groups.indices where data.percent(15) {
             plan.groups[index].sync = sync(&data)
@@ -260,6 +300,14 @@ public enum Swarm {
             plan.movesAnHour = 2
             return [.flaps, .flaps, .flaps, .resources, .sensors, .cuts]
         case .sensors: return [.sensors, .sensors, .drill, .crash, .pause]
+        case .stuck:
+            for index in plan.groups.indices { plan.groups[index].sync = nil }
+            plan.resetAfterStops = 1 + Int(chance.below(2))
+            plan.fencesAnHour = chance.one(of: [1, 100])
+            return [
+                .stuck, .stuck, .stuck, .resources, .sensors, .cuts, .operators, .maintenance,
+                .crash, .power,
+            ]
         case .plugs:
             plan.detectWithin = .milliseconds(200)
             plan.wiring = wiring(&chance)
@@ -292,11 +340,11 @@ public enum Swarm {
         case operators, maintenance, leave, fences, word
         case harness
         // Only where a plan dwells on them.
-        case falseWord, blackout, flaps, worker
+        case falseWord, blackout, flaps, worker, stuck
 
         var isCommon: Bool {
             self != .falseWord && self != .blackout && self != .flaps && self != .lists
-                && self != .worker
+                && self != .worker && self != .stuck
         }
     }
 
@@ -351,6 +399,10 @@ public enum Swarm {
         case .fullRestart: return entry(.diskFull(node), .seconds(2) + lasting() * 30)
         case .flaps:
             return entry(.resource(node, group, .flaps), .seconds(20 + chance.below(100)))
+        case .stuck:
+            let faults: [ResourceFault] = [.stopFails, .stopFails, .unkillable, .stopUnknown]
+            let fault = chance.one(of: faults)
+            return entry(.resource(node, group, fault), .seconds(30 + chance.below(100)))
         case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
         case .power: return entry(.powerLoss(node), lasting())
         case .relay:
@@ -383,7 +435,9 @@ public enum Swarm {
         case .resources:
             return entry(
                 .resource(
-                    node, group, chance.one(of: ResourceFault.allCases.filter { $0 != .flaps })),
+                    node, group,
+                    chance.one(
+                        of: ResourceFault.allCases.filter { $0 != .flaps && $0 != .stopUnknown })),
                 lasting() * 6)
         case .operators:
             return entry(.command(node, chance.one(of: orders(group, &chance))))
@@ -450,7 +504,8 @@ extension Fault {
         case .relay(let node, let fault): .relay(node.peer, fault)
         case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
-            .damageState, .diskSlow, .deadWatchdog, .otherConfiguration, .list, .wrongKey,
+            .damageState, .diskSlow, .diskHangs,
+            .deadWatchdog, .otherConfiguration, .list, .wrongKey,
             .wallStep,
             .drill, .sync,
             .resource, .command,

@@ -17,6 +17,7 @@ struct Watch {
     }
 
     var excuses: Excuses = []
+    var resets: ResetWatch
     /// By node.
     private var sides: [Side]
     /// By group: the highest term that was ever started, and what runs where.
@@ -120,6 +121,7 @@ struct Watch {
                 eligible: Array(repeating: false, count: groups),
                 handsOff: Array(repeating: false, count: groups))
         }
+        resets = ResetWatch(groups: groups)
         highest = Array(repeating: (0, 0), count: groups)
         started = Array(repeating: [], count: groups)
         running = Array(repeating: [0, 0], count: groups)
@@ -143,6 +145,7 @@ struct Watch {
         sides[index].startedAt = now
         sides[index].session = session
         sides[index].startedAlone = memory.alone
+        resets.begins(node)
         keepHandsOff(node) { _ in true }
         for group in started.indices { sides[index].granted[group] = [] }
         sides[index].leavesDifferences = false
@@ -203,6 +206,10 @@ struct Watch {
         judge(health: message.health, node, in: world)
         judge(maintenanceOf: message, node, in: world)
         judge(relayTest: message.relayTest, node, in: world)
+        judgeDisk(message, node, in: world)
+        resets.judge(
+            message, node, reached: sides[index].reachedSent, orders: sides[index].orders.count,
+            in: world)
         for (place, report) in message.groups.enumerated() {
             let group = agent.list[place].name
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
@@ -231,6 +238,7 @@ struct Watch {
         // A request stands until the peer hears otherwise.
         if session == sides[1 - index].session {
             sides[1 - index].fenceMe = message.flags.contains(.fenceMe)
+            if message.sequence == agent.newestFromPeer.sequence { resets.hears(message, node) }
         }
         let acknowledged = Int(message.acknowledged)
         guard acknowledged > 0 else { return }
@@ -286,6 +294,15 @@ struct Watch {
             node.stood == 0
         {
             world.violate("L4", "\(node.id) says that it could fence, and its worker hangs")
+        }
+    }
+
+    /// L4: a disk that does not answer is told of.
+    private func judgeDisk(_ message: Message, _ node: Node, in world: World) {
+        guard let writing = node.writing, !message.flags.contains(.diskTakesNothing) else { return }
+        let waited = world.now - writing.since - (node.stood - writing.stood)
+        if waited > 12_000_000_000 {
+            world.violate("L4", "\(node.id)'s disk does not answer, and \(node.id) says nothing")
         }
     }
 
@@ -598,13 +615,14 @@ struct Watch {
     mutating func came(
         _ outcome: ResourceOutcome, of group: GroupIndex, _ node: Node, at now: Int64
     ) {
+        resets.came(outcome, of: group, node)
         switch outcome {
         case .failed, .startFailed, .startFailedDirty:
             failedOn[group] = (node.index, node.life)
             let last = tries[group][node.index]
             let isSeries = last.life == node.life && now - last.at < Watch.series
             tries[group][node.index] = (isSeries ? last.count + 1 : 1, now, node.life)
-        case .started, .stopped, .stopFailed, .restarted, .ailing, .recovered: break
+        case .started, .stopped, .stopFailed, .stopUnknown, .restarted, .ailing, .recovered: break
         }
     }
 
@@ -764,6 +782,14 @@ struct Watch {
             world.violate(
                 "L1", "\(node.id) has spent no budget of fences, and says that it has")
         }
+    }
+
+    /// Its watchdog is to end it, which counts as a fence.
+    mutating func letsReset(_ node: Node, in world: World) {
+        resets.letsReset(
+            node, isMaintained: isMaintained(node), remembers: !excuses.contains(.lostState),
+            in: world)
+        sides[node.index].orders.append(world.now)
     }
 
     private func judgeMaintenance(_ node: Node, in world: World) {

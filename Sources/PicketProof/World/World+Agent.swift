@@ -41,6 +41,7 @@ extension World {
         }
         node.life += 1
         node.wasRefused = false
+        node.writing = nil
         let session = SessionID(chance.next() | 1)
         let random = RandomSource(chance.fork())
         let agent = AgentLife(
@@ -307,6 +308,7 @@ extension World {
         case .contact:
             agent.selfTest.contactLost()
             agent.testAt = node.clock(now)
+        case .resetDue: watch.letsReset(node, in: self)
         case .fenceRestored: agent.testAt = node.clock(now)
         case .contactLost: agent.selfTest.contactLost()
         default: break

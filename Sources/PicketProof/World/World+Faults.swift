@@ -41,6 +41,7 @@ extension World {
             node(id).damaged = true
             return true
         case .diskFull(let id): node(id).fullUntil = until
+        case .diskHangs(let id): node(id).hangsUntil = until
         case .diskSlow(let id, let upTo):
             (node(id).slowUntil, node(id).slowBy) = (until, upTo.nanoseconds)
         case .powerLoss(let id):
@@ -127,7 +128,7 @@ extension World {
             }
         case .list(let id, _): node(id).file = plan.list
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .hang, .livelock, .crash,
-            .crashAfter, .late, .loseState, .diskFull, .diskSlow, .wallStep,
+            .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs, .wallStep,
             .resource, .command, .falseWord:
             break
         }
@@ -218,6 +219,7 @@ extension World {
                 node.agent!.testAt = node.clock(now)
             }
         }
+        if command == .clearBudgets { watch.resets.clear() }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
         if case .take(let group, let stale) = command {
             watch.takeover(of: group, orderedOn: node, stale: stale)

@@ -64,8 +64,10 @@ extension World {
             process.fails = lasts(.startFails, group, node)
             hangs = lasts(.startHangs, group, node)
         case .stop, .demote:
-            process.fails = lasts(.stopFails, group, node)
-            hangs = lasts(.stopHangs, group, node)
+            process.isUnknown = lasts(.stopUnknown, group, node)
+            process.fails = process.isUnknown || lasts(.stopFails, group, node)
+            hangs = lasts(.stopHangs, group, node) && !process.isUnknown
+            watch.resets.beginsStop(of: group.name, isTried: !process.isUnknown, node)
         case .monitor:
             process.fails =
                 lasts(.monitorFails, group, node) || flaps(group, node) || !node.up[resource]
@@ -123,15 +125,16 @@ extension World {
             }
         }
         guard process.life == node.life else { return }
-        let happening = Happening.exited(
-            node.index, life: process.life, process.run, succeeded: succeeded)
+        let end: ProcessEnd = succeeded ? .well : process.isUnknown ? .unknown : .badly
+        let happening = Happening.exited(node.index, life: process.life, process.run, end)
         happen(happening)
     }
 
-    func exited(_ run: RunID, _ succeeded: Bool, _ node: Node) {
+    func exited(_ run: RunID, _ end: ProcessEnd, _ node: Node) {
         guard let agent = node.agent else { return }
         agent.runners[run.group].exited(
-            run, succeeded: succeeded, at: node.clock(now), into: &agent.resourceEffects)
+            run, succeeded: end == .well, unknown: end == .unknown, at: node.clock(now),
+            into: &agent.resourceEffects)
         perform(agent.resourceEffects, of: run.group, node, agent)
     }
 
@@ -148,6 +151,7 @@ extension World {
         let writing = Writing(
             ticket: ticket, memory: memory, list: agent.list, bytes: bytes, ages: ages,
             full: node.fullUntil > now)
+        node.writing = (now, node.stood)
         after(time, .written(node.index, life: node.life, writing))
     }
 
@@ -161,9 +165,14 @@ extension World {
             }
             return
         }
+        if node.hangsUntil > now {
+            after(min(node.hangsUntil - now, 100_000_000), happening)
+            return
+        }
         if !writing.full { node.keep(writing) }
         hand(happening, node, life) {
             node.wasRefused = writing.full
+            node.writing = nil
             $0.followUps.append(
                 writing.full
                     ? .persistFailed(ticket: writing.ticket) : .persisted(ticket: writing.ticket))

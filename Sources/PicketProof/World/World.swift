@@ -25,7 +25,7 @@ enum Happening {
     indirect case fenceReport(Int, life: UInt32, id: UInt32, FenceOutcome, cut: Bool?)
     indirect case observed(Int, life: UInt32, RelayObservation)
     case processEnds(Int, powerLife: UInt32, number: UInt64)
-    indirect case exited(Int, life: UInt32, RunID, succeeded: Bool)
+    indirect case exited(Int, life: UInt32, RunID, ProcessEnd)
     case written(Int, life: UInt32, Writing)
     case contactMoves(Int, generation: UInt32, on: Bool)
     case lead(Int, Lead, parts: Bool)
@@ -190,9 +190,9 @@ public final class World {
             hand(happening, nodes[node], life) { self.observe(observation, $0) }
         case .processEnds(let node, let powerLife, let number):
             processEnds(nodes[node], powerLife, number)
-        case .exited(let node, let life, let run, let succeeded):
+        case .exited(let node, let life, let run, let end):
             hand(happening, nodes[node], life) { _ in
-                self.exited(run, succeeded, self.nodes[node])
+                self.exited(run, end, self.nodes[node])
             }
         case .written(let node, let life, let writing):
             written(happening, nodes[node], life, writing)

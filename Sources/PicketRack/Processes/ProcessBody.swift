@@ -268,6 +268,21 @@ final class ProcessBody: NodeBody {
 
     func freeDisk() { disk.free() }
 
+    /// Where the state file is written stands a pipe that nobody reads, until somebody does.
+    func hangDisk(_ hangs: Bool) {
+        let path = node.stateDirectory + "/memory.new"
+        if hangs {
+            _ = unsafe unlink(path)
+            _ = unsafe mkfifo(path, 0o600)
+            return
+        }
+        let reader = unsafe open(path, O_RDONLY | O_NONBLOCK)
+        _ = node.rack.loop.after(.milliseconds(100)) {
+            if reader >= 0 { close(reader) }
+            _ = unsafe unlink(path)
+        }
+    }
+
     func run(_ command: String, _ done: @escaping ([String], Int) -> Void) {
         node.say("no_machine", "is no virtual machine, and runs no command", .alarm)
         done([], -1)

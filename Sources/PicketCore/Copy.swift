@@ -22,6 +22,9 @@ package struct Copy: Sendable {
     /// The peer may have started the group since, for all that this agent knows: it has not been
     /// heard yet, and no receipt on disk says that it has done nothing.
     private(set) var mayBeOutdated: Bool
+    /// This node holds the group; and since when it runs here, or on the peer in this contact.
+    private var leads = false
+    private var runsSince: Instant?
     private var reading = Reading.none
     private var readAt = Instant(nanoseconds: 0)
     /// The holder's, the oldest first.
@@ -69,13 +72,19 @@ package struct Copy: Sendable {
     /// Where it stands, and for how long that is known.
     func position(at now: Instant) -> (DataPosition, age: Duration) {
         guard case .position(let position) = reading else { return (.none, .zero) }
+        if leads {
+            guard let runsSince, readAt >= runsSince || planted(.oldReadingTold) else {
+                return (.none, .zero)
+            }
+        }
         return (position, now - readAt)
     }
 
     // MARK: The judgement
 
-    /// This node holds the group.
-    mutating func lead(at now: Instant) {
+    /// This node holds the group. Where it stood before it ran tells nothing of where it stands.
+    mutating func lead(runs: Bool, at now: Instant) {
+        note(leads: true, runs: runs, at: now)
         switch reading {
         case .none: state = .unknown
         case .position: state = .current
@@ -90,21 +99,31 @@ package struct Copy: Sendable {
     mutating func follow(
         _ theirs: DataReport?, runs: Bool, within maxLag: Duration, arrivedAt: Instant
     ) {
+        note(leads: false, runs: runs, at: arrivedAt)
         if isFrozen { forget() }
-        if runs { isNamed = false }
+        guard runs else { return }
+        isNamed = false
         guard arrivedAt > judgedAt else { return }
         hear(theirs, within: maxLag, arrivedAt: arrivedAt)
-        guard runs else { return }
         judgedAt = arrivedAt
-        state = judgement
+        state = judgement(within: maxLag)
     }
 
-    private var judgement: GroupReport.SyncState {
+    private mutating func note(leads: Bool, runs: Bool, at now: Instant) {
+        if leads != self.leads || !runs { runsSince = nil }
+        self.leads = leads
+        if runs, runsSince == nil { runsSince = now }
+    }
+
+    private func judgement(within maxLag: Duration) -> GroupReport.SyncState {
         switch reading {
         case .none: return .unknown
         case .state(let told): return told
         case .position(let mine):
-            guard let newest = trail.last, let oldest = trail.first else { return .stale }
+            guard let newest = trail.last, let oldest = trail.first else {
+                // A holder that has just started has not read anything yet.
+                return judgedAt - (runsSince ?? judgedAt) > maxLag ? .stale : .unknown
+            }
             if mine.epoch != newest.position.epoch, !planted(.epochIgnored) { return .stale }
             return mine.number >= oldest.position.number || planted(.lagIgnored)
                 ? .current : .stale
@@ -136,12 +155,15 @@ package struct Copy: Sendable {
     }
 
     /// Contact is lost.
-    mutating func freeze() { isFrozen = true }
+    mutating func freeze() {
+        note(leads: false, runs: false, at: judgedAt)
+        isFrozen = true
+    }
 
     /// The peer can write no more, since now at the latest; `limit`: for how long it may have
     /// written on since it was last heard.
     mutating func seal(limit: Duration?, at now: Instant) {
-        isFrozen = true
+        freeze()
         guard !isSealed else { return }
         isSealed = true
         guard state == .current, let limit, now - judgedAt > limit else { return }
@@ -173,19 +195,15 @@ public struct DataPosition: Equatable, Sendable {
 
 /// What a node tells of a stateful group's data.
 public struct DataReport: Equatable, Sendable {
-    /// At which its data were started last by the sender; never, if they never were.
-    public var term: Term
-    /// The newest such term of either node that the sender knows of.
-    public var newest: Term
+    public var terms: DataTerms
     public var position: DataPosition
     /// The age of the position, in milliseconds.
     public var age: UInt32
 
     public init(
-        term: Term = .never, newest: Term = .never, position: DataPosition = .none, age: UInt32 = 0
+        terms: DataTerms = .never, position: DataPosition = .none, age: UInt32 = 0
     ) {
-        self.term = term
-        self.newest = newest
+        self.terms = terms
         self.position = position
         self.age = age
     }

@@ -15,6 +15,8 @@ package struct Disk: Sendable {
     private var askedAt: Instant?
     /// It has not answered for so long that no answer is expected.
     private var hangs = false
+    /// By group: what the data terms were before a right that is not used yet.
+    private var formerData: [DataTerms?]
     /// When the disk is tried again, because it took nothing.
     package private(set) var retryAt: Instant?
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
@@ -26,6 +28,7 @@ package struct Disk: Sendable {
     init(_ memory: Memory, note: RunNote) {
         durable = memory
         self.memory = memory
+        formerData = Array(repeating: nil, count: memory.groups.count)
         if let told = note.maintenance, !memory.maintenance.isNewer(than: told) {
             self.memory.maintenance = told
         }
@@ -79,29 +82,58 @@ package struct Disk: Sendable {
     // MARK: Data terms
 
     /// This node may start a stateful group at this term. Returns whether the disk has that.
-    mutating func ownData(_ term: Term, of group: GroupIndex) -> Bool {
-        memory.groups[group].data = term
-        return durable.groups[group].data == term || planted(.dataTermLate)
+    ///
+    /// - Parameter isLast: its copy is fit. Where it is not, only a start that succeeded makes this
+    ///   node the last holder.
+    mutating func ownData(_ term: Term, of group: GroupIndex, isLast: Bool) -> Bool {
+        if formerData[group] == nil { formerData[group] = memory.groups[group].data }
+        memory.groups[group].data.own = term
+        memory.groups[group].data.isLast = isLast
+        return durable.groups[group].data == memory.groups[group].data || planted(.dataTermLate)
     }
 
-    /// A file of 0.1.0, or of a group that had no `sync:` yet, tells only who held it last.
-    mutating func takeHolderForData(of group: GroupIndex) {
-        let known = memory.groups[group]
-        guard known.data == .never, known.newestData == .never else { return }
-        switch known.holder {
-        case .nobody: break
-        case .me: memory.groups[group].data = Term(1)
-        case .peer: memory.groups[group].newestData = Term(1)
-        }
+    /// The start succeeded: from now on it writes.
+    mutating func useData(of group: GroupIndex) {
+        guard formerData[group] != nil else { return }
+        formerData[group] = nil
+        memory.groups[group].data.isLast = true
     }
 
     /// The right is given back unused.
     mutating func disownData(of group: GroupIndex) {
-        memory.groups[group].data = durable.groups[group].data
+        guard let former = formerData[group] else { return }
+        formerData[group] = nil
+        memory.groups[group].data.own = former.own
+        memory.groups[group].data.isLast = former.isLast
     }
 
-    mutating func hearOfData(_ term: Term, of group: GroupIndex) {
-        if memory.groups[group].newestData < term { memory.groups[group].newestData = term }
+    /// What the peer is told: a right that is not used yet has changed no data.
+    func usedData(of group: GroupIndex) -> DataTerms {
+        formerData[group] ?? memory.groups[group].data
+    }
+
+    /// A file of 0.1.0, or of a group that had no `sync:` yet, tells only who held it last.
+    mutating func takeHolderForData(of group: GroupIndex) {
+        guard memory.groups[group].data == .never else { return }
+        switch memory.groups[group].holder {
+        case .nobody: break
+        case .me:
+            memory.groups[group].data = DataTerms(own: Term(1), heard: .never, isLast: true)
+        case .peer: memory.groups[group].data.heard = Term(1)
+        }
+    }
+
+    /// - Parameters:
+    ///   - theirs: at which the peer started it last.
+    ///   - heard: the newest of this node's that the peer has heard of.
+    mutating func hearOfData(_ theirs: Term, heard: Term, of group: GroupIndex) {
+        let known = memory.groups[group].data
+        let newest = heard > known.own ? max(theirs, heard) : theirs
+        guard newest > known.heard else { return }
+        memory.groups[group].data.heard = newest
+        memory.groups[group].data.isLast = false
+        formerData[group]?.heard = newest
+        formerData[group]?.isLast = false
     }
 
     // MARK: What else is remembered
@@ -225,6 +257,7 @@ extension Disk {
     ) {
         self.memory = memory
         self.durable = durable
+        formerData = Array(repeating: nil, count: memory.groups.count)
         ticket = 1
         self.saving = saving.map { (1, $0) }
         self.retryAt = retryAt

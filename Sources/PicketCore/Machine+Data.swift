@@ -36,10 +36,13 @@ extension Machine {
     mutating func stepData<Sink: EffectSink>(
         _ group: GroupIndex, _ sync: GroupPolicy.Sync, at now: Instant, into out: inout Sink
     ) {
+        if !groups[group].isHeld { disk.disownData(of: group) }
         hearOfData(group)
         let changed: GroupReport.SyncState?
-        if groups[group].isHolding {
-            changed = groups[group].edit { $0.lead(at: now) }
+        if case .holding(let active) = groups[group].role {
+            let runs = active.run != .starting
+            if runs { disk.useData(of: group) }
+            changed = groups[group].edit { $0.lead(runs: runs, at: now) }
         } else if let receipt = life.validReceipt {
             // What a peer that left by plan wrote last, it wrote in contact.
             let limit = receipt.proof == .left ? nil : sync.maxLag + policy.timing.deadAfter
@@ -67,19 +70,31 @@ extension Machine {
     private mutating func hearOfData(_ group: GroupIndex) {
         guard inContact, let report = report(of: group) else { return }
         groups[group].noteTerms()
-        if let data = report.data { disk.hearOfData(max(data.term, data.newest), of: group) }
-        if report.role == .holding { disk.hearOfData(report.term, of: group) }
+        guard let data = report.data else {
+            if report.role == .holding {
+                disk.hearOfData(report.term, heard: .never, of: group)
+            }
+            return
+        }
+        disk.hearOfData(data.terms.own, heard: data.terms.heard, of: group)
+        switch (groups[group].role, report.role) {
+        // The right that the peer was given is gone, and its data term says whether it was used.
+        case (.vacant, .vacant), (.vacant, .claiming), (.vacant, .granting):
+            if disk.memory.groups[group].holder == .peer { disk.note(.nobody, of: group) }
+        case (_, _): break
+        }
     }
 
     // MARK: Whether it may start here
 
-    /// This node started the group last, by every data term that it knows, and has not given the
-    /// right to it away since.
+    /// This node started the group last, and has not given the right to it away since.
     private func isLastHolder(_ group: GroupIndex) -> Bool {
         let memory = disk.memory.groups[group]
-        return memory.data > .never && memory.data >= memory.newestData
+        let isLast =
+            memory.data.isLast
+            || memory.data.own > memory.data.heard && planted(.termsAloneDecide)
+        return isLast && !groups[group].copy.mayBeOutdated
             && (memory.holder != .peer || planted(.yielderKeepsCopy))
-            && !groups[group].copy.mayBeOutdated
     }
 
     /// Whether this node's copy of the data is fit to be started, if it has any.
@@ -108,11 +123,11 @@ extension Machine {
     ) -> Bool? {
         guard isStateful(group), !planted(.oldCopyForms) else { return nil }
         if groups[group].copy.isNamed { return true }
-        let mine = disk.memory.groups[group]
-        let theirs = report.data?.term ?? .never
-        if mine.newestData == .never, mine.data == .never { return nil }
-        if isLastHolder(group), theirs < mine.data { return true }
-        if theirs < mine.newestData || theirs == mine.data, groups[group].noteCopy(refused: true) {
+        let mine = disk.memory.groups[group].data
+        if mine.own == .never, mine.heard == .never { return nil }
+        let theyAreLast = report.data?.terms.isLast == true
+        if isLastHolder(group), !theyAreLast { return true }
+        if !theyAreLast, groups[group].noteCopy(refused: true) {
             out.emit(.trace(Trace(.copyRefused, group: group)))
         }
         return false
@@ -150,7 +165,7 @@ extension Machine {
             disk.disownData(of: group)
             return false
         }
-        return disk.ownData(term, of: group)
+        return disk.ownData(term, of: group, isLast: hasCopy(group))
     }
 
     // MARK: What the peer is told
@@ -160,8 +175,7 @@ extension Machine {
     func addData(to reports: inout [GroupReport], at now: Instant) {
         for group in reports.indices {
             guard group < groups.count, let sync = policy.groups[group].sync else { continue }
-            let memory = disk.memory.groups[group]
-            var data = DataReport(term: memory.data, newest: memory.newestData)
+            var data = DataReport(terms: disk.usedData(of: group))
             let (position, age) = groups[group].copy.position(at: now)
             if age <= sync.maxLag {
                 data.position = position

@@ -323,7 +323,7 @@ extension Machine {
         groups[group].hold(active)
         disk.note(.me, of: group)
         // One that ran before its data had terms has the newest.
-        if isStateful(group) { _ = disk.ownData(active.term, of: group) }
+        if isStateful(group) { _ = disk.ownData(active.term, of: group, isLast: true) }
         if !planted(.noteAfterStart) { note(into: &out) }
         switch active.run {
         case .starting:
@@ -408,10 +408,7 @@ extension Machine {
             .releasing where report.term >= grant.term:
             groups[group].vacate()
         // Declined, or given back already; or the group that was to go on runs no more.
-        case .vacant where grant.resumed || report.term >= grant.term:
-            groups[group].vacate()
-            // If the peer did start it, its data term says so.
-            if isStateful(group) { disk.note(.nobody, of: group) }
+        case .vacant where grant.resumed || report.term >= grant.term: groups[group].vacate()
         case .claiming where report.term > grant.term, .granting where report.term > grant.term,
             .resuming where report.term != grant.term:
             groups[group].vacate()

@@ -45,10 +45,7 @@ public struct GroupMemory: Equatable, Sendable {
     public var term: Term
     /// For people: an operator who starts a pair after both nodes lost their power asks for it.
     public var holder: LastHolder
-    /// Of a stateful group, the *data terms*: at which this node last had the right to start it,
-    /// and the newest of either node's that this one knows of.
-    public var data: Term
-    public var newestData: Term
+    public var data: DataTerms
 
     public enum LastHolder: UInt8, Sendable {
         case nobody = 0
@@ -58,14 +55,32 @@ public struct GroupMemory: Equatable, Sendable {
     }
 
     public init(
-        term: Term = .never, holder: LastHolder = .nobody, data: Term = .never,
-        newestData: Term = .never
+        term: Term = .never, holder: LastHolder = .nobody, data: DataTerms = .never
     ) {
         self.term = term
         self.holder = holder
         self.data = data
-        self.newestData = newestData
     }
+}
+
+/// Who started a stateful group last. Terms alone do not tell: two nodes that started it without
+/// hearing of each other have one term each, and neither has the newest data.
+public struct DataTerms: Equatable, Sendable {
+    /// At which this node last had the right to start it.
+    public var own: Term
+    /// The newest that this node has heard of from its peer: one of the peer's, or one of its own
+    /// that it has lost.
+    public var heard: Term
+    /// This node started it, and has heard of no start since that it had not heard of before.
+    public var isLast: Bool
+
+    public init(own: Term, heard: Term, isLast: Bool) {
+        self.own = own
+        self.heard = heard
+        self.isLast = isLast
+    }
+
+    public static let never = DataTerms(own: .never, heard: .never, isLast: false)
 }
 
 /// A note under /run, for an agent that is restarted on a node that did not reboot: what the

@@ -147,6 +147,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case judgementOutlivesContact
     /// Who gave the right to the peer goes on as the last holder.
     case yielderKeepsCopy
+    /// The highest data term is the newest, though nobody who started at it had heard of the other.
+    case termsAloneDecide
+    /// A holder tells where its copy stood before it ran.
+    case oldReadingTold
     /// A copy of another line of history is judged by its number alone.
     case epochIgnored
     /// A copy in the holder's epoch is current however far it is behind.

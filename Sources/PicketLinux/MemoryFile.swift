@@ -127,10 +127,14 @@ public struct MemoryFile: Sendable {
             }
             edit(line[1], &memory) { ($0.term, $0.holder) = (Term(term), holder) }
         case "data":
-            guard line.count == 4, let own = UInt64(line[2]), let newest = UInt64(line[3]),
-                Term(own) <= .highest, Term(newest) <= .highest
+            guard line.count == 5, let own = UInt64(line[2]), let heard = UInt64(line[3]),
+                Term(own) <= .highest, Term(heard) <= .highest,
+                line[4] == "last" || line[4] == "behind"
             else { return false }
-            edit(line[1], &memory) { ($0.data, $0.newestData) = (Term(own), Term(newest)) }
+            let isLast = line[4] == "last"
+            edit(line[1], &memory) {
+                $0.data = DataTerms(own: Term(own), heard: Term(heard), isLast: isLast)
+            }
         default: break
         }
         return true
@@ -220,8 +224,10 @@ public struct MemoryFile: Sendable {
             case .peer: "peer"
             }
         let line = "group \(name) \(group.term.value) \(holder)\n"
-        guard group.newestData > .never || group.data > .never else { return line }
-        return line + "data \(name) \(group.data.value) \(group.newestData.value)\n"
+        let data = group.data
+        guard data != .never else { return line }
+        let place = data.isLast ? "last" : "behind"
+        return line + "data \(name) \(data.own.value) \(data.heard.value) \(place)\n"
     }
 
     private static func holder(_ word: String) -> GroupMemory.LastHolder? {

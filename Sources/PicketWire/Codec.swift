@@ -21,8 +21,8 @@
 ///                (absent: 0)
 ///     3  keys    number u8, ids u32: the pair's keys that the sender accepts
 ///     4  data    length of an entry u8, number of entries u8, entries for the groups that have
-///                data: place in 2 u8, data term u64, newest u64, epoch u32, position u64,
-///                age u32 (absent with all groups that have none)
+///                data: place in 2 u8, own data term u64, heard u64, epoch u32, position u64,
+///                age u32, last u8 (absent with all groups that have none)
 package import PicketCore
 
 /// The ids of the one or two keys that a node accepts, in the order of its configuration, the
@@ -82,16 +82,17 @@ package enum Codec {
     }
 
     private static func encodeData(_ groups: [GroupReport], into bytes: inout [UInt8]) {
-        bytes.write(UInt8(33))
+        bytes.write(UInt8(34))
         bytes.write(UInt8(groups.count { $0.data != nil }))
         for (place, group) in groups.enumerated() {
             guard let data = group.data else { continue }
             bytes.write(UInt8(place))
-            bytes.write(data.term.value)
-            bytes.write(data.newest.value)
+            bytes.write(data.terms.own.value)
+            bytes.write(data.terms.heard.value)
             bytes.write(data.position.epoch)
             bytes.write(data.position.number)
             bytes.write(data.age)
+            bytes.write(UInt8(data.terms.isLast ? 1 : 0))
         }
     }
 
@@ -146,8 +147,8 @@ package enum Codec {
             && message.flags.isSubset(of: .all) && message.groups.count <= Limits.groups
             && message.groups.allSatisfy {
                 $0.term <= .highest && $0.flags.isSubset(of: .all)
-                    && ($0.data?.term ?? .never) <= .highest
-                    && ($0.data?.newest ?? .never) <= .highest
+                    && ($0.data?.terms.own ?? .never) <= .highest
+                    && ($0.data?.terms.heard ?? .never) <= .highest
             }
     }
 
@@ -268,11 +269,13 @@ package enum Codec {
             var entry = try reader.section(length)
             let place = Int(try entry.take(UInt8.self))
             guard place < groups.count else { throw .tooManyGroups }
-            let (term, newest) = (Term(try entry.take()), Term(try entry.take()))
-            guard term <= .highest, newest <= .highest else { throw .badTerm }
+            let (own, heard) = (Term(try entry.take()), Term(try entry.take()))
+            guard own <= .highest, heard <= .highest else { throw .badTerm }
             let position = DataPosition(epoch: try entry.take(), number: try entry.take())
-            groups[place].data = DataReport(
-                term: term, newest: newest, position: position, age: try entry.take())
+            let age: UInt32 = try entry.take()
+            let isLast: UInt8 = try entry.take()
+            let terms = DataTerms(own: own, heard: heard, isLast: isLast != 0)
+            groups[place].data = DataReport(terms: terms, position: position, age: age)
         }
     }
 

@@ -135,10 +135,10 @@ private enum Hunt {
         case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
         case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
-        case .judgementNeverSpent: self = .swarm(.data, seeds: 3000)
-        case .yielderKeepsCopy: self = .swarm(.data, seeds: 1000)
-        case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .epochIgnored,
-            .lagIgnored, .dataTermLate:
+        case .yielderKeepsCopy, .termsAloneDecide, .oldReadingTold:
+            self = .swarm(.data, seeds: 1000)
+        case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
+            .epochIgnored, .lagIgnored, .dataTermLate:
             self = .swarm(.data, seeds: 400)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)

@@ -77,6 +77,17 @@ struct CopyTests {
         #expect(copy.state == .current)
     }
 
+    @Test mutating func `a holder tells nothing that was read before it ran`() {
+        read(1, 100, 0)
+        #expect(copy.position(at: at(1)).0.number == 100)
+        copy.lead(runs: false, at: at(1))
+        #expect(copy.position(at: at(2)).0 == .none)
+        copy.lead(runs: true, at: at(3))
+        #expect(copy.position(at: at(3)).0 == .none)
+        read(2, 101, 4)
+        #expect(copy.position(at: at(4)).0.number == 101)
+    }
+
     @Test(arguments: [(2.0, GroupReport.SyncState.current), (5.0, .stale)])
     mutating func `it is spent by a receipt that comes late`(
         after seconds: Double, state: GroupReport.SyncState
@@ -102,8 +113,10 @@ struct CopyTests {
         hear(holder(1, 100), 0)
         copy.freeze()
         hear(nil, 50)
+        #expect(copy.state == .unknown, "the holder has read nothing yet")
+        hear(nil, 54)
         #expect(copy.state == .stale)
-        hear(holder(1, 100), 51)
+        hear(holder(1, 100), 55)
         #expect(copy.state == .current)
         copy.forget()
         #expect(copy.state == .unknown)

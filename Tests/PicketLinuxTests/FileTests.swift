@@ -25,8 +25,8 @@ struct MemoryFileTests {
 
     @Test func `data terms are kept, also of a group that left the configuration`() throws {
         var memory = memory
-        memory.groups[1].data = Term(3)
-        memory.groups[1].newestData = Term(8)
+        memory.groups[0].data = DataTerms(own: Term(9), heard: Term(2), isLast: true)
+        memory.groups[1].data = DataTerms(own: Term(3), heard: Term(8), isLast: false)
         let bytes = MemoryFile(path: "", groups: ["a", "b"]).encode(memory, now: now, wall: wall)
         var without = MemoryFile(path: "", groups: ["a"])
         let loaded = try without.decode(bytes, now: now, wall: wall)

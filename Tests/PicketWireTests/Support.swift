@@ -55,7 +55,9 @@ extension Message {
 extension DataReport {
     static func any(using chance: inout Chance) -> DataReport {
         DataReport(
-            term: Term(chance.next() >> 1), newest: Term(chance.next() >> 1),
+            terms: DataTerms(
+                own: Term(chance.next() >> 1), heard: Term(chance.next() >> 1),
+                isLast: chance.next() & 1 == 0),
             position: DataPosition(
                 epoch: UInt32.random(in: 0...(.max), using: &chance), number: chance.next()),
             age: UInt32.random(in: 0...(.max), using: &chance))

@@ -69,6 +69,8 @@ final class Node {
 
     // Processes: by resource what may be up, whatever the agent thinks.
     var up: [Bool]
+    /// Of those, whose start has succeeded: from then on others can reach it.
+    var serves: [Bool]
     var processes: [Process] = []
     /// By the group's name: when a start of it last began.
     var startedAt: [Int64]
@@ -116,6 +118,7 @@ final class Node {
         file = plan.list
         startedAt = Array(repeating: 0, count: plan.names)
         up = Array(repeating: false, count: plan.resources)
+        serves = up
         resourceFaults = Array(repeating: [:], count: plan.names)
         data = Array(repeating: DataCopy(), count: plan.names)
         copyStallsUntil = Array(repeating: 0, count: plan.names)

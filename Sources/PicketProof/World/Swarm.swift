@@ -95,6 +95,8 @@ public enum Swarm {
                     plan.faults.append(
                         FaultEntry(at: entry.at, lasting: entry.lasting, twin))
                 }
+                if kind == .outrun { outrun(entry, &plan) }
+                if kind == .cutMove { cutMove(entry, &plan, &chance) }
                 // A disk that takes nothing is noticed by an agent that begins anew.
                 if kind == .fullRestart, case .diskFull(let node) = entry.fault {
                     plan.faults.append(restart(of: node, after: entry.at, &chance))
@@ -168,6 +170,32 @@ public enum Swarm {
             FaultEntry(
                 at: .seconds(10 + chance.below(150)), lasting: .seconds(10 + chance.below(60)),
                 .diskHangs(chance.percent(50) ? .low : .high)))
+    }
+
+    /// Neither node can fence the other while they are apart, and the holder writes on. In the end
+    /// one of them loses its power, and the operator says so.
+    private static func outrun(_ cut: FaultEntry, _ plan: inout Plan) {
+        guard case .cut(let node, _) = cut.fault else { return }
+        let end = cut.at + cut.lasting
+        let second = Duration.seconds(1)
+        plan.faults += [NodeID.low, .high].map {
+            FaultEntry(at: cut.at, lasting: cut.lasting + second, .relay($0, .stuckOn))
+        }
+        plan.faults.append(
+            FaultEntry(at: cut.at, lasting: cut.lasting + second, .cut(from: node.peer, link: nil)))
+        plan.faults.append(
+            FaultEntry(at: end - second, lasting: .seconds(4), .powerLoss(node)))
+        plan.faults.append(FaultEntry(at: end - second / 2, .command(node.peer, .confirmFence)))
+    }
+
+    /// Contact is lost while a group moves, so that one node does not hear whether the other began.
+    private static func cutMove(
+        _ move: FaultEntry, _ plan: inout Plan, _ chance: inout Chance
+    ) {
+        let at = move.at + .microseconds(chance.below(40_000))
+        plan.faults += [NodeID.low, .high].map {
+            FaultEntry(at: at, lasting: plan.detectWithin * 4, .cut(from: $0, link: nil))
+        }
     }
 
     private static func restart(
@@ -319,7 +347,8 @@ public enum Swarm {
             plan.startup = .aloneAfter(.seconds(3))
             return [
                 .cuts, .cuts, .relay, .power, .blackout, .blackout, .sync, .crash, .operators,
-                .leave, .word, .disk,
+                .leave, .word, .disk, .outrun,
+                .cutMove, .cutMove,
             ]
         case .outlets:
             setUpOutlet(&plan)
@@ -345,6 +374,13 @@ public enum Swarm {
         var isCommon: Bool {
             self != .falseWord && self != .blackout && self != .flaps && self != .lists
                 && self != .worker && self != .stuck
+        case falseWord, blackout, flaps, outrun, cutMove
+
+        var isCommon: Bool {
+            switch self {
+            case .falseWord, .blackout, .flaps, .lists, .outrun, .cutMove: false
+            default: true
+            }
         }
     }
 
@@ -366,6 +402,9 @@ public enum Swarm {
         }
         switch kind {
         case .cuts, .oneWay: return entry(.cut(from: node, link: link), lasting())
+        case .cutMove: return entry(.command(node, .handover(nil)))
+        case .outrun:
+            return entry(.cut(from: node, link: nil), .milliseconds(10_000 + chance.below(8_000)))
         case .loss:
             return entry(
                 .loss(from: node, link: link, percent: 10 + Int(chance.below(85))), lasting())

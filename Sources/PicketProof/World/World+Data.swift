@@ -1,6 +1,6 @@
 /// The data of stateful groups: the world alone knows whose are newer.
 ///
-/// A group that is wholly up writes. The first write after a start begins an epoch, as a database
+/// A group of which all has started writes. The first write after a start begins an epoch, as a database
 /// that is promoted begins a timeline. The other node's copy follows at each step as long as
 /// datagrams pass both ways, and stays where it is from the moment on at which they do not. A holder
 /// that nobody hears writes on. A copy that has something which the writer's epoch began without does
@@ -34,9 +34,10 @@ extension World {
         after(lag.nanoseconds / 8, .writes)
     }
 
-    private func write(_ name: Int, _ node: Node) {
-        guard let group = (node.agent?.list ?? node.noted).first(where: { $0.name == name }),
-            node.isWholeUp(group)
+    func write(_ name: Int, _ node: Node) {
+        guard plan.sync(of: name) != nil,
+            let group = (node.agent?.list ?? node.noted).first(where: { $0.name == name }),
+            group.resources.allSatisfy({ node.serves[$0] })
         else { return }
         if node.data[name].isStarted || node.data[name].epoch == 0 {
             node.data[name].isStarted = false

@@ -33,6 +33,7 @@ extension World {
         node.processes = []
         for resource in node.up.indices {
             node.up[resource] = false
+            node.serves[resource] = false
         }
         watch.wentDark(node, in: self)
         // Its relay falls to rest. A contact that was about to open still opens, for a moment.

@@ -76,6 +76,7 @@ extension World {
         if run.action == .start {
             node.startedAt[group.name] = now
             node.up[resource] = true
+            node.serves[resource] = false
             watch.comesUp(group, term: run.term, node, in: self)
         }
         // It comes up long beyond its time, as a file system does that had to be checked first.
@@ -120,7 +121,11 @@ extension World {
                     node.up[process.resource] = true
                     watch.comesUp(process.group, term: .never, node, in: self)
                 }
-            case .stop: node.up[process.resource] = false
+                node.serves[process.resource] = true
+                write(process.group.name, node)
+            case .stop:
+                node.up[process.resource] = false
+                node.serves[process.resource] = false
             case .monitor, .promote, .demote: break
             }
         }

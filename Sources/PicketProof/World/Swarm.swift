@@ -369,16 +369,12 @@ public enum Swarm {
         case operators, maintenance, leave, fences, word
         case harness
         // Only where a plan dwells on them.
-        case falseWord, blackout, flaps, worker, stuck
-
-        var isCommon: Bool {
-            self != .falseWord && self != .blackout && self != .flaps && self != .lists
-                && self != .worker && self != .stuck
-        case falseWord, blackout, flaps, outrun, cutMove
+        case falseWord, blackout, flaps, worker, stuck, outrun, cutMove
 
         var isCommon: Bool {
             switch self {
-            case .falseWord, .blackout, .flaps, .lists, .outrun, .cutMove: false
+            case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove:
+                false
             default: true
             }
         }

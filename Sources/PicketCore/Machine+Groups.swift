@@ -322,8 +322,6 @@ extension Machine {
         let group = active.activation.group
         groups[group].hold(active)
         disk.note(.me, of: group)
-        // One that ran before its data had terms has the newest.
-        if isStateful(group) { _ = disk.ownData(active.term, of: group, isLast: true) }
         if !planted(.noteAfterStart) { note(into: &out) }
         switch active.run {
         case .starting:
@@ -334,6 +332,8 @@ extension Machine {
                         .activating, group: group, term: active.term,
                         cause: active.activation.cause)))
         case .running, .ailing, .broken:
+            // One that ran before its data had terms has the newest.
+            if isStateful(group) { _ = disk.ownData(active.term, of: group, isLast: true) }
             out.emit(.adopt(active.activation))
             out.emit(
                 .trace(

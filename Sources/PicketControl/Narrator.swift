@@ -175,6 +175,10 @@ public struct Narrator: Equatable, Sendable {
         case .resetDue:
             return "{group} cannot be stopped on {me}, and {peer} cannot fence: {me} feeds its "
                 + "watchdog no more, which resets it{+ within }"
+        case .alwaysLate:
+            return "The agent on {me} does not run when it should, again and again{+, in the last "
+                + "10 s for }: it would find {peer} dead later than detect_within allows"
+        case .inTimeAgain: return "The agent on {me} runs when it should again"
         case .resetCalledOff: return "{me} feeds its watchdog again"
         case .resetRefused:
             return "{me} is not reset for {group}, which cannot be stopped here{+ for }"

@@ -121,6 +121,12 @@ public struct Protection: Equatable, Sendable {
                 "{me} would take over once: its disk takes nothing, and no more terms are in "
                     + "reserve. \(narrator.advice(.notPersisted))")
         }
+        if status.alwaysLate {
+            return add(
+                failure, .weakened,
+                "the agent on {me} does not run when it should, and would find {peer} dead late. See "
+                    + "what keeps the processor, and that the agent may run in real time.")
+        }
         let way = report.policy.fenceLevels.isEmpty ? "its fence" : names.fenceLevel(0)
         if status.relayTest == .unknown {
             return add(

@@ -14,6 +14,7 @@
 ///   - `Disk`       what must outlive the agent
 ///   - `Outgoing`   what the peer is told, and when
 ///   - `Vitals`     what the shell reports of the node itself
+///   - `Lateness`   how late the loop comes
 ///
 /// The rules ask the owners and call them; no rule writes a field of theirs:
 ///
@@ -40,6 +41,7 @@ public struct Machine: Sendable {
     /// The first message of the present configuration, and the times of the one before it.
     private(set) var configuredSince: UInt64 = 1
     private(set) var formerTiming: Timing?
+    package private(set) var lateness: Lateness
     /// `nextDeadline`, as it was after the newest event.
     package private(set) var promised: Instant
 
@@ -63,6 +65,7 @@ public struct Machine: Sendable {
         self.session = session
         startedAt = now
         promised = now
+        lateness = Lateness(at: now)
         peer = Peer(linkCount: policy.linkCount, note: note, at: now)
         disk = Disk(memory, note: note)
         outgoing = Outgoing(at: now)
@@ -206,13 +209,15 @@ public struct Machine: Sendable {
     private var stallSlack: Duration { max(.milliseconds(1), policy.timing.deadAfter / 16) }
 
     private mutating func noteStall<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        let lateness = now - promised
-        guard lateness > stallSlack, !planted(.stallNotForgiven) else { return }
-        peer.forgive(lateness)
-        fence.forgive(lateness)
-        disk.forgive(lateness)
-        if lateness > policy.timing.deadAfter / 4 {
-            out.emit(.trace(Trace(.stalled, duration: lateness)))
+        defer { lateness.look(at: now, into: &out) }
+        let late = now - promised
+        guard late > stallSlack, !planted(.stallNotForgiven) else { return }
+        lateness.note(late)
+        peer.forgive(late)
+        fence.forgive(late)
+        disk.forgive(late)
+        if late > policy.timing.deadAfter / 4 {
+            out.emit(.trace(Trace(.stalled, duration: late)))
         }
     }
 

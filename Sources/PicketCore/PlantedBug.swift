@@ -29,6 +29,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case oldClockKept
     case fenceFromWaiting
     case stallNotForgiven
+    /// A loop that comes late again and again says nothing of it.
+    case latenessUntold
     case fenceBudgetIgnored
     /// Budgets go by the wall clock, and a stamp from the future counts as of now.
     case futureStampsAreNow

@@ -35,6 +35,8 @@ public struct Status: Equatable, Sendable {
     public var receipt: Receipt.Proof?
     /// The newest writing of the state file failed, here or on the peer.
     public var diskTakesNothing = false
+    /// Its loop comes late again and again.
+    public var alwaysLate = false
     public var peerDiskTakesNothing = false
     /// This node may not answer its peer before the disk has forgotten that it may go on alone, and
     /// the disk takes nothing.

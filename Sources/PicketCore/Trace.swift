@@ -44,6 +44,8 @@ public struct Trace: Equatable, Sendable {
         case copyRefused, staleTaken
         // A reset by the node's own watchdog
         case resetDue, resetCalledOff, resetRefused
+        // The loop comes late again and again, or no longer
+        case alwaysLate, inTimeAgain
     }
 
     public init(
@@ -69,7 +71,7 @@ extension Trace.Kind {
         case .suspicion: .debug
         case .linkUp, .armed, .granted, .claimed, .syncChanged, .relayTestPassed, .peerSession,
             .fenceRestored, .recovered, .watchdogArmed, .configurationAgrees, .drillPlan,
-            .persistRecovered, .groupAgrees:
+            .persistRecovered, .groupAgrees, .inTimeAgain:
             .info
         case .contact, .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused,
             .peerPauseEnded, .fenceConfirmed, .activating, .active, .releasing,
@@ -84,7 +86,8 @@ extension Trace.Kind {
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
-            .copyRefused, .staleTaken, .groupDiffers, .ailing, .resetDue:
+            .copyRefused, .staleTaken, .groupDiffers, .ailing, .resetDue,
+            .alwaysLate:
             .alarm
         }
     }
@@ -169,6 +172,8 @@ extension Trace.Kind {
         case .resetDue: "reset_due"
         case .resetCalledOff: "reset_called_off"
         case .resetRefused: "reset_refused"
+        case .alwaysLate: "always_late"
+        case .inTimeAgain: "in_time_again"
         }
     }
 }

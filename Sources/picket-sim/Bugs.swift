@@ -128,7 +128,8 @@ private enum Hunt {
         case .termsNotNoted: self = .swarm(.disks, seeds: 3000)
         case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
         case .futureStampsAreNow: self = .swarm(.budgets, seeds: 200)
-        case .clockNotLookedAt, .cancelIgnored: self = .swarm(.lateness, seeds: 200)
+        case .clockNotLookedAt, .cancelIgnored, .latenessUntold:
+            self = .swarm(.lateness, seeds: 200)
         case .adoptsAfterReboot, .leavesHolding, .leftStaysArmed:
             self = .swarm(.lives, seeds: 200)
         case .noteAfterStart: self = .swarm(.moves, seeds: 400)

@@ -65,6 +65,7 @@ struct ProtectionTests {
         Case("failed start there", .unprotected) { $0.status.groups[0].peerEligible = false },
         Case("no term left here", .unprotected) { $0.status.protectionGap = .notPersisted },
         Case("a full disk here", .weakened) { $0.status.diskTakesNothing = true },
+        Case("a loop that is always late", .weakened) { $0.status.alwaysLate = true },
         Case("a full disk there", .weakened) { $0.status.peerDiskTakesNothing = true },
         Case("a state in memory", .weakened) { $0.process.volatileState = "a tmpfs" },
         Case("may not answer", .unprotected) {

@@ -158,6 +158,7 @@ public enum Swarm {
             at = at + .milliseconds(gap / 2 + chance.below(gap))
         }
         if focus == .disks { hang(&plan) }
+        if focus == .lateness { lag(&plan) }
         plan.faults.sort { $0.at < $1.at }
         return plan
     }
@@ -196,6 +197,17 @@ public enum Swarm {
         plan.faults += [NodeID.low, .high].map {
             FaultEntry(at: at, lasting: plan.detectWithin * 4, .cut(from: $0, link: nil))
         }
+    }
+
+    /// A loop that is late for long.
+    private static func lag(_ plan: inout Plan) {
+        var chance = Chance(seed: plan.seed ^ 0x6c_61_67)
+        guard chance.percent(25) else { return }
+        let upTo = plan.detectWithin / 2
+        plan.faults.append(
+            FaultEntry(
+                at: .seconds(10 + chance.below(50)), lasting: .seconds(80 + chance.below(60)),
+                .late(chance.percent(50) ? .low : .high, upTo: upTo)))
     }
 
     private static func restart(

@@ -18,6 +18,7 @@ struct Watch {
 
     var excuses: Excuses = []
     var resets: ResetWatch
+    var late = LateWatch()
     /// By node.
     private var sides: [Side]
     /// By group: the highest term that was ever started, and what runs where.
@@ -146,6 +147,7 @@ struct Watch {
         sides[index].session = session
         sides[index].startedAlone = memory.alone
         resets.begins(node)
+        late.begins(node, at: now)
         keepHandsOff(node) { _ in true }
         for group in started.indices { sides[index].granted[group] = [] }
         sides[index].leavesDifferences = false
@@ -304,6 +306,11 @@ struct Watch {
         if waited > 12_000_000_000 {
             world.violate("L4", "\(node.id)'s disk does not answer, and \(node.id) says nothing")
         }
+    }
+
+    /// L4: a turn of its loop, which was due at this instant.
+    mutating func turns(_ node: Node, since due: Int64, in world: World) {
+        late.turns(node, since: due, in: world)
     }
 
     // MARK: Health

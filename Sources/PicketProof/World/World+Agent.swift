@@ -200,6 +200,7 @@ extension World {
     }
 
     private func schedule(_ node: Node, _ agent: AgentLife) {
+        watch.turns(node, since: agent.awaited.world, in: self)
         let next = min(
             agent.machine.promised, agent.channel.nextHello, agent.runnersAt, agent.testAt)
         if next != agent.awaited.local { agent.awaited = (next, node.world(next)) }
@@ -308,6 +309,8 @@ extension World {
         case .contact:
             agent.selfTest.contactLost()
             agent.testAt = node.clock(now)
+        case .alwaysLate: watch.late.told(node, true)
+        case .inTimeAgain: watch.late.told(node, false)
         case .resetDue: watch.letsReset(node, in: self)
         case .fenceRestored: agent.testAt = node.clock(now)
         case .contactLost: agent.selfTest.contactLost()

@@ -170,6 +170,10 @@ public struct DrillRunner: Sendable {
                     "link \(link + 1) is the last one that works: without it the pair loses "
                         + "contact and a node is fenced. If that is meant, add --live.")
             }
+        case .relay(live: true) where report.status.maintenance || report.status.peerMaintenance:
+            throw Self.refusal(
+                "the pair is in maintenance, in which no supply is cut. End it with \"picket "
+                    + "maintenance off\", or leave --live out.")
         case .relay, .failover: break
         case .hang(let live):
             if live, report.status.watchdog <= .zero {

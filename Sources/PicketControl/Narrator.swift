@@ -129,6 +129,8 @@ public struct Narrator: Equatable, Sendable {
             return "Every way to fence {peer} has failed; {me} takes nothing over and tries "
                 + "again{+ in }"
         case .fenceConfirmed: return "The operator gave their word that {peer} is off"
+        case .fenceDisproved where trace.cause == .operatorConfirmed:
+            return "{peer} lives: the operator's word that it is off is void"
         case .fenceDisproved:
             return "{peer} answered after it had been verified off: its relay or the feedback "
                 + "does not tell the truth"
@@ -260,6 +262,7 @@ public struct Narrator: Equatable, Sendable {
 
     private func reason(_ trace: Trace) -> String {
         if let refusal = trace.refusal { return ": \(why(refusal, trace))" }
+        if trace.kind == .fenceDisproved, trace.cause == .operatorConfirmed { return "" }
         // A sentence about a drill says so already.
         if trace.cause == .drill, isAboutADrill(trace.kind) { return "" }
         let cause = why(trace.cause)
@@ -349,7 +352,7 @@ public struct Narrator: Equatable, Sendable {
         case .notArmed: return "{me} has had no contact with {peer} since it booted"
         case .fenceBudgetSpent: return "{me} has fenced {peer} too often lately"
         case .moveBudgetSpent: return "groups have moved too often lately"
-        case .noFence: return "no way to fence {peer} is configured"
+        case .noFence: return "no way to fence {peer} is configured, or can be believed"
         case .busy: return "another fence, move, pause or drill is under way"
         case .peerUnfit: return "{peer} is unfit"
         case .selfUnfit: return "{me} is unfit"
@@ -383,6 +386,21 @@ public struct Narrator: Equatable, Sendable {
     /// What the operator can do about it: one or two sentences.
     func advice(_ refusal: Refusal) -> String { fill(remedy(refusal), nil) }
 
+    /// Advises no word that a peer is off which speaks.
+    func advice(_ refusal: Refusal, peerSpeaks: Bool) -> String {
+        switch refusal {
+        case .notInContact, .notArmed, .peerMayHold:
+            guard peerSpeaks else { return advice(refusal) }
+            return fill("It speaks, so it is not off: mend the links.", nil)
+        case .noFence:
+            guard peerSpeaks else { return advice(refusal) }
+            return fill(
+                "Add a relay or a fence agent under \"fence:\", or mend the one that failed and say "
+                    + "so with \"picket clear\".", nil)
+        default: return advice(refusal)
+        }
+    }
+
     private func remedy(_ refusal: Refusal) -> String {
         switch refusal {
         case .notInContact:
@@ -404,8 +422,9 @@ public struct Narrator: Equatable, Sendable {
             return "Find out why with \"picket history\"; the budget refills with time, and at "
                 + "once with \"picket clear budgets\" on both nodes."
         case .noFence:
-            return "Add a relay or a fence agent under \"fence:\"; without one, only \"picket "
-                + "fence confirm {peer}\" lets {me} take over."
+            return "Add a relay or a fence agent under \"fence:\", or mend the one that failed and "
+                + "say so with \"picket clear\"; without one, only \"picket fence confirm {peer}\" "
+                + "lets {me} take over."
         case .busy:
             return "Wait for it to end (\"picket history --follow\" shows it), then ask again."
         case .peerUnfit:

@@ -29,6 +29,7 @@ package struct Disk: Sendable {
         durable = memory
         self.memory = memory
         formerData = Array(repeating: nil, count: memory.groups.count)
+        if planted(.distrustForgotten) { self.memory.distrusted = false }
         if let told = note.maintenance, !memory.maintenance.isNewer(than: told) {
             self.memory.maintenance = told
         }
@@ -165,6 +166,9 @@ package struct Disk: Sendable {
     mutating func note(_ holder: GroupMemory.LastHolder, of group: GroupIndex) {
         memory.groups[group].holder = holder
     }
+
+    /// The fence lies, or is mended, as the operator says.
+    mutating func distrust(_ lies: Bool) { memory.distrusted = lies }
 
     mutating func maintain(_ newest: Maintenance) { memory.maintenance = newest }
     mutating func await(_ order: MaintenanceOrder?) { self.order = order }

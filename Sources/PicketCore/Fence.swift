@@ -19,8 +19,6 @@ package struct Fence: Sendable {
     /// When the turn that is waited for opens.
     package private(set) var opensAt: Instant?
     package private(set) var toldRefusal: Refusal?
-    /// A verified fence turned out to be none: no outcome is believed until a restart.
-    package private(set) var distrusted = false
     package private(set) var episode: Episode?
 
     package enum Step: Equatable, Sendable {
@@ -264,11 +262,8 @@ package struct Fence: Sendable {
         if step == .restoring { step = .idle }
     }
 
-    /// The peer lives though it was verified off: the relay or its sense line lies.
-    mutating func disprove(distrust: Bool) {
-        if distrust { distrusted = true }
-        step = .idle
-    }
+    /// The peer lives though it was verified off, or declared so.
+    mutating func disprove() { step = .idle }
 
     /// The operator's word stands in for it.
     mutating func abandon() {
@@ -280,7 +275,6 @@ package struct Fence: Sendable {
     mutating func clear() {
         if case .failed = step { step = .idle }
         attempts = 0
-        distrusted = false
     }
 
     var status: Status.FenceStatus {
@@ -297,7 +291,7 @@ extension Fence {
     /// As an image has it: `id` is 1 while it is the present order's.
     package init(
         step: Step, level: Int, attempts: Int64, firstTurn: Bool, opensAt: Instant?,
-        distrusted: Bool, episode: Episode?
+        episode: Episode?
     ) {
         self.step = step
         id = 1
@@ -305,7 +299,6 @@ extension Fence {
         self.attempts = attempts
         self.firstTurn = firstTurn
         self.opensAt = opensAt
-        self.distrusted = distrusted
         self.episode = episode
     }
 }

@@ -158,6 +158,7 @@ extension Machine {
         guard let chosen = selected(group) else { return .unknownGroup }
         for group in chosen { groups[group].clear() }
         fence.clear()
+        disk.distrust(false)
         return nil
     }
 

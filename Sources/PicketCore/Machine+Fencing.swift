@@ -59,7 +59,7 @@ extension Machine {
     }
 
     /// A way to fence is configured, and none has turned out to lie.
-    var canFence: Bool { !policy.fenceLevels.isEmpty && !fence.distrusted }
+    var canFence: Bool { !policy.fenceLevels.isEmpty && !disk.memory.distrusted }
 
     /// No more fence may be begun. An episode that is counted goes on.
     private func isBudgetSpent(at now: Instant) -> Bool {

@@ -53,12 +53,15 @@ extension Machine {
     private mutating func disprove<Sink: EffectSink>(
         _ session: SessionID, into out: inout Sink
     ) {
-        fence.disprove(distrust: life.receipt?.proof == .verifiedOff)
+        let byWord = life.receipt?.proof == .operatorsWord
+        if life.receipt?.proof == .verifiedOff { disk.distrust(true) }
+        fence.disprove()
         peer.unban(session)
         disk.forgetAlone()
         life.voidReceipt()
         if !life.isWaiting { life.pair() }
-        out.emit(.trace(Trace(.fenceDisproved, cause: .fenceDisproved)))
+        out.emit(
+            .trace(Trace(.fenceDisproved, cause: byWord ? .operatorConfirmed : .fenceDisproved)))
     }
 
     /// The peer's last word in this session: it holds nothing and never will again. A node that has

@@ -16,6 +16,9 @@ public struct Memory: Equatable, Sendable {
     public var alone: Bool
     /// The newest that this node has heard of.
     public var maintenance: Maintenance
+    /// A verified fence of this node's turned out to be none. No fence of it is believed, whatever
+    /// life of the agent asks, until the operator says that it is mended.
+    public var distrusted: Bool
     /// When fences and moves were ordered, oldest first, for the budgets. Instants of this boot;
     /// the shell converts them by the wall clock when it stores and loads them.
     public var fences: [Instant]
@@ -23,11 +26,12 @@ public struct Memory: Equatable, Sendable {
 
     public init(
         groups: [GroupMemory], alone: Bool = false, maintenance: Maintenance = .never,
-        fences: [Instant] = [], moves: [Instant] = []
+        distrusted: Bool = false, fences: [Instant] = [], moves: [Instant] = []
     ) {
         self.groups = groups
         self.alone = alone
         self.maintenance = maintenance
+        self.distrusted = distrusted
         self.fences = fences
         self.moves = moves
     }

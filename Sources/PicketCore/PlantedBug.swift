@@ -60,6 +60,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case testOutranksFence
     /// A worker that gives no answer has passed.
     case silenceIsAPass
+    /// An agent that starts believes a fence that was disproved.
+    case distrustForgotten
     /// A worker that finds the peer's supply off takes it for on.
     case foundOffForgotten
     /// A wire that has parted counts as *off*: at the first look …

@@ -11,8 +11,9 @@
 /// not seen to pass does not count. The stamps in the state file are for 0.1.0, and for a node
 /// that has no ages: a stamp from the future tells nothing.
 ///
-/// The version of maintenance stands in a line of its own that looks like a group's, because 0.1.0
-/// refuses a line that it does not know, and keeps a group that it does not have.
+/// The version of maintenance, and that the fence is not believed, stand in lines of their own that
+/// look like a group's, because 0.1.0 refuses a line that it does not know, and keeps a group that
+/// it does not have.
 ///
 /// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): a field that it lacks
 /// has the value of a node that never wrote anything, and a line of an unknown kind is skipped.
@@ -47,8 +48,9 @@ public struct MemoryFile: Sendable {
     static let agesTitle = "picket-ages 1"
     /// The kernel's name of this boot.
     private let boot: String
-    /// No group can have this name.
+    /// No group can have these names.
     static let maintenance = "#maintenance"
+    static let distrusted = "#distrusted"
 
     public init(path: String, groups: [String], boot: String = "") {
         self.path = path
@@ -123,6 +125,10 @@ public struct MemoryFile: Sendable {
                 guard let version = Maintenance(isOn: memory.maintenance.isOn, version: term)
                 else { return false }
                 memory.maintenance = version
+                return true
+            }
+            if line[1] == MemoryFile.distrusted {
+                memory.distrusted = true
                 return true
             }
             edit(line[1], &memory) { ($0.term, $0.holder) = (Term(term), holder) }
@@ -210,6 +216,7 @@ public struct MemoryFile: Sendable {
         if memory.maintenance != .never {
             text += "group \(MemoryFile.maintenance) \(memory.maintenance.version) nobody\n"
         }
+        if memory.distrusted { text += "group \(MemoryFile.distrusted) 1 nobody\n" }
         for other in others { text += line(other.name, other.memory) }
         for at in memory.fences { text += "fence \(wall - (now - at).nanoseconds)\n" }
         for at in memory.moves { text += "move \(wall - (now - at).nanoseconds)\n" }

@@ -115,7 +115,8 @@ private enum Hunt {
         case .configurationIgnored: self = .swarm(.configurations, seeds: 3000)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)
-        case .testOutranksFence, .silenceIsAPass: self = .swarm(.trust, seeds: 50)
+        case .testOutranksFence, .silenceIsAPass, .distrustForgotten:
+            self = .swarm(.trust, seeds: 50)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)
         case .oldClockKept: self = .swarm(.partitions, seeds: 3000)
         case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:

@@ -12,6 +12,7 @@ final class FenceDesk: Part {
     private let reports: BoundedQueue<RelayReport>
     /// When a fence last became a receipt.
     private(set) var provedAt = Instant(nanoseconds: 0)
+    private var provedBy = 0
     private var clock = Clock()
     /// Nothing begins any more.
     private var isStopping = false
@@ -105,7 +106,11 @@ final class FenceDesk: Part {
             markAhead(agent)
             testSoon(agent)
         case .peerLeft, .left, .maintenance, .peerMaintenance: markAhead(agent)
-        case .fenceVerified: provedAt = clock.now()
+        case .fenceVerified:
+            provedAt = clock.now()
+            provedBy = Int(trace.number ?? 0)
+        case .fenceDisproved where trace.cause == .fenceDisproved:
+            if provedBy < methods.count { methods[provedBy].fenced(false, agent) }
         case .fenceRestored: testSoon(agent)
         default: break
         }

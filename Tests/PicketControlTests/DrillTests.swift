@@ -215,6 +215,17 @@ struct DrillTests {
         #expect(end.map { $0.verdict } == [verdict])
     }
 
+    @Test func `no supply is cut in maintenance, not even alone`() throws {
+        var bench = Bench()
+        #expect(throws: RequestError.self) {
+            try bench.begin(.relay(live: true)) { $0.status.maintenance = true }
+        }
+        #expect(throws: RequestError.self) {
+            try bench.begin(.relay(live: true)) { $0.status.peerMaintenance = true }
+        }
+        _ = try bench.begin(.relay(live: false)) { $0.status.maintenance = true }
+    }
+
     @Test func `a failover drill without live is a plan`() throws {
         var bench = Bench()
         #expect(

@@ -23,6 +23,19 @@ struct MemoryFileTests {
         #expect(try file.load(now: now, wall: wall) == memory)
     }
 
+    @Test func `that the fence is not believed is kept, in a line that 0_1_0 takes for a group`()
+        throws
+    {
+        var memory = memory
+        memory.distrusted = true
+        var file = MemoryFile(path: "", groups: ["a", "b"])
+        let bytes = file.encode(memory, now: now, wall: wall)
+        #expect(try file.decode(bytes, now: now, wall: wall) == memory)
+        memory.distrusted = false
+        let mended = file.encode(memory, now: now, wall: wall)
+        #expect(try file.decode(mended, now: now, wall: wall) == memory)
+    }
+
     @Test func `data terms are kept, also of a group that left the configuration`() throws {
         var memory = memory
         memory.groups[0].data = DataTerms(own: Term(9), heard: Term(2), isLast: true)

@@ -359,7 +359,7 @@ extension Message {
 
 extension Memory {
     func write(to image: inout ImageWriter) {
-        image.put(UInt8((alone ? 1 : 0) | (maintenance.isOn ? 2 : 0)))
+        image.put(UInt8((alone ? 1 : 0) | (maintenance.isOn ? 2 : 0) | (distrusted ? 4 : 0)))
         image.put(UInt8(maintenance.version))
         image.put(UInt8(fences.count))
         image.put(UInt8(moves.count))
@@ -373,6 +373,7 @@ extension Memory {
         self = .blank(groups: count)
         let flags = image.byte()
         alone = flags & 1 != 0
+        distrusted = flags & 4 != 0
         maintenance = Maintenance(isOn: flags & 2 != 0, version: UInt64(image.byte()))!
         let at = Instant(nanoseconds: image.now)
         fences = Array(repeating: at, count: Int(image.byte()))
@@ -401,7 +402,6 @@ extension Fence {
             image.put(until: until)
         }
         var flags: UInt8 = firstTurn ? 1 : 0
-        if distrusted { flags |= 2 }
         if let episode {
             flags |= 4
             if episode.commanded { flags |= 8 }
@@ -439,7 +439,7 @@ extension Fence {
         let level = Int(image.byte())
         self.init(
             step: step, level: level, attempts: Int64(image.byte()), firstTurn: flags & 1 != 0,
-            opensAt: opensAt, distrusted: flags & 2 != 0, episode: episode)
+            opensAt: opensAt, episode: episode)
     }
 }
 

@@ -365,7 +365,10 @@ public enum Swarm {
         case .outlets:
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
-        case .trust: return [.relay, .relay, .worker, .worker, .cuts, .cuts, .crash, .operators]
+        case .trust:
+            return [
+                .relay, .relay, .worker, .worker, .cuts, .cuts, .cuts, .crash, .operators, .lie,
+            ]
         }
     }
 
@@ -381,11 +384,11 @@ public enum Swarm {
         case operators, maintenance, leave, fences, word
         case harness
         // Only where a plan dwells on them.
-        case falseWord, blackout, flaps, worker, stuck, outrun, cutMove
+        case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie
 
         var isCommon: Bool {
             switch self {
-            case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove:
+            case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie:
                 false
             default: true
             }
@@ -456,6 +459,7 @@ public enum Swarm {
             let faults = RelayFault.allCases.filter { $0 != .lies && $0 != .hangs }
             return entry(.relay(node, chance.one(of: faults)), lasting() * 3)
         case .worker: return entry(.relay(node, .hangs), .seconds(5 + chance.below(60)))
+        case .lie: return entry(.relay(node, .lies), .seconds(5 + chance.below(30)))
         case .harness:
             // A plug that is shared and stated not to be is beyond what can be promised.
             return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)

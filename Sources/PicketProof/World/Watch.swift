@@ -109,6 +109,7 @@ struct Watch {
         var pretendsUntil = Int64.min / 2
         /// The last real fence by its relay failed; since when its worker hangs.
         var relayFailed: Int64?
+        var liedAt: Int64?
         var hangsSince: Int64?
     }
 
@@ -148,6 +149,12 @@ struct Watch {
         sides[index].startedAlone = memory.alone
         resets.begins(node)
         late.begins(node, at: now)
+        // It may have ended before its disk took that its fence lies.
+        if let at = sides[index].liedAt, !memory.distrusted,
+            now - at < 60_000_000_000 || node.forgetsUntil > at
+        {
+            sides[index].liedAt = nil
+        }
         keepHandsOff(node) { _ in true }
         for group in started.indices { sides[index].granted[group] = [] }
         sides[index].leavesDifferences = false
@@ -279,6 +286,12 @@ struct Watch {
     mutating func proved(_ node: Node, _ cut: Bool, at now: Int64) {
         sides[node.index].relayFailed = cut ? nil : now
     }
+
+    /// A verified fence of the node's turned out to be none.
+    mutating func lied(_ node: Node, at now: Int64) { sides[node.index].liedAt = now }
+
+    /// The operator says that it is mended, or its disk is another one.
+    mutating func isBelieved(_ node: Node) { sides[node.index].liedAt = nil }
 
     mutating func hangs(_ node: Node, _ hangs: Bool, at now: Int64) {
         sides[node.index].hangsSince = hangs ? now : nil
@@ -682,6 +695,9 @@ struct Watch {
         sides[index].orderedAt = world.now
         sides[index].orders.append(world.now)
         fences += 1
+        if sides[index].liedAt != nil {
+            world.violate("S3", "\(node.id) orders a fence, and its last one that counted was none")
+        }
         switch order.cause {
         case .contactLost:
             // Time for which this node stood still is no evidence against its peer. The clocks

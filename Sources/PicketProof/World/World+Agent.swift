@@ -312,6 +312,9 @@ extension World {
         case .alwaysLate: watch.late.told(node, true)
         case .inTimeAgain: watch.late.told(node, false)
         case .resetDue: watch.letsReset(node, in: self)
+        case .fenceDisproved where trace.cause == .fenceDisproved:
+            watch.lied(node, at: now)
+            prove(false, node, agent)
         case .fenceRestored: agent.testAt = node.clock(now)
         case .contactLost: agent.selfTest.contactLost()
         default: break

@@ -191,6 +191,7 @@ extension World {
         node.kept = nil
         node.ages = nil
         node.disproved = false
+        watch.isBelieved(node)
         watch.proved(node, true, at: now)
     }
 
@@ -213,6 +214,7 @@ extension World {
         }
         if case .clear = command {
             node.disproved = false
+            watch.isBelieved(node)
             watch.proved(node, true, at: now)
             if let result = node.agent!.selfTest.clear() {
                 node.agent!.followUps.append(.relayTest(result))

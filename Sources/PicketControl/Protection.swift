@@ -88,7 +88,8 @@ public struct Protection: Equatable, Sendable {
         if let gap = status.protectionGap, gap != .noFence || status.relayTest != .failed {
             return add(
                 failure, .unprotected,
-                "nothing would be taken over: \(narrator.why(gap)). \(narrator.advice(gap))")
+                "nothing would be taken over: \(narrator.why(gap)). "
+                    + narrator.advice(gap, peerSpeaks: status.peerSpeaks))
         }
         if status.relayTest == .failed {
             return add(
@@ -154,6 +155,12 @@ public struct Protection: Equatable, Sendable {
         let (status, names) = (report.status, report.names)
         let failure = "{me} dies"
         guard status.contact == .established || status.contact == .suspected else {
+            if status.peerSpeaks {
+                return add(
+                    failure, .unprotected,
+                    "{peer} speaks, and does not hear {me}: it would not take over. Mend the links."
+                )
+            }
             if status.peerDiskTakesNothing {
                 return add(
                     failure, .unprotected,

@@ -131,7 +131,11 @@ extension Machine {
         if case .alone = life { return .alreadyThere }
         if fence.isOrdered { return .busy }
         fence.abandon()
-        if let session = peer.session { peer.ban(session) } else { leapTerms(by: 1) }
+        if let session = peer.session {
+            peer.ban(session, declaredAt: now)
+        } else {
+            leapTerms(by: 1)
+        }
         out.emit(.trace(Trace(.fenceConfirmed, cause: .operatorConfirmed)))
         goOn(
             by: .operatorsWord(on: peer.session), cause: .operatorConfirmed, into: &out)
@@ -141,7 +145,7 @@ extension Machine {
     /// The peer's present session spoke so lately that it cannot be off by the operator's doing,
     /// though it may hear nothing: where only one direction of the links is dead, there is no
     /// contact and the peer works on (S1).
-    private func wasJustHeard(at now: Instant) -> Bool {
+    func wasJustHeard(at now: Instant) -> Bool {
         guard peer.session != nil, let heard = peer.contact.heard else { return false }
         return now - heard <= max(.seconds(10), policy.timing.detectWithin * 3)
     }

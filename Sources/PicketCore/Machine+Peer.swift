@@ -49,7 +49,7 @@ extension Machine {
         out.emit(.trace(Trace(.peerSession, number: session.value)))
     }
 
-    /// A fenced session that acknowledges what was sent after it was verified off.
+    /// A session that was verified off, or declared off, has shown that it lives.
     private mutating func disprove<Sink: EffectSink>(
         _ session: SessionID, into out: inout Sink
     ) {

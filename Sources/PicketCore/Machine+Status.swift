@@ -31,7 +31,8 @@ extension Machine {
             protectionGap: protectionGap(at: now), groups: groups.indices.map { groupStatus($0) },
             receipt: life.validReceipt?.proof, diskTakesNothing: disk.takesNothing,
             alwaysLate: lateness.isLasting, peerDiskTakesNothing: peer.hasFullDisk,
-            awaitsForgetting: disk.mustForget && disk.takesNothing)
+            awaitsForgetting: disk.mustForget && disk.takesNothing,
+            peerSpeaks: wasJustHeard(at: now))
     }
 
     private func groupStatus(_ group: GroupIndex) -> GroupStatus {

@@ -32,6 +32,9 @@ package struct Peer: Sendable {
     /// The newest sequence number of this agent when the peer was verified off. A banned session
     /// that acknowledges a later one is alive, and the fence was a lie.
     package private(set) var sequenceAtVerification: UInt64 = .max
+    /// When an operator declared the session off that was banned last. What it sent after that shows
+    /// that it lives, though it may hear nothing.
+    private var declaredOffAt: Instant?
     /// The links that carry both ways.
     package private(set) var linksUp = LinkSet.none
     package private(set) var maintenance = false
@@ -150,9 +153,13 @@ package struct Peer: Sendable {
 
     // MARK: What comes
 
-    /// A banned session that acknowledges what was sent after it was verified off.
+    /// A banned session that acknowledges what was sent after it was verified off, or that speaks
+    /// after it was declared off. Where the clocks cannot tell, it did so after.
     func isAlive(_ session: SessionID, by message: borrowing Message) -> Bool {
-        session == banned.last && message.acknowledged > sequenceAtVerification
+        guard session == banned.last else { return false }
+        if message.acknowledged > sequenceAtVerification { return true }
+        guard let declaredOffAt, !planted(.wordOutlivesSpeech) else { return false }
+        return contact.clockOffset.map { message.sentAt - $0 > declaredOffAt } ?? true
     }
 
     /// The peer is told what came of a banned session, and nothing more follows from it: if both
@@ -254,7 +261,10 @@ package struct Peer: Sendable {
     // MARK: Banning
 
     /// The present session was verified off, or declared off: nothing of it counts any more.
-    mutating func ban(_ session: SessionID) {
+    ///
+    /// - Parameter declaredAt: By an operator's word, and when.
+    mutating func ban(_ session: SessionID, declaredAt: Instant? = nil) {
+        declaredOffAt = declaredAt
         banned.append(session)
         if banned.count > 16 { banned.removeFirst() }
         sequenceAtVerification = contact.sequence
@@ -265,6 +275,7 @@ package struct Peer: Sendable {
         banned.removeLast()
         isLeftDifferences = false
         sequenceAtVerification = .max
+        declaredOffAt = nil
         self.session = session
     }
 
@@ -335,5 +346,7 @@ extension Peer {
         self.maintenance = maintenance
         self.pausedUntil = pausedUntil
         self.isLeftDifferences = isLeftDifferences
+        // The checker's messages do not say when they were sent.
+        declaredOffAt = nil
     }
 }

@@ -71,6 +71,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// … or where it is one of two contacts that ought to differ.
     case equalContactsAreOff
     case receiptOutlivesSession
+    /// A word that the peer is off stands though it speaks.
+    case wordOutlivesSpeech
     /// A takeover that is to be asked for is not.
     case questionSkipped
     /// A receipt stays on disk after the peer is back …

@@ -41,6 +41,8 @@ public struct Status: Equatable, Sendable {
     /// This node may not answer its peer before the disk has forgotten that it may go on alone, and
     /// the disk takes nothing.
     public var awaitsForgetting = false
+    /// The peer's session spoke so lately that no word would be taken that it is off.
+    public var peerSpeaks = false
 
     public enum Contact: UInt8, Sendable { case never, established, suspected, lost }
     public enum FenceStatus: UInt8, Sendable {

@@ -117,6 +117,7 @@ private enum Hunt {
             self = .swarm(.lists, seeds: 200)
         case .testOutranksFence, .silenceIsAPass, .distrustForgotten:
             self = .swarm(.trust, seeds: 50)
+        case .wordOutlivesSpeech: self = .swarm(.words, seeds: 100)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)
         case .oldClockKept: self = .swarm(.partitions, seeds: 3000)
         case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:

@@ -287,6 +287,11 @@ struct Sendings {
 
     mutating func note(at now: Int64, stood: Int64) { kept.append((now, stood)) }
 
+    /// When; `nil` if it is forgotten.
+    func sent(_ sequence: Int) -> Int64? {
+        sequence >= first && sequence < next ? kept[sequence - first].at : nil
+    }
+
     /// `nil` if it is forgotten. It must have been sent.
     mutating func acknowledged(_ sequence: Int) -> (at: Int64, stood: Int64)? {
         guard sequence >= first else { return nil }

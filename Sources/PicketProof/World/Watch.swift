@@ -75,6 +75,9 @@ struct Watch {
         /// By group: it would start it, it says.
         var eligible: [Bool]
         var wordGiven = false
+        /// When that was, and when this life of the agent first heard the peer speak after it.
+        var wordAt: Int64?
+        var contradictedAt: Int64?
         var liveFences = 0
         var fenceMe = false
         /// This session has said that it starts nothing that the files have otherwise.
@@ -149,6 +152,8 @@ struct Watch {
         sides[index].startedAlone = memory.alone
         resets.begins(node)
         late.begins(node, at: now)
+        sides[index].wordAt = nil
+        sides[index].contradictedAt = nil
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
             now - at < 60_000_000_000 || node.forgetsUntil > at
@@ -194,8 +199,10 @@ struct Watch {
         }
     }
 
-    mutating func wordGiven(_ node: Node) {
+    mutating func wordGiven(_ node: Node, at now: Int64) {
         sides[node.index].wordGiven = true
+        sides[node.index].wordAt = now
+        sides[node.index].contradictedAt = nil
         operated = true
     }
     mutating func liveDrill(_ node: Node) {
@@ -242,6 +249,7 @@ struct Watch {
                 agent.newestFromPeer.sequence, message.sequence)
         }
         sides[index].heardAt = world.now
+        hearOfLife(message, session, node, in: world)
         if world.rolls { note(message, agent, at: world.now, index) }
         hear(message, node, agent, at: world.now)
         // A request stands until the peer hears otherwise.
@@ -262,6 +270,29 @@ struct Watch {
             sides[index].reachedStood = sending.stood
             sides[index].reachedAt = world.now
         }
+    }
+
+    /// A word that the peer is off is void by what that session sent after it. By a clock that
+    /// drifts, and whose difference was measured to half a round trip, that is certain a second
+    /// later.
+    private mutating func hearOfLife(
+        _ message: Message, _ session: SessionID, _ node: Node, in world: World
+    ) {
+        guard let wordAt = sides[node.index].wordAt,
+            let peer = world.peer(of: node).agent, peer.session == session,
+            let sentAt = peer.sendings.sent(Int(message.sequence)), sentAt > wordAt + 1_000_000_000
+        else { return }
+        sides[node.index].contradictedAt = sides[node.index].contradictedAt ?? world.now
+    }
+
+    /// Asked after each turn.
+    func judgeWord(_ node: Node, _ agent: AgentLife, in world: World) {
+        guard let at = sides[node.index].contradictedAt, world.now > at,
+            let receipt = agent.machine.life.receipt, receipt.proof == .operatorsWord,
+            receipt.session == sides[1 - node.index].session, receipt.session != nil
+        else { return }
+        world.violate(
+            "S2", "\(node.id) goes by a word that its peer is off, and has heard it since")
     }
 
     private mutating func note(

@@ -176,6 +176,7 @@ extension World {
             drain(node, agent)
             guard node.agent === agent, !agent.ended else { return }
         }
+        watch.judgeWord(node, agent, in: self)
         if node.livelockedUntil <= now { completeTurn(node, agent, local) }
         schedule(node, agent)
     }

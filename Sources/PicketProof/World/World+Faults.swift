@@ -206,7 +206,7 @@ extension World {
         if command == .confirmFence {
             // An operator who looked: the peer is dark. Else it is a false word.
             guard !peer(of: node).powered || watch.excuses.contains(.falseWord) else { return }
-            watch.wordGiven(node)
+            watch.wordGiven(node, at: now)
         }
         switch command {
         case .handover, .failback, .clear, .clearBudgets: watch.orders()

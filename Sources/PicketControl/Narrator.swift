@@ -262,7 +262,12 @@ public struct Narrator: Equatable, Sendable {
 
     private func reason(_ trace: Trace) -> String {
         if let refusal = trace.refusal { return ": \(why(refusal, trace))" }
-        if trace.kind == .fenceDisproved { return "" }
+        // The sentence itself says it.
+        if trace.kind == .fenceDisproved,
+            trace.cause == .operatorConfirmed || trace.cause == .fenceDisproved
+        {
+            return ""
+        }
         // A sentence about a drill says so already.
         if trace.cause == .drill, isAboutADrill(trace.kind) { return "" }
         let cause = why(trace.cause)

@@ -157,7 +157,10 @@ public enum Swarm {
             }
             at = at + .milliseconds(gap / 2 + chance.below(gap))
         }
-        if focus == .disks { hang(&plan) }
+        if focus == .disks {
+            hang(&plan)
+            blind(&plan)
+        }
         if focus == .lateness { lag(&plan) }
         plan.faults.sort { $0.at < $1.at }
         return plan
@@ -187,6 +190,29 @@ public enum Swarm {
         plan.faults.append(
             FaultEntry(at: end - second, lasting: .seconds(4), .powerLoss(node)))
         plan.faults.append(FaultEntry(at: end - second / 2, .command(node.peer, .confirmFence)))
+    }
+
+    /// The disk of a node takes nothing while the terms rise; then both nodes lose their power, and the
+    /// operator lets that node go on alone. It cannot have kept how far the terms had come.
+    private static func blind(_ plan: inout Plan) {
+        var chance = Chance(seed: plan.seed ^ 0x62_6c_69)
+        guard chance.percent(25) else { return }
+        let node: NodeID = chance.percent(50) ? .low : .high
+        let at = Duration.seconds(10 + chance.below(150))
+        func then(_ after: Int64, _ fault: Fault, lasting: Int64 = 0) {
+            plan.faults.append(
+                FaultEntry(
+                    at: at + .milliseconds(after), lasting: .milliseconds(lasting), fault))
+        }
+        then(0, .diskFull(node), lasting: 10_350)
+        for turn in 0..<6 {
+            let to = turn % 2 == 0 ? node.peer : node
+            then(Int64(turn) * 500, .command(to, .handover(nil)))
+        }
+        then(4_000, .powerLoss(node.peer), lasting: 300)
+        then(10_000, .powerLoss(node.peer), lasting: 15_000)
+        then(10_300, .powerLoss(node), lasting: 300)
+        then(14_000, .command(node, .confirmFence))
     }
 
     /// Contact is lost while a group moves, so that one node does not hear whether the other began.

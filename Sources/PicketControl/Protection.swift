@@ -104,9 +104,7 @@ public struct Protection: Equatable, Sendable {
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
             guard group.role != .holding else { continue }
             if !group.willing { lacking.append("\(names.group(index)) failed to start here") }
-            if group.sync == .stale || group.sync == .failed
-                || group.stateful && group.sync == .unknown
-            {
+            if !group.sync.suffices(stateful: group.stateful) {
                 lacking.append("the copy of \(names.group(index)) here is \(group.sync.label)")
             }
         }
@@ -200,9 +198,7 @@ public struct Protection: Equatable, Sendable {
         }
         for (index, group) in status.groups.enumerated()
         where isEnabled(index, report) && group.role == .holding {
-            if group.peerSync == .stale || group.peerSync == .failed
-                || group.stateful && group.peerSync == .unknown
-            {
+            if !group.peerSync.suffices(stateful: group.stateful) {
                 return add(
                     failure, .unprotected,
                     "the copy of \(names.group(index)) on {peer} is \(group.peerSync.label).")

@@ -109,11 +109,16 @@ extension Machine {
         _ group: GroupIndex, into out: inout Sink
     ) -> Bool {
         guard let sync = policy.groups[group].sync, !hasCopy(group) else { return true }
-        if groups[group].noteCopy(refused: true) {
-            out.emit(
-                .trace(Trace(sync.takesOverStale ? .staleTaken : .copyRefused, group: group)))
-        }
+        tellOfCopy(group, sync.takesOverStale ? .staleTaken : .copyRefused, into: &out)
         return sync.takesOverStale
+    }
+
+    /// Once for as long as it is so.
+    private mutating func tellOfCopy<Sink: EffectSink>(
+        _ group: GroupIndex, _ kind: Trace.Kind, into out: inout Sink
+    ) {
+        guard groups[group].noteCopy(refused: true) else { return }
+        out.emit(.trace(Trace(kind, group: group)))
     }
 
     /// Who forms a stateful group that nobody has: the last holder, or the node that the operator
@@ -127,9 +132,7 @@ extension Machine {
         if mine.own == .never, mine.heard == .never { return nil }
         let theyAreLast = report.data?.terms.isLast == true
         if isLastHolder(group), !theyAreLast { return true }
-        if !theyAreLast, groups[group].noteCopy(refused: true) {
-            out.emit(.trace(Trace(.copyRefused, group: group)))
-        }
+        if !theyAreLast { tellOfCopy(group, .copyRefused, into: &out) }
         return false
     }
 
@@ -145,9 +148,7 @@ extension Machine {
         {
             return true
         }
-        if groups[group].noteCopy(refused: true) {
-            out.emit(.trace(Trace(.copyRefused, group: group)))
-        }
+        tellOfCopy(group, .copyRefused, into: &out)
         return false
     }
 

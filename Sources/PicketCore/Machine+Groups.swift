@@ -506,17 +506,8 @@ extension Machine {
             return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
         }
         if theirHealth == 0 { return .peerUnfit }
-        if !hasCurrentCopy(report, of: group) { return .peerStale }
+        if !report.sync.suffices(stateful: isStateful(group)) { return .peerStale }
         return charged && isMoveBudgetSpent(at: now) ? .moveBudgetSpent : nil
-    }
-
-    /// In the peer's own words.
-    private func hasCurrentCopy(_ report: GroupReport, of group: GroupIndex) -> Bool {
-        switch report.sync {
-        case .current: true
-        case .unknown: !isStateful(group)
-        case .stale, .failed: false
-        }
     }
 
     private mutating func countMove(at now: Instant) {
@@ -692,7 +683,7 @@ extension Machine {
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
         guard releasing.yields, mayStart(group), inContact, let report = report(of: group),
             report.flags.contains(.eligible), report.role == .vacant,
-            !isStateful(group) || hasCurrentCopy(report, of: group)
+            !isStateful(group) || report.sync == .current
         else { return }
         let term = takeoverTerm(of: group)
         guard mayGrant(term, of: group) else { return }
@@ -745,10 +736,6 @@ extension Machine {
             vitals.health.score > 50, let report = report(of: group),
             report.role == .holding, report.flags.contains(.running)
         else { return false }
-        switch groups[group].copy.state {
-        case .unknown: return !isStateful(group)
-        case .current: return true
-        case .stale, .failed: return false
-        }
+        return groups[group].copy.state.suffices(stateful: isStateful(group))
     }
 }

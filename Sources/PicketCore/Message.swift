@@ -186,14 +186,25 @@ public struct GroupReport: Equatable, Sendable {
         }
     }
 
-    /// The state of the standby's copy, as the sender's own probe tells it.
+    /// The state of a copy of the group's data: of a stateful group by the sender's judgement
+    /// (Copy.swift), else as its own probe tells it.
     public enum SyncState: UInt8, CaseIterable, Sendable {
-        /// No probe is configured.
+        /// Not judged yet, or no probe is configured.
         case unknown = 0
         case current = 1
         /// Further behind than the group's `max_lag`.
         case stale = 2
         case failed = 3
+
+        /// The group may go to the node whose copy this is. One that is unknown is good enough for
+        /// a group without data of its own.
+        public func suffices(stateful: Bool) -> Bool {
+            switch self {
+            case .unknown: !stateful
+            case .current: true
+            case .stale, .failed: false
+            }
+        }
     }
 
     public init(

@@ -11,8 +11,8 @@
 /// receipt that comes later than `max_lag` after the loss, because until then the holder may have
 /// written on. A peer that left by plan had stopped before.
 ///
-/// Beside the judgement there are the *data terms* (GroupMemory): the node that started a group at
-/// the newest one has the newest data, whatever its probe says.
+/// Beside the judgement there are the *data terms* (DataTerms): the last holder has the newest data,
+/// whatever its probe says.
 package struct Copy: Sendable {
     /// What the peer and people are told: in a holder whether its probe tells something, else the
     /// judgement.

@@ -13,7 +13,7 @@
 ///
 /// The version of maintenance, and that the fence is not believed, stand in lines of their own that
 /// look like a group's, because 0.1.0 refuses a line that it does not know, and keeps a group that
-/// it does not have.
+/// it does not have. The data terms of a stateful group do not: 0.1.0 refuses a file that has them.
 ///
 /// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): a field that it lacks
 /// has the value of a node that never wrote anything, and a line of an unknown kind is skipped.
@@ -23,7 +23,7 @@
 ///     maintenance 0
 ///     group gateway 7 me
 ///     group #maintenance 3 nobody
-///     data gateway 5 5
+///     data gateway 5 4 last
 ///     fence 1764000000000000000
 ///     checksum 8d3f…
 ///

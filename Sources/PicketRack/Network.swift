@@ -59,7 +59,6 @@ final class Network {
         for path in paths { loop.watch(path.end.entry) { [unowned self] in receive(path) } }
     }
 
-    /// `nil` stands for every link, or for both directions.
     /// At least one link is cut in neither direction.
     var carriesBothWays: Bool {
         paths.contains { path in
@@ -70,6 +69,7 @@ final class Network {
         }
     }
 
+    /// `nil` stands for every link, or for both directions.
     func disturb(link: Int?, to: NodeID?, _ change: (inout Disturbance) -> Void) {
         for path in paths
         where (link == nil || path.link == link) && (to == nil || path.to == to) {

@@ -163,3 +163,10 @@ extension Receipt.Proof {
         }
     }
 }
+
+extension GroupDifference {
+    /// Each with its name.
+    static var labels: [(GroupDifference, String)] {
+        [(.unlisted, "unlisted"), (.resources, "resources"), (.settings, "settings")]
+    }
+}

@@ -263,6 +263,10 @@ extension StatusReport {
         json.field("last_holder", name(of: group.lastHolder))
         json.field("asked", group.asked)
         json.field("waits_for_copy", group.waitsForCopy)
+        json.array("differs_in") { json in
+            for (difference, label) in GroupDifference.labels
+            where group.difference.contains(difference) { json.element(label) }
+        }
         guard policy.groups.indices.contains(index) else { return }
         let settings = policy.groups[index]
         json.field("prefer", names.name(of: settings.prefer))

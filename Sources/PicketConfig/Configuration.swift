@@ -39,6 +39,8 @@ public final class Configuration: @unchecked Sendable {
     public internal(set) var rehearseEvery = Duration.seconds(90 * 86_400)
     /// Settings that are allowed but look like mistakes; `picket check` and the log show them.
     public internal(set) var warnings: [ConfigurationError]
+    /// The file that says all this.
+    public internal(set) var text: [UInt8] = []
 
     init(
         node: String, me: NodeID, pair: String, names: PerNode<String>, keys: [String],
@@ -189,6 +191,18 @@ public struct Setting: Equatable, Sendable {
 }
 
 // MARK: - Groups
+
+/// A group that runs on this node, as the agent that started it knows it.
+public struct RunningGroup: Equatable, Sendable {
+    public var name: String
+    /// As in `GroupPolicy`; `nil` where it is not known.
+    public var resources: UInt32?
+
+    public init(name: String, resources: UInt32?) {
+        self.name = name
+        self.resources = resources
+    }
+}
 
 public struct GroupSettings: Equatable, Sendable {
     public var name: String

@@ -102,6 +102,29 @@ extension Configuration {
     /// The settings that an agent binds to sockets, threads and files when it starts.
     public enum Section: CaseIterable, Sendable {
         case names, links, watchdog, sensors, fence, groups
+
+        /// What the agent that started with it leaves under /run.
+        public var label: String {
+            switch self {
+            case .names: "names"
+            case .links: "links"
+            case .watchdog: "watchdog"
+            case .sensors: "sensors"
+            case .fence: "fence"
+            case .groups: "groups"
+            }
+        }
+
+        public var text: String {
+            switch self {
+            case .names: "the names of pair and nodes"
+            case .links: "the links"
+            case .watchdog: "the watchdog"
+            case .sensors: "the sensors"
+            case .fence: "the fence levels"
+            case .groups: "the groups and their resources"
+            }
+        }
     }
 
     /// Equal for two configurations that agree in a section.
@@ -264,7 +287,7 @@ extension GroupSettings {
     }
 
     /// Over what is started, in its order, and how its data are copied.
-    private var resourcesDigest: UInt32 {
+    var resourcesDigest: UInt32 {
         var digest = Digest()
         for resource in resources { digest.add(resource.name, resource.kind) }
         if let sync {

@@ -16,24 +16,26 @@ extension Configuration {
     ///   - node: this node's name, in place of the file's `node:`.
     ///   - boards: the board files that `board:` may name.
     ///   - simulated: the hardware is a rack's, whatever the board says.
-    ///   - running: groups that run on this node, which a file for it must have.
+    ///   - running: groups that run on this node, which a file for it must have, and with these
+    ///     resources.
     /// - Throws: every mistake of the file at once.
     public static func load(
         _ bytes: [UInt8], file: String, node: String? = nil, boards: BoardLibrary = BoardLibrary(),
-        simulated: Bool = false, running: [String] = []
+        simulated: Bool = false, running: [RunningGroup] = []
     ) throws(ConfigurationErrors) -> Configuration {
         let problems = Problems(file: file)
         let root = Found(try YamlNode.parse(bytes, file: file), problems)
         let configuration = read(root, node, boards, simulated, running)
         try problems.throwIfAny()
         guard let configuration else { preconditionFailure("no configuration and no problem") }
+        configuration.text = bytes
         return configuration
     }
 
     /// `nil` only with a problem noted.
     private static func read(
         _ found: Found, _ nodeOverride: String?, _ boards: BoardLibrary,
-        _ simulated: Bool, _ running: [String]
+        _ simulated: Bool, _ running: [RunningGroup]
     ) -> Configuration? {
         let root = found.mapping([
             "node", "pair", "board", "watchdog", "sensors", "fence", "groups", "startup", "budgets",

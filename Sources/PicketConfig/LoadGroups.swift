@@ -4,7 +4,7 @@ import PicketText
 /// `groups:`, and what two groups may not share.
 
 func readGroups(
-    _ root: FoundMapping, _ pair: PairSection, _ running: [String]
+    _ root: FoundMapping, _ pair: PairSection, _ running: [RunningGroup]
 ) -> [(policy: GroupPolicy, settings: GroupSettings)] {
     guard let found = root["groups"] else {
         demand(running, of: [], at: root)
@@ -25,12 +25,19 @@ func readGroups(
         all.append(readGroup(name, value, pair.names, &taken))
     }
     demand(running, of: all.map { $0.settings.name }, at: root)
+    for (group, entry) in zip(all, entries) {
+        let runs = running.first { $0.name == group.settings.name }
+        guard let known = runs?.resources, known != group.settings.resourcesDigest else { continue }
+        entry.value.fail(
+            "found other resources (or another sync), expected those that run on this node: hand"
+                + " the group over before they are changed")
+    }
     return all
 }
 
-/// An agent does not start where it finds a group running that its file does not have.
-private func demand(_ running: [String], of names: [String], at root: FoundMapping) {
-    for name in running where !names.contains(name) {
+/// A group that runs must be in the file, or nobody would stop it.
+private func demand(_ running: [RunningGroup], of names: [String], at root: FoundMapping) {
+    for name in running.map({ $0.name }) where !names.contains(name) {
         root.fail(
             "groups",
             "found \(names.isEmpty ? "none" : Text.list(names)), expected \(name) as well: it runs"

@@ -39,6 +39,14 @@ public struct StartedFile: Sendable {
         return decode(bytes)
     }
 
+    /// The boot of the agent that wrote it.
+    static func boot(of path: String) -> String? {
+        guard let bytes = try? DurableFile.read(path),
+            case .lines(let lines) = SealedText.open(bytes, title: title)
+        else { return nil }
+        return lines.first { $0.count == 2 && $0[0] == "boot" }?[1]
+    }
+
     func decode(_ bytes: [UInt8]) -> [Group] {
         guard case .lines(let lines) = SealedText.open(bytes, title: StartedFile.title),
             lines.contains(["boot", boot])

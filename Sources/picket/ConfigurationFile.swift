@@ -21,8 +21,16 @@ enum ConfigurationFile {
         guard let bytes else {
             throw Failure(.usage, "missing", "\(path): there is no such file.")
         }
-        return try Configuration.load(
-            bytes, file: path, node: node, boards: try library(boards))
+        return try parse(bytes, path, node: node, boards: boards)
+    }
+
+    /// - Parameter running: what the file must have, because it runs on this node.
+    static func parse(
+        _ bytes: [UInt8], _ path: String, node: String?, boards: String?,
+        running: [RunningGroup] = []
+    ) throws -> Configuration {
+        try Configuration.load(
+            bytes, file: path, node: node, boards: try library(boards), running: running)
     }
 
     /// The same, with all mistakes in one failure.

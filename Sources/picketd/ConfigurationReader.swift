@@ -12,7 +12,9 @@ final class ConfigurationReader: Part {
     enum Wish: Sendable {
         case reload
         /// End for an agent that will start with the file, where these groups run.
-        case pause(caller: UInt32, Request, running: [String])
+        case pause(caller: UInt32, Request, running: [RunningGroup])
+        /// It has been taken up: others are to find it beside the note.
+        case leave(Configuration)
 
         var isReload: Bool { if case .reload = self { true } else { false } }
     }
@@ -20,6 +22,7 @@ final class ConfigurationReader: Part {
     enum Found: Sendable {
         case read(Configuration, [Key])
         case refused([String])
+        case left
     }
 
     private let results: BoundedQueue<Found>
@@ -79,13 +82,15 @@ final class ConfigurationReader: Part {
         switch (wish, found) {
         case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
         case (.reload, .refused(let lines)): refuse(lines, agent)
-        case (.pause(let caller, let request, let running), .read(let new, let keys)):
-            var left = ConfigurationReader.leavesBehind(
-                from: agent.settings, to: new, running: running)
+        case (.pause(let caller, let request, _), .read(let new, let keys)):
+            var left = ConfigurationReader.leavesBehind(from: agent.settings, to: new)
             if let refusal = agent.links.refusal(of: keys, new, agent) { left.append(refusal) }
             agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
         case (.pause(let caller, let request, _), .refused(let lines)):
             agent.control.pause(request, for: caller, refused: lines, agent)
+        case (.leave, .refused(let lines)):
+            for line in lines { agent.log(.warning, line) }
+        case (.leave, .read), (_, .left): break
         }
         if wish.isReload, !isReloading { agent.service.ready(agent) }
     }
@@ -102,6 +107,7 @@ final class ConfigurationReader: Part {
             return agent.tell(.reloadOfAnotherPair)
         }
         agent.links.replace(keys, new)
+        ask(.leave(new))
         for warning in new.warnings { agent.log(.warning, warning.text) }
         agent.tell(.reloaded)
     }
@@ -113,19 +119,8 @@ final class ConfigurationReader: Part {
 
     /// What would keep the next agent from finding what this one leaves for it. It would then stop
     /// the groups that run, though a pause promises that they go on.
-    private static func leavesBehind(
-        from old: Configuration, to new: Configuration, running: [String]
-    ) -> [String] {
+    private static func leavesBehind(from old: Configuration, to new: Configuration) -> [String] {
         var all: [String] = []
-        let digest = { (name: String, settings: Configuration) in
-            settings.groups.firstIndex { $0.name == name }
-                .map { settings.policy.groups[$0].resources }
-        }
-        for name in running where digest(name, old) != digest(name, new) {
-            all.append(
-                "groups.\(name).resources: found other resources, expected those that run: the group"
-                    + " is active on this node, and must be handed over before they are changed")
-        }
         let (before, after) = (old.paths, new.paths)
         if old.me != new.me {
             all.append(
@@ -148,14 +143,7 @@ final class ConfigurationReader: Part {
         if old.me != new.me { all.append("this node's name") }
         for section in Configuration.Section.allCases
         where old.digest(of: section) != new.digest(of: section) {
-            switch section {
-            case .names: all.append("the names of pair and nodes")
-            case .links: all.append("the links")
-            case .watchdog: all.append("the watchdog")
-            case .sensors: all.append("the sensors")
-            case .fence: all.append("the fence levels")
-            case .groups: all.append("the groups and their resources")
-            }
+            all.append(section.text)
         }
         if old.paths != new.paths { all.append("the paths") }
         return all
@@ -174,6 +162,12 @@ extension Startup {
             case .pause(_, _, let running):
                 let settings = try load(options, hardware, running: running)
                 return .read(settings, try verify(settings, hardware))
+            case .leave(let settings):
+                let directory = try hardware.ground(settings).paths.runDirectory
+                do throws(SystemError) { try WhatRuns.leave(settings.text, in: directory) } catch {
+                    return .refused([error.description])
+                }
+                return .left
             }
         } catch { return .refused(error.lines) }
     }

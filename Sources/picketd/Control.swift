@@ -1,5 +1,6 @@
 /// The control socket: who is connected, what each of them asked, and the answers.
 
+import PicketConfig
 import PicketControl
 import PicketCore
 import PicketLinux
@@ -90,7 +91,11 @@ final class Control: Part {
                 // The next agent reads the whole file when it starts. This agent does not end for
                 // a file that the next one would refuse.
                 caller.wait()
-                let running = agent.storage.noted.holdings.map { agent.names.group($0.group) }
+                let running = agent.storage.noted.holdings.map { holding in
+                    RunningGroup(
+                        name: agent.names.group(holding.group),
+                        resources: agent.settings.policy.groups[holding.group].resources)
+                }
                 agent.reader.ask(.pause(caller: caller.id, request, running: running))
             case .handover, .failback, .fence, .confirmFence, .maintenance, .clear, .take,
                 .clearBudgets:

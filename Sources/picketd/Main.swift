@@ -70,9 +70,9 @@ struct Main {
         }
         for warning in settings.warnings { logger.log(.warning, warning.text) }
         if options.checkOnly {
-            do throws(StartupError) { _ = try Startup.verify(settings, hardware) } catch {
-                Startup.end(error)
-            }
+            do throws(StartupError) {
+                try Startup.verifyWhatRuns(options, settings, hardware)
+            } catch { Startup.end(error) }
             say("\(options.configuration): correct", on: 1)
             return ExitCode.planned
         }

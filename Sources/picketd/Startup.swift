@@ -27,7 +27,7 @@ enum Startup {
     ///
     /// - Parameter running: groups that run here, which it must have.
     static func load(
-        _ options: Options, _ hardware: Hardware, running: [String] = []
+        _ options: Options, _ hardware: Hardware, running: [RunningGroup] = []
     ) throws(StartupError) -> Configuration {
         let path = options.configuration
         let found: [UInt8]?
@@ -73,6 +73,23 @@ enum Startup {
             throw .wrong([ControlListener.Refusal.noSuchGroup(group).description])
         }
         return try keys(settings.keys)
+    }
+
+    /// As `verify`; and the file must have what runs here, as the agent left it under /run.
+    static func verifyWhatRuns(
+        _ options: Options, _ settings: Configuration, _ hardware: Hardware
+    ) throws(StartupError) {
+        _ = try verify(settings, hardware)
+        let ground = try hardware.ground(settings)
+        let runs: WhatRuns
+        do throws(FileError) {
+            runs = try WhatRuns(in: ground.paths.runDirectory, boot: ground.boot)
+        } catch { throw .failed(error.description) }
+        var running: [RunningGroup] = []
+        for group in runs.groups {
+            running.append(RunningGroup(name: group.name, resources: group.resources))
+        }
+        if !running.isEmpty { _ = try load(options, hardware, running: running) }
     }
 
     static func names(_ settings: Configuration) -> Names {
@@ -192,6 +209,7 @@ enum Startup {
                         + " them"))
         }
         system(try file.store(now))
+        system(try WhatRuns.leave(settings.text, in: directory))
     }
 
     private static func listen(_ paths: Paths) -> ControlListener {

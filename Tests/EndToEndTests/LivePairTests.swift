@@ -236,6 +236,15 @@ extension EndToEnd {
                 #expect(try pid() == before)
                 #expect(try pair.role("gateway", on: "east") == "holding")
             }
+            // Other resources than those that run.
+            let moved = text.replacingOccurrences(of: "- \"stop\"", with: "- \"halt\"")
+            #expect(moved != text)
+            try moved.write(toFile: path, atomically: true, encoding: .utf8)
+            let refusedToo = try pause()
+            #expect(refusedToo.status == 1, "\(refusedToo)")
+            #expect(refusedToo.complaints.contains("found other resources"), "\(refusedToo)")
+            #expect(refusedToo.complaints.contains("picket.yaml:"), "\(refusedToo)")
+            #expect(try pid() == before)
             // Where the next agent would not find what this one leaves, or could not start.
             for (line, reason) in [
                 ("directories: { run: /run/elsewhere }", "directories: found /run/elsewhere"),
@@ -250,6 +259,35 @@ extension EndToEnd {
             }
             try text.write(toFile: path, atomically: true, encoding: .utf8)
             #expect(try pause().status == 0)
+        }
+
+        @Test func `a file is compared with what runs`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let text = try String(contentsOfFile: pair.file("east", "picket.yaml"), encoding: .utf8)
+            let run = (pair.socket("east") as NSString).deletingLastPathComponent
+            func check(_ text: String, in run: String = run) throws -> Program.Result {
+                let path = pair.file("east", "new.yaml")
+                try text.write(toFile: path, atomically: true, encoding: .utf8)
+                return try Program.run(
+                    "picket", ["check", "--against-running", path, "--run", run])
+            }
+            func changed(_ word: String, _ other: String) throws -> Program.Result {
+                #expect(text.contains(word))
+                return try check(text.replacingOccurrences(of: word, with: other))
+            }
+            let same = try check(text)
+            #expect(same.status == 0, "\(same)")
+            #expect(same.output.contains { $0.contains("nothing differs from what runs") })
+            let nothing = try check(text, in: pair.file("east", "nothing"))
+            #expect(nothing.status == 3, "\(nothing)")
+            let renamed = try changed("\"gateway\":", "gw:")
+            #expect(renamed.status == 1)
+            #expect(renamed.output.contains { $0.hasPrefix("refuse") && $0.contains("new.yaml:") })
+            #expect(renamed.output.contains { $0.hasPrefix("add") && $0.contains("group gw") })
+            let budgets = try check(text + "\nbudgets: { fences: 5 }\n")
+            #expect(budgets.status == 0, "\(budgets)")
+            #expect(budgets.output.contains { $0.contains("a reload takes it up") }, "\(budgets)")
         }
 
         @Test(arguments: [(0o644, 32, "mode 644"), (0o600, 31, "32")])

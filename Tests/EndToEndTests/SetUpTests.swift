@@ -1,7 +1,9 @@
 import CPicket
 import Foundation
 import PicketConfig
+import PicketCore
 import PicketHardware
+import PicketLinux
 import PicketRack
 import Testing
 
@@ -96,6 +98,31 @@ struct SetUpTests {
         #expect(made.output.contains { $0.contains("chown picket:picket \(directory)/pair.key") })
         let with = try Program.run("picketd", ["--check", "--config", configuration])
         #expect(with.status == 0, "\(with)")
+    }
+
+    @Test func `picketd says before it replaces an agent that its file changes what runs`() throws {
+        let configuration = directory + "/picket.yaml"
+        let text = try DraftConfiguration().lines().joined(separator: "\n")
+            .replacing("/etc/picket/pair.key", with: directory + "/pair.key")
+            .replacing("watchdog: { timeout: 10s }", with: "watchdog: none")
+        try put([
+            "picket.yaml": text + "\ndirectories: { run: \(directory)/run }\n", "run/none": "",
+        ])
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        _ = try Program.run("picket", ["keygen", directory + "/pair.key"])
+        func check() throws -> Program.Result {
+            try Program.run("picketd", ["--check", "--config", configuration])
+        }
+        #expect(try check().status == 0)
+        let note = RunNoteFile(
+            path: directory + "/run/note", boot: try BootID.read(), groups: ["gateway"])
+        try note.store(
+            RunNote(
+                holdings: [Holding(group: 0, term: Term(3))], terms: [Term(3)], contact: true,
+                clockOffset: nil))
+        let refused = try check()
+        #expect(refused.status == 2, "\(refused)")
+        #expect(refused.complaints.contains("expected gateway as well"), "\(refused)")
     }
 
     @Test func `doctor's remedy is for what is wrong`() throws {

@@ -27,18 +27,33 @@ struct CheckCommand: PicketCommand {
         commandName: "check",
         abstract: "Reads a configuration and shows all mistakes at once.",
         discussion: """
-            Needs no agent, no hardware and no root.
+            Needs no agent, no hardware and no root. With "--against-running" it says line by line \
+            what the file would change on this node, and whether a reload takes it up, by what the \
+            agent has left under /run.
 
-            EXAMPLE
+            Exit status: 0 if it can be used, 1 if a reload would not take it up, 2 for mistakes, 3 \
+            if no agent has left what it runs.
+
+            EXAMPLES
               picket check ./picket.yaml --node west
+              picket check --against-running ./picket.yaml
             """)
     @OptionGroup var options: ConfigurationOptions
+    @Flag(name: .long, help: "Compare it with what runs on this node.")
+    var againstRunning = false
+    @Option(
+        name: .customLong("run"),
+        help: ArgumentHelp(
+            "Where the agent has left what runs; by default as the file says.",
+            valueName: "directory"))
+    var runDirectory: String?
     @Flag(name: .long, help: "One line of JSON.") var json = false
 
     func act() throws {
         do {
             let configuration = try ConfigurationFile.read(
                 options.file, node: options.node, boards: options.boards)
+            if againstRunning { return try compare(configuration) }
             show(configuration)
         } catch let errors as ConfigurationErrors {
             show(errors)

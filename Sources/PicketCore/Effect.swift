@@ -54,15 +54,20 @@ public struct FenceOrder: Equatable, Sendable {
     /// The pair was in contact and the sense line, if any, must have read *on* in the last
     /// self-test; a line that did not is no proof of *off*.
     public var relayTest: Message.RelayTest
+    /// The peer gets its power back whatever the level's policy says: the node that cuts it is not
+    /// fit itself.
+    public var reboots: Bool
 
     public init(
-        id: UInt32, level: Int, voidAfter: Instant, cause: Cause, relayTest: Message.RelayTest
+        id: UInt32, level: Int, voidAfter: Instant, cause: Cause, relayTest: Message.RelayTest,
+        reboots: Bool = false
     ) {
         self.id = id
         self.level = level
         self.voidAfter = voidAfter
         self.cause = cause
         self.relayTest = relayTest
+        self.reboots = reboots
     }
 }
 

@@ -201,7 +201,9 @@ struct FenceAgent {
                 return undo(timedOut ? .timeout : end == .exited(0) ? .stillOn : .agent)
             }
             let steps = reports(.off) + [.proved(cut: true)]
-            guard settings.policy == .reboot else { return steps + settle() }
+            guard settings.policy == .reboot || orders.contains(where: { $0.reboots }) else {
+                return steps + settle()
+            }
             phase = .on
             return steps + [.run(.on, notAfter: .distantFuture)]
         case .on: return switchedOn(end == .exited(0), at: now)

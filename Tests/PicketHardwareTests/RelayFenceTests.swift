@@ -350,6 +350,16 @@ struct RelayFenceTests {
         #expect(bench.supplies[0].driven == [false])
     }
 
+    @Test func `a fence by a node that is unfit gives the power back, whatever the policy`() throws
+    {
+        let bench = Bench()
+        bench.order(reboots: true)
+        bench.order(2, at: 1)
+        bench.run(policy: .off)
+        #expect(bench.outcomes() == [.off, .restored])
+        #expect(try #require(bench.when(.restored)) == .at(5.012))
+    }
+
     @Test func `the operator switches it on later`() throws {
         let bench = Bench()
         bench.order()

@@ -15,9 +15,12 @@ struct FenceAgentTests {
                 policy: policy, offWithin: .seconds(3), timeout: .seconds(2)))
     }
 
-    static func order(_ id: UInt32, voidAfter: Instant = Instant(nanoseconds: 50)) -> FenceOrder {
+    static func order(
+        _ id: UInt32, voidAfter: Instant = Instant(nanoseconds: 50), reboots: Bool = false
+    ) -> FenceOrder {
         FenceOrder(
-            id: id, level: 0, voidAfter: voidAfter, cause: .contactLost, relayTest: .passed)
+            id: id, level: 0, voidAfter: voidAfter, cause: .contactLost, relayTest: .passed,
+            reboots: reboots)
     }
 
     /// Short words for what a level asks for.
@@ -135,6 +138,20 @@ struct FenceAgentTests {
             FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
                 == ["1 off", "cuts", "unmark"])
         #expect(level.phase == .idle)
+    }
+
+    @Test func `a node that is unfit gives the power back, whatever the policy`() {
+        var level = FenceAgentTests.level(.off)
+        #expect(
+            FenceAgentTests.words(level.order(FenceAgentTests.order(1, reboots: true)))
+                == ["run off", "mark"])
+        _ = level.ended(.exited(0), timedOut: false, at: start)
+        #expect(
+            FenceAgentTests.words(level.ended(.exited(2), timedOut: false, at: start))
+                == ["1 off", "cuts", "run on"])
+        #expect(
+            FenceAgentTests.words(level.ended(.exited(0), timedOut: false, at: start))
+                == ["1 restored", "unmark"])
     }
 
     @Test(arguments: [(ChildEnd.exited(0), "tested passed"), (.exited(2), "tested failed")])

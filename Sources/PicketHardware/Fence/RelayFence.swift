@@ -23,7 +23,7 @@ public import PicketCore
 /// counts only after the whole `offTime`. Anything that contradicts this puts the supplies back on.
 ///
 /// **Held.** *Off* is reported at once; the supplies stay off until `offTime` has passed, and come
-/// back by policy. A failure at any point returns them to *on*: a peer is never left dark by a
+/// back by policy, or because an order says so. A failure at any point returns them to *on*: a peer is never left dark by a
 /// fence that does not count. A supply that cannot be switched on is tried again until it can.
 /// Orders that come meanwhile and cut nothing do not end that.
 ///
@@ -271,7 +271,7 @@ public struct RelayFence: Sendable {
             settle(knownOff: knownOff, at: now)
         case .clearing: phase = connecting(.undo(.timeout), at: now)
         case .held:
-            phase = relay.policy == .off && wantedOn.isEmpty ? .off : restoring(at: now)
+            phase = staysOff ? .off : restoring(at: now)
         case .idle, .connecting, .confirming, .off, .unrestored: break
         }
     }
@@ -319,8 +319,13 @@ public struct RelayFence: Sendable {
         }
     }
 
+    /// Whether the supplies are left off after the hold.
+    private var staysOff: Bool {
+        relay.policy == .off && wantedOn.isEmpty && !orders.contains { $0.reboots }
+    }
+
     private mutating func endHold(at now: Instant) -> Step {
-        if relay.policy == .off && wantedOn.isEmpty {
+        if staysOff {
             orders = []
             phase = .off
             return stopping ? .ended : .idle

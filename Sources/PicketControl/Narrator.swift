@@ -112,6 +112,9 @@ public struct Narrator: Equatable, Sendable {
                 + "not count against {peer}"
         case .linkUp: return "{Link} carries both ways"
         case .linkDown: return "{Link} no longer carries both ways"
+        case .fencePlanned where trace.number == 1:
+            return "{me} is not fit to go on, and leaves the first turn to {peer}: it will fence "
+                + "{peer}{+ in }"
         case .fencePlanned: return "{me} will fence {peer}{+ in }"
         case .fenceRefused: return "{me} does not fence {peer}{+ for }"
         case .fenceOrdered: return "{me} fences {peer} by {level}"

@@ -14,6 +14,8 @@
 ///     rank 1  clear standby      opens at   heard + deadAfter + opening(1)
 ///     rank 2  in transfer, low   opens at   heard + deadAfter + opening(2)
 ///     rank 3  in transfer, high  opens at   heard + deadAfter + opening(3)
+///     rank 4  unfit holder       opens at   heard + deadAfter + opening(4)
+///     rank 5  unfit standby      opens at   heard + deadAfter + opening(5)
 ///     each                       closes at  reached + deadAfter + closing(rank)
 ///
 /// with `opening(k + 1) = closing(k) + offWithin`, where `offWithin` is the longest time after which
@@ -23,6 +25,12 @@
 /// of its groups. A peer with an order under way never does so. Two clear views are then the same
 /// view, and every pair of views that can meet gives different ranks. With groups on both nodes the
 /// larger sum of priorities counts as the holder, then the lower name.
+///
+/// **Fitness.** A node that is not fit to go on with what the peer holds lets a fit one go first,
+/// whatever it holds itself. It goes by its own fitness alone: who looked at the peer's could be
+/// wrong about it, and two nodes could meet in one rank. So a node's fitness chooses between two
+/// ranks that no other view has, and may change at any time. In transfer an unfit node has late turns
+/// only, and so it has beside a node of 0.1.0, whose late turns begin before rank 4 is over.
 ///
 /// **Pauses.** Evidence is counted on the running clock, so a node that stood still opens its turn
 /// later; the turn still closes by the real clock. A pause only narrows a turn. The relay's worker
@@ -69,7 +77,27 @@ struct FencingTurns {
                 self = mine > theirs ? .holder : .standby
             }
         }
+
+        /// Of a node that is fit.
+        func rank(of me: NodeID) -> Int64 {
+            switch self {
+            case .holder: 0
+            case .standby: 1
+            case .inTransfer: me == .low || planted(.oneRankInTransfer) ? 2 : 3
+            }
+        }
+
+        /// Of one that is not.
+        var unfitRank: Int64? {
+            switch self {
+            case .holder: 4
+            case .standby: lastRank
+            case .inTransfer: nil
+            }
+        }
     }
+
+    private static var lastRank: Int64 { 5 }
 
     /// The holder's turn is short, since the standby's follows; loop and worker must wake in it.
     var holdersTurn: Duration { timing.headStart - timing.offWithin }
@@ -87,13 +115,7 @@ struct FencingTurns {
 
     /// The first turn. `reached` and `heard` are on the real clock; `lost` is when the evidence is
     /// complete on the running one.
-    func first(_ view: View, me: NodeID, reached: Instant, heard: Instant, lost: Instant) -> Turn {
-        let rank: Int64 =
-            switch view {
-            case .holder: 0
-            case .standby: 1
-            case .inTransfer: me == .low || planted(.oneRankInTransfer) ? 2 : 3
-            }
+    func first(_ rank: Int64, reached: Instant, heard: Instant, lost: Instant) -> Turn {
         let heard = planted(.turnFromReached) ? reached : heard
         let opens = rank == 0 ? lost : max(lost, heard + timing.deadAfter + opening(rank))
         return Turn(opens: opens, closes: reached + timing.deadAfter + closing(rank))
@@ -115,7 +137,7 @@ struct FencingTurns {
 
     /// From `heard` until every first turn of the peer's is over, and its order has taken effect.
     private var firstTurns: Duration {
-        let mine = timing.deadAfter + closing(3) + timing.offWithin
+        let mine = timing.deadAfter + closing(Self.lastRank) + timing.offWithin
         guard let former else { return mine }
         return max(mine, FencingTurns(timing: former).firstTurns)
     }

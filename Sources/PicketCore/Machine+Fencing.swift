@@ -133,7 +133,8 @@ extension Machine {
             out.emit(
                 .trace(
                     Trace(
-                        .fencePlanned, cause: .contactLost, duration: max(.zero, turn.opens - now)))
+                        .fencePlanned, cause: .contactLost, duration: max(.zero, turn.opens - now),
+                        number: isFitForTurns ? nil : 1))
             )
         }
         guard now >= turn.opens else {
@@ -185,16 +186,39 @@ extension Machine {
             let lost = peer.contact.deadline(for: policy.timing.deadAfter)
         else { return nil }
         let heard = max(peer.contact.heard ?? startedAt, reached)
-        if fence.firstTurn, fence.level == 0, agreed {
-            let first = turns.first(
-                view, me: policy.me, reached: reached, heard: heard, lost: lost)
-            if now <= first.closes, first.opens <= first.closes { return first }
+        if fence.firstTurn, fence.level == 0, agreed, let rank = rank,
+            case let first = turns.first(rank, reached: reached, heard: heard, lost: lost),
+            now <= first.closes, first.opens <= first.closes
+        {
+            return first
         }
         guard let offset = peer.contact.clockOffset else { return nil }
         if !agreed, FencingTurns.lateTurn(policy.timing) > FencingTurns.shortestLateTurn {
             return nil
         }
         return turns.late(me: policy.me, heard: heard, offset: offset, at: now)
+    }
+
+    /// Of this node's first turn; `nil` where it has late turns only.
+    private var rank: Int64? {
+        let fit =
+            planted(.everybodyFit)
+            || (planted(.ranksByPeersFitness) ? peer.message?.health != 0 : isFitForTurns)
+        if fit { return view.rank(of: policy.me) }
+        // 0.1.0 knows no rank for it.
+        return peer.message?.turnsDigest ?? 0 == 0 ? nil : view.unfitRank
+    }
+
+    /// Whether this node is fit to go on with what the peer holds. A drill makes nobody unfit.
+    var isFitForTurns: Bool {
+        if vitals.health.score == 0, !isRehearsed { return false }
+        return groups.indices.allSatisfy { group in
+            guard report(of: group)?.role == .holding else { return true }
+            let hasData =
+                isStateful(group)
+                ? hasCopy(group) : groups[group].copy.state.suffices(stateful: false)
+            return isEligible(group) && hasData
+        }
     }
 
     /// Both nodes' turns go by the same times, and the peer knows that this one does. An agent
@@ -247,7 +271,8 @@ extension Machine {
             .fence(
                 FenceOrder(
                     id: fence.id, level: fence.level, voidAfter: voidAfter, cause: cause,
-                    relayTest: cause == .aloneAfter ? .passed : vitals.relayTest)))
+                    relayTest: cause == .aloneAfter ? .passed : vitals.relayTest,
+                    reboots: cause != .command && cause != .drill && !isFitForTurns)))
         out.emit(.trace(Trace(.fenceOrdered, cause: cause, number: UInt64(fence.level))))
     }
 

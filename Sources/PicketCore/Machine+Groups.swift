@@ -490,7 +490,7 @@ extension Machine {
     }
 
     /// A drill made this node unfit: what moves then is on record, and costs nothing.
-    private var isRehearsed: Bool { vitals.drill && vitals.health.simulated }
+    var isRehearsed: Bool { vitals.drill && vitals.health.simulated }
 
     /// - Parameter charged: the move counts against the budget, so it needs one that is left.
     func moveRefusal(

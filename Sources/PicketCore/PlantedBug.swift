@@ -17,6 +17,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case contactFromReception
     /// In transfer both nodes have one rank.
     case oneRankInTransfer
+    /// Turns go by what the peer says of its own fitness, in place of this node's.
+    case ranksByPeersFitness
+    /// … or by nobody's.
+    case everybodyFit
     /// A node takes its view for clear though the peer was not told of its newest change.
     case untoldIsClear
     /// A node that has ordered a fence asks the peer to do the same to it.

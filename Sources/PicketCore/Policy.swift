@@ -139,8 +139,10 @@ public struct GroupPolicy: Equatable, Sendable {
 
 /// Every duration of the protocol, derived from the operator's intent (ARCHITECTURE, "Time").
 public struct Timing: Equatable, Sendable {
-    /// The operator's intent: a standby orders the fence at most this long after its peer's death.
+    /// The operator's intent: a fit standby orders the fence at most this long after its peer's death.
     public var detectWithin: Duration
+    /// The same of one that is not fit, and leaves the first turns to a fit node (FencingTurns).
+    public var unfitWithin: Duration { detectWithin + (deadAfter + offWithin) * 4 }
     /// Between heartbeats in steady state.
     public var heartbeat: Duration
     /// Contact is lost when the newest acknowledged sending is older than this.

@@ -138,6 +138,7 @@ private enum Hunt {
         case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
         case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
+        case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
         case .yielderKeepsCopy, .termsAloneDecide, .oldReadingTold:
             self = .swarm(.data, seeds: 1000)
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,

@@ -48,14 +48,11 @@ public struct CheckBounds: Equatable, Sendable {
 
     public static let step = Duration.seconds(10)
 
-    var turns: FencingSteps {
-        let second = headStart + deadAfter + offWithin
-        return FencingSteps(lastCloses: second + deadAfter + offWithin + deadAfter)
-    }
-    struct FencingSteps { var lastCloses: Int64 }
+    /// Steps from the loss of contact until the last first turn closes.
+    private var lastCloses: Int64 { headStart + (deadAfter + offWithin) * 4 + deadAfter }
 
     /// Steps after which no rule looks back.
-    var horizon: Int64 { max(4 * deadAfter, deadAfter + turns.lastCloses + offWithin) + 1 }
+    var horizon: Int64 { max(4 * deadAfter, deadAfter + lastCloses + offWithin) + 1 }
 
     /// Late turns are a second or eight times the relay's time long, and alternate.
     var period: Int64 { 16 * offWithin }

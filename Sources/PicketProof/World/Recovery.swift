@@ -137,10 +137,13 @@ extension World {
         holder.mains = false
         supply(holder)
         let starts = Int64(World.resources * plan.groups.count) * 10_000_000
-        let bound =
+        var bound =
             plan.detectWithin.nanoseconds + (plan.outlet ?? plan.offWithin).nanoseconds + starts
             + 50_000_000
             + pause * 2
+        // It is taken over in a late turn, which comes after the turns of the unfit as well.
+        let timing = holder.policy.timing
+        if pause > 0 { bound += ((timing.deadAfter + timing.offWithin) * 2).nanoseconds }
         after(bound, .look)
     }
 

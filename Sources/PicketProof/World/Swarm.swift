@@ -49,6 +49,8 @@ public enum Swarm {
         case data
         /// Outlets that switch late.
         case outlets
+        /// Nodes that are unfit when contact is lost.
+        case fitness
         /// Relays that fail when they are needed, and workers that hang.
         case trust
         /// Groups that cannot be stopped, beside peers that cannot fence.
@@ -391,6 +393,8 @@ public enum Swarm {
         case .outlets:
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
+        case .fitness:
+            return [.sensors, .sensors, .sensors, .cuts, .cuts, .pause, .disk, .resources, .oneWay]
         case .trust:
             return [
                 .relay, .relay, .worker, .worker, .cuts, .cuts, .cuts, .crash, .operators, .lie,

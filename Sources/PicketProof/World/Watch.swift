@@ -1,6 +1,6 @@
-/// The watch over safety: S1 to S12 (ARCHITECTURE, "Properties"). It judges by what the
-/// world itself knows of power, processes, lines and datagrams, and never asks a machine what it
-/// believes.
+/// The watch over safety, S1 to S12, and over L3 to L5 (ARCHITECTURE, "Properties"). It judges by
+/// what the world itself knows of power, processes, lines and datagrams, and never asks a machine
+/// what it believes.
 ///
 /// The promise has four exceptions, and the watch has the same: the operator's false word; a relay
 /// that is stuck *and* whose sense line lies (a double fault); a relay that is slower than the
@@ -74,6 +74,8 @@ struct Watch {
         var granted: [Set<UInt64>]
         /// By group: it would start it, it says.
         var eligible: [Bool]
+        /// The groups that the peer held, by the newest message of its present life.
+        var heldByPeer: Set<Int> = []
         var wordGiven = false
         /// When that was, and when this life of the agent first heard the peer speak after it.
         var wordAt: Int64?
@@ -154,6 +156,7 @@ struct Watch {
         late.begins(node, at: now)
         sides[index].wordAt = nil
         sides[index].contradictedAt = nil
+        for side in sides.indices { sides[side].heldByPeer = [] }
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
             now - at < 60_000_000_000 || node.forgetsUntil > at
@@ -255,7 +258,11 @@ struct Watch {
         // A request stands until the peer hears otherwise.
         if session == sides[1 - index].session {
             sides[1 - index].fenceMe = message.flags.contains(.fenceMe)
-            if message.sequence == agent.newestFromPeer.sequence { resets.hears(message, node) }
+            if message.sequence == agent.newestFromPeer.sequence {
+                resets.hears(message, node)
+                sides[index].heldByPeer = Set(
+                    message.groups.filter { $0.role == .holding }.map { Int($0.name) - 1 })
+            }
         }
         let acknowledged = Int(message.acknowledged)
         guard acknowledged > 0 else { return }
@@ -687,13 +694,14 @@ struct Watch {
 
     /// Failures are not forgotten before the group has run well for ten minutes.
     private static let series: Int64 = 500_000_000_000
+    /// Before a group is tried again after its first failure.
+    private static let pause: Int64 = 9_900_000_000
 
     /// S12: the pause before a group is tried again on a node grows with each failure there.
     private mutating func judgePause(of group: GroupIndex, on node: Node, in world: World) {
         let last = tries[group][node.index]
         guard last.count > 0, last.life == node.life else { return }
-        let pause: Int64 = 9_900_000_000 << min(last.count - 1, 6)
-        if world.now - last.at < pause {
+        if world.now - last.at < Watch.pause << min(last.count - 1, 6) {
             world.violate(
                 "S12", "\(node.id) tries group \(group) again soon after failure \(last.count)")
         }
@@ -721,6 +729,36 @@ struct Watch {
 
     // MARK: Fences
 
+    /// L5: an unfit node fences no peer before a fit one could have fenced it, and leaves none off.
+    private func judgeFitness(_ order: FenceOrder, of node: Node, in world: World) {
+        guard isUnfit(node, at: world.now), let policy = node.agent?.machine.policy else { return }
+        if !order.reboots {
+            world.violate("L5", "\(node.id) is unfit, and may leave off whom it fences")
+        }
+        let timing = policy.timing
+        let firstTurns =
+            timing.deadAfter + timing.headStart + (timing.deadAfter + timing.offWithin) * 3
+        let since = world.now - sides[node.index].heardAt
+        guard since < firstTurns.nanoseconds / 100 * 99 else { return }
+        world.violate(
+            "L5",
+            "\(node.id) is unfit, and fences its peer \(since / 1_000_000) ms after it heard it")
+    }
+
+    /// A sensor is past its limit, and no drill is at work; or what the peer holds has failed here
+    /// just now.
+    private func isUnfit(_ node: Node, at now: Int64) -> Bool {
+        guard now >= sides[node.index].pretendsUntil else { return false }
+        let isCritical = node.chips.contains { chip in
+            chip.criticalSince.map { $0 < now - Chip.interval / 2 } ?? false
+        }
+        let hasFailed = sides[node.index].heldByPeer.contains { group in
+            let last = tries[group][node.index]
+            return last.count > 0 && last.life == node.life && now - last.at < Watch.pause
+        }
+        return isCritical || hasFailed
+    }
+
     mutating func ordered(_ order: FenceOrder, by node: Node, in world: World) {
         let index = node.index
         sides[index].orderedAt = world.now
@@ -738,6 +776,7 @@ struct Watch {
             let age = world.now - sides[index].reachedSent - still
             let slack = still > 0 ? node.policy.timing.heartbeat.nanoseconds * 2 : 0
             judgeMaintenance(node, in: world)
+            judgeFitness(order, of: node, in: world)
             if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 - slack {
                 world.violate("S5", "\(node.id) orders a fence, in contact \(age / 1000) us ago")
             }

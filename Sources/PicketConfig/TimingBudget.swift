@@ -14,6 +14,9 @@ import PicketText
 ///
 ///     dead_after + head start + margin ≤ detect_within
 ///
+/// It holds for a standby that is fit. One that is not leaves four turns of `dead_after + off_within`
+/// to others first (FencingTurns).
+///
 /// **Margin**: 5 ms + 1 % of `detect_within`, for late wake-ups of loop and worker, and the round
 /// trip.
 ///
@@ -172,7 +175,10 @@ extension TimingIntent {
                 .init("margin", margin, "5ms and 1 % of detect_within"),
             ],
             takeover: [
-                .init("detect_within", detectWithin, "from the death to the fence order"),
+                .init(
+                    "detect_within", detectWithin,
+                    "from the death to the fence order of a fit standby; of one that is not: "
+                        + timing.unfitWithin.asWritten),
                 .init(
                     receiptWithin == offWithin ? "off_within" : "off_time", receiptWithin,
                     receiptWithin == offWithin

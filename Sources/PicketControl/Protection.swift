@@ -98,7 +98,9 @@ public struct Protection: Equatable, Sendable {
                     + "wiring and sense line, then run \"picket drill relay\".")
         }
         if status.health.score == 0 {
-            return add(failure, .unprotected, "{me} is unfit: see its sensors below.")
+            return add(
+                failure, .unprotected,
+                "{me} is unfit: see its sensors below." + late(report))
         }
         var lacking: [String] = []
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
@@ -109,7 +111,7 @@ public struct Protection: Equatable, Sendable {
             }
         }
         guard lacking.isEmpty else {
-            return add(failure, .unprotected, Text.list(lacking) + ".")
+            return add(failure, .unprotected, Text.list(lacking) + "." + late(report))
         }
         if let unproven = report.unproven.peer, unproven.never {
             return add(failure, .unprotected, "it " + Self.text(unproven))
@@ -149,6 +151,13 @@ public struct Protection: Equatable, Sendable {
             "{me} fences it by \(way) and takes over what it holds.")
     }
 
+    /// `detect_within` holds for a node that is fit.
+    private func late(_ report: StatusReport) -> String {
+        guard !report.status.fitForTurns else { return "" }
+        return " It would fence {peer} only \(Text.span(report.policy.timing.unfitWithin)) after "
+            + "the death, because a fit node goes first."
+    }
+
     private mutating func selfDies(_ report: StatusReport) {
         let (status, names) = (report.status, report.names)
         let failure = "{me} dies"
@@ -180,7 +189,9 @@ public struct Protection: Equatable, Sendable {
         if status.peerHealth == 0 {
             return add(
                 failure, .unprotected,
-                "{peer} is unfit. See its sensors with \"picket status\" there.")
+                "{peer} is unfit, and would fence {me} only "
+                    + "\(Text.span(report.policy.timing.unfitWithin)) after the death, because a fit "
+                    + "node goes first. See its sensors with \"picket status\" there.")
         }
         if status.peerRelayTest == .failed {
             return add(

@@ -30,7 +30,8 @@ extension Machine {
             movesRefillIn: policy.moveBudget.refillsIn(disk.memory.moves, at: now),
             protectionGap: protectionGap(at: now), groups: groups.indices.map { groupStatus($0) },
             receipt: life.validReceipt?.proof, diskTakesNothing: disk.takesNothing,
-            alwaysLate: lateness.isLasting, peerDiskTakesNothing: peer.hasFullDisk,
+            alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
+            peerDiskTakesNothing: peer.hasFullDisk,
             awaitsForgetting: disk.mustForget && disk.takesNothing,
             peerSpeaks: wasJustHeard(at: now))
     }

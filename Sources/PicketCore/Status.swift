@@ -37,6 +37,8 @@ public struct Status: Equatable, Sendable {
     public var diskTakesNothing = false
     /// Its loop comes late again and again.
     public var alwaysLate = false
+    /// It could go on with what the peer holds, and fences in time if the peer dies.
+    public var fitForTurns = true
     public var peerDiskTakesNothing = false
     /// This node may not answer its peer before the disk has forgotten that it may go on alone, and
     /// the disk takes nothing.

@@ -1,6 +1,7 @@
 import PicketControl
 import PicketCore
 import PicketHardware
+import PicketText
 import Testing
 
 struct ProtectionTests {
@@ -8,6 +9,17 @@ struct ProtectionTests {
         let protection = Protection(report())
         #expect(protection.verdict == .protected)
         #expect(protection.lines.map { $0.failure }.prefix(2) == ["west dies", "east dies"])
+    }
+
+    @Test func `a node that is unfit says how late it would fence`() {
+        let unfit = report()
+        unfit.status.health.score = 0
+        unfit.status.fitForTurns = false
+        unfit.status.peerHealth = 0
+        let timing = unfit.policy.timing
+        let text = Protection(unfit).lines.prefix(2).map { $0.text }
+        for line in text { #expect(line.contains(" only \(Text.span(timing.unfitWithin)) after")) }
+        #expect(timing.unfitWithin > timing.detectWithin)
     }
 
     struct Case: Sendable {

@@ -8,8 +8,6 @@ SYSTEMD_UNITS ?= /etc/systemd/system
 SYSUSERS ?= /usr/lib/sysusers.d
 TMPFILES ?= /usr/lib/tmpfiles.d
 UDEV_RULES ?= /etc/udev/rules.d
-# polkitd looks here and in /usr/share, wherever PREFIX is.
-POLKIT_RULES ?= /etc/polkit-1/rules.d
 EMBEDDED_SCRATCH := .build-embedded
 EMBEDDED_PICKETD := $(EMBEDDED_SCRATCH)/release/picketd
 BUILD := .build/debug
@@ -161,6 +159,7 @@ embedded-check: embedded ## Show that the embedded picketd needs no Swift runtim
 install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenarios, systemd unit
 	$(SWIFT) build -c release --product picket --static-swift-stdlib
 	install -Dm755 -s $(EMBEDDED_PICKETD) $(DESTDIR)$(PREFIX)/sbin/picketd
+	install -Dm755 -s $(EMBEDDED_SCRATCH)/release/picket-units $(DESTDIR)$(PREFIX)/sbin/picket-units
 	install -Dm755 .build/release/picket $(DESTDIR)$(PREFIX)/bin/picket
 	# `picket rack` runs the agent and the stand-in for resources that lie beside it.
 	ln -sf ../sbin/picketd $(DESTDIR)$(PREFIX)/bin/picketd
@@ -172,11 +171,9 @@ install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenario
 	install -Dm644 -t $(DESTDIR)$(SYSUSERS) sysusers.d/picket.conf
 	install -Dm644 -t $(DESTDIR)$(TMPFILES) tmpfiles.d/picket.conf
 	install -Dm644 -t $(DESTDIR)$(UDEV_RULES) udev/60-picket.rules
-	install -Dm644 -t $(DESTDIR)$(POLKIT_RULES) polkit/60-picket.rules
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/picket polkit/write-units
-	sed -i 's|/usr/local/|$(PREFIX)/|g' $(DESTDIR)$(PREFIX)/libexec/picket/write-units
 	install -d $(DESTDIR)$(SYSTEMD_UNITS)
-	sed 's|/usr/local/|$(PREFIX)/|g' systemd/picketd.service > $(DESTDIR)$(SYSTEMD_UNITS)/picketd.service
+	for unit in picketd.service picket-units.service; do \
+	    sed 's|/usr/local/|$(PREFIX)/|g' systemd/$$unit > $(DESTDIR)$(SYSTEMD_UNITS)/$$unit; done
 	@echo "Installed. Next, as root: systemd-sysusers; systemd-tmpfiles --create; udevadm control --reload;"
 	@echo "udevadm trigger; systemctl daemon-reload. Then picket init, picket keygen, picket check, picket doctor."
 
@@ -198,7 +195,6 @@ deps: ## Install the Debian packages that are missing; does nothing if none is
 	pkg-config --exists yaml-0.1 2>/dev/null || missing="$$missing libyaml-dev"; \
 	pkg-config --exists libgpiod 2>/dev/null || missing="$$missing libgpiod-dev"; \
 	[ -e /usr/include/i2c/smbus.h ] || missing="$$missing libi2c-dev"; \
-	command -v duk >/dev/null || missing="$$missing duktape"; \
 	$(install-missing)
 
 lab-deps: ## The same for the lab, the package and their checks; fetches apt's lists if they are old

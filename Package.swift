@@ -95,6 +95,10 @@ var targets: [Target] = [
         ],
         swiftSettings: agent, linkerSettings: agentLinker),
     .executableTarget(
+        name: "picket-units",
+        dependencies: ["PicketCore", "PicketLinux", "PicketText", "CPicket"],
+        swiftSettings: agent, linkerSettings: agentLinker),
+    .executableTarget(
         name: "picket-workload", dependencies: ["CPicket"], swiftSettings: agent,
         linkerSettings: agentLinker + [.linkedLibrary("m")]),
 ]
@@ -171,6 +175,8 @@ if !embedded {
                 "picketd", "PicketConfig", "PicketControl", "PicketCore", "PicketHardware",
                 "PicketLinux", "PicketWire",
             ]),
+        tests(
+            "PicketUnitsTests", ["picket-units", "PicketLinux", "PicketCore", "CPicket"]),
         tests(
             "EndToEndTests",
             [

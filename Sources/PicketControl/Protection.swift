@@ -354,6 +354,9 @@ public struct Protection: Equatable, Sendable {
                 "{me} and {peer} do not agree on settings of the pair; compare "
                     + "their files and reload.\(groups)")
         }
+        if let fault = report.unitsFault {
+            add("a unit must start or stop", .unprotected, "it would not on {me}: \(fault).")
+        }
         if let place = report.process.volatileState {
             add(
                 "{me} loses its power", .weakened,

@@ -25,6 +25,8 @@ public final class StatusReport {
     public var counters: [Counter]
     /// The things that are not real here, as in "rack" or "sensor inlet"; empty on a real node.
     public var simulated: [String]
+    /// Why units could not be started or stopped here, and what to do.
+    public var unitsFault: String?
     /// So many supplies of the peer are off though it lives.
     public var peerSuppliesOff = 0
     /// What became of the last real fence by each level.

@@ -26,12 +26,16 @@ public struct Launch: Sendable {
     /// What it does must not be done once its agent is gone: the next agent ends it
     /// (Actions.swift).
     public var endsWithAgent: Bool
+    /// Of what it says no more lines are taken.
+    public var mostLines: Int
 
     public init(
         arguments: [String], environment: [String], input: [UInt8]? = nil,
-        notAfter: Instant = .distantFuture, endsWithAgent: Bool = false
+        notAfter: Instant = .distantFuture, endsWithAgent: Bool = false,
+        mostLines: Int = Children.mostLines
     ) {
         precondition(!arguments.isEmpty && (input?.count ?? 0) <= 4096)
+        self.mostLines = mostLines
         self.notAfter = notAfter
         self.endsWithAgent = endsWithAgent
         self.arguments = arguments
@@ -67,6 +71,7 @@ private struct Launched: Sendable {
 }
 
 private struct Child {
+    let mostLines: Int
     var process: Int32 = 0
     var killed = false
     /// It was killed and has ended, and others of its group are still there.
@@ -76,10 +81,12 @@ private struct Child {
 private final class Output {
     let id: UInt32
     let descriptor: Descriptor
+    let mostLines: Int
     var partial: [UInt8] = []
     var lines = 0
-    init(id: UInt32, raw: Int32) {
+    init(id: UInt32, raw: Int32, mostLines: Int) {
         self.id = id
+        self.mostLines = mostLines
         descriptor = Descriptor(owning: raw)
     }
 }
@@ -112,7 +119,7 @@ public final class Children {
     private static let late: Int32 = -1
     static let mostStarting = 64
     static let longestLine = 1024
-    static let mostLines = 200
+    public static let mostLines = 200
     /// Pipes that outlive their process because something went on in the background.
     static let mostOutputs = 64
     static let shortestPause = Duration.milliseconds(1)
@@ -150,7 +157,7 @@ public final class Children {
     /// `id` names it in all that is said of it; unique among those that run.
     public func launch(_ id: UInt32, _ launch: Launch) {
         precondition(!children.contains { $0.id == id }, "two processes of one id")
-        children.append((id, Child()))
+        children.append((id, Child(mostLines: launch.mostLines)))
         give(.start(id, launch))
     }
 
@@ -242,7 +249,10 @@ public final class Children {
         {
             outputs.remove(at: left)
         }
-        outputs.append(Output(id: launched.id, raw: launched.output))
+        outputs.append(
+            Output(
+                id: launched.id, raw: launched.output,
+                mostLines: children[index].child.mostLines))
         watch(launched.output)
     }
 
@@ -269,9 +279,9 @@ public final class Children {
     private func say(_ output: Output, _ handle: (Event) -> Void) {
         defer { output.partial.removeAll(keepingCapacity: true) }
         output.lines += 1
-        if output.lines < Children.mostLines {
+        if output.lines < output.mostLines {
             handle(.line(id: output.id, String(decoding: output.partial, as: UTF8.self)))
-        } else if output.lines == Children.mostLines {
+        } else if output.lines == output.mostLines {
             handle(.line(id: output.id, "… says more, which is not logged"))
         }
     }

@@ -91,6 +91,7 @@ final class Agent {
     let watchdogs: Watchdogs
     let resets: Resets
     let drills: Drills
+    let units: Units
     /// In the order of a turn, which is contract: links, storage, fences, sensors, signals, what
     /// was read, processes, callers.
     let parts: [Part]
@@ -136,9 +137,10 @@ final class Agent {
         watchdogs = Watchdogs(settings, at: now)
         resets = Resets(ground, isFirst: start.note == .blank)
         drills = Drills(narrator, ground)
+        units = Units(hardware.isSimulated ? [] : settings.units, at: now)
         parts = [
             links, storage, fences, sensors, signals, reader, processes, service, control, groups,
-            health, watchdogs, resets, drills,
+            health, watchdogs, resets, drills, units,
         ]
     }
 
@@ -448,6 +450,7 @@ final class Agent {
         if let name = hardware.simulatedAs { report.simulated.append(name) }
         for name in sensors.simulated { report.simulated.append("sensor \(name)") }
         report.drill = drills.line
+        report.unitsFault = units.fault
         report.peerSuppliesOff = fences.suppliesOff
         report.cuts = fences.cuts(at: storage.wallMilliseconds)
         report.rehearseEvery = settings.rehearseEvery

@@ -126,7 +126,7 @@ final class Groups: Part {
         if !good {
             agent.log(.debug, "\(agent.names.group(run.group)): \(Processes.text(end))")
         }
-        exited(run, succeeded: good, unknown: end.wasNotTried, agent)
+        exited(run, succeeded: good, unknown: actions.isUnknown(run, end), agent)
     }
 
     private func exited(

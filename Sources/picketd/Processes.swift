@@ -79,6 +79,10 @@ final class Processes: Part {
             switch event {
             case .line(let id, let line):
                 let purpose = table.spoke(id, line)
+                if purpose == .units {
+                    agent.units.heard(line)
+                    continue
+                }
                 agent.log(
                     .info,
                     "\(purpose.map { Processes.title($0, agent.names) } ?? "process"): \(line)")
@@ -97,6 +101,7 @@ final class Processes: Part {
         case .fenceAgent(let level):
             agent.fences.ended(level, end, timedOut: ended.timedOut, agent)
         case .sync(let group): agent.groups.probed(group, end, ended.firstLine, agent)
+        case .units: agent.units.looked(end, agent)
         }
     }
 
@@ -105,6 +110,7 @@ final class Processes: Part {
         case .resource(let run): names.group(run.group)
         case .fenceAgent(let level): names.fenceLevel(level)
         case .sync(let group): "\(names.group(group)) sync probe"
+        case .units: "units"
         }
     }
 
@@ -124,6 +130,8 @@ struct ProcessTable {
         case resource(RunID)
         case fenceAgent(level: Int)
         case sync(GroupIndex)
+        /// A look at what the helper knows of the units.
+        case units
     }
 
     private struct Entry {

@@ -1,5 +1,9 @@
-/// What the groups' actions are on this system (`ip`, `systemctl`, commands), and what their ends
+/// What the groups' actions are on this system (`ip`, `picket-units`, commands), and what their ends
 /// mean. Everything is an argument vector; there is no shell.
+///
+/// The agent may not start or stop a unit. It asks root's helper (picket-units), which waits for the
+/// unit as systemctl does. Where the helper is gone, nothing was done, and what became of the unit is
+/// unknown: that is no failure of the unit's.
 
 import PicketConfig
 import PicketCore
@@ -9,6 +13,8 @@ struct ResourceActions {
     private let settings: [GroupSettings]
     /// What runs of an address.
     private var addressRuns: [(run: RunID, action: ResourceAction, address: VirtualAddress)] = []
+    /// What the helper is asked for.
+    private var asked: [RunID] = []
     /// Addresses to be announced, once or again.
     private(set) var announcements: [Announcement] = []
 
@@ -32,8 +38,11 @@ struct ResourceActions {
             return ResourceActions.arguments(run.action, address)
         case .unit(let unit):
             switch run.action {
-            case .start: return ["systemctl", "--no-ask-password", "start", unit]
-            case .stop: return ["systemctl", "--no-ask-password", "stop", unit]
+            case .start, .stop:
+                asked.append(run.id)
+                // It gives a helper that is gone up before its own time is up.
+                let patience = run.timeout.milliseconds / 4 * 3
+                return ["picket-units", "--patience", "\(patience)", run.action.text, unit]
             case .monitor: return ["systemctl", "is-active", "--quiet", unit]
             case .promote, .demote: return nil
             }
@@ -96,6 +105,17 @@ struct ResourceActions {
             return good
         case .promote, .demote: return good
         }
+    }
+
+    /// Exit code of picket-units where the helper is gone, or could not try.
+    static let helperGone: Int32 = 75
+
+    /// Whether a run's end says nothing of the resource.
+    mutating func isUnknown(_ run: RunID, _ end: ChildEnd) -> Bool {
+        guard let index = asked.firstIndex(of: run) else { return end.wasNotTried }
+        asked.remove(at: index)
+        if case .notStarted = end { return true }
+        return end == .exited(ResourceActions.helperGone)
     }
 
     // MARK: Announcements

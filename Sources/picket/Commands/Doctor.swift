@@ -112,52 +112,36 @@ struct DoctorCommand: PicketCommand {
         }
     }
 
-    /// Where the agent has a user of its own, polkit lets it start units.
+    /// Root's helper starts and stops the units. It answers root and the agent's user.
     private func lookAtUnits(_ settings: Configuration, _ findings: inout Findings) {
         let units = settings.units
-        guard !units.isEmpty, unsafe picket_group_id("picket") >= 0 else { return }
-        let files = FileManager.default
-        let rules = ["/usr/share", "/etc"].map { "\($0)/polkit-1/rules.d" }
-        if !files.fileExists(
-            atPath: "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service")
-        {
-            findings.add(
+        guard !units.isEmpty else { return }
+        let socket = "/run/picket-root/units.sock"
+        guard FileManager.default.fileExists(atPath: socket) else {
+            return findings.add(
                 "units", .bad,
-                "polkit is not installed, and without it the agent can start no unit",
-                "apt install polkitd")
-        } else if geteuid() == 0,
-            !rules.contains(where: { files.fileExists(atPath: $0 + "/60-picket.rules") })
-        {
-            findings.add(
-                "units", .bad, "polkit has no rule by which the agent may start units",
-                "install -m 644 polkit/60-picket.rules /etc/polkit-1/rules.d")
-        } else if files.fileExists(atPath: settings.paths.controlSocket),
-            !files.fileExists(atPath: "/run/picket-units")
-        {
-            findings.add(
-                "units", .bad,
-                "the agent may start no unit, because /run/picket-units is missing, which is "
-                    + "written before each start of the agent",
-                "picket pause; then see: journalctl -u picketd")
-        } else if let refused = unlisted(units) {
-            findings.add(
-                "units", .bad,
-                "the agent may not start \(Text.list(refused)), because there was no unit file "
-                    + "when the agent started",
-                "install it, then: picket pause")
-        } else {
-            findings.add("units", .ok, "polkit is there, for \(Text.list(units))")
+                "the helper that starts and stops units does not run (\(socket) is missing)",
+                "systemctl start picket-units; then see: journalctl -u picket-units")
         }
-    }
-
-    /// Units that are not in the list that goes with polkit's rule; `nil` where there are none.
-    private func unlisted(_ units: [String]) -> [String]? {
-        guard let list = try? String(contentsOfFile: "/run/picket-units", encoding: .utf8) else {
-            return nil
+        guard geteuid() == 0 else {
+            return findings.add("units", .ok, "\(socket) is there; root is told more")
         }
-        let listed = list.split(separator: "\n").map(String.init)
-        let missing = units.filter { !listed.contains($0) }
-        return missing.isEmpty ? nil : missing
+        let output = Program.output("/usr/bin/env", ["picket-units", "list"])
+        guard let output else {
+            return findings.add(
+                "units", .bad, "the helper that starts and stops units does not answer",
+                "systemctl restart picket-units; then see: journalctl -u picket-units")
+        }
+        let known = String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+        let missing = units.filter { !known.contains($0) }
+        findings.add(
+            "units", missing.isEmpty ? .ok : .bad,
+            missing.isEmpty
+                ? "picket-units starts and stops \(Text.list(units))"
+                : "picket-units does not know \(Text.list(missing))",
+            missing.isEmpty
+                ? nil
+                : "the configuration must be root's alone to write; see: journalctl -u picket-units")
     }
 
     private func lookAtLines(_ settings: Configuration, _ findings: inout Findings) {

@@ -1,0 +1,134 @@
+/// picket-units: root's hand for the groups' units.
+///
+/// The agent is not root, and nothing that runs as its user may start or stop a unit: who may start
+/// any unit may make one up, and is root by it. So the agent asks this program, which is root's. It
+/// starts and stops
+///
+/// - the units that the configuration names. It reads them from root's own file, again whenever
+///   that has changed, and never takes the agent's word for them;
+/// - and it stops what it has started in this boot, so that a unit which has left the file
+///   can still be stopped.
+///
+/// It decides nothing, and knows neither groups nor the peer. It speaks to systemd by systemd's own
+/// socket, which only root may use, so it needs neither D-Bus nor polkit. It holds no capability.
+///
+///     Main        the command line: the helper itself, and who asks it
+///     Rights      what it may start and stop
+///     Listing     reads the configuration's units, from a file that is root's
+///     Server      the loop: who asks, and what is under way
+///     Asking      the other end: one request
+
+import CPicket
+import PicketCore
+import PicketLinux
+import PicketText
+
+enum ExitCode {
+    static let wrong: Int32 = 2
+    /// The helper says no.
+    static let refused: Int32 = 77
+    /// The helper is not there, or could not try. `picketd` knows the number as well.
+    static let unknown: Int32 = 75
+}
+
+struct Options {
+    /// Root's part of /run: the socket, the lists and the warrants.
+    var directory = "/run/picket-root"
+    var configuration = "/etc/picket/picket.yaml"
+    var node: String?
+    /// Who may ask besides root.
+    var user = "picket"
+    /// How long a helper that does not answer is waited for.
+    var patience = Duration.seconds(3)
+    var words: [String] = []
+
+    var socket: String { directory + "/units.sock" }
+
+    static let help = """
+        picket-units starts and stops the systemd units of the groups, for the agent.
+
+        usage: picket-units serve [options]    the helper, as root: picket-units.service
+               picket-units start UNIT         asks it, as root or as the agent's user
+               picket-units stop UNIT
+               picket-units list               the units that it may start
+
+          --config FILE   the pair's configuration, which must be root's (/etc/picket/picket.yaml)
+          --node NAME     this node's name, in place of the file's
+          --user NAME     who may ask, besides root (picket)
+          --run DIR       where its socket, lists and warrants lie (/run/picket-root)
+          --patience MS   how long it is waited for, where it does not answer (3000)
+
+        Exit codes: what systemctl says (0 done); 2 wrong command line, 75 the helper is not there, 77 it
+        refuses.
+        """
+
+    static func parse(_ arguments: [String]) -> Options? {
+        var options = Options()
+        var index = 0
+        while index < arguments.count {
+            let name = arguments[index]
+            index += 1
+            guard name.hasPrefix("--") else {
+                options.words.append(name)
+                continue
+            }
+            guard index < arguments.count else { return nil }
+            let value = arguments[index]
+            index += 1
+            switch name {
+            case "--config": options.configuration = value
+            case "--node": options.node = value
+            case "--user": options.user = value
+            case "--run": options.directory = value
+            case "--patience":
+                guard let milliseconds = Int64(value), milliseconds >= 0 else { return nil }
+                options.patience = .milliseconds(milliseconds)
+            default: return nil
+            }
+        }
+        return options
+    }
+}
+
+@main
+struct Main {
+    static func main() {
+        var arguments: [String] = []
+        while let argument = unsafe picket_argument(Int32(arguments.count + 1)) {
+            unsafe arguments.append(String(cString: argument))
+        }
+        guard let options = Options.parse(arguments) else { wrong() }
+        if options.words == ["serve"] { serve(options) }
+        if options.words == ["help"] || options.words.isEmpty {
+            say(Options.help, on: 1)
+            _exit(0)
+        }
+        guard let order = Order(options.words) else { wrong() }
+        _exit(Asking.ask(order, options))
+    }
+
+    private static func serve(_ options: Options) -> Never {
+        do throws(Refusal) {
+            try Server(options).run()
+        } catch {
+            var logger = Logger(threshold: .info)
+            logger.log(.error, error.text)
+            _exit(1)
+        }
+    }
+
+    private static func wrong() -> Never {
+        say("picket-units: wrong command line; try picket-units help", on: 2)
+        _exit(ExitCode.wrong)
+    }
+
+    static func say(_ text: String, on output: Int32) {
+        let bytes = Array("\(text)\n".utf8)
+        _ = unsafe write(output, bytes, bytes.count)
+    }
+}
+
+/// Why the helper does not start.
+struct Refusal: Error {
+    var text: String
+}

@@ -1,0 +1,127 @@
+/// What the helper may start and stop, and which units have a warrant.
+///
+/// All of it lies in root's part of /run, so that a helper that is started again knows it, and a
+/// new boot knows nothing of it:
+///
+///     named       the configuration's units, as they were last read
+///     started     what the helper has started, and has not stopped since
+///     warrants/   a file for each unit that may run
+
+import CPicket
+import PicketCore
+import PicketLinux
+import PicketText
+
+/// One request.
+enum Order: Equatable {
+    case start(String)
+    case stop(String)
+    case list
+
+    /// A line's words.
+    init?(_ words: [String]) {
+        switch words.first {
+        case "start" where words.count == 2: self = .start(words[1])
+        case "stop" where words.count == 2: self = .stop(words[1])
+        case "list" where words.count == 1: self = .list
+        default: return nil
+        }
+        if let unit, !Order.isUnit(unit) { return nil }
+    }
+
+    var unit: String? {
+        switch self {
+        case .start(let unit), .stop(let unit): unit
+        case .list: nil
+        }
+    }
+
+    var line: String {
+        switch self {
+        case .start(let unit): "start \(unit)"
+        case .stop(let unit): "stop \(unit)"
+        case .list: "list"
+        }
+    }
+
+    /// What may stand on a command line and name a file.
+    static func isUnit(_ text: String) -> Bool {
+        let bytes = text.utf8
+        guard (1...255).contains(bytes.count), bytes.contains(UInt8(ascii: ".")) else {
+            return false
+        }
+        if bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: ".") { return false }
+        return bytes.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
+                || (0x61...0x7A).contains(byte) || ":-_.\\@".utf8.contains(byte)
+        }
+    }
+}
+
+struct Rights {
+    private let directory: String
+    private(set) var named: [String]
+    private(set) var started: [String]
+
+    init(in directory: String) throws(SystemError) {
+        self.directory = directory
+        try DurableFile.makeDirectory(directory)
+        try DurableFile.makeDirectory(directory + "/warrants")
+        named = Rights.units(in: directory + "/named")
+        started = Rights.units(in: directory + "/started")
+    }
+
+    private static func units(in path: String) -> [String] {
+        guard let bytes = try? DurableFile.read(path) else { return [] }
+        return String(decoding: bytes, as: UTF8.self).parts(between: "\n").filter(Order.isUnit)
+    }
+
+    private func store(_ units: [String], _ name: String) throws(SystemError) {
+        var text = ""
+        for unit in units { text += unit + "\n" }
+        try DurableFile.replace(directory + "/" + name, with: Array(text.utf8), durable: false)
+    }
+
+    /// Why this is not done; `nil` if it may be.
+    func refusal(of order: Order) -> String? {
+        switch order {
+        case .list: return nil
+        case .start(let unit):
+            return named.contains(unit)
+                ? nil : "the configuration names no \(unit), so it may not be started"
+        case .stop(let unit):
+            return named.contains(unit) || started.contains(unit)
+                ? nil
+                : "the configuration names no \(unit), and nothing has started it in this boot, so"
+                    + " it may not be stopped"
+        }
+    }
+
+    /// What the file names now.
+    mutating func name(_ units: [String]) throws(SystemError) {
+        guard units != named else { return }
+        named = units
+        try store(units, "named")
+    }
+
+    /// Before a unit is started: it may be stopped from now on, whatever becomes of the file.
+    mutating func begin(_ unit: String) throws(SystemError) {
+        if !started.contains(unit) {
+            try store(started + [unit], "started")
+            started.append(unit)
+        }
+        try DurableFile.replace(warrant(unit), with: [], durable: false)
+    }
+
+    /// Before a unit is stopped: nothing may start it again meanwhile.
+    func revoke(_ unit: String) throws(SystemError) { try DurableFile.remove(warrant(unit)) }
+
+    /// It is stopped.
+    mutating func end(_ unit: String) throws(SystemError) {
+        guard started.contains(unit) else { return }
+        started.removeAll { $0 == unit }
+        try store(started, "started")
+    }
+
+    private func warrant(_ unit: String) -> String { directory + "/warrants/" + unit }
+}

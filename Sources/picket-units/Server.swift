@@ -1,0 +1,315 @@
+/// The loop: who asks, and what is under way.
+///
+/// Of the requests for one unit only the oldest is under way. A caller that hangs up takes its
+/// request back: what was not begun is not done, and what is under way is killed first. So the stop
+/// that follows a start which the agent has given up is asked of systemd after that start, and is
+/// what counts.
+///
+/// Requests wait while the configuration is read, but for the stop of a unit that is known.
+
+import CPicket
+import PicketCore
+import PicketLinux
+import PicketText
+
+private final class Caller {
+    let id: UInt32
+    let connection: ControlConnection
+    var heard: [UInt8] = []
+    var order: Order?
+    /// systemctl runs for it.
+    var isUnderWay = false
+    /// The configuration was looked at since it asked.
+    var hasList = false
+    var isGone = false
+
+    init(_ id: UInt32, _ connection: ControlConnection) {
+        self.id = id
+        self.connection = connection
+    }
+
+    func say(_ answer: Answer) {
+        if !isGone, !connection.send(Array("\(answer.line)\n".utf8)) { isGone = true }
+    }
+
+    func finish(_ answer: Answer) {
+        say(answer)
+        isGone = true
+    }
+}
+
+final class Server {
+    private let options: Options
+    private let listener: ControlListener
+    private var poller: Poller
+    private let children: Children
+    private let signals: Signals
+    private var rights: Rights
+    private var listing: Listing
+    private var logger = Logger(threshold: .info)
+    private var clock = Clock()
+    /// Who may ask besides root.
+    private let user: UInt32?
+    /// In the order in which they came.
+    private var callers: [Caller] = []
+    private var nextCaller = Server.firstCaller
+    /// The units that are being read.
+    private var reading: Reading?
+    /// Why they could not be read when that was last tried.
+    private var unread: String?
+
+    private struct Reading {
+        var lines: [String] = []
+        var until: Instant
+    }
+
+    private enum Token {
+        static let listener: UInt64 = 0
+        static let signals: UInt64 = 1
+        static let children: UInt64 = 2
+        static let output: UInt64 = 3
+    }
+    private static let firstCaller: UInt32 = 16
+    private static let mostCallers = 64
+    private static let longestLine = 512
+    /// Of the processes that `children` runs; a caller's has the caller's number.
+    private static let reader: UInt32 = 0
+    private static let readWithin = Duration.seconds(5)
+
+    init(_ options: Options) throws(Refusal) {
+        self.options = options
+        do throws(SystemError) {
+            signals = try Signals()
+            rights = try Rights(in: options.directory)
+            children = try Children(notedIn: options.directory, session: SessionID(1))
+            poller = try Poller()
+        } catch { throw Refusal(text: error.description) }
+        do throws(ControlListener.Refusal) {
+            listener = try ControlListener(path: options.socket, group: options.user)
+        } catch { throw Refusal(text: error.description) }
+        var (user, group): (uid_t, gid_t) = (0, 0)
+        self.user = unsafe picket_user(options.user, &user, &group) ? user : nil
+        listing = Listing(options)
+        do throws(SystemError) {
+            try poller.add(listener.raw, token: Token.listener)
+            try poller.add(signals.raw, token: Token.signals)
+            try poller.add(children.raw, token: Token.children)
+        } catch { throw Refusal(text: error.description) }
+    }
+
+    func run() throws(Refusal) -> Never {
+        if let warning = listener.warning { logger.log(.warning, warning) }
+        readListAgain()
+        ServiceManager()?.ready(status: "ready")
+        var ready: [UInt64] = []
+        while true {
+            ready.removeAll(keepingCapacity: true)
+            let deadline = min(children.nextDeadline, reading?.until ?? .distantFuture)
+            do throws(SystemError) {
+                try poller.wait(until: deadline, now: clock.now(), into: &ready)
+            } catch { throw Refusal(text: error.description) }
+            turn(ready)
+        }
+    }
+
+    private func turn(_ ready: [UInt64]) {
+        for token in ready {
+            switch token {
+            case Token.listener: accept()
+            case Token.signals: obeySignals()
+            case Token.children, Token.output: break
+            default:
+                if let caller = callers.first(where: { UInt64($0.id) == token }) { hear(caller) }
+            }
+        }
+        if let reading, clock.now() >= reading.until { children.kill(Server.reader) }
+        var events: [Children.Event] = []
+        children.turn(
+            watch: { fd in
+                do throws(SystemError) { try poller.add(fd, token: Token.output) } catch {
+                    logger.log(.warning, error.description)
+                }
+            }, { events.append($0) })
+        for event in events { take(event) }
+        for caller in callers where caller.isGone && caller.isUnderWay { children.kill(caller.id) }
+        callers.removeAll { caller in
+            guard caller.isGone, !caller.isUnderWay else { return false }
+            poller.remove(caller.connection.raw)
+            return true
+        }
+        begin()
+    }
+
+    private func obeySignals() {
+        while let signal = signals.next() {
+            switch signal {
+            case .terminate, .interrupt:
+                listener.withdraw()
+                _exit(0)
+            case .hangUp: readListAgain()
+            case .child: break
+            }
+        }
+    }
+
+    // MARK: Who asks
+
+    private func accept() {
+        while let connection = listener.accept() {
+            let caller = Caller(nextCaller, connection)
+            guard connection.user == 0 || connection.user == user else {
+                caller.finish(
+                    .refused("only root and \(options.user) may ask, not user \(connection.user)"))
+                continue
+            }
+            guard callers.count < Server.mostCallers else {
+                caller.finish(.unknown("\(callers.count) requests are under way"))
+                continue
+            }
+            nextCaller = nextCaller == .max ? Server.firstCaller : nextCaller + 1
+            do throws(SystemError) {
+                try poller.add(connection.raw, token: UInt64(caller.id))
+                callers.append(caller)
+            } catch { caller.finish(.unknown(error.description)) }
+        }
+    }
+
+    private func hear(_ caller: Caller) {
+        var buffer = [UInt8](repeating: 0, count: Server.longestLine)
+        while !caller.isGone {
+            switch caller.connection.receive(into: &buffer) {
+            case .nothing: return
+            case .ended: caller.isGone = true
+            case .bytes(let count):
+                // After its line a caller has nothing to say.
+                guard caller.order == nil else { continue }
+                caller.heard += buffer[..<count]
+                understand(caller)
+            }
+        }
+    }
+
+    private func understand(_ caller: Caller) {
+        guard let end = caller.heard.firstIndex(of: UInt8(ascii: "\n")) else {
+            if caller.heard.count > Server.longestLine { caller.finish(.refused("no such request")) }
+            return
+        }
+        let words = String(decoding: caller.heard[..<end], as: UTF8.self).parts(between: " ")
+        caller.order = Order(words)
+        if caller.order == nil { caller.finish(.refused("no such request")) }
+    }
+
+    // MARK: What is done
+
+    /// Begins what may begin now.
+    private func begin() {
+        var busy: [String] = []
+        for caller in callers {
+            guard let order = caller.order else { continue }
+            if !caller.isGone, !caller.isUnderWay, mayBegin(order, of: caller, busy) {
+                begin(order, of: caller)
+            }
+            if let unit = order.unit, !caller.isGone || caller.isUnderWay { busy.append(unit) }
+        }
+    }
+
+    private func mayBegin(_ order: Order, of caller: Caller, _ busy: [String]) -> Bool {
+        if let unit = order.unit, busy.contains(unit) { return false }
+        if case .stop = order, rights.refusal(of: order) == nil { return true }
+        if !caller.hasList {
+            caller.hasList = true
+            readListAgain()
+        }
+        return reading == nil
+    }
+
+    private func begin(_ order: Order, of caller: Caller) {
+        if var refusal = rights.refusal(of: order) {
+            if let unread { refusal += " (\(unread))" }
+            logger.log(.warning, "user \(caller.connection.user): \(order.line): \(refusal)")
+            return caller.finish(.refused(refusal))
+        }
+        let verb: String
+        let unit: String
+        do throws(SystemError) {
+            switch order {
+            case .list:
+                for unit in rights.named { caller.say(.listed(unit)) }
+                return caller.finish(.ended(0))
+            case .start(let started):
+                (verb, unit) = ("start", started)
+                try rights.begin(unit)
+            case .stop(let stopped):
+                (verb, unit) = ("stop", stopped)
+                try rights.revoke(unit)
+            }
+        } catch { return caller.finish(.unknown(error.description)) }
+        logger.log(.info, "\(verb) \(unit)")
+        caller.isUnderWay = true
+        children.launch(
+            caller.id,
+            Launch(
+                arguments: ["systemctl", "--no-ask-password", verb, "--", unit],
+                environment: [Listing.path]))
+    }
+
+    private func take(_ event: Children.Event) {
+        switch event {
+        case .line(Server.reader, let line): reading?.lines.append(line)
+        case .ended(Server.reader, let end): listed(end)
+        case .line(let id, let line):
+            callers.first { $0.id == id }?.say(.says(line))
+        case .ended(let id, let end):
+            guard let caller = callers.first(where: { $0.id == id }) else { return }
+            caller.isUnderWay = false
+            ended(caller, end)
+        }
+    }
+
+    private func ended(_ caller: Caller, _ end: ChildEnd) {
+        if case .stop(let unit)? = caller.order, end == .exited(0) {
+            do throws(SystemError) { try rights.end(unit) } catch {
+                logger.log(.warning, error.description)
+            }
+        }
+        switch end {
+        case .exited(let code): caller.finish(.ended(code))
+        case .signalled: caller.finish(.ended(1))
+        case .notStarted(let error) where !end.wasNotTried:
+            caller.say(.says("systemctl: \(SystemError.text(of: error))"))
+            caller.finish(.ended(1))
+        case .notStarted(let error): caller.finish(.unknown(SystemError.text(of: error)))
+        case .late: caller.finish(.unknown("too late"))
+        }
+    }
+
+    // MARK: What may be done
+
+    /// Reads the configuration's units, where its file has changed.
+    private func readListAgain() {
+        guard reading == nil, let launch = listing.due() else { return }
+        if let stranger = Listing.distrust(options.configuration) { return fail(stranger) }
+        reading = Reading(until: clock.now() + Server.readWithin)
+        children.launch(Server.reader, launch)
+    }
+
+    /// The next request has it tried again.
+    private func fail(_ reason: String) {
+        listing.forget()
+        unread = "its units could not be read: \(reason)"
+        logger.log(.error, "the units stay as they were: \(reason)")
+    }
+
+    private func listed(_ end: ChildEnd) {
+        guard let found = reading else { return }
+        reading = nil
+        guard end == .exited(0) else {
+            return fail(found.lines.first ?? "picketd --units does not run")
+        }
+        unread = nil
+        do throws(SystemError) { try rights.name(found.lines.filter(Order.isUnit)) } catch {
+            logger.log(.warning, error.description)
+        }
+        logger.log(.info, "the configuration's units: \(Text.list(rights.named))")
+    }
+}

@@ -1,0 +1,299 @@
+import CPicket
+import Foundation
+import PicketCore
+import PicketLinux
+import Testing
+
+@testable import picket_units
+
+/// The helper as a process, with a systemctl and a picketd of the test's own.
+struct HelperTests {
+    @Test func `what the configuration names is started and stopped, and no more is asked`() throws {
+        let helper = try Helper(units: ["gateway.service", "broker@1.service"])
+        defer { helper.end() }
+        #expect(try helper.ask("start", "gateway.service").code == 0)
+        #expect(try helper.ask("stop", "broker@1.service").code == 0)
+        #expect(
+            helper.asked == [
+                "--no-ask-password start -- gateway.service with a warrant",
+                "--no-ask-password stop -- broker@1.service without a warrant",
+            ])
+        #expect(try helper.ask("list").output == "gateway.service\nbroker@1.service\n")
+    }
+
+    @Test(arguments: [
+        ["start", "ssh.service"], ["stop", "ssh.service"], ["start", "gateway.servic"],
+    ])
+    func `what it does not name is refused, and systemd is not asked`(words: [String]) throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        let answer = try helper.ask(words)
+        #expect(answer.code == ExitCode.refused && answer.output.contains("names no \(words[1])"))
+        #expect(helper.asked == [])
+        #expect(!helper.exists("warrants/\(words[1])"))
+    }
+
+    /// On a line of the socket, past what the command line lets through.
+    @Test(arguments: [
+        "start gateway.service ssh.service", "start", "restart gateway.service",
+        "start --all", "start ../../etc.service", "set-property gateway.service",
+        "start gateway.service\u{0}", "list all", "",
+    ])
+    func `a line that is no request is refused`(line: String) throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        #expect(try helper.say(line + "\n") == "refused no such request\n")
+        #expect(helper.asked == [])
+    }
+
+    @Test func `what has left the file is stopped, once, and started no more`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        #expect(try helper.ask("start", "gateway.service").code == 0)
+        try helper.name(["other.service"])
+        #expect(try helper.ask("start", "gateway.service").code == ExitCode.refused)
+        #expect(try helper.ask("start", "other.service").code == 0)
+        // A helper that is started again knows what was started.
+        try helper.restart()
+        #expect(try helper.ask("stop", "gateway.service").code == 0)
+        #expect(try helper.ask("stop", "gateway.service").code == ExitCode.refused)
+    }
+
+    @Test func `a stop that failed may be tried again`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        #expect(try helper.ask("start", "gateway.service").code == 0)
+        try helper.name([])
+        try helper.systemctl("echo it hangs; exit 4")
+        let answer = try helper.ask("stop", "gateway.service")
+        #expect(answer.code == 4 && answer.output == "it hangs\n")
+        try helper.systemctl("exit 0")
+        #expect(try helper.ask("stop", "gateway.service").code == 0)
+    }
+
+    @Test func `a file that cannot be read leaves the units as they were`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        #expect(try helper.ask("list").code == 0)
+        try helper.name(["error: it has no groups"], code: 2)
+        #expect(try helper.ask("start", "gateway.service").code == 0)
+        let refused = try helper.ask("start", "other.service")
+        #expect(refused.output.contains("could not be read: error: it has no groups"))
+        try helper.name(["other.service"])
+        #expect(try helper.ask("start", "other.service").code == 0)
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root"), arguments: [true, false])
+    func `a file that others than root may write names nothing`(byOwner: Bool) throws {
+        let helper = try Helper(units: ["gateway.service"]) { helper in
+            try helper.give("picket.yaml", to: byOwner ? 65534 : 0, mode: byOwner ? 0o640 : 0o664)
+        }
+        defer { helper.end() }
+        let answer = try helper.ask("start", "gateway.service")
+        #expect(answer.code == ExitCode.refused)
+        #expect(answer.output.contains(byOwner ? "belongs to user 65534" : "mode 664"))
+        #expect(helper.asked == [])
+        // Once it is root's it is read, though its text is the same.
+        try helper.give("picket.yaml", to: 0, mode: 0o640)
+        #expect(try helper.ask("start", "gateway.service").code == 0)
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root"))
+    func `nobody may ask but root and the agent's user`() throws {
+        let helper = try Helper(units: ["gateway.service"], user: "daemon")
+        defer { helper.end() }
+        try helper.give("run/units.sock", to: 0, mode: 0o666)
+        #expect(try helper.ask(["start", "gateway.service"], as: 1).code == 0)
+        let refused = try helper.ask(["start", "gateway.service"], as: 2)
+        #expect(refused.code == ExitCode.refused && refused.output.contains("not user 2"))
+        #expect(helper.asked.count == 1)
+    }
+
+    @Test func `a caller that hangs up takes its start back before the stop is asked`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        // A start that lasts until it is killed.
+        try helper.systemctl("[ $2 = stop ] || exec sleep 60")
+        let start = try helper.begin("start", "gateway.service")
+        try helper.await { helper.asked.count == 1 }
+        let second = try helper.begin("start", "gateway.service")
+        Worker.sleep(.milliseconds(100))
+        // As the agent does it.
+        for caller in [second, start] {
+            #expect(kill(caller.processIdentifier, 9) == 0)
+            caller.waitUntilExit()
+        }
+        #expect(try helper.ask("stop", "gateway.service").code == 0)
+        #expect(
+            helper.asked == [
+                "--no-ask-password start -- gateway.service with a warrant",
+                "--no-ask-password stop -- gateway.service without a warrant",
+            ])
+    }
+
+    @Test func `a helper that is gone is told apart from a unit that fails`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        helper.end()
+        #expect(try helper.ask("stop", "gateway.service").code == ExitCode.unknown)
+    }
+
+    @Test func `a helper that is replaced meanwhile is asked again`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        try helper.systemctl("[ -e \(helper.directory)/again ] || exec sleep 60")
+        let start = try helper.begin("start", "gateway.service")
+        try helper.await { helper.asked.count == 1 }
+        try "".write(toFile: helper.directory + "/again", atomically: true, encoding: .utf8)
+        try helper.restart()
+        start.waitUntilExit()
+        #expect(start.terminationStatus == 0 && helper.asked.count == 2)
+    }
+}
+
+private final class Helper {
+    let directory: String
+    private let user: String
+    private var process = Process()
+
+    var configuration: String { directory + "/picket.yaml" }
+    private static let program = URL(fileURLWithPath: "/proc/self/exe")
+        .resolvingSymlinksInPath().deletingLastPathComponent()
+        .appendingPathComponent("picket-units")
+
+    init(units: [String], user: String = "root", prepare: (Helper) throws -> Void = { _ in })
+        throws
+    {
+        // Below /tmp, which is root's with its bit set.
+        directory = NSTemporaryDirectory() + "picket-units-\(UUID().uuidString)"
+        self.user = user
+        let files = FileManager.default
+        try files.createDirectory(
+            atPath: directory + "/bin", withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o755])
+        try write(
+            "bin/picketd",
+            "#!/bin/sh\n[ \"$*\" = \"--units --config \(configuration)\" ] || exit 9\n"
+                + "cat \(directory)/units; exit $(cat \(directory)/code)\n")
+        try systemctl("exit 0")
+        try name(units)
+        try prepare(self)
+        try start()
+    }
+
+    private func write(_ name: String, _ text: String) throws {
+        let path = directory + "/" + name
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    }
+
+    func give(_ name: String, to user: Int, mode: Int) throws {
+        try FileManager.default.setAttributes(
+            [.ownerAccountID: user, .posixPermissions: mode], ofItemAtPath: directory + "/" + name)
+    }
+
+    /// Notes what it is asked, and whether the unit has a warrant then.
+    func systemctl(_ does: String) throws {
+        try write(
+            "bin/systemctl",
+            """
+            #!/bin/sh
+            has=without
+            [ ! -e \(directory)/run/warrants/$4 ] || has=with
+            echo "$* $has a warrant" >> \(directory)/asked
+            \(does)
+
+            """)
+    }
+
+    /// What picketd prints of the file, which is another one from now on.
+    func name(_ units: [String], code: Int32 = 0) throws {
+        try write("units", units.map { $0 + "\n" }.joined())
+        try write("code", "\(code)")
+        try write("picket.yaml", "# \(UUID())\n")
+    }
+
+    private func start() throws {
+        process = Process()
+        process.executableURL = Helper.program
+        process.arguments = [
+            "serve", "--run", directory + "/run", "--config", configuration, "--user", user,
+        ]
+        process.environment = ["PATH": "\(directory)/bin:/usr/bin:/bin"]
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        try self.await {
+            let socket = unsafe picket_control_connect(directory + "/run/units.sock")
+            if socket >= 0 { close(socket) }
+            return socket >= 0
+        }
+    }
+
+    func restart() throws {
+        process.terminate()
+        process.waitUntilExit()
+        try start()
+    }
+
+    func end() {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    func await(_ done: () -> Bool) throws {
+        for _ in 0..<1000 {
+            if done() { return }
+            Worker.sleep(.milliseconds(10))
+        }
+        Issue.record("it did not happen in ten seconds")
+    }
+
+    var asked: [String] {
+        let text = (try? String(contentsOfFile: directory + "/asked", encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").map(String.init)
+    }
+
+    func exists(_ name: String) -> Bool {
+        FileManager.default.fileExists(atPath: directory + "/run/" + name)
+    }
+
+    func begin(_ words: String...) throws -> Process {
+        try begin(words, as: nil, out: FileHandle.nullDevice)
+    }
+
+    private func begin(_ words: [String], as user: UInt32?, out: Any) throws -> Process {
+        let asking = Process()
+        let own = [
+            Helper.program.path, "--run", directory + "/run", "--patience", "2000",
+        ]
+        let before =
+            user.map { ["setpriv", "--reuid", "\($0)", "--regid", "\($0)", "--clear-groups"] } ?? []
+        asking.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        asking.arguments = before + own + words
+        asking.standardOutput = out
+        asking.standardError = out
+        try asking.run()
+        return asking
+    }
+
+    func ask(_ words: String...) throws -> (code: Int32, output: String) { try ask(words, as: nil) }
+
+    func ask(_ words: [String], as user: UInt32? = nil) throws -> (code: Int32, output: String) {
+        let pipe = Pipe()
+        let asking = try begin(words, as: user, out: pipe)
+        let said = pipe.fileHandleForReading.readDataToEndOfFile()
+        asking.waitUntilExit()
+        return (asking.terminationStatus, String(decoding: said, as: UTF8.self))
+    }
+
+    /// What comes back for these bytes.
+    func say(_ text: String) throws -> String {
+        let socket = unsafe picket_control_connect(directory + "/run/units.sock")
+        #expect(socket >= 0)
+        defer { close(socket) }
+        let bytes = Array(text.utf8)
+        #expect(unsafe send(socket, bytes, bytes.count, 0) == bytes.count)
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe read(socket, &buffer, buffer.count)
+        return String(decoding: buffer[..<max(0, count)], as: UTF8.self)
+    }
+}

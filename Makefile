@@ -112,7 +112,7 @@ lab-gpiod2: lab-machines ## Play what moves lines on virtual machines whose agen
 	PICKET=$(BUILD)/picket Tests/Lab/play $(LAB)/gpiod2 machines primary-killed line-stuck devices-taken \
 	    agent-restarted
 
-LAB_INSTALLED_SCENARIOS := primary-killed package-upgraded node-reboots doctor readme
+LAB_INSTALLED_SCENARIOS := primary-killed unit-rights package-upgraded node-reboots doctor readme
 
 .PHONY: lab-installed
 lab-installed: lab-machines deb ## Play scenarios on virtual machines with systemd and the installed package

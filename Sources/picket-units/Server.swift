@@ -191,7 +191,9 @@ final class Server {
 
     private func understand(_ caller: Caller) {
         guard let end = caller.heard.firstIndex(of: UInt8(ascii: "\n")) else {
-            if caller.heard.count > Server.longestLine { caller.finish(.refused("no such request")) }
+            if caller.heard.count > Server.longestLine {
+                caller.finish(.refused("no such request"))
+            }
             return
         }
         let words = String(decoding: caller.heard[..<end], as: UTF8.self).parts(between: " ")

@@ -8,7 +8,8 @@ import Testing
 
 /// The helper as a process, with a systemctl and a picketd of the test's own.
 struct HelperTests {
-    @Test func `what the configuration names is started and stopped, and no more is asked`() throws {
+    @Test func `what the configuration names is started and stopped, and no more is asked`() throws
+    {
         let helper = try Helper(units: ["gateway.service", "broker@1.service"])
         defer { helper.end() }
         #expect(try helper.ask("start", "gateway.service").code == 0)

@@ -141,7 +141,8 @@ struct DoctorCommand: PicketCommand {
                 : "picket-units does not know \(Text.list(missing))",
             missing.isEmpty
                 ? nil
-                : "the configuration must be root's alone to write; see: journalctl -u picket-units")
+                : "the configuration must be root's alone to write; see: journalctl -u picket-units"
+        )
     }
 
     private func lookAtLines(_ settings: Configuration, _ findings: inout Findings) {

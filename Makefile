@@ -5,6 +5,7 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
 SYSTEMD_UNITS ?= /etc/systemd/system
+SYSTEMD_GENERATORS ?= /etc/systemd/system-generators
 SYSUSERS ?= /usr/lib/sysusers.d
 TMPFILES ?= /usr/lib/tmpfiles.d
 UDEV_RULES ?= /etc/udev/rules.d
@@ -112,7 +113,7 @@ lab-gpiod2: lab-machines ## Play what moves lines on virtual machines whose agen
 	PICKET=$(BUILD)/picket Tests/Lab/play $(LAB)/gpiod2 machines primary-killed line-stuck devices-taken \
 	    agent-restarted
 
-LAB_INSTALLED_SCENARIOS := primary-killed unit-rights package-upgraded node-reboots doctor readme
+LAB_INSTALLED_SCENARIOS := primary-killed unit-rights unit-guard package-upgraded node-reboots doctor readme
 
 .PHONY: lab-installed
 lab-installed: lab-machines deb ## Play scenarios on virtual machines with systemd and the installed package
@@ -174,6 +175,9 @@ install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenario
 	install -d $(DESTDIR)$(SYSTEMD_UNITS)
 	for unit in picketd.service picket-units.service; do \
 	    sed 's|/usr/local/|$(PREFIX)/|g' systemd/$$unit > $(DESTDIR)$(SYSTEMD_UNITS)/$$unit; done
+	install -d $(DESTDIR)$(SYSTEMD_GENERATORS)
+	sed 's|/usr/local/|$(PREFIX)/|g' systemd/picket-guard > $(DESTDIR)$(SYSTEMD_GENERATORS)/picket-guard
+	chmod 755 $(DESTDIR)$(SYSTEMD_GENERATORS)/picket-guard
 	@echo "Installed. Next, as root: systemd-sysusers; systemd-tmpfiles --create; udevadm control --reload;"
 	@echo "udevadm trigger; systemctl daemon-reload. Then picket init, picket keygen, picket check, picket doctor."
 

@@ -23,6 +23,8 @@ public enum Notice: Sendable {
     case wasFenced
     // What runs here
     case resource(GroupIndex, resource: String, ResourceAction, ResourceFailure.Kind)
+    /// A unit runs here, and its group is not active here. It is stopped, or in maintenance left.
+    case unitConflict(GroupIndex, unit: String, stops: Bool)
     case runNotNoted(reason: String)
     case sensor(name: String, Verdict, reading: String, simulated: Bool)
     // The changed configuration
@@ -61,7 +63,7 @@ extension Notice {
         case .relayTrouble, .relayReady: .relay
         case .noWatchdog, .watchdogUnfed: .watchdog
         case .resetByWatchdog, .plannedEnd, .powerWasLost, .wasFenced: .reset
-        case .resource: .resource
+        case .resource, .unitConflict: .resource
         case .runNotNoted: .note
         case .sensor: .sensor
         case .reloadNeedsRestart, .reloadOfAnotherPair, .reloaded, .reloadRefused: .reload
@@ -77,7 +79,7 @@ extension Notice {
             .reloadOfAnotherPair, .reloadRefused:
             .warning
         case .powerIsNotBack, .powerIsLeft, .relayTrouble, .noWatchdog, .watchdogUnfed,
-            .runNotNoted:
+            .runNotNoted, .unitConflict:
             .alarm
         case .resource(_, _, _, let failure): failure == .unkillable ? .alarm : .warning
         case .sensor(_, let verdict, _, _):
@@ -132,6 +134,10 @@ extension Narrator {
         case .wasFenced: return filled("{me} was fenced: {peer} cut its power.")
         case .resource(let group, let resource, let action, let failure):
             return "\(names.group(group)): \(action.text) of \(resource) \(how(failure))."
+        case .unitConflict(let group, let unit, let stops):
+            return filled(
+                "\(names.group(group)): \(unit) runs on {me}, where the group is not active. "
+                    + (stops ? "It is stopped." : "In maintenance nothing is done about it."))
         case .runNotNoted(let reason):
             return "The note of what runs here cannot be written (\(reason)): a restarted agent"
                 + " will not know it."

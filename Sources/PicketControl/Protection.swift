@@ -357,6 +357,19 @@ public struct Protection: Equatable, Sendable {
         if let fault = report.unitsFault {
             add("a unit must start or stop", .unprotected, "it would not on {me}: \(fault).")
         }
+        if !report.strayUnits.isEmpty {
+            add(
+                "a unit runs beside its group", .unprotected,
+                "\(Text.list(report.strayUnits)) on {me}, where the group is not active. Stop it, and "
+                    + "see who has started it.")
+        }
+        if !report.unitStarters.isEmpty {
+            add(
+                "a unit starts by itself", .weakened,
+                "systemd would start it on {me}, without asking picket: "
+                    + "\(Text.list(report.unitStarters)). Disable that, or name it among the "
+                    + "group's resources.")
+        }
         if let place = report.process.volatileState {
             add(
                 "{me} loses its power", .weakened,

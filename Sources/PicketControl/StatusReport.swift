@@ -27,6 +27,10 @@ public final class StatusReport {
     public var simulated: [String]
     /// Why units could not be started or stopped here, and what to do.
     public var unitsFault: String?
+    /// Units that run here, though their groups are not active here.
+    public var strayUnits: [String] = []
+    /// What would start units of groups by itself, as in "gateway.socket (gateway.service)".
+    public var unitStarters: [String] = []
     /// So many supplies of the peer are off though it lives.
     public var peerSuppliesOff = 0
     /// What became of the last real fence by each level.

@@ -14,6 +14,7 @@
 ///
 ///     Main        the command line: the helper itself, and who asks it
 ///     Rights      what it may start and stop
+///     Guard       what keeps a unit without a warrant from being started
 ///     Listing     reads the configuration's units, from a file that is root's
 ///     Server      the loop: who asks, and what is under way
 ///     Asking      the other end: one request
@@ -38,6 +39,8 @@ struct Options {
     var node: String?
     /// Who may ask besides root.
     var user = "picket"
+    /// Where systemd's generators write.
+    var generated = "/run/systemd/generator"
     /// How long a helper that does not answer is waited for.
     var patience = Duration.seconds(3)
     var words: [String] = []
@@ -50,12 +53,17 @@ struct Options {
         usage: picket-units serve [options]    the helper, as root: picket-units.service
                picket-units start UNIT         asks it, as root or as the agent's user
                picket-units stop UNIT
+               picket-units adopt UNIT         it runs, and its group is active here
+               picket-units run UNIT           start it for a person's hands
+               picket-units clear UNIT         stop it unless its group is active here
                picket-units list               the units that it may start
+               picket-units look               what systemd knows of them, and their warrants
 
           --config FILE   the pair's configuration, which must be root's (/etc/picket/picket.yaml)
           --node NAME     this node's name, in place of the file's
           --user NAME     who may ask, besides root (picket)
           --run DIR       where its socket, lists and warrants lie (/run/picket-root)
+          --generated DIR where systemd's generators write (/run/systemd/generator)
           --patience MS   how long it is waited for, where it does not answer (3000)
 
         Exit codes: what systemctl says (0 done); 2 wrong command line, 75 the helper is not there, 77 it
@@ -80,6 +88,7 @@ struct Options {
             case "--node": options.node = value
             case "--user": options.user = value
             case "--run": options.directory = value
+            case "--generated": options.generated = value
             case "--patience":
                 guard let milliseconds = Int64(value), milliseconds >= 0 else { return nil }
                 options.patience = .milliseconds(milliseconds)

@@ -16,14 +16,26 @@ import PicketText
 enum Order: Equatable {
     case start(String)
     case stop(String)
+    /// It runs, and its group is active here: it has a warrant from now on.
+    case adopt(String)
+    /// Start it for a person's hands.
+    case run(String)
+    /// Stop it unless its group is active here: it has no warrant, or a person's.
+    case clear(String)
     case list
+    /// What systemd knows of the units, and which have a warrant.
+    case look
 
     /// A line's words.
     init?(_ words: [String]) {
         switch words.first {
         case "start" where words.count == 2: self = .start(words[1])
         case "stop" where words.count == 2: self = .stop(words[1])
+        case "adopt" where words.count == 2: self = .adopt(words[1])
+        case "run" where words.count == 2: self = .run(words[1])
+        case "clear" where words.count == 2: self = .clear(words[1])
         case "list" where words.count == 1: self = .list
+        case "look" where words.count == 1: self = .look
         default: return nil
         }
         if let unit, !Order.isUnit(unit) { return nil }
@@ -31,8 +43,9 @@ enum Order: Equatable {
 
     var unit: String? {
         switch self {
-        case .start(let unit), .stop(let unit): unit
-        case .list: nil
+        case .start(let unit), .stop(let unit), .adopt(let unit), .run(let unit), .clear(let unit):
+            unit
+        case .list, .look: nil
         }
     }
 
@@ -40,7 +53,11 @@ enum Order: Equatable {
         switch self {
         case .start(let unit): "start \(unit)"
         case .stop(let unit): "stop \(unit)"
+        case .adopt(let unit): "adopt \(unit)"
+        case .run(let unit): "run \(unit)"
+        case .clear(let unit): "clear \(unit)"
         case .list: "list"
+        case .look: "look"
         }
     }
 
@@ -85,8 +102,8 @@ struct Rights {
     /// Why this is not done; `nil` if it may be.
     func refusal(of order: Order) -> String? {
         switch order {
-        case .list: return nil
-        case .start(let unit):
+        case .list, .look: return nil
+        case .start(let unit), .adopt(let unit), .run(let unit), .clear(let unit):
             return named.contains(unit)
                 ? nil : "the configuration names no \(unit), so it may not be started"
         case .stop(let unit):
@@ -105,16 +122,17 @@ struct Rights {
     }
 
     /// Before a unit is started: it may be stopped from now on, whatever becomes of the file.
-    mutating func begin(_ unit: String) throws(SystemError) {
+    mutating func begin(_ unit: String, by holder: Holder) throws(SystemError) {
         if !started.contains(unit) {
             try store(started + [unit], "started")
             started.append(unit)
         }
-        try DurableFile.replace(warrant(unit), with: [], durable: false)
+        let text = holder == .hand ? "hand\n" : ""
+        try DurableFile.replace(path(of: unit), with: Array(text.utf8), durable: false)
     }
 
     /// Before a unit is stopped: nothing may start it again meanwhile.
-    func revoke(_ unit: String) throws(SystemError) { try DurableFile.remove(warrant(unit)) }
+    func revoke(_ unit: String) throws(SystemError) { try DurableFile.remove(path(of: unit)) }
 
     /// It is stopped.
     mutating func end(_ unit: String) throws(SystemError) {
@@ -123,5 +141,22 @@ struct Rights {
         try store(started, "started")
     }
 
-    private func warrant(_ unit: String) -> String { directory + "/warrants/" + unit }
+    /// By whose word a unit may run; `nil` without a warrant.
+    func holder(of unit: String) -> Holder? {
+        guard let bytes = try? DurableFile.read(path(of: unit)) else { return nil }
+        return bytes.isEmpty ? .group : .hand
+    }
+
+    private func path(of unit: String) -> String { Rights.warrant(of: unit, in: directory) }
+
+    static func warrant(of unit: String, in directory: String) -> String {
+        directory + "/warrants/" + unit
+    }
+}
+
+enum Holder: String {
+    /// Its group is active here.
+    case group
+    /// A person started it, in maintenance.
+    case hand
 }

@@ -55,6 +55,8 @@ final class Server {
     private var nextCaller = Server.firstCaller
     /// The units that are being read.
     private var reading: Reading?
+    /// systemd runs its generators.
+    private var isReloading = false
     /// Why they could not be read when that was last tried.
     private var unread: String?
 
@@ -74,7 +76,11 @@ final class Server {
     private static let longestLine = 512
     /// Of the processes that `children` runs; a caller's has the caller's number.
     private static let reader: UInt32 = 0
+    private static let reloader: UInt32 = 1
     private static let readWithin = Duration.seconds(5)
+    /// What is told of each unit.
+    private static let shown =
+        "Names,LoadState,ActiveState,WantedBy,RequiredBy,UpheldBy,TriggeredBy"
 
     init(_ options: Options) throws(Refusal) {
         self.options = options
@@ -231,34 +237,53 @@ final class Server {
             logger.log(.warning, "user \(caller.connection.user): \(order.line): \(refusal)")
             return caller.finish(.refused(refusal))
         }
-        let verb: String
-        let unit: String
+        let asks: [String]
         do throws(SystemError) {
             switch order {
             case .list:
                 for unit in rights.named { caller.say(.listed(unit)) }
                 return caller.finish(.ended(0))
-            case .start(let started):
-                (verb, unit) = ("start", started)
-                try rights.begin(unit)
-            case .stop(let stopped):
-                (verb, unit) = ("stop", stopped)
+            case .look:
+                for unit in rights.named {
+                    if let holder = rights.holder(of: unit) {
+                        caller.say(.says("Warrant=\(unit) \(holder.rawValue)"))
+                    }
+                }
+                guard !rights.named.isEmpty else { return caller.finish(.ended(0)) }
+                asks = ["show", "--property=\(Server.shown)", "--"] + rights.named
+            case .adopt(let unit):
+                try rights.begin(unit, by: .group)
+                return caller.finish(.ended(0))
+            case .start(let unit):
+                try rights.begin(unit, by: .group)
+                asks = ["start", "--", unit]
+            case .run(let unit):
+                if rights.holder(of: unit) != .group { try rights.begin(unit, by: .hand) }
+                asks = ["start", "--", unit]
+            case .clear(let unit):
+                if rights.holder(of: unit) == .group { return caller.finish(.ended(0)) }
                 try rights.revoke(unit)
+                asks = ["stop", "--", unit]
+            case .stop(let unit):
+                try rights.revoke(unit)
+                asks = ["stop", "--", unit]
             }
         } catch { return caller.finish(.unknown(error.description)) }
-        logger.log(.info, "\(verb) \(unit)")
+        if order != .look { logger.log(.info, order.line) }
         caller.isUnderWay = true
         children.launch(
             caller.id,
             Launch(
-                arguments: ["systemctl", "--no-ask-password", verb, "--", unit],
-                environment: [Listing.path]))
+                arguments: ["systemctl", "--no-ask-password"] + asks, environment: [Listing.path],
+                mostLines: 20_000))
     }
 
     private func take(_ event: Children.Event) {
         switch event {
         case .line(Server.reader, let line): reading?.lines.append(line)
         case .ended(Server.reader, let end): listed(end)
+        case .line(Server.reloader, let line): logger.log(.warning, line)
+        case .ended(Server.reloader, _): isReloading = false
         case .line(let id, let line):
             callers.first { $0.id == id }?.say(.says(line))
         case .ended(let id, let end):
@@ -269,10 +294,12 @@ final class Server {
     }
 
     private func ended(_ caller: Caller, _ end: ChildEnd) {
-        if case .stop(let unit)? = caller.order, end == .exited(0) {
+        switch caller.order {
+        case .stop(let unit)? where end == .exited(0), .clear(let unit)? where end == .exited(0):
             do throws(SystemError) { try rights.end(unit) } catch {
                 logger.log(.warning, error.description)
             }
+        case .start, .stop, .adopt, .run, .clear, .list, .look, nil: break
         }
         switch end {
         case .exited(let code): caller.finish(.ended(code))
@@ -313,5 +340,10 @@ final class Server {
             logger.log(.warning, error.description)
         }
         logger.log(.info, "the configuration's units: \(Text.list(rights.named))")
+        guard !isReloading, !Guard.isRight(for: rights.named, in: options.generated) else { return }
+        isReloading = true
+        children.launch(
+            Server.reloader,
+            Launch(arguments: ["systemctl", "daemon-reload"], environment: [Listing.path]))
     }
 }

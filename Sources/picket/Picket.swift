@@ -70,7 +70,7 @@ struct Picket: ParsableCommand {
                 name: "Act",
                 subcommands: [
                     HandoverCommand.self, FailbackCommand.self, FenceCommand.self,
-                    MaintenanceCommand.self, PauseCommand.self, ClearCommand.self,
+                    MaintenanceCommand.self, RunCommand.self, PauseCommand.self, ClearCommand.self,
                     TakeCommand.self,
                 ]),
             CommandGroup(

@@ -137,7 +137,7 @@ final class Agent {
         watchdogs = Watchdogs(settings, at: now)
         resets = Resets(ground, isFirst: start.note == .blank)
         drills = Drills(narrator, ground)
-        units = Units(hardware.isSimulated ? [] : settings.units, at: now)
+        units = Units(hardware.isSimulated ? [] : settings.groups, at: now)
         parts = [
             links, storage, fences, sensors, signals, reader, processes, service, control, groups,
             health, watchdogs, resets, drills, units,
@@ -451,6 +451,8 @@ final class Agent {
         for name in sensors.simulated { report.simulated.append("sensor \(name)") }
         report.drill = drills.line
         report.unitsFault = units.fault
+        report.strayUnits = units.strays.map { $0.unit }
+        report.unitStarters = units.starters
         report.peerSuppliesOff = fences.suppliesOff
         report.cuts = fences.cuts(at: storage.wallMilliseconds)
         report.rehearseEvery = settings.rehearseEvery

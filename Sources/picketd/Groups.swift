@@ -63,6 +63,8 @@ final class Groups: Part {
     }
 
     func stop(_ group: GroupIndex, cause: Cause, _ agent: Agent) {
+        // None may be given after the stop has taken it away.
+        agent.processes.kill(all: .warrant(group))
         var effects = ResourceEffects()
         runners[group].stop(cause: cause, at: agent.now, into: &effects)
         perform(effects, of: group, agent)

@@ -102,6 +102,7 @@ final class Processes: Part {
             agent.fences.ended(level, end, timedOut: ended.timedOut, agent)
         case .sync(let group): agent.groups.probed(group, end, ended.firstLine, agent)
         case .units: agent.units.looked(end, agent)
+        case .warrant, .stray: agent.units.lookSoon(agent)
         }
     }
 
@@ -111,6 +112,8 @@ final class Processes: Part {
         case .fenceAgent(let level): names.fenceLevel(level)
         case .sync(let group): "\(names.group(group)) sync probe"
         case .units: "units"
+        case .warrant(let group): "\(names.group(group)) warrant"
+        case .stray(let group): "\(names.group(group)) stray unit"
         }
     }
 
@@ -132,6 +135,10 @@ struct ProcessTable {
         case sync(GroupIndex)
         /// A look at what the helper knows of the units.
         case units
+        /// Gives a unit of a group that runs here the right to be started again.
+        case warrant(GroupIndex)
+        /// Stops a unit that runs beside its group.
+        case stray(GroupIndex)
     }
 
     private struct Entry {

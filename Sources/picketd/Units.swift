@@ -1,24 +1,49 @@
-/// Root's helper (picket-units), as the agent sees it: whether it is there, and may start what the
-/// configuration names. It is looked at now and then, because a takeover is too late to find out.
+/// Root's helper (picket-units) and the groups' units, as the agent sees them now and then.
+///
+/// A takeover is too late to find out that the helper is gone. And what starts a unit by itself, or
+/// has started it, is no affair of the group's runner, which knows of its own actions only:
+///
+/// - A unit that runs though its group is not active here, or by a person's hand after maintenance,
+///   is a *stray*: the peer may run it as well. It is alarmed and, but for maintenance, stopped.
+///   The helper looks again whether the group has become active meanwhile.
+/// - What systemd would start a unit for is told. The guard keeps it from that, as long as the
+///   agent is enabled.
+/// - A unit of a group that runs here without a warrant was started by an agent that knew of none:
+///   it is given one.
 
+import PicketConfig
 import PicketControl
 import PicketCore
 import PicketLinux
 import PicketText
 
 final class Units: Part {
-    private let named: [String]
+    struct Named: Equatable {
+        var group: GroupIndex
+        var unit: String
+    }
+
+    private let named: [Named]
     private var lookAt: Instant
     private var isLooking = false
-    private var startable: [String] = []
+    private var lines: [String] = []
     /// Why not all units could be started or stopped, and what to do; `nil` where they could.
     private(set) var fault: String?
+    private(set) var strays: [Named] = []
+    /// What would start a unit by itself.
+    private(set) var starters: [String] = []
 
     static let interval = Duration.seconds(10)
     static let within = Duration.seconds(5)
 
-    /// - Parameter named: the units that the groups have; none where nothing is to be looked at.
-    init(_ named: [String], at now: Instant) {
+    /// - Parameter groups: none where nothing is to be looked at.
+    init(_ groups: [GroupSettings], at now: Instant) {
+        var named: [Named] = []
+        for (index, group) in groups.enumerated() {
+            for case .unit(let unit) in group.resources.map({ $0.kind }) {
+                named.append(Named(group: index, unit: unit))
+            }
+        }
         self.named = named
         lookAt = now
     }
@@ -28,33 +53,129 @@ final class Units: Part {
     override func pass(_ agent: Agent) {
         lookAt = agent.now + Units.interval
         isLooking = true
-        startable = []
-        agent.processes.run(
-            Launch(
-                arguments: ["picket-units", "--patience", "1000", "list"],
-                environment: agent.processes.environment, mostLines: 2000),
-            as: .units, until: agent.now + Units.within)
+        lines = []
+        ask(["look"], as: .units, agent)
     }
 
-    func heard(_ line: String) { startable.append(line) }
+    private func ask(_ words: [String], as purpose: ProcessTable.Purpose, _ agent: Agent) {
+        agent.processes.run(
+            Launch(
+                arguments: ["picket-units", "--patience", "1000"] + words,
+                environment: agent.processes.environment, mostLines: 20_000),
+            as: purpose, until: agent.now + Units.within)
+    }
+
+    func heard(_ line: String) { lines.append(line) }
+
+    /// Something was done about what was seen.
+    func lookSoon(_ agent: Agent) { lookAt = min(lookAt, agent.now + .seconds(1)) }
 
     func looked(_ end: ChildEnd, _ agent: Agent) {
         isLooking = false
-        let before = fault
-        fault = Units.fault(named, startable, end)
-        guard fault != before else { return }
+        let (faultBefore, straysBefore, startersBefore) = (fault, strays, starters)
+        let states = end == .exited(0) ? UnitState.read(lines) : []
+        fault = Units.fault(named.map { $0.unit }, states, answers: end == .exited(0))
+        if end == .exited(0) { judge(states, agent) }
+        guard fault != faultBefore || strays != straysBefore || starters != startersBefore else {
+            return
+        }
         agent.noteChange()
-        if let fault { agent.log(.critical, fault) }
+        if let fault, fault != faultBefore { agent.log(.critical, fault) }
     }
 
-    static func fault(_ named: [String], _ startable: [String], _ end: ChildEnd) -> String? {
-        guard end == .exited(0) else {
+    private func judge(_ states: [UnitState], _ agent: Agent) {
+        let status = agent.status
+        let hands = status.maintenance || status.peerMaintenance
+        var found: [Named] = []
+        for one in named {
+            guard let state = UnitState.of(one.unit, in: states), state.runs else { continue }
+            switch status.groups[one.group].role {
+            case .holding where status.groups[one.group].running && state.warrant != .group:
+                ask(["adopt", one.unit], as: .warrant(one.group), agent)
+            case .vacant where state.warrant == nil || state.warrant == .hand && !hands:
+                if !strays.contains(one) {
+                    agent.tell(.unitConflict(one.group, unit: one.unit, stops: !hands))
+                }
+                if !hands { ask(["clear", one.unit], as: .stray(one.group), agent) }
+                found.append(one)
+            default: break
+            }
+        }
+        strays = found
+        starters = Units.starters(named.map { $0.unit }, states)
+    }
+
+    // MARK: What is seen
+
+    static func fault(_ named: [String], _ states: [UnitState], answers: Bool) -> String? {
+        guard answers else {
             return "the helper that starts and stops units does not answer: systemctl start"
                 + " picket-units, and see: journalctl -u picket-units"
         }
-        let missing = named.filter { !startable.contains($0) }
-        if missing.isEmpty { return nil }
-        return "the helper that starts and stops units does not know \(Text.list(missing)): the"
-            + " configuration must be root's alone to write; see: journalctl -u picket-units"
+        let unknown = named.filter { UnitState.of($0, in: states) == nil }
+        guard unknown.isEmpty else {
+            return "the helper that starts and stops units does not know \(Text.list(unknown)): the"
+                + " configuration must be root's alone to write; see: journalctl -u picket-units"
+        }
+        let missing = named.filter { UnitState.of($0, in: states)?.isMissing == true }
+        return missing.isEmpty ? nil : "systemd has no \(Text.list(missing)): install the unit"
+    }
+
+    /// What is no unit of a group, and would start one.
+    static func starters(_ named: [String], _ states: [UnitState]) -> [String] {
+        var all: [String] = []
+        for unit in named {
+            guard let state = UnitState.of(unit, in: states) else { continue }
+            for starter in state.starters where UnitState.of(starter, in: states) == nil {
+                all.append("\(starter) (\(unit))")
+            }
+        }
+        return all
+    }
+}
+
+/// What systemd says of a unit (`systemctl show`), and whether it has a warrant.
+struct UnitState: Equatable {
+    enum Holder: Equatable {
+        case group, hand
+    }
+
+    var names: [String] = []
+    var runs = false
+    var isMissing = false
+    /// What wants, requires or triggers it.
+    var starters: [String] = []
+    var warrant: Holder?
+
+    static func of(_ unit: String, in states: [UnitState]) -> UnitState? {
+        states.first { $0.names.contains(unit) }
+    }
+
+    static func read(_ lines: [String]) -> [UnitState] {
+        var states: [UnitState] = []
+        var warrants: [[String]] = []
+        var state = UnitState()
+        for line in lines + [""] {
+            let parts = line.parts(between: "=", keepingEmpty: true)
+            let words = parts.count == 2 ? parts[1].parts(between: " ") : []
+            switch parts[0] {
+            case "" where !state.names.isEmpty:
+                states.append(state)
+                state = UnitState()
+            case "Names": state.names = words
+            case "ActiveState":
+                state.runs = ["active", "activating", "reloading"].contains(words.first)
+            case "LoadState": state.isMissing = words == ["not-found"]
+            case "WantedBy", "RequiredBy", "UpheldBy", "TriggeredBy": state.starters += words
+            case "Warrant": warrants.append(words)
+            default: break
+            }
+        }
+        for warrant in warrants where warrant.count == 2 {
+            for index in states.indices where states[index].names.contains(warrant[0]) {
+                states[index].warrant = warrant[1] == "group" ? .group : .hand
+            }
+        }
+        return states
     }
 }

@@ -132,6 +132,57 @@ struct HelperTests {
             ])
     }
 
+    @Test func `a stray is stopped unless its group is active here`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        #expect(try helper.ask("adopt", "gateway.service").code == 0)
+        #expect(try helper.ask("clear", "gateway.service").code == 0)
+        #expect(try helper.ask("run", "gateway.service").code == 0)
+        #expect(helper.asked == ["--no-ask-password start -- gateway.service with a warrant"])
+        #expect(try helper.ask("look").output.hasPrefix("Warrant=gateway.service group\n"))
+        // By the group's stop, or a person's hand.
+        #expect(try helper.ask("stop", "gateway.service").code == 0)
+        #expect(try helper.ask("run", "gateway.service").code == 0)
+        #expect(try helper.ask("look").output.hasPrefix("Warrant=gateway.service hand\n"))
+        #expect(try helper.ask("clear", "gateway.service").code == 0)
+        #expect(
+            helper.asked.last == "--no-ask-password stop -- gateway.service without a warrant")
+        #expect(try helper.ask("adopt", "ssh.service").code == ExitCode.refused)
+        #expect(!helper.exists("warrants/ssh.service"))
+    }
+
+    @Test func `systemd is told where the guard is not that of the file`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        try helper.await { helper.reloads == 1 }
+        try helper.guards("gateway.service")
+        try helper.restart()
+        #expect(try helper.ask("list").code == 0)
+        Worker.sleep(.milliseconds(200))
+        #expect(helper.reloads == 1)
+        try helper.name(["broker@1.service"])
+        #expect(try helper.ask("list").code == 0)
+        try helper.await { helper.reloads == 2 }
+    }
+
+    /// The generator, with its paths moved into the test's directory.
+    @Test(arguments: [true, false])
+    func `a unit has a guard where the agent is enabled`(enabled: Bool) throws {
+        let helper = try Helper(units: ["gateway.service", "dev-a\\x2db.mount"])
+        defer { helper.end() }
+        if enabled { try helper.enable() }
+        try helper.generate()
+        let guarded = try? String(
+            contentsOfFile: helper.directory + "/made/dev-a\\x2db.mount.d/50-picket.conf",
+            encoding: .utf8)
+        let warrant = "/run/picket-root/warrants/dev-a\\x2db.mount"
+        #expect(guarded == (enabled ? "[Unit]\nAssertPathExists=\(warrant)\n" : nil))
+        #expect(
+            Guard.isRight(
+                for: enabled ? ["gateway.service", "dev-a\\x2db.mount"] : [],
+                in: helper.directory + "/made"))
+    }
+
     @Test func `a helper that is gone is told apart from a unit that fails`() throws {
         let helper = try Helper(units: ["gateway.service"])
         helper.end()
@@ -177,6 +228,8 @@ private final class Helper {
                 + "cat \(directory)/units; exit $(cat \(directory)/code)\n")
         try systemctl("exit 0")
         try name(units)
+        try files.createDirectory(
+            atPath: directory + "/generated", withIntermediateDirectories: true)
         try prepare(self)
         try start()
     }
@@ -218,6 +271,7 @@ private final class Helper {
         process.executableURL = Helper.program
         process.arguments = [
             "serve", "--run", directory + "/run", "--config", configuration, "--user", user,
+            "--generated", directory + "/generated",
         ]
         process.environment = ["PATH": "\(directory)/bin:/usr/bin:/bin"]
         process.standardError = FileHandle.nullDevice
@@ -248,9 +302,49 @@ private final class Helper {
         Issue.record("it did not happen in ten seconds")
     }
 
-    var asked: [String] {
+    private var all: [String] {
         let text = (try? String(contentsOfFile: directory + "/asked", encoding: .utf8)) ?? ""
         return text.split(separator: "\n").map(String.init)
+    }
+
+    /// What systemctl was asked for units to be started or stopped.
+    var asked: [String] {
+        all.filter { !$0.hasPrefix("daemon-reload") && !$0.contains(" show ") }
+    }
+
+    var reloads: Int { all.filter { $0.hasPrefix("daemon-reload") }.count }
+
+    func guards(_ unit: String) throws {
+        let drops = directory + "/generated/\(unit).d"
+        try FileManager.default.createDirectory(
+            atPath: drops, withIntermediateDirectories: true)
+        try "".write(toFile: drops + "/50-picket.conf", atomically: true, encoding: .utf8)
+    }
+
+    func enable() throws {
+        let wants = directory + "/etc/multi-user.target.wants"
+        try FileManager.default.createDirectory(
+            atPath: wants, withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(
+            atPath: wants + "/picketd.service", withDestinationPath: "/lib/picketd.service")
+    }
+
+    func generate() throws {
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../systemd/picket-guard").standardized
+        try write(
+            "guard",
+            String(contentsOf: source, encoding: .utf8)
+                .replacingOccurrences(of: "/etc/systemd/system/", with: directory + "/etc/")
+                .replacingOccurrences(
+                    of: "/usr/local/sbin/picketd --units",
+                    with: "\(directory)/bin/picketd --units --config \(configuration)"))
+        let made = directory + "/made"
+        try FileManager.default.createDirectory(atPath: made, withIntermediateDirectories: true)
+        let process = try Process.run(
+            URL(fileURLWithPath: directory + "/guard"), arguments: [made, made, made])
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
     }
 
     func exists(_ name: String) -> Bool {

@@ -191,6 +191,36 @@ struct MaintenanceCommand: PicketCommand {
     func act() throws { try agent.report(.maintenance(state == .on, despite: despite), json) }
 }
 
+struct RunCommand: PicketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Starts a unit of a group by hand, on this node, in maintenance.",
+        discussion: """
+            A unit of a group does not start by itself or by "systemctl start": it needs a warrant, \
+            which only an active group has. In maintenance this verb gives it one and starts it. The \
+            pair does not look whether it runs on the other node as well: you do.
+
+            Stop it with "systemctl stop". What still runs beside its group when maintenance ends is \
+            stopped, with an alarm.
+            """)
+    @OptionGroup var agent: AgentOptions
+    @Argument(help: ArgumentHelp("A systemd unit of a group.", valueName: "unit")) var unit: String
+    @Flag(name: .long, help: "One line of JSON.") var json = false
+
+    func act() throws {
+        guard try agent.status().maintenance else {
+            throw Failure(
+                .refused, "not_in_maintenance",
+                "outside maintenance the pair starts its units itself: \"picket maintenance on\" first"
+            )
+        }
+        let (code, said) = Program.run("/usr/bin/env", ["picket-units", "run", unit])
+        guard code == 0 else {
+            throw Failure(.refused, "not_started", said.isEmpty ? "\(unit) did not start" : said)
+        }
+    }
+}
+
 struct PauseCommand: PicketCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause",

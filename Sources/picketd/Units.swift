@@ -88,17 +88,18 @@ final class Units: Part {
         let hands = status.maintenance || status.peerMaintenance
         var found: [Named] = []
         for one in named {
-            guard let state = UnitState.of(one.unit, in: states), state.runs else { continue }
-            switch status.groups[one.group].role {
-            case .holding where status.groups[one.group].running && state.warrant != .group:
-                ask(["adopt", one.unit], as: .warrant(one.group), agent)
-            case .vacant where state.warrant == nil || state.warrant == .hand && !hands:
+            guard let state = UnitState.of(one.unit, in: states) else { continue }
+            let group = status.groups[one.group]
+            switch Units.need(state, group.role, isRunning: group.running, inMaintenance: hands) {
+            case .nothing: continue
+            case .warrant: ask(["adopt", one.unit], as: .warrant(one.group), agent)
+            case .clearing: ask(["clear", one.unit], as: .stray(one.group), agent)
+            case .alarm(let stops):
                 if !strays.contains(one) {
-                    agent.tell(.unitConflict(one.group, unit: one.unit, stops: !hands))
+                    agent.tell(.unitConflict(one.group, unit: one.unit, stops: stops))
                 }
-                if !hands { ask(["clear", one.unit], as: .stray(one.group), agent) }
+                if stops { ask(["clear", one.unit], as: .stray(one.group), agent) }
                 found.append(one)
-            default: break
             }
         }
         strays = found
@@ -106,6 +107,29 @@ final class Units: Part {
     }
 
     // MARK: What is seen
+
+    enum Need: Equatable {
+        case nothing
+        /// It runs with its group, and may be started again.
+        case warrant
+        /// A person's warrant outlives maintenance no more than what runs by it.
+        case clearing
+        case alarm(stops: Bool)
+    }
+
+    static func need(
+        _ state: UnitState, _ role: GroupReport.Role, isRunning: Bool, inMaintenance: Bool
+    ) -> Need {
+        switch role {
+        case .holding where isRunning:
+            return state.runs && state.warrant != .group ? .warrant : .nothing
+        case .vacant where state.warrant == nil || state.warrant == .hand && !inMaintenance:
+            if state.runs { return .alarm(stops: !inMaintenance) }
+            return state.warrant == nil ? .nothing : .clearing
+        // The runner is at it, or will be.
+        default: return .nothing
+        }
+    }
 
     static func fault(_ named: [String], _ states: [UnitState], answers: Bool) -> String? {
         guard answers else {

@@ -1,4 +1,4 @@
-import PicketConfig
+import PicketCore
 import Testing
 
 @testable import picketd
@@ -47,6 +47,30 @@ struct UnitsTests {
                 "multi-user.target (gateway.service)", "gateway.socket (gateway.service)",
                 "gateway.timer (gateway.service)",
             ])
+    }
+
+    @Test(arguments: [
+        // A stray is stopped, but in maintenance; one that a person runs is left then.
+        (UnitState(runs: true), GroupReport.Role.vacant, false, Units.Need.alarm(stops: true)),
+        (UnitState(runs: true), .vacant, true, .alarm(stops: false)),
+        (UnitState(runs: true, warrant: .hand), .vacant, true, .nothing),
+        (UnitState(runs: true, warrant: .hand), .vacant, false, .alarm(stops: true)),
+        (UnitState(warrant: .hand), .vacant, false, .clearing),
+        // A start or a stop of the group's is under way.
+        (UnitState(runs: true, warrant: .group), .vacant, false, .nothing),
+        (UnitState(runs: true), .releasing, false, .nothing),
+        (UnitState(runs: true), .claiming, false, .nothing),
+        (UnitState(), .vacant, false, .nothing),
+        // Started by an agent that knew no warrants, or by hand before the group was.
+        (UnitState(runs: true), .holding, false, .warrant),
+        (UnitState(runs: true, warrant: .hand), .holding, true, .warrant),
+        (UnitState(runs: true, warrant: .group), .holding, false, .nothing),
+    ])
+    func `what runs beside its group is no group's unit any more`(
+        state: UnitState, role: GroupReport.Role, inMaintenance: Bool, need: Units.Need
+    ) {
+        #expect(
+            Units.need(state, role, isRunning: true, inMaintenance: inMaintenance) == need)
     }
 
     @Test func `a helper that is gone, or does not know a unit, is a fault`() throws {

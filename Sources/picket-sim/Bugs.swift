@@ -119,7 +119,7 @@ private enum Hunt {
             self = .swarm(.trust, seeds: 50)
         case .wordOutlivesSpeech: self = .swarm(.words, seeds: 100)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)
-        case .oldClockKept: self = .swarm(.partitions, seeds: 3000)
+        case .oldClockKept: self = .swarm(.clocks, seeds: 200)
         case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:
             self = .swarm(.sensors, seeds: 100)
         case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
@@ -127,7 +127,7 @@ private enum Hunt {
             self = .swarm(.disks, seeds: 200)
         case .eligibleWithoutRoom, .grantWaitsForDisk, .hungDiskIsSlow:
             self = .swarm(.disks, seeds: 100)
-        case .termsNotNoted: self = .swarm(.disks, seeds: 3000)
+        case .termsNotNoted: self = .swarm(.terms, seeds: 100)
         case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
         case .futureStampsAreNow: self = .swarm(.budgets, seeds: 200)
         case .clockNotLookedAt, .cancelIgnored, .latenessUntold:
@@ -139,8 +139,8 @@ private enum Hunt {
         case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
-        case .yielderKeepsCopy, .termsAloneDecide, .oldReadingTold:
-            self = .swarm(.data, seeds: 1000)
+        case .yielderKeepsCopy, .termsAloneDecide: self = .swarm(.data, seeds: 1000)
+        case .oldReadingTold: self = .swarm(.copies, seeds: 100)
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
             .epochIgnored, .lagIgnored, .dataTermLate:
             self = .swarm(.data, seeds: 400)

@@ -55,6 +55,12 @@ public enum Swarm {
         case trust
         /// Groups that cannot be stopped, beside peers that cannot fence.
         case stuck
+        /// Agents that end in a partition, after a node has booted.
+        case clocks
+        /// Terms that are heard while the disk takes nothing, and then the agent ends.
+        case terms
+        /// Groups with data that go to and fro, beside a copy that stands still.
+        case copies
     }
 
     /// - Parameters:
@@ -78,7 +84,13 @@ public enum Swarm {
         if plan.outlet != nil {
             for index in plan.groups.indices { plan.groups[index].sync?.maxLag = .seconds(4) }
         }
-        guard !kinds.isEmpty else { return plan }
+        if focus == .clocks { again(every: 30, &plan, loseClock) }
+        if focus == .terms { again(every: 45, &plan, loseTerms) }
+        if focus == .copies { again(every: 14, &plan, giveBack) }
+        guard !kinds.isEmpty else {
+            plan.faults.sort { $0.at < $1.at }
+            return plan
+        }
         let gap: Int64 = chance.one(of: [3_000, 8_000, 15_000, 30_000])
         var at = Duration.milliseconds(5_000 + chance.below(5_000))
         while at < safety {
@@ -166,6 +178,69 @@ public enum Swarm {
         if focus == .lateness { lag(&plan) }
         plan.faults.sort { $0.at < $1.at }
         return plan
+    }
+
+    /// One chain of faults, again and again, on either node. Others would break it.
+    private static func again(
+        every seconds: Int64, _ plan: inout Plan,
+        _ chain: (NodeID, inout Chance) -> [(milliseconds: Int64, lasting: Int64, Fault)]
+    ) {
+        var chance = Chance(seed: plan.seed ^ 0x63_68_61_69_6e)
+        var at = Duration.seconds(6)
+        while at + .seconds(seconds) <= plan.safety {
+            for link in chain(chance.percent(50) ? .low : .high, &chance) {
+                plan.faults.append(
+                    FaultEntry(
+                        at: at + .milliseconds(link.milliseconds),
+                        lasting: .milliseconds(link.lasting), link.2))
+            }
+            at = at + .seconds(seconds)
+        }
+    }
+
+    /// The clock of a node begins anew. Then both agents end, and the next ones do not hear each
+    /// other: they have the clock that was noted, or none.
+    private static func loseClock(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let crash = 6_000 + chance.below(2_000)
+        return [
+            (0, 500 + chance.below(3_000), .powerLoss(node)), (crash, 0, .crash(node)),
+            (crash + chance.below(100), 0, .crash(node.peer)),
+            (crash, 12_000, .cut(from: node, link: nil)),
+            (crash, 12_000, .cut(from: node.peer, link: nil)),
+        ]
+    }
+
+    /// A node boots while its disk takes nothing. Its peer, which has not met it, has fenced it and
+    /// leapt; what the node hears of that is on its note alone. Then its agent ends, the peer loses its
+    /// power, and the operator says so.
+    private static func loseTerms(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let end = 17_500 + chance.below(1_000)
+        return [
+            (0, 0, .command(node.peer, .handover(nil))), (1_000, 20_000, .diskFull(node)),
+            (2_000, 300, .powerLoss(node)), (2_000 + chance.below(200), 0, .crash(node.peer)),
+            (end, 12_000, .powerLoss(node.peer)), (end + chance.below(50), 0, .crash(node)),
+            (22_000 + chance.below(1_000), 0, .command(node, .confirmFence)),
+        ]
+    }
+
+    /// A group goes to the peer, and is to come back before the copy that it left has followed.
+    private static func giveBack(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 0, .command(node.peer, .handover(nil))),
+            (3_000, 8_000, .sync(node, 0, .stale)),
+            (4_000 + chance.below(300), 0, .command(node, .handover(nil))),
+        ]
+        for turn in 1...10 {
+            links.append(
+                (links[2].milliseconds + Int64(turn) * 20, 0, .command(node.peer, .handover(nil))))
+        }
+        return links
     }
 
     /// Of a chance of its own, so that the rest of a seed's plan does not depend on it.
@@ -393,6 +468,17 @@ public enum Swarm {
         case .outlets:
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
+        case .clocks: return []
+        case .terms:
+            for index in plan.groups.indices { plan.groups[index].sync = nil }
+            plan.staysFull = nil
+            plan.bootTime = .seconds(8)
+            return []
+        case .copies:
+            for index in plan.groups.indices where plan.groups[index].sync == nil {
+                plan.groups[index].sync = sync(&chance)
+            }
+            return []
         case .fitness:
             return [.sensors, .sensors, .sensors, .cuts, .cuts, .pause, .disk, .resources, .oneWay]
         case .trust:

@@ -612,7 +612,7 @@ struct Watch {
         // A node that had heard of it cannot know either, if its disk took nothing since, its note
         // is gone with its power, and it has missed another such leap, not just a change or a few.
         let forgot =
-            side.reachedSent < side.startedAt
+            side.reachedSent < side.startedAt && side.reachedAt <= side.lastDark
             && side.ceilings[group] + (1 << 20) <= highest[group].term
         // Where only one of the files listed it, the other node was not told.
         let untold =

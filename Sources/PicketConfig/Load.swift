@@ -210,9 +210,24 @@ extension Configuration {
 
     // MARK: Timing
 
+    /// A copy is spent by a fence that is proved later than `max_lag` after the loss of contact.
+    private static func allow(
+        _ group: LoadedGroup, _ budget: TimingBudget, _ intent: TimingIntent
+    ) {
+        guard let sync = group.settings.sync, !sync.takesOverStale else { return }
+        let least = budget.timing.headStart + intent.receiptWithin + intent.margin
+        guard sync.maxLag < least else { return }
+        group.maxLag?.fail(
+            "found \(sync.maxLag.asWritten), expected at least \(least.asWritten), which is the head start"
+                + " \(budget.timing.headStart.asWritten), the proof of off"
+                + " \(intent.receiptWithin.asWritten) and margin \(intent.margin.asWritten): a fence"
+                + " takes so long, and the holder may write meanwhile, so every takeover would be"
+                + " refused")
+    }
+
     private static func deriveTiming(
         _ pair: PairSection, _ cuts: PerNode<[FenceSettings]>?,
-        _ groups: [(policy: GroupPolicy, settings: GroupSettings)], _ watchdog: WatchdogSettings?
+        _ groups: [LoadedGroup], _ watchdog: WatchdogSettings?
     ) -> TimingBudget? {
         guard let detectWithin = pair.detectWithin, let cuts else { return nil }
         var intent = TimingIntent(
@@ -232,7 +247,8 @@ extension Configuration {
                     intent.receiptWithin, relay.verified ? relay.offWithin : relay.offTime)
             case .agent(let agent):
                 agentOff = max(agentOff, agent.offWithin)
-                intent.agentTimeout = max(intent.agentTimeout ?? .zero, agent.timeout)
+                // It is at most what its outlet takes after it has spoken to it.
+                intent.agentTimeout = max(intent.agentTimeout ?? .zero, agent.offWithin)
             }
         }
         // The head start is that of the level which comes first when things are as they should be.
@@ -245,7 +261,9 @@ extension Configuration {
             intent.stopWithin = max(intent.stopWithin, group.settings.stopWithin)
         }
         do throws(TimingRefusal) {
-            return try intent.derive()
+            let timing = try intent.derive()
+            for group in groups { allow(group, timing, intent) }
+            return timing
         } catch {
             pair.detectFound?.fail(error.text)
             return nil

@@ -3,9 +3,16 @@ import PicketText
 
 /// `groups:`, and what two groups may not share.
 
+struct LoadedGroup {
+    var policy: GroupPolicy
+    var settings: GroupSettings
+    /// Where the file states `max_lag`.
+    var maxLag: Found?
+}
+
 func readGroups(
     _ root: FoundMapping, _ pair: PairSection, _ running: [RunningGroup]
-) -> [(policy: GroupPolicy, settings: GroupSettings)] {
+) -> [LoadedGroup] {
     guard let found = root["groups"] else {
         demand(running, of: [], at: root)
         root.found.warn("no groups: the pair watches, and has nothing to take over")
@@ -16,7 +23,7 @@ func readGroups(
         found.fail("found \(entries.count) groups, expected at most \(Limits.groups)")
         return []
     }
-    var all: [(policy: GroupPolicy, settings: GroupSettings)] = []
+    var all: [LoadedGroup] = []
     var taken: [(what: String, path: String)] = []
     for link in pair.links {
         for end in [link.low, link.high] { taken.append(("ip " + end.host, "pair.nodes")) }
@@ -48,7 +55,7 @@ private func demand(_ running: [RunningGroup], of names: [String], at root: Foun
 private func readGroup(
     _ name: String, _ found: Found, _ names: PerNode<String>?,
     _ taken: inout [(what: String, path: String)]
-) -> (policy: GroupPolicy, settings: GroupSettings) {
+) -> LoadedGroup {
     let mapping = found.mapping([
         "prefer", "priority", "enabled", "standby", "resources", "start_within", "stop_within",
         "monitor_interval", "restart_limit", "failback", "sync", "environment", "takeover",
@@ -80,18 +87,20 @@ private func readGroup(
     if let list = mapping.required("resources", "a list of ip, unit and command") {
         resources = ResourceReader(startWithin, stopWithin, interval).read(list, &taken)
     }
+    var maxLag: Found?
+    let sync = mapping["sync"].flatMap { readSync($0, &maxLag) }
     let settings = GroupSettings(
         name: name, standby: standby, resources: resources, startWithin: startWithin,
         stopWithin: stopWithin, monitorInterval: interval,
         restarts: mapping["restart_limit"].flatMap(readRestarts)
             ?? Budget(count: 2, window: .seconds(600)),
-        sync: mapping["sync"].flatMap(readSync),
+        sync: sync,
         environment: mapping["environment"]?.environment() ?? [])
     policy.forgetsAfter = settings.restarts.window
     policy.sync = settings.sync.map {
         GroupPolicy.Sync(maxLag: $0.maxLag, takesOverStale: $0.takesOverStale)
     }
-    return (policy, settings)
+    return LoadedGroup(policy: policy, settings: settings, maxLag: maxLag)
 }
 
 private func readFailback(_ found: Found) -> GroupPolicy.Failback? {
@@ -120,14 +129,14 @@ private func readRestarts(_ found: Found) -> Budget? {
     return Budget(count: count, window: window)
 }
 
-private func readSync(_ found: Found) -> SyncSettings? {
+private func readSync(_ found: Found, _ maxLag: inout Found?) -> SyncSettings? {
     let mapping = found.mapping(["probe", "max_lag", "interval", "timeout", "takeover"])
     let probe = mapping.required("probe", "a list of arguments, such as [/usr/bin/position]")?
         .arguments()
     let shortest = Duration.milliseconds(100)
     // A third of it is at least the shortest interval.
-    let lag = mapping.required("max_lag", "a duration such as 5s")?
-        .duration(in: shortest * 3 ... .seconds(86_400))
+    maxLag = mapping.required("max_lag", "a duration such as 5s")
+    let lag = maxLag?.duration(in: shortest * 3 ... .seconds(86_400))
     let interval = mapping["interval"]?.duration(in: shortest ... .seconds(3600))
     let timeout = mapping["timeout"]?.duration(in: .milliseconds(10) ... .seconds(600))
     let stale =

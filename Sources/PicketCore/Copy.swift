@@ -69,11 +69,12 @@ package struct Copy: Sendable {
         readAt = now
     }
 
-    /// Where it stands, and for how long that is known.
-    func position(at now: Instant) -> (DataPosition, age: Duration) {
+    /// Where it stands, and for how long that is known. `holds`: the group is here by now, though
+    /// perhaps not judged as such yet.
+    func position(holds: Bool, at now: Instant) -> (DataPosition, age: Duration) {
         guard case .position(let position) = reading else { return (.none, .zero) }
-        if leads {
-            guard let runsSince, readAt >= runsSince || planted(.oldReadingTold) else {
+        if holds || leads {
+            guard let runsSince, leads && readAt >= runsSince || planted(.oldReadingTold) else {
                 return (.none, .zero)
             }
         }
@@ -85,6 +86,7 @@ package struct Copy: Sendable {
     /// This node holds the group. Where it stood before it ran tells nothing of where it stands.
     mutating func lead(runs: Bool, at now: Instant) {
         note(leads: true, runs: runs, at: now)
+        guard runs else { return }
         switch reading {
         case .none: state = .unknown
         case .position: state = .current
@@ -95,13 +97,18 @@ package struct Copy: Sendable {
         trail.removeAll(keepingCapacity: true)
     }
 
-    /// The peer is in contact, and says this of its data. `arrivedAt`: when it said so.
+    /// The peer is in contact, and says this of its data. `arrivedAt`: when it said so. `holds`: it
+    /// may write, though it does not say that it runs; a position is told only by one that does.
     mutating func follow(
-        _ theirs: DataReport?, runs: Bool, within maxLag: Duration, arrivedAt: Instant
+        _ theirs: DataReport?, holds: Bool, runs: Bool, within maxLag: Duration, arrivedAt: Instant
     ) {
+        let runs = runs || holds && (theirs?.position.epoch ?? 0) != 0
         note(leads: false, runs: runs, at: arrivedAt)
         if isFrozen { forget() }
-        guard runs else { return }
+        guard runs else {
+            if holds, state == .current, arrivedAt - judgedAt > maxLag { state = .stale }
+            return
+        }
         isNamed = false
         guard arrivedAt > judgedAt else { return }
         hear(theirs, within: maxLag, arrivedAt: arrivedAt)

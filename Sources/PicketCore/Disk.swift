@@ -84,11 +84,16 @@ package struct Disk: Sendable {
 
     /// This node may start a stateful group at this term. Returns whether the disk has that.
     ///
-    /// - Parameter isLast: its copy is fit. Where it is not, only a start that succeeded makes this
-    ///   node the last holder.
-    mutating func ownData(_ term: Term, of group: GroupIndex, isLast: Bool) -> Bool {
+    /// - Parameters:
+    ///   - known: the peer was given this term, and may have lost its power in the start.
+    ///   - isLast: its copy is fit. Where it is not, only a start that succeeded makes this node the
+    ///     last holder.
+    mutating func ownData(
+        _ term: Term, of group: GroupIndex, knowing known: Term, isLast: Bool
+    ) -> Bool {
         if formerData[group] == nil { formerData[group] = memory.groups[group].data }
         memory.groups[group].data.own = term
+        memory.groups[group].data.heard = max(memory.groups[group].data.heard, known)
         memory.groups[group].data.isLast = isLast
         return durable.groups[group].data == memory.groups[group].data || planted(.dataTermLate)
     }
@@ -104,8 +109,7 @@ package struct Disk: Sendable {
     mutating func disownData(of group: GroupIndex) {
         guard let former = formerData[group] else { return }
         formerData[group] = nil
-        memory.groups[group].data.own = former.own
-        memory.groups[group].data.isLast = former.isLast
+        memory.groups[group].data = former
     }
 
     /// What the peer is told: a right that is not used yet has changed no data.

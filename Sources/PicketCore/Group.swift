@@ -17,6 +17,8 @@ package struct Group: Sendable {
     package private(set) var role: Role
     /// The highest term used, granted or seen held.
     package private(set) var term: Term
+    /// The newest that the peer was given.
+    private(set) var given = Term.never
     package private(set) var copy: Copy
     /// Its copy keeps it from starting here, and that was told.
     private(set) var copyIsRefused = false
@@ -196,6 +198,7 @@ package struct Group: Sendable {
     mutating func grant(_ term: Term, automatic: Bool = false, resumed: Bool = false) {
         precondition(!isHeld || planted(.grantWhileHolding), "granted while it may run here")
         use(term)
+        given = term
         forgetFailing()
         role = .granting(Granting(term: term, automatic: automatic, resumed: resumed))
     }

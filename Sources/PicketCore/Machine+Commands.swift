@@ -161,8 +161,11 @@ extension Machine {
     private mutating func clear(_ group: GroupIndex?) -> Refusal? {
         guard let chosen = selected(group) else { return .unknownGroup }
         for group in chosen { groups[group].clear() }
-        fence.clear()
-        disk.distrust(false)
+        // That a fence is mended is said of the fence, not of a group that failed.
+        if group == nil || planted(.anyClearTrusts) {
+            fence.clear()
+            disk.distrust(false)
+        }
         return nil
     }
 

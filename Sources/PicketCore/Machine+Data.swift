@@ -48,10 +48,13 @@ extension Machine {
             let limit = receipt.proof == .left ? nil : sync.maxLag + policy.timing.deadAfter
             changed = groups[group].edit { $0.seal(limit: limit, at: now) }
         } else if inContact, let report = report(of: group) {
+            let holds = report.role == .holding || report.role == .releasing
             let runs = report.role == .holding && report.flags.contains(.running)
             let arrivedAt = peer.receivedAt
             changed = groups[group].edit {
-                $0.follow(report.data, runs: runs, within: sync.maxLag, arrivedAt: arrivedAt)
+                $0.follow(
+                    report.data, holds: holds, runs: runs, within: sync.maxLag, arrivedAt: arrivedAt
+                )
             }
         } else {
             changed = groups[group].edit { $0.freeze() }
@@ -132,6 +135,8 @@ extension Machine {
         if mine.own == .never, mine.heard == .never { return nil }
         let theyAreLast = report.data?.terms.isLast == true
         if isLastHolder(group), !theyAreLast { return true }
+        // It alone may start the group, which failed here before it wrote, and has its data.
+        if groups[group].stays, groups[group].copy.state == .current { return true }
         if !theyAreLast { tellOfCopy(group, .copyRefused, into: &out) }
         return false
     }
@@ -155,7 +160,11 @@ extension Machine {
     /// The group waits for the operator to name a copy.
     func waitsForCopy(_ group: GroupIndex) -> Bool {
         (groups[group].copyIsRefused || groups[group].question == .asked)
-            && !groups[group].isHeld && !hasCopy(group)
+            && !groups[group].isHeld && !(inContact ? formsAlone(group) : hasCopy(group))
+    }
+
+    private func formsAlone(_ group: GroupIndex) -> Bool {
+        isLastHolder(group) || groups[group].copy.isNamed
     }
 
     /// A stateful group starts once its data term is on disk: a node that forgot it would be taken
@@ -166,7 +175,8 @@ extension Machine {
             disk.disownData(of: group)
             return false
         }
-        return disk.ownData(term, of: group, isLast: hasCopy(group))
+        return disk.ownData(
+            term, of: group, knowing: groups[group].given, isLast: hasCopy(group))
     }
 
     // MARK: What the peer is told
@@ -177,7 +187,8 @@ extension Machine {
         for group in reports.indices {
             guard group < groups.count, let sync = policy.groups[group].sync else { continue }
             var data = DataReport(terms: disk.usedData(of: group))
-            let (position, age) = groups[group].copy.position(at: now)
+            let holds = if case .holding = groups[group].role { true } else { false }
+            let (position, age) = groups[group].copy.position(holds: holds, at: now)
             if age <= sync.maxLag {
                 data.position = position
                 data.age = UInt32(clamping: age.milliseconds + 1)

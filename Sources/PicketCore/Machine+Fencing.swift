@@ -151,6 +151,7 @@ extension Machine {
     /// Whether a takeover could go on at once: its terms lie under the ceiling on disk.
     private mutating func takeoverTermsReady() -> Bool {
         for group in groups.indices where policy.groups[group].enabled && !groups[group].isHeld {
+            if isStateful(group), disk.takesNothing { return false }
             if !mayUse(takeoverTerm(of: group), of: group) { return false }
         }
         return true
@@ -159,6 +160,7 @@ extension Machine {
     /// The same for a person who asks beforehand: nothing is reserved by it.
     var isTakeoverKept: Bool {
         for group in groups.indices where policy.groups[group].enabled && !groups[group].isHeld {
+            if isStateful(group), disk.takesNothing { return false }
             if !disk.hasRoom(for: takeoverTerm(of: group), of: group) { return false }
         }
         return disk.lastFenceIsKept

@@ -45,6 +45,7 @@ extension Machine {
         } else {
             let stays =
                 !groups[group].isHeld && isMoveBudgetSpent(at: now) && peer.knowsMaintenance
+                && hasCopy(group)
             if stays != groups[group].stays { groups[group].stay(stays) }
         }
     }
@@ -259,8 +260,8 @@ extension Machine {
         case .paired, .alone, .leaving, .left: break
         case .waiting, .pausing: return false
         }
-        if let forms = formsByData(group, report, into: &out) { return forms }
         if theyStay(group, report) { return false }
+        if let forms = formsByData(group, report, into: &out) { return forms }
         if groups[group].stays, !report.flags.contains(.stays) { return true }
         guard report.flags.contains(.eligible) else { return true }
         let fit = vitals.health.score > 0
@@ -333,7 +334,9 @@ extension Machine {
                         cause: active.activation.cause)))
         case .running, .ailing, .broken:
             // One that ran before its data had terms has the newest.
-            if isStateful(group) { _ = disk.ownData(active.term, of: group, isLast: true) }
+            if isStateful(group) {
+                _ = disk.ownData(active.term, of: group, knowing: .never, isLast: true)
+            }
             out.emit(.adopt(active.activation))
             out.emit(
                 .trace(
@@ -597,6 +600,8 @@ extension Machine {
             failStart(of: active, group, at: now, into: &out)
             released(group, at: now, into: &out)
         case (.holding(let active), .startFailedDirty):
+            // It may have run, and written.
+            disk.useData(of: group)
             failStart(of: active, group, at: now, into: &out)
             stick(group, failed: false, at: now, into: &out)
         case (.holding(let active), .failed) where isMaintained:

@@ -7,7 +7,9 @@ extension Machine {
         if let refusal = fenceRefusal(at: now) { return refusal }
         if vitals.relayTest == .failed { return .noFence }
         if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
-        let hasCopies = groups.indices.allSatisfy { !isHeldByPeer($0) || hasCopy($0) }
+        let hasCopies = groups.indices.allSatisfy {
+            !isHeldByPeer($0) || hasCopy($0) || policy.groups[$0].sync?.takesOverStale == true
+        }
         return hasCopies ? nil : .copyNotCurrent
     }
 

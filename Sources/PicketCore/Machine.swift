@@ -79,7 +79,7 @@ public struct Machine: Sendable {
             Group(
                 term: max(memory.groups[group].term, group < noted.count ? noted[group] : .never),
                 resumed: note.holdings.first { $0.group == group }?.term,
-                mayBeOutdated: note.contact || !memory.alone)
+                mayBeOutdated: !memory.alone)
         }
     }
 

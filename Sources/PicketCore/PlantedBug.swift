@@ -66,6 +66,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case silenceIsAPass
     /// An agent that starts believes a fence that was disproved.
     case distrustForgotten
+    /// Who clears a group that failed says that the fence is mended.
+    case anyClearTrusts
     /// A worker that finds the peer's supply off takes it for on.
     case foundOffForgotten
     /// A wire that has parted counts as *off*: at the first look …

@@ -11,9 +11,10 @@
 /// not seen to pass does not count. The stamps in the state file are for 0.1.0, and for a node
 /// that has no ages: a stamp from the future tells nothing.
 ///
-/// The version of maintenance, and that the fence is not believed, stand in lines of their own that
-/// look like a group's, because 0.1.0 refuses a line that it does not know, and keeps a group that
-/// it does not have. The data terms of a stateful group do not: 0.1.0 refuses a file that has them.
+/// The version of maintenance, that the fence is not believed, and the data terms stand in lines of
+/// their own that look like a group's, because 0.1.0 refuses a line that it does not know, and keeps
+/// a group that it does not have. Data terms go with the line of their group as it was: where 0.1.0
+/// has changed that since, they tell nothing.
 ///
 /// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): a field that it lacks
 /// has the value of a node that never wrote anything, and a line of an unknown kind is skipped.
@@ -23,7 +24,9 @@
 ///     maintenance 0
 ///     group gateway 7 me
 ///     group #maintenance 3 nobody
-///     data gateway 5 4 last
+///     group #ran:gateway 5 me
+///     group #heard:gateway 4 nobody
+///     group #as-of:gateway 7 me
 ///     fence 1764000000000000000
 ///     checksum 8d3f…
 ///
@@ -51,6 +54,9 @@ public struct MemoryFile: Sendable {
     /// No group can have these names.
     static let maintenance = "#maintenance"
     static let distrusted = "#distrusted"
+    static let ran = "#ran:"
+    static let heard = "#heard:"
+    static let asOf = "#as-of:"
 
     public init(path: String, groups: [String], boot: String = "") {
         self.path = path
@@ -131,19 +137,29 @@ public struct MemoryFile: Sendable {
                 memory.distrusted = true
                 return true
             }
-            edit(line[1], &memory) { ($0.term, $0.holder) = (Term(term), holder) }
-        case "data":
-            guard line.count == 5, let own = UInt64(line[2]), let heard = UInt64(line[3]),
-                Term(own) <= .highest, Term(heard) <= .highest,
-                line[4] == "last" || line[4] == "behind"
-            else { return false }
-            let isLast = line[4] == "last"
-            edit(line[1], &memory) {
-                $0.data = DataTerms(own: Term(own), heard: Term(heard), isLast: isLast)
-            }
+            take(line[1], Term(term), holder, into: &memory)
         default: break
         }
         return true
+    }
+
+    private mutating func take(
+        _ name: String, _ term: Term, _ holder: GroupMemory.LastHolder, into memory: inout Memory
+    ) {
+        if let group = MemoryFile.part(of: name, after: MemoryFile.ran) {
+            edit(group, &memory) { ($0.data.own, $0.data.isLast) = (term, holder == .me) }
+        } else if let group = MemoryFile.part(of: name, after: MemoryFile.heard) {
+            edit(group, &memory) { $0.data.heard = term }
+        } else if let group = MemoryFile.part(of: name, after: MemoryFile.asOf) {
+            edit(group, &memory) { if $0.term != term || $0.holder != holder { $0.data = .never } }
+        } else {
+            edit(name, &memory) { ($0.term, $0.holder) = (term, holder) }
+        }
+    }
+
+    private static func part(of name: String, after prefix: String) -> String? {
+        guard name.hasPrefix(prefix) else { return nil }
+        return String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
     }
 
     private mutating func edit(
@@ -224,17 +240,22 @@ public struct MemoryFile: Sendable {
     }
 
     private func line(_ name: String, _ group: GroupMemory) -> String {
-        let holder =
-            switch group.holder {
+        let own = line(name, group.term, group.holder)
+        let data = group.data
+        guard data != .never else { return own }
+        return own + line(MemoryFile.ran + name, data.own, data.isLast ? .me : .nobody)
+            + line(MemoryFile.heard + name, data.heard, .nobody)
+            + line(MemoryFile.asOf + name, group.term, group.holder)
+    }
+
+    private func line(_ name: String, _ term: Term, _ holder: GroupMemory.LastHolder) -> String {
+        let word =
+            switch holder {
             case .nobody: "nobody"
             case .me: "me"
             case .peer: "peer"
             }
-        let line = "group \(name) \(group.term.value) \(holder)\n"
-        let data = group.data
-        guard data != .never else { return line }
-        let place = data.isLast ? "last" : "behind"
-        return line + "data \(name) \(data.own.value) \(data.heard.value) \(place)\n"
+        return "group \(name) \(term.value) \(word)\n"
     }
 
     private static func holder(_ word: String) -> GroupMemory.LastHolder? {

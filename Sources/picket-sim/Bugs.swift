@@ -115,7 +115,7 @@ private enum Hunt {
         case .configurationIgnored: self = .swarm(.configurations, seeds: 3000)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)
-        case .testOutranksFence, .silenceIsAPass, .distrustForgotten:
+        case .testOutranksFence, .silenceIsAPass, .distrustForgotten, .anyClearTrusts:
             self = .swarm(.trust, seeds: 50)
         case .wordOutlivesSpeech: self = .swarm(.words, seeds: 100)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)

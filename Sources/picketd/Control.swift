@@ -132,7 +132,7 @@ final class Control: Part {
     func answer(_ id: UInt32, _ result: CommandResult, _ agent: Agent) {
         guard let index = commands.firstIndex(where: { $0.id == id }) else { return }
         let command = commands.remove(at: index)
-        if case .clear = command.request, result == .accepted { agent.fences.clear(agent) }
+        if case .clear(nil) = command.request, result == .accepted { agent.fences.clear(agent) }
         caller(command.caller)?
             .finish(Reply.result(command.request, result, narrator: agent.narrator))
     }

@@ -106,6 +106,8 @@ final class FenceDesk: Part {
             markAhead(agent)
             testSoon(agent)
         case .peerLeft, .left, .maintenance, .peerMaintenance: markAhead(agent)
+        // Somebody has switched it off by hand.
+        case .fenceConfirmed: for method in methods { method.parted(agent) }
         case .fenceVerified:
             provedAt = clock.now()
             provedBy = Int(trace.number ?? 0)

@@ -48,8 +48,8 @@ struct DigestTests {
         ("username: admin", "username: root"),
         ("prefer: east", "prefer: west"), ("standby: warm", "standby: hot"),
         ("10.0.0.100/24", "10.0.0.100/25"), ("gateway.service", "other.service"),
-        ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 5s", "max_lag: 6s"),
-        ("max_lag: 5s", "max_lag: 5s, takeover: allow"),
+        ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 10s", "max_lag: 11s"),
+        ("max_lag: 10s", "max_lag: 10s, takeover: allow"),
         ("failback: manual", "failback: { auto: { stable_for: 5m } }"),
         ("failback: manual", "environment: { A: b }"), ("failback: manual", "priority: 2"),
         ("failback: manual", "enabled: false"),
@@ -77,8 +77,8 @@ struct DigestTests {
 
     @Test(arguments: [
         ("10.0.0.100/24", "10.0.0.100/25"), ("gateway.service", "other.service"),
-        ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 5s", "max_lag: 6s"),
-        ("max_lag: 5s", "max_lag: 5s, takeover: allow"),
+        ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 10s", "max_lag: 11s"),
+        ("max_lag: 10s", "max_lag: 10s, takeover: allow"),
     ])
     func `what is started, and how it is copied, is a digest of its own`(old: String, new: String)
         throws

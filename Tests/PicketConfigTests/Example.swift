@@ -49,7 +49,7 @@ let example = """
           - unit: gateway.service
           - command: { start: [/bin/true], stop: [/bin/true], monitor: [/bin/true] }
         failback: manual
-        sync: { probe: [/usr/bin/lag], max_lag: 5s }
+        sync: { probe: [/usr/bin/lag], max_lag: 10s }
 
     """
 

@@ -283,12 +283,12 @@ struct LoadTests {
                 + "p.yaml:41:25: groups.plc-gateway.failback.auto.stabel_for: unknown key; did you mean stable_for?"
         ),
         (
-            "max_lag: 5s }", "max_lag: 5s, interval: 1s, timeout: 2s }",
-            "p.yaml:42:63: groups.plc-gateway.sync.timeout: found 2s, longer than the interval (1s)"
+            "max_lag: 10s }", "max_lag: 10s, interval: 1s, timeout: 2s }",
+            "p.yaml:42:64: groups.plc-gateway.sync.timeout: found 2s, longer than the interval (1s)"
         ),
         (
-            "max_lag: 5s }", "max_lag: 5s, interval: 2s }",
-            "p.yaml:42:49: groups.plc-gateway.sync.interval: found 2s, more than a third of max_lag (5s): a copy that is looked at so seldom is never known to be current"
+            "max_lag: 10s }", "max_lag: 10s, interval: 4s }",
+            "p.yaml:42:50: groups.plc-gateway.sync.interval: found 4s, more than a third of max_lag (10s): a copy that is looked at so seldom is never known to be current"
         ),
         // The rest
         (
@@ -333,6 +333,16 @@ struct LoadTests {
         #expect(stated.rehearseEvery == .seconds(30 * 86_400))
         // It is of no turn, so the nodes need not agree.
         #expect(try stated.policy.digest == load(example).get().policy.digest)
+    }
+
+    /// The proof takes the whole off time where there is no feedback.
+    @Test func `a copy that every fence would spend is refused`() {
+        let text = changed("verify: { line: PEER_PGOOD }", "verify: none")
+            .replacing("max_lag: 10s", with: "max_lag: 5s")
+        #expect(
+            errors(load(text)) == """
+                p.yaml:42:45: groups.plc-gateway.sync.max_lag: found 5s, expected at least 5.131s, which is the head start 121.428ms, the proof of off 5s and margin 10ms: a fence takes so long, and the holder may write meanwhile, so every takeover would be refused
+                """)
     }
 
     @Test func `what is allowed but looks like a mistake is a warning`() throws {

@@ -15,8 +15,11 @@ struct CopyTests {
         DataReport(position: DataPosition(epoch: epoch, number: number), age: age)
     }
 
-    private mutating func hear(_ report: DataReport?, _ seconds: Double, runs: Bool = true) {
-        copy.follow(report, runs: runs, within: maxLag, arrivedAt: at(seconds))
+    private mutating func hear(
+        _ report: DataReport?, _ seconds: Double, holds: Bool = true, runs: Bool = true
+    ) {
+        copy.follow(
+            report, holds: holds, runs: runs, within: maxLag, arrivedAt: at(seconds))
     }
 
     private mutating func read(_ epoch: UInt32, _ number: UInt64, _ seconds: Double) {
@@ -71,7 +74,7 @@ struct CopyTests {
     @Test mutating func `what was judged stands while the holder does not run, and at the loss`() {
         read(1, 100, 0)
         hear(holder(1, 100), 0.1)
-        hear(nil, 20, runs: false)
+        hear(nil, 20, holds: false, runs: false)
         #expect(copy.state == .current)
         copy.freeze()
         #expect(copy.state == .current)
@@ -79,13 +82,26 @@ struct CopyTests {
 
     @Test mutating func `a holder tells nothing that was read before it ran`() {
         read(1, 100, 0)
-        #expect(copy.position(at: at(1)).0.number == 100)
+        #expect(copy.position(holds: true, at: at(1)).0 == .none)
+        #expect(copy.position(holds: false, at: at(1)).0.number == 100)
         copy.lead(runs: false, at: at(1))
-        #expect(copy.position(at: at(2)).0 == .none)
+        #expect(copy.position(holds: false, at: at(2)).0 == .none)
         copy.lead(runs: true, at: at(3))
-        #expect(copy.position(at: at(3)).0 == .none)
+        #expect(copy.position(holds: false, at: at(3)).0 == .none)
         read(2, 101, 4)
-        #expect(copy.position(at: at(4)).0.number == 101)
+        #expect(copy.position(holds: false, at: at(4)).0.number == 101)
+    }
+
+    @Test mutating func `a holder that does not say that it runs may write all the same`() {
+        read(1, 100, 0)
+        hear(holder(1, 100), 0.1)
+        hear(nil, 2, runs: false)
+        #expect(copy.state == .current)
+        hear(nil, 4, runs: false)
+        #expect(copy.state == .stale)
+        read(1, 200, 5)
+        hear(holder(1, 200), 5, runs: false)
+        #expect(copy.state == .current)
     }
 
     @Test(arguments: [(2.0, GroupReport.SyncState.current), (5.0, .stale)])

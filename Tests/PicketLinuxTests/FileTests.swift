@@ -43,6 +43,37 @@ struct MemoryFileTests {
         #expect(try kept(memory) == memory)
     }
 
+    /// 0.1.0 knows these lines alone, and keeps a group that it does not have.
+    @Test func `data terms stand in lines that 0.1.0 reads, and go with what it left`() throws {
+        var memory = memory
+        memory.groups[0].data = DataTerms(own: Term(9), heard: Term(2), isLast: true)
+        memory.groups[0].holder = .me
+        let file = MemoryFile(path: "", groups: ["a", "b"])
+        let text = String(
+            decoding: file.encode(memory, now: now, wall: wall), as: UTF8.self)
+        let lines = text.split(separator: "\n").dropFirst().dropLast()
+            .map { $0.split(separator: " ") }
+        for line in lines {
+            #expect(
+                line[0] == "group" && line.count == 4
+                    || ["alone", "maintenance", "fence", "move"].contains(line[0])
+                        && line.count == 2
+            )
+        }
+        var later = memory
+        later.groups[0].holder = .peer
+        let other = String(decoding: file.encode(later, now: now, wall: wall), as: UTF8.self)
+        let own = try #require(lines.first { $0[1] == "a" }).joined(separator: " ")
+        let changed = try #require(
+            other.split(separator: "\n").first { $0.hasPrefix("group a ") })
+        var again = MemoryFile(path: "", groups: ["a", "b"])
+        let body = text.split(separator: "\n").dropLast().joined(separator: "\n") + "\n"
+        let sealed = SealedText.seal(body.replacing(own, with: changed))
+        let loaded = try again.decode(sealed, now: now, wall: wall)
+        #expect(loaded.groups[0].data == .never)
+        #expect(loaded.groups[0].holder == .peer)
+    }
+
     @Test func `groups may be put in another order`() throws {
         let bytes = MemoryFile(path: "", groups: ["a", "b"]).encode(memory, now: now, wall: wall)
         var file = MemoryFile(path: "", groups: ["b", "new", "a"])

@@ -212,7 +212,7 @@ extension World {
         case .handover, .failback, .clear, .clearBudgets: watch.orders()
         default: break
         }
-        if case .clear = command {
+        if case .clear(nil) = command {
             node.disproved = false
             watch.isBelieved(node)
             watch.proved(node, true, at: now)

@@ -23,6 +23,8 @@ public final class Configuration: @unchecked Sendable {
     public let links: [PerNode<LinkAddress>]
     /// The core's share: derived timing, budgets, fence levels, groups and digest.
     public internal(set) var policy: Policy
+    /// As the file states it; what that comes to is in `policy`.
+    let startup: Startup?
     /// How `policy.timing` came about, and how long a takeover may take.
     public let timing: TimingBudget
     public let board: Board?
@@ -44,7 +46,8 @@ public final class Configuration: @unchecked Sendable {
 
     init(
         node: String, me: NodeID, pair: String, names: PerNode<String>, keys: [String],
-        links: [PerNode<LinkAddress>], policy: Policy, timing: TimingBudget, board: Board?,
+        links: [PerNode<LinkAddress>], policy: Policy, startup: Startup?, timing: TimingBudget,
+        board: Board?,
         watchdog: WatchdogSettings?, sensors: [SensorDescription], cuts: PerNode<[FenceSettings]>,
         groups: [GroupSettings], paths: Paths
     ) {
@@ -55,6 +58,7 @@ public final class Configuration: @unchecked Sendable {
         self.keys = keys
         self.links = links
         self.policy = policy
+        self.startup = startup
         self.timing = timing
         self.board = board
         self.watchdog = watchdog
@@ -155,6 +159,14 @@ public struct Paths: Equatable, Sendable {
 public enum FenceSettings: Equatable, Sendable {
     case relay(RelayDescription)
     case agent(AgentSettings)
+
+    /// Whether it can show that a peer is off without having cut it.
+    var provesOff: Bool {
+        switch self {
+        case .relay(let relay): relay.verified && relay.offProves == .always
+        case .agent: true
+        }
+    }
 }
 
 /// A ClusterLabs fence agent: options as `name=value` lines on its standard input.

@@ -71,10 +71,12 @@ extension Configuration {
         digest.add(policy.timing.longestPause)
         digest.add(policy.fenceBudget)
         digest.add(policy.moveBudget)
-        switch policy.startup {
-        case .wait: digest.add(0)
+        // 0.1.0 waited where nothing is stated.
+        switch startup {
+        case .wait, nil: digest.add(0)
         case .aloneAfter(let duration): digest.add(duration)
         }
+        if policy.fencesUnreachable { digest.add("fence_unreachable") }
         for policy in policy.groups { digest.add(policy) }
         addSlowestOff(to: &digest)
         if let stops = policy.resetAfterStops { digest.add(stops) }

@@ -51,6 +51,7 @@ extension Configuration {
         let groups = readGroups(root, pair, running)
         let budgets = readBudgets(root)
         let startup = readStartup(root, pair.detectWithin)
+        let isProvable = me.map { cuts?[$0.peer].contains { $0.provesOff } ?? false } ?? false
         let paths = readPaths(root)
         let timing = deriveTiming(pair, cuts, groups, watchdog)
 
@@ -61,11 +62,14 @@ extension Configuration {
             node: names[me], me: me, pair: pair.name, names: names, keys: pair.keys,
             links: pair.links,
             policy: Policy(
-                me: me, linkCount: pair.links.count, timing: timing.timing, startup: startup,
+                me: me, linkCount: pair.links.count, timing: timing.timing,
+                startup: startup.stated ?? (isProvable ? .aloneAfter(.seconds(300)) : .wait),
                 fenceLevels: cuts[me.peer].map { $0.level }, fenceBudget: budgets.fences,
                 moveBudget: budgets.moves, groups: groups.map { $0.policy }, digest: 0,
                 simulated: simulated || (board?.simulated ?? false),
-                resetAfterStops: watchdog?.resetAfterStops),
+                resetAfterStops: watchdog?.resetAfterStops,
+                fencesUnreachable: startup.fencesUnreachable),
+            startup: startup.stated,
             timing: timing, board: board, watchdog: watchdog, sensors: sensors, cuts: cuts,
             groups: groups.map { $0.settings }, paths: paths)
         if let every = root["rehearse_every"]?.duration(
@@ -155,23 +159,34 @@ extension Configuration {
         return settings
     }
 
-    private static func readStartup(_ root: FoundMapping, _ detectWithin: Duration?) -> Startup {
-        guard let found = root["startup"], !found.isWord("wait") else { return .wait }
-        let what = "wait, or { alone_after: 60s }"
+    /// What the file states of it; `nil` stands for the default.
+    private static func readStartup(
+        _ root: FoundMapping, _ detectWithin: Duration?
+    ) -> (stated: Startup?, fencesUnreachable: Bool) {
+        guard let found = root["startup"] else { return (nil, false) }
+        if found.isWord("wait") { return (.wait, false) }
         guard found.isMapping else {
-            found.expected(what)
-            return .wait
+            found.expected("wait, or { alone_after: 5m }")
+            return (nil, false)
         }
-        let mapping = found.mapping(["alone_after"])
-        guard let after = mapping.required("alone_after", "a duration such as 60s"),
+        let mapping = found.mapping(["alone_after", "fence_unreachable"])
+        let risk = mapping["fence_unreachable"]
+        let fencesUnreachable = risk?.bool() ?? false
+        guard let after = mapping.required("alone_after", "a duration such as 5m"),
             let duration = after.duration(in: .seconds(1) ... .seconds(86_400))
-        else { return .wait }
+        else { return (nil, false) }
+        if fencesUnreachable {
+            risk?.warn(
+                "a node that boots and cannot reach its peer cuts it, also one that works: where the"
+                    + " network is down when both boot, each may cut the other until their budgets"
+                    + " are spent")
+        }
         if let detectWithin, duration <= detectWithin * 2 {
             after.fail(
                 "found \(duration.asWritten), expected more than twice detect_within "
                     + "(\(detectWithin.asWritten)): a peer that is alive must have time to answer")
         }
-        return .aloneAfter(duration)
+        return (.aloneAfter(duration), fencesUnreachable)
     }
 
     private static func readBudgets(_ root: FoundMapping) -> (fences: Budget, moves: Budget) {

@@ -57,10 +57,12 @@ public struct FenceOrder: Equatable, Sendable {
     /// The peer gets its power back whatever the level's policy says: the node that cuts it is not
     /// fit itself.
     public var reboots: Bool
+    /// Nothing is driven if the peer's supply is found on.
+    public var onlyIfOff: Bool
 
     public init(
         id: UInt32, level: Int, voidAfter: Instant, cause: Cause, relayTest: Message.RelayTest,
-        reboots: Bool = false
+        reboots: Bool = false, onlyIfOff: Bool = false
     ) {
         self.id = id
         self.level = level
@@ -68,6 +70,7 @@ public struct FenceOrder: Equatable, Sendable {
         self.cause = cause
         self.relayTest = relayTest
         self.reboots = reboots
+        self.onlyIfOff = onlyIfOff
     }
 }
 

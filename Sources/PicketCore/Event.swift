@@ -21,6 +21,9 @@ public enum Event: Equatable, Sendable {
     /// From a probe that tells where the copy stands.
     case position(GroupIndex, DataPosition)
     case relayTest(Message.RelayTest)
+    /// A look at the peer's supplies. `off`: each is off, by feedback that no broken wire turns to
+    /// *off*.
+    case peerSupply(off: Bool)
     /// The hardware watchdog's timeout; zero when it is not armed.
     case watchdog(Duration)
     case command(Command, id: UInt32)

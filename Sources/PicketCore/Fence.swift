@@ -194,8 +194,9 @@ package struct Fence: Sendable {
         case (.ordered(let order), .voided):
             step = .idle
             firstTurn = false
-            if order.cancelled { episode = nil }
-            out.emit(.trace(Trace(.fenceVoided, cause: order.cancelled ? order.cause : .late)))
+            let isMoot = order.cancelled || order.cause == .aloneAfter
+            if isMoot { episode = nil }
+            out.emit(.trace(Trace(.fenceVoided, cause: isMoot ? order.cause : .late)))
         case (.ordered(let order), .failed(let failure)):
             if planted(.failedFenceCounts) {
                 verified(order, at: now, into: &out)

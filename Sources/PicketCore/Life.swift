@@ -4,7 +4,7 @@
 ///
 ///     waiting ──contact──▶ paired ◀──contact── returning ◀──a new session of the peer's── alone
 ///        │                   │  └──receipt, operator's word──────────────────────────────▶ ▲
-///        └─ alone_after, a remembered receipt and a fence; or the operator's word ─────────┘
+///        └─ alone_after, a receipt or the peer's supply off, and a fence; or the operator's word ┘
 ///     paired ──pause asked for──▶ pausing ──agreed──▶ (exit, groups keep running)
 ///     any    ──leave──▶ leaving ──all released──▶ left ──acknowledged, or time──▶ (exit)
 ///

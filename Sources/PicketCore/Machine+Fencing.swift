@@ -28,15 +28,18 @@ extension Machine {
             order(cause: episode.cause, voidAfter: now + limit, at: now, into: &out)
         } else if peer.state == .lost, !life.hasReceipt {
             stepLost(at: now, into: &out)
-        } else if case .waiting(let receipt?) = life, receipt.proof == .remembered, !inContact {
+        } else if case .waiting(let receipt) = life, !inContact,
+            receipt.map({ $0.proof == .remembered }) ?? mayFenceUnmet(at: now)
+        {
             stepBootAlone(at: now, into: &out)
         }
     }
 
-    /// Alone in this boot, with a receipt that an earlier life of the agent left. The peer is not
-    /// armed, so no turn is needed; but an operator may have given it the word while this node was
-    /// dark, so it is fenced before this node goes on (S1). The receipt vouches for the sense line,
-    /// if it reads *off* already: the relay is driven all the same.
+    /// Alone in this boot, with a receipt that an earlier life of the agent left, or with a peer
+    /// whose supply has been off all the time. The peer is not armed, so no turn is needed; but an
+    /// operator may have given it the word while this node was dark, so it is fenced before this
+    /// node goes on (S1). The receipt, or the time, vouches for the sense line, if it reads *off*
+    /// already: the relay is driven all the same.
     private mutating func stepBootAlone<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard patienceIsOver(at: now) else { return }
         if let refusal = bootAloneRefusal(at: now) {
@@ -274,27 +277,39 @@ extension Machine {
                 FenceOrder(
                     id: fence.id, level: fence.level, voidAfter: voidAfter, cause: cause,
                     relayTest: cause == .aloneAfter ? .passed : vitals.relayTest,
-                    reboots: cause != .command && cause != .drill && !isFitForTurns)))
+                    reboots: cause != .command && cause != .drill && !isFitForTurns,
+                    onlyIfOff: cause == .aloneAfter && !life.hasReceipt
+                        && !policy.fencesUnreachable)))
         out.emit(.trace(Trace(.fenceOrdered, cause: cause, number: UInt64(fence.level))))
     }
 
     mutating func fenced<Sink: EffectSink>(
         _ id: UInt32, _ outcome: FenceOutcome, at now: Instant, into out: inout Sink
     ) {
+        // It was on when the relay was to move.
+        if outcome == .voided { vitals.note(peerOff: false, at: now) }
         let verified = fence.take(
             outcome, of: id, levels: policy.fenceLevels.count, retry: policy.timing.fenceRetry,
             at: now, into: &out)
-        if let verified { confirm(verified) }
+        if let verified { confirm(verified, wasOff: hasSeenPeerOff(at: now)) }
     }
 
     /// S3: only here does a fence become a receipt, and only for the session that was fenced.
-    private mutating func confirm(_ order: Fence.Ordered) {
+    private mutating func confirm(_ order: Fence.Ordered, wasOff: Bool) {
         guard peer.session == order.session, let proof = Receipt(.off, of: order.session) else {
             return
         }
         life.goOn(by: proof)
-        if let session = order.session { peer.ban(session) } else { leapTerms(by: 2) }
+        if let session = order.session {
+            peer.ban(session)
+        } else {
+            leapTerms(by: 2, unmet: order.cause == .aloneAfter)
+        }
         peer.lose()
+        // A peer that had no power for so long has started nothing that this node does not know of.
+        if order.cause == .aloneAfter, wasOff {
+            for group in groups.indices { groups[group].noteTerms() }
+        }
         // Without contact in this boot it was the operator's order, unless it went by a receipt.
         // The peer may remember one of its own, and two nodes that both remember one would fence
         // each other (S7).

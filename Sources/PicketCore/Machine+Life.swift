@@ -12,9 +12,9 @@ extension Machine {
 
     /// Alone in this boot. This node may go on only by a receipt that outlived its agent, because
     /// then the peer cannot have fenced this node. Without such a receipt this node may itself have
-    /// been fenced, so it waits for the peer or the operator (S7). After a reboot the peer may work
-    /// by an operator's word that was given while this node was dark, so the peer is fenced first
-    /// (`stepBootAlone`).
+    /// been fenced, so it waits for the peer or the operator (S7), or until it has seen the peer's
+    /// supply off for long enough. After a reboot the peer may work by an operator's word that was
+    /// given while this node was dark, so the peer is fenced first (`stepBootAlone`).
     private mutating func stepWaiting<Sink: EffectSink>(
         _ receipt: Receipt?, at now: Instant, into out: inout Sink
     ) {
@@ -28,7 +28,7 @@ extension Machine {
             if receipt.proof != .remembered || planted(.aloneUnfenced) {
                 goOn(by: receipt, cause: .aloneAfter, into: &out)
             }
-        } else if peer.state == .never {
+        } else if peer.state == .never, !mayFenceUnmet(at: now) {
             fence.tell(.peerMayHold, cause: .aloneAfter, into: &out)
         }
     }
@@ -38,6 +38,19 @@ extension Machine {
     func patienceIsOver(at now: Instant) -> Bool {
         guard case .aloneAfter(let patience) = policy.startup else { return false }
         return now - startedAt >= patience
+    }
+
+    /// Without a receipt, and without having met its peer in this boot.
+    func mayFenceUnmet(at now: Instant) -> Bool {
+        peer.state == .never
+            && (hasSeenPeerOff(at: now) || policy.fencesUnreachable || planted(.aloneUnseen))
+    }
+
+    /// The peer's supply has been off for as long as `alone_after` asks: it cannot work.
+    func hasSeenPeerOff(at now: Instant) -> Bool {
+        guard case .aloneAfter(let patience) = policy.startup, let since = vitals.peerOffSince
+        else { return false }
+        return now - since >= patience
     }
 
     /// Goes on by this receipt.

@@ -55,9 +55,13 @@ extension Machine {
     /// not have taken the newest. A group that it takes without the peer, it takes at a term far
     /// above them (S4): farther by a fence than by the operator's word, because a fence may end what
     /// a word began.
-    mutating func leapTerms(by leaps: UInt64) {
+    ///
+    /// - Parameter unmet: Nobody has ordered it. A disk that took nothing may let the node begin at
+    ///   the same terms once more, so each life of an agent leaps by another distance.
+    mutating func leapTerms(by leaps: UInt64, unmet: Bool = false) {
+        let more = unmet ? session.value % (Machine.leap / 32) * 2 : 0
         for group in groups.indices where !planted(.termsNotLeapt) {
-            groups[group].leap(by: Machine.leap * leaps)
+            groups[group].leap(by: Machine.leap * leaps + more)
         }
     }
 

@@ -79,7 +79,7 @@ public struct Machine: Sendable {
             Group(
                 term: max(memory.groups[group].term, group < noted.count ? noted[group] : .never),
                 resumed: note.holdings.first { $0.group == group }?.term,
-                mayBeOutdated: !memory.alone)
+                mayBeOutdated: note.contact || !memory.alone)
         }
     }
 
@@ -104,6 +104,7 @@ public struct Machine: Sendable {
         case .position(let group, let position):
             notePosition(group, position, at: now, into: &out)
         case .relayTest(let result): vitals.note(result, into: &out)
+        case .peerSupply(let off): vitals.note(peerOff: off, at: now)
         case .watchdog(let timeout): vitals.note(watchdog: timeout, into: &out)
         case .command(let command, let id): obey(command, id: id, at: now, into: &out)
         }

@@ -64,6 +64,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case testOutranksFence
     /// A worker that gives no answer has passed.
     case silenceIsAPass
+    /// A node that boots alone fences a peer whose supply it has not seen off.
+    case aloneUnseen
     /// An agent that starts believes a fence that was disproved.
     case distrustForgotten
     /// Who clears a group that failed says that the fence is mended.

@@ -6,6 +6,8 @@ package struct Vitals: Sendable {
     /// The hardware watchdog's timeout; zero while it is not armed.
     package private(set) var watchdog = Duration.zero
     package private(set) var drill = false
+    /// Since when every look has found the peer without power.
+    package private(set) var peerOffSince: Instant?
     private var fedAt = Instant(nanoseconds: .min / 2)
     private var resetting = Reset.none
 
@@ -41,6 +43,10 @@ package struct Vitals: Sendable {
         case .failed: out.emit(.trace(Trace(.relayTestFailed)))
         case .unknown, .absent: break
         }
+    }
+
+    mutating func note(peerOff off: Bool, at now: Instant) {
+        peerOffSince = off ? peerOffSince ?? now : nil
     }
 
     mutating func note<Sink: EffectSink>(watchdog timeout: Duration, into out: inout Sink) {

@@ -146,6 +146,7 @@ private enum Hunt {
             self = .swarm(.data, seeds: 400)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
+        case .aloneUnseen: self = .swarm(.lives, seeds: 100)
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
         case .formationIsNoMove, .failuresForgottenAtStart: self = .swarm(.flaps, seeds: 100)

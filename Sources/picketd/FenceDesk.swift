@@ -153,6 +153,11 @@ final class FenceDesk: Part {
     /// So many supplies of the peer are off though it lives.
     var suppliesOff: Int { methods.map { $0.selfTest.suppliesOff }.max() ?? 0 }
 
+    /// Each level cuts all supplies of the peer, so one that sees them off is enough.
+    func tellSupply(_ agent: Agent) {
+        agent.handle(.peerSupply(off: methods.contains { $0.selfTest.seesOff }))
+    }
+
     /// When each level last cut for real, by a wall clock that reads this now. One that is ahead of
     /// it cannot be believed.
     func cuts(at milliseconds: Int64) -> [RealCut] {

@@ -15,6 +15,7 @@ class FenceMethod {
     final let index: Int
     /// What the method's own self-test found, by which the method is believed.
     private(set) final var selfTest: RelaySelfTest
+    /// Ten times as often before the pair has met: whether the peer has power decides then.
     private final let testEvery: Duration
     private final var testAt: Instant
     /// What became of its real fences.
@@ -74,7 +75,7 @@ class FenceMethod {
     }
 
     final func testNow(_ agent: Agent) {
-        testAt = agent.now + testEvery
+        testAt = agent.now + (agent.status.phase == .waiting ? testEvery / 10 : testEvery)
         test(agent)
     }
 
@@ -86,6 +87,7 @@ class FenceMethod {
     final func saw(_ observation: RelayObservation, _ agent: Agent) {
         let new = selfTest.observe(observation)
         agent.drills.observed(observation, agent)
+        agent.fences.tellSupply(agent)
         if new != nil { agent.fences.tellTests(agent) }
     }
 
@@ -108,7 +110,13 @@ class FenceMethod {
         guard selfTest.ask(at: agent.now) != nil else { return }
         agent.log(.error, "\(agent.names.fenceLevel(index)): its worker gives no answer")
         agent.drills.tested(self, agent)
+        agent.fences.tellSupply(agent)
         agent.fences.tellTests(agent)
+    }
+
+    final func saw(off: Bool, _ agent: Agent) {
+        selfTest.saw(off: off)
+        agent.fences.tellSupply(agent)
     }
 
     final func answered() { selfTest.answer() }

@@ -335,6 +335,21 @@ struct LoadTests {
         #expect(try stated.policy.digest == load(example).get().policy.digest)
     }
 
+    @Test func `a node that boots alone goes on where its peer can be seen off`() throws {
+        let usual = try load(example).get()
+        #expect(usual.policy.startup == .aloneAfter(.seconds(300)))
+        let waits = try load(example + "startup: wait\n").get()
+        #expect(waits.policy.startup == .wait)
+        // 0.1.0 waited where the file says nothing, and must find the same digest.
+        #expect(waits.policy.digest == usual.policy.digest)
+        let bold = try load(
+            example + "startup: { alone_after: 5m, fence_unreachable: true }\n"
+        ).get()
+        #expect(bold.policy.fencesUnreachable)
+        #expect(bold.warnings.map(\.path).contains("startup.fence_unreachable"))
+        #expect(bold.policy.digest != usual.policy.digest)
+    }
+
     /// The proof takes the whole off time where there is no feedback.
     @Test func `a copy that every fence would spend is refused`() {
         let text = changed("verify: { line: PEER_PGOOD }", "verify: none")

@@ -581,6 +581,32 @@ struct FailoverTests {
         #expect(world.low.traces.contains { $0.trace.refusal == .peerMayHold })
     }
 
+    @Test func `a node booted alone goes on where it sees its peer off all the time`() {
+        let world = SmallWorld { $0.startup = .aloneAfter(.seconds(5)) }
+        world.boot(world.low)
+        world.handle(.peerSupply(off: true), on: world.low)
+        world.run(for: .seconds(3))
+        world.handle(.peerSupply(off: false), on: world.low)
+        world.handle(.peerSupply(off: true), on: world.low)
+        world.run(for: .seconds(4))
+        #expect(world.holder() == nil)
+        world.run(for: .seconds(3))
+        #expect(world.holder() == .low)
+        #expect(world.fences.count == 1)
+    }
+
+    @Test func `where the file says so, it fences a peer that it cannot see`() {
+        let world = SmallWorld {
+            $0.startup = .aloneAfter(.seconds(5))
+            $0.fencesUnreachable = true
+        }
+        world.boot(world.low)
+        world.run(for: .seconds(4))
+        #expect(world.holder() == nil)
+        world.run(for: .seconds(4))
+        #expect(world.holder() == .low)
+    }
+
     @Test func `a node that was alone by a receipt goes on alone after its own reboot`() {
         let world = SmallWorld { $0.startup = .aloneAfter(.seconds(5)) }
         world.bootBoth()

@@ -575,6 +575,22 @@ struct RelaySelfTestTests {
         #expect(test.observe(observation(linesOn: linesOn, feedback)) == .failed)
     }
 
+    @Test(arguments: [
+        (SupplyScan(off: 2), true), (SupplyScan(on: 1, off: 1), false),
+        (SupplyScan(off: 1, unproven: 1), false), (SupplyScan(off: 1, blind: 1), false),
+        (SupplyScan(off: 1, unreadable: 1), false), (SupplyScan(blind: 1), false),
+    ])
+    func `a peer is seen off where every supply reads so, and no parted wire`(
+        feedback: SupplyScan, off: Bool
+    ) {
+        var test = RelaySelfTest(configured: true)
+        _ = test.observe(observation(linesOn: false, feedback))
+        #expect(test.seesOff == off)
+        _ = test.ask(at: .at(20))
+        _ = test.ask(at: .at(40))
+        #expect(!test.seesOff)
+    }
+
     @Test func `without feedback the line alone is tested`() {
         var test = RelaySelfTest(configured: true)
         _ = test.observe(observation(SupplyScan(blind: 1)))

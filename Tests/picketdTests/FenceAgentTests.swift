@@ -25,8 +25,9 @@ struct FenceAgentTests {
 
     /// Short words for what a level asks for.
     static func words(_ steps: [FenceAgent.Step]) -> [String] {
-        steps.map { step in
+        steps.compactMap { step in
             switch step {
+            case .looked(let off): off ? "sees off" : nil
             case .mark: "mark"
             case .unmark: "unmark"
             case .run(let action, _): "run \(action.rawValue)"
@@ -154,11 +155,14 @@ struct FenceAgentTests {
                 == ["1 restored", "unmark"])
     }
 
-    @Test(arguments: [(ChildEnd.exited(0), "tested passed"), (.exited(2), "tested failed")])
-    func `the self-test asks whether the power is on`(end: ChildEnd, word: String) {
+    @Test(arguments: [
+        (ChildEnd.exited(0), ["tested passed"]), (.exited(2), ["sees off", "tested failed"]),
+        (.exited(1), ["tested failed"]),
+    ])
+    func `the self-test asks whether the power is on`(end: ChildEnd, words: [String]) {
         var level = FenceAgentTests.level()
         #expect(FenceAgentTests.words(level.test()) == ["run status"])
-        #expect(FenceAgentTests.words(level.ended(end, timedOut: false, at: start)) == [word])
+        #expect(FenceAgentTests.words(level.ended(end, timedOut: false, at: start)) == words)
     }
 
     @Test func `a fence does not wait for a self-test`() {

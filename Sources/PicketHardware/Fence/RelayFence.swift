@@ -371,6 +371,9 @@ public struct RelayFence: Sendable {
             }
             reportAll(.failed(.unreachable))
             settle(knownOff: knownOff, at: now)
+        } else if scan.on > 0, orders.allSatisfy({ $0.onlyIfOff }) {
+            reportAll(.voided)
+            settle(knownOff: knownOff, at: now)
         } else if scan.off > 0 && !knownOff && orders[0].relayTest != .passed {
             reportAll(.failed(.contradictory))
             settle(knownOff: knownOff, at: now)

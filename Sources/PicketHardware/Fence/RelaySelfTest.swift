@@ -16,6 +16,8 @@ public struct RelaySelfTest: Equatable, Sendable {
     private var pending: RelayObservation?
     /// So many supplies of the peer were off while it answered; 0 where that cannot be believed.
     public private(set) var suppliesOff = 0
+    /// The newest look found each supply of the peer off, by feedback that proves it.
+    public private(set) var seesOff = false
     /// The last real fence failed.
     public private(set) var isDisproved: Bool
     /// Since when the worker owes an answer; and that it does so for too long.
@@ -52,6 +54,7 @@ public struct RelaySelfTest: Equatable, Sendable {
         askedAt = since
         guard now - since >= Self.patience, !planted(.silenceIsAPass) else { return nil }
         isSilent = true
+        seesOff = false
         pending = nil
         return conclude(.failed)
     }
@@ -86,6 +89,7 @@ public struct RelaySelfTest: Equatable, Sendable {
     public mutating func observe(_ observation: RelayObservation) -> Message.RelayTest? {
         pending = nil
         answer()
+        seesOff = observation.feedback.provesOff
         if !observation.linesOn { return conclude(.failed) }
         if observation.feedback.unreadable > 0 { return conclude(.failed) }
         pending = observation
@@ -105,6 +109,9 @@ public struct RelaySelfTest: Equatable, Sendable {
     /// The observation proves nothing any more, because the peer may be without power.
     public mutating func contactLost() { pending = nil }
 
+    /// What another way of looking found of the peer's supply.
+    public mutating func saw(off: Bool) { seesOff = off }
+
     /// Takes a result found by another way, such as a fence agent's status.
     ///
     /// - Returns: The result, if it is a new one.
@@ -121,6 +128,9 @@ extension SupplyScan {
     /// Of a peer that lives, and so has power from one supply at least. Another one may be dead, if
     /// the line that says so cannot say it because its wire has parted.
     var isCredible: Bool { off == 0 || (unproven == 0 && on + blind > 0) }
+
+    /// Every supply is off, and no parted wire says so.
+    var provesOff: Bool { off > 0 && on + blind + unreadable + unproven == 0 }
 }
 
 /// One observation of the self-test.

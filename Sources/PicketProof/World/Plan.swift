@@ -22,6 +22,7 @@ public struct Plan: Equatable, Sendable {
     /// The window of both budgets.
     public var window = Duration.seconds(3600)
     public var startup = Startup.wait
+    public var fencesUnreachable = false
     /// The nodes' watchdogs may end them after so many failed stops (`Policy.resetAfterStops`).
     public var resetAfterStops: Int?
     /// How the sense lines are wired, and stated to be.
@@ -133,7 +134,7 @@ public struct Plan: Equatable, Sendable {
             fenceLevels: [.relay(verified: true)],
             fenceBudget: Budget(count: fencesAnHour, window: window),
             moveBudget: Budget(count: movesAnHour, window: window), groups: groups, digest: 42,
-            resetAfterStops: resetAfterStops)
+            resetAfterStops: resetAfterStops, fencesUnreachable: fencesUnreachable)
     }
 }
 
@@ -168,6 +169,7 @@ extension Plan {
         if case .aloneAfter(let patience) = startup {
             lines.append("alone-after \(FaultText.text(patience))")
         }
+        if fencesUnreachable { lines.append("fences-unreachable") }
         if let outlet { lines.append("outlet \(FaultText.text(outlet))") }
         if wiring != .readsOn { lines.append("wiring \(wiring.rawValue)") }
         if window != .seconds(3600) { lines.append("window \(FaultText.text(window))") }
@@ -246,6 +248,7 @@ extension Plan {
         case "jitter": jitter = try words.duration()
         case "safety": safety = try words.duration()
         case "alone-after": startup = .aloneAfter(try words.duration())
+        case "fences-unreachable": fencesUnreachable = true
         case "wiring":
             let known = Wiring.allCases.map(\.rawValue).joined(separator: ", ")
             guard let wiring = Wiring(rawValue: try words.word(known)) else {

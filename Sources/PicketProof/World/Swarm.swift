@@ -356,6 +356,8 @@ public enum Swarm {
         }
         var outlets = Chance(seed: plan.seed ^ 0x6f_75_74)
         if outlets.percent(3) { setUpOutlet(&plan) }
+        var unreachable = Chance(seed: plan.seed ^ 0x75_6e_72)
+        plan.fencesUnreachable = unreachable.percent(5)
     }
 
     private static func sync(_ chance: inout Chance) -> GroupPolicy.Sync {

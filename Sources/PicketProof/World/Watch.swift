@@ -29,8 +29,9 @@ struct Watch {
     private var startedLast: [Int?]
     private var takeoversOrdered: [Set<Int>]
     /// By group: the node that wrote last, in which epoch; and the nodes whose operator has since
-    /// ordered that it starts there whatever its copy is.
-    private var heads: [(node: Int, epoch: UInt64)?]
+    /// ordered that it starts there whatever its copy is. `unmet`: it had not met its peer since
+    /// its boot.
+    private var heads: [(node: Int, epoch: UInt64, unmet: Bool)?]
     private var staleOrdered: [Set<Int>]
     private var epochs: UInt64 = 0
     /// By group and node: the term that was noted to be held since the node has power.
@@ -68,6 +69,8 @@ struct Watch {
         /// By group: what its disk said when it started.
         var ceilings: [UInt64] = []
         var startedAlone = false
+        /// It has fenced a peer that it did not meet in this life, and that no receipt tells of.
+        var goesOnUnmet = false
         /// Sessions of this node whose agent has ended, or that are so about to.
         var hasLeft: SessionID?
         /// The newest granted term of this session, by group.
@@ -186,6 +189,7 @@ struct Watch {
     mutating func wentDark(_ node: Node, in world: World) {
         sides[node.index].lastDark = world.now
         sides[node.index].wordGiven = false
+        sides[node.index].goesOnUnmet = false
         for group in running.indices { running[group][node.index] = 0 }
         // The agent forgets everything that was not yet on disk.
         if let since = sides[node.index].maintenance?.at,
@@ -276,6 +280,7 @@ struct Watch {
             sides[index].reachedSent = sending.at
             sides[index].reachedStood = sending.stood
             sides[index].reachedAt = world.now
+            sides[index].goesOnUnmet = false
         }
     }
 
@@ -570,7 +575,7 @@ struct Watch {
     /// The first write after a start. Returns the epoch that it begins.
     mutating func beginsEpoch(of group: Int, _ node: Node) -> UInt64 {
         epochs += 1
-        heads[group] = (node.index, epochs)
+        heads[group] = (node.index, epochs, sides[node.index].goesOnUnmet)
         staleOrdered[group] = []
         return epochs
     }
@@ -588,6 +593,14 @@ struct Watch {
             head.node != node.index, excuses.isEmpty, !staleOrdered[group].contains(node.index)
         else { return }
         if case .receipt = activation.warrant.evidence, sync.takesOverStale { return }
+        // Either has gone on without having met the other. By every term that it knows, nobody had
+        // the group after it.
+        if sides[node.index].goesOnUnmet || head.unmet, let agent = node.agent,
+            let place = agent.list.firstIndex(where: { $0.name == group }),
+            agent.machine.disk.memory.groups[place].data.isLast
+        {
+            return
+        }
         let newest = world.nodes[head.node].data[group]
         let copy = node.data[group]
         let allowed =
@@ -790,15 +803,34 @@ struct Watch {
                 world.violate("S9", "a drill that is not live orders a fence")
             }
         case .aloneAfter:
-            if !sides[index].startedAlone {
-                world.violate("S5", "\(node.id) fences by a receipt that is not on its disk")
-            }
+            if !sides[index].startedAlone { judgeUnmet(node, in: world) }
             judgeMaintenance(node, in: world)
             if world.now - sides[index].reachedSent < node.policy.timing.deadAfter.nanoseconds {
                 world.violate("S5", "\(node.id) orders a fence on booting, and is in contact")
             }
         case .command: operated = true
         default: world.violate("S5", "\(node.id) orders a fence because of \(order.cause)")
+        }
+    }
+
+    /// A node that boots alone without a receipt fences a peer that has had no power all the time,
+    /// or one that it need not have seen so.
+    private mutating func judgeUnmet(_ node: Node, in world: World) {
+        sides[node.index].goesOnUnmet = true
+        operated = true
+        guard case .aloneAfter(let patience) = node.policy.startup else {
+            return world.violate("S5", "\(node.id) fences by a receipt that is not on its disk")
+        }
+        let peer = world.peer(of: node)
+        let isOdd = node.relayFault != nil || world.now - node.hasBeenOddAt < 60_000_000_000
+        guard !node.policy.fencesUnreachable, !isOdd else { return }
+        // Looks come every second, and clocks drift. One that boots just then holds nothing.
+        let isBack = peer.powered && world.now - peer.poweredAt > 1_500_000_000
+        let dark = isBack ? 0 : world.now - peer.darkSince
+        if dark < patience.nanoseconds / 100 * 97 {
+            world.violate(
+                "S5",
+                "\(node.id) never met its peer, and fences it after \(dark / 1_000_000) ms off")
         }
     }
 
@@ -823,7 +855,12 @@ struct Watch {
             node.relayFault != nil || victim.relayFault != nil || !node.parted.isEmpty
             || !victim.parted.isEmpty
             || world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
+        // One that was off all the time, and has its power back since the last look.
+        let isBack =
+            node.lineCause == .aloneAfter && sides[node.index].goesOnUnmet
+            && world.now - victim.poweredAt < 100_000_000
         guard node.lineCause == .contactLost || node.lineCause == .aloneAfter, !odd,
+            !node.policy.fencesUnreachable, !isBack,
             !excuses.contains(.falseWord), !excuses.contains(.doubleFault)
         else { return }
         let mine = sides[node.index]
@@ -897,7 +934,10 @@ struct Watch {
     ) {
         guard outcome == .off else { return }
         // An operator ordered this fence, and it was verified: it is the operator's word as well.
-        if node.lineCause == .command || cause == .command { sides[node.index].wordGiven = true }
+        let isUnmet = cause == .aloneAfter && sides[node.index].goesOnUnmet
+        if node.lineCause == .command || cause == .command || isUnmet {
+            sides[node.index].wordGiven = true
+        }
         if excuses.contains(.doubleFault) { return }
         // The line read *on* when the fence began, and broke before the relay moved. The cause of
         // the fence and a lying sense line are two faults within milliseconds. The relay follows.

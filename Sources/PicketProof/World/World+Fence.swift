@@ -140,9 +140,12 @@ extension World {
     // MARK: Self-test
 
     func testRelay(_ node: Node, _ agent: AgentLife, _ local: Instant) {
-        agent.testAt = local + .seconds(10)
+        // A node that has not met its peer looks more often.
+        let waits = agent.machine.life.isWaiting && plan.startup != .wait
+        agent.testAt = local + (waits ? .seconds(1) : .seconds(10))
         ask(.test, node)
-        if let result = agent.selfTest.ask(at: local) { agent.followUps.append(.relayTest(result)) }
+        guard let result = agent.selfTest.ask(at: local) else { return }
+        agent.followUps += [.peerSupply(off: false), .relayTest(result)]
     }
 
     private func report(observation node: Node, _ life: UInt32) {
@@ -160,9 +163,9 @@ extension World {
     }
 
     func observe(_ observation: RelayObservation, _ agent: AgentLife) {
-        if let result = agent.selfTest.observe(observation) {
-            agent.followUps.append(.relayTest(result))
-        }
+        let result = agent.selfTest.observe(observation)
+        agent.followUps.append(.peerSupply(off: agent.selfTest.seesOff))
+        if let result { agent.followUps.append(.relayTest(result)) }
     }
 
     func settleTest(_ node: Node, _ agent: AgentLife, _ local: Instant) {

@@ -27,6 +27,7 @@ extension World {
         tell(node, .world("power off"))
         endAgent(node)
         node.powered = false
+        if now - node.poweredAt > 1_500_000_000 { node.darkSince = now }
         node.powerLife += 1
         node.life += 1
         node.watchdogArmed = false

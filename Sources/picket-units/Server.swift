@@ -3,7 +3,7 @@
 /// Of the requests for one unit only the oldest is under way. A caller that hangs up takes its
 /// request back: what was not begun is not done, and what is under way is killed first. So the stop
 /// that follows a start which the agent has given up is asked of systemd after that start, and is
-/// what counts.
+/// what counts. A stop ends the starts that were asked for before it.
 ///
 /// Requests wait while the configuration is read, but for the stop of a unit that is known.
 
@@ -137,6 +137,7 @@ final class Server {
                 }
             }, { events.append($0) })
         for event in events { take(event) }
+        endStarts()
         for caller in callers where caller.isGone && caller.isUnderWay { children.kill(caller.id) }
         callers.removeAll { caller in
             guard caller.isGone, !caller.isUnderWay else { return false }
@@ -187,8 +188,11 @@ final class Server {
             case .nothing: return
             case .ended: caller.isGone = true
             case .bytes(let count):
-                // After its line a caller has nothing to say.
-                guard caller.order == nil else { continue }
+                // After its line a caller has nothing to say. One that goes on would be read for ever.
+                guard caller.order == nil else {
+                    caller.isGone = true
+                    return
+                }
                 caller.heard += buffer[..<count]
                 understand(caller)
             }
@@ -208,6 +212,19 @@ final class Server {
     }
 
     // MARK: What is done
+
+    /// A stop does not wait for a start that was asked for before it, by whomever.
+    private func endStarts() {
+        for (index, caller) in callers.enumerated() where !caller.isGone {
+            guard case .stop(let unit)? = caller.order else { continue }
+            for older in callers[..<index] where !older.isGone {
+                switch older.order {
+                case .start(unit)?, .run(unit)?, .adopt(unit)?: older.finish(.ended(1))
+                case .start, .run, .adopt, .stop, .clear, .list, .look, nil: break
+                }
+            }
+        }
+    }
 
     /// Begins what may begin now.
     private func begin() {

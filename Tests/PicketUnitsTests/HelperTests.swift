@@ -132,6 +132,22 @@ struct HelperTests {
             ])
     }
 
+    @Test func `a stop ends a start that somebody else waits for`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        try helper.systemctl("[ $2 = stop ] || exec sleep 60")
+        let start = try helper.begin("run", "gateway.service")
+        try helper.await { helper.asked.count == 1 }
+        #expect(try helper.ask("stop", "gateway.service").code == 0)
+        start.waitUntilExit()
+        #expect(start.terminationStatus == 1)
+        #expect(
+            helper.asked == [
+                "--no-ask-password start -- gateway.service with a warrant",
+                "--no-ask-password stop -- gateway.service without a warrant",
+            ])
+    }
+
     @Test func `a stray is stopped unless its group is active here`() throws {
         let helper = try Helper(units: ["gateway.service"])
         defer { helper.end() }

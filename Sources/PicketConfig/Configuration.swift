@@ -164,7 +164,7 @@ public enum FenceSettings: Equatable, Sendable {
     var provesOff: Bool {
         switch self {
         case .relay(let relay): relay.verified && relay.offProves == .always
-        case .agent: true
+        case .agent: false
         }
     }
 }

@@ -51,7 +51,8 @@ extension Configuration {
         let groups = readGroups(root, pair, running)
         let budgets = readBudgets(root)
         let startup = readStartup(root, pair.detectWithin)
-        let isProvable = me.map { cuts?[$0.peer].contains { $0.provesOff } ?? false } ?? false
+        refuseRisk(startup.risk, cuts)
+        let isProvable = me.map { cuts?[$0.peer].first?.provesOff ?? false } ?? false
         let paths = readPaths(root)
         let timing = deriveTiming(pair, cuts, groups, watchdog)
 
@@ -63,7 +64,8 @@ extension Configuration {
             links: pair.links,
             policy: Policy(
                 me: me, linkCount: pair.links.count, timing: timing.timing,
-                startup: startup.stated ?? (isProvable ? .aloneAfter(.seconds(300)) : .wait),
+                startup: startup.stated
+                    ?? (isProvable ? Self.usualStartup(pair.detectWithin) : .wait),
                 fenceLevels: cuts[me.peer].map { $0.level }, fenceBudget: budgets.fences,
                 moveBudget: budgets.moves, groups: groups.map { $0.policy }, digest: 0,
                 simulated: simulated || (board?.simulated ?? false),
@@ -159,22 +161,27 @@ extension Configuration {
         return settings
     }
 
+    /// Five minutes are for checks of file systems, and for switches that boot.
+    private static func usualStartup(_ detectWithin: Duration?) -> Startup {
+        .aloneAfter(max(.seconds(300), (detectWithin ?? .zero) * 2 + .seconds(1)))
+    }
+
     /// What the file states of it; `nil` stands for the default.
     private static func readStartup(
         _ root: FoundMapping, _ detectWithin: Duration?
-    ) -> (stated: Startup?, fencesUnreachable: Bool) {
-        guard let found = root["startup"] else { return (nil, false) }
-        if found.isWord("wait") { return (.wait, false) }
+    ) -> (stated: Startup?, fencesUnreachable: Bool, risk: Found?) {
+        guard let found = root["startup"] else { return (nil, false, nil) }
+        if found.isWord("wait") { return (.wait, false, nil) }
         guard found.isMapping else {
             found.expected("wait, or { alone_after: 5m }")
-            return (nil, false)
+            return (nil, false, nil)
         }
         let mapping = found.mapping(["alone_after", "fence_unreachable"])
         let risk = mapping["fence_unreachable"]
         let fencesUnreachable = risk?.bool() ?? false
         guard let after = mapping.required("alone_after", "a duration such as 5m"),
             let duration = after.duration(in: .seconds(1) ... .seconds(86_400))
-        else { return (nil, false) }
+        else { return (nil, false, nil) }
         if fencesUnreachable {
             risk?.warn(
                 "a node that boots and cannot reach its peer cuts it, also one that works: where the"
@@ -186,7 +193,22 @@ extension Configuration {
                 "found \(duration.asWritten), expected more than twice detect_within "
                     + "(\(detectWithin.asWritten)): a peer that is alive must have time to answer")
         }
-        return (.aloneAfter(duration), fencesUnreachable)
+        return (.aloneAfter(duration), fencesUnreachable, fencesUnreachable ? risk : nil)
+    }
+
+    /// Two nodes that cut each other at once must both get their power back.
+    private static func refuseRisk(_ risk: Found?, _ cuts: PerNode<[FenceSettings]>?) {
+        guard let risk, let cuts else { return }
+        for level in cuts.low + cuts.high {
+            switch level {
+            case .relay(let relay) where relay.policy == .reboot: break
+            case .relay, .agent:
+                risk.fail(
+                    "found true, expected relays with \"policy: reboot\" alone: two nodes that boot"
+                        + " without a link could switch each other off, and stay off")
+                return
+            }
+        }
     }
 
     private static func readBudgets(_ root: FoundMapping) -> (fences: Budget, moves: Budget) {

@@ -119,6 +119,8 @@ public struct Narrator: Equatable, Sendable {
         case .fenceRefused: return "{me} does not fence {peer}{+ for }"
         case .fenceOrdered: return "{me} fences {peer} by {level}"
         case .fenceCancelled: return "The fence of {peer} is called off"
+        case .fenceVoided where trace.cause == .none:
+            return "The fence of {peer} by {level} cut nothing: its supply is not off"
         case .fenceVoided:
             return "The fence of {peer} by {level} came too late and cut nothing"
         case .fenceVerified:

@@ -183,8 +183,8 @@ package struct Fence: Sendable {
     /// Takes the worker's word on an order. Returns the order if that word is that it was verified:
     /// nothing else makes a receipt (S3).
     mutating func take<Sink: EffectSink>(
-        _ outcome: FenceOutcome, of id: UInt32, levels: Int, retry: Duration, at now: Instant,
-        into out: inout Sink
+        _ outcome: FenceOutcome, of id: UInt32, foundOn: Bool, levels: Int, retry: Duration,
+        at now: Instant, into out: inout Sink
     ) -> Ordered? {
         guard id == self.id else { return nil }
         switch (step, outcome) {
@@ -194,9 +194,10 @@ package struct Fence: Sendable {
         case (.ordered(let order), .voided):
             step = .idle
             firstTurn = false
-            let isMoot = order.cancelled || order.cause == .aloneAfter
-            if isMoot { episode = nil }
-            out.emit(.trace(Trace(.fenceVoided, cause: isMoot ? order.cause : .late)))
+            let isOn = foundOn && order.cause == .aloneAfter && !order.cancelled
+            if order.cancelled || isOn { episode = nil }
+            let cause: Cause = order.cancelled ? order.cause : isOn ? .none : .late
+            out.emit(.trace(Trace(.fenceVoided, cause: cause)))
         case (.ordered(let order), .failed(let failure)):
             if planted(.failedFenceCounts) {
                 verified(order, at: now, into: &out)

@@ -153,14 +153,21 @@ extension Machine {
 
     /// Whether a takeover could go on at once: its terms lie under the ceiling on disk.
     private mutating func takeoverTermsReady() -> Bool {
-        for group in groups.indices where policy.groups[group].enabled && !groups[group].isHeld {
-            if isStateful(group), disk.takesNothing { return false }
+        for group in groups.indices where isTakenOver(group) {
             if !mayUse(takeoverTerm(of: group), of: group) { return false }
         }
-        return true
+        // Nothing is gained by a fence after which every group would wait for the disk.
+        return groups.indices.contains(where: isTakenOver)
+            || !groups.indices.contains { policy.groups[$0].enabled && !groups[$0].isHeld }
     }
 
-    /// The same for a person who asks beforehand: nothing is reserved by it.
+    /// A group with data would not start, because its data term cannot be kept.
+    private func isTakenOver(_ group: GroupIndex) -> Bool {
+        policy.groups[group].enabled && !groups[group].isHeld
+            && !(isStateful(group) && disk.takesNothing)
+    }
+
+    /// The same of all groups, for a person and a peer who ask beforehand: nothing is reserved.
     var isTakeoverKept: Bool {
         for group in groups.indices where policy.groups[group].enabled && !groups[group].isHeld {
             if isStateful(group), disk.takesNothing { return false }
@@ -278,10 +285,12 @@ extension Machine {
                     id: fence.id, level: fence.level, voidAfter: voidAfter, cause: cause,
                     relayTest: cause == .aloneAfter ? .passed : vitals.relayTest,
                     reboots: cause != .command && cause != .drill && !isFitForTurns,
-                    onlyIfOff: cause == .aloneAfter && !life.hasReceipt
-                        && !policy.fencesUnreachable)))
+                    onlyIfOff: cause == .aloneAfter && goesByLooks)))
         out.emit(.trace(Trace(.fenceOrdered, cause: cause, number: UInt64(fence.level))))
     }
+
+    /// Alone in this boot, it knows of its peer only that it has no power.
+    private var goesByLooks: Bool { !life.hasReceipt && !policy.fencesUnreachable }
 
     mutating func fenced<Sink: EffectSink>(
         _ id: UInt32, _ outcome: FenceOutcome, at now: Instant, into out: inout Sink
@@ -289,8 +298,8 @@ extension Machine {
         // It was on when the relay was to move.
         if outcome == .voided { vitals.note(peerOff: false, at: now) }
         let verified = fence.take(
-            outcome, of: id, levels: policy.fenceLevels.count, retry: policy.timing.fenceRetry,
-            at: now, into: &out)
+            outcome, of: id, foundOn: goesByLooks, levels: policy.fenceLevels.count,
+            retry: policy.timing.fenceRetry, at: now, into: &out)
         if let verified { confirm(verified, wasOff: hasSeenPeerOff(at: now)) }
     }
 

@@ -219,6 +219,8 @@ public struct Machine: Sendable {
         disk.forgive(late)
         if late > policy.timing.deadAfter / 4 {
             out.emit(.trace(Trace(.stalled, duration: late)))
+            // Nobody looked meanwhile.
+            vitals.note(peerOff: false, at: now)
         }
     }
 

@@ -55,8 +55,6 @@ struct FenceAgent {
         case report(id: UInt32, FenceOutcome)
         /// The agent was seen to cut, or did not.
         case proved(cut: Bool)
-        /// Whether a self-test found the peer's power off.
-        case looked(off: Bool)
         /// What a self-test found.
         case tested(Message.RelayTest)
         /// Kill the one that runs: a fence does not wait for a self-test.
@@ -182,10 +180,7 @@ struct FenceAgent {
             // One that was cut short by an order has found nothing.
             var steps: [Step] = []
             if end == .exited(0) || (waiting.isEmpty && !foundMark) {
-                steps = [
-                    .looked(off: end == .exited(2)),
-                    .tested(end == .exited(0) ? .passed : .failed),
-                ]
+                steps = [.tested(end == .exited(0) ? .passed : .failed)]
             }
             if end == .exited(0), foundMark {
                 owes = false

@@ -21,8 +21,9 @@ final class FenceAgentMethod: FenceMethod {
     }
 
     override func order(_ order: FenceOrder, _ agent: Agent) {
-        guard !order.onlyIfOff || selfTest.seesOff else {
-            agent.fences.give(.voided, of: order.id, agent)
+        // It would cut before it looks.
+        if order.onlyIfOff {
+            agent.fences.give(.failed(.unreachable), of: order.id, agent)
             return
         }
         perform(fence.order(order), agent)
@@ -71,7 +72,6 @@ final class FenceAgentMethod: FenceMethod {
             case .report(let id, let outcome): agent.fences.give(outcome, of: id, agent)
             case .proved(let cut): fenced(cut, agent)
             case .abort: agent.processes.kill(all: .fenceAgent(level: index))
-            case .looked(let off): saw(off: off, agent)
             case .tested(let result): conclude(result, agent)
             }
         }

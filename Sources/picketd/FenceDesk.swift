@@ -153,9 +153,11 @@ final class FenceDesk: Part {
     /// So many supplies of the peer are off though it lives.
     var suppliesOff: Int { methods.map { $0.selfTest.suppliesOff }.max() ?? 0 }
 
-    /// Each level cuts all supplies of the peer, so one that sees them off is enough.
+    /// By the first level, which is tried first, and whose feedback told the truth when the peer
+    /// could last be asked.
     func tellSupply(_ agent: Agent) {
-        agent.handle(.peerSupply(off: methods.contains { $0.selfTest.seesOff }))
+        guard let first = methods.first else { return }
+        agent.handle(.peerSupply(off: first.selfTest.seesOff && first.record.passed))
     }
 
     /// When each level last cut for real, by a wall clock that reads this now. One that is ahead of

@@ -15,8 +15,7 @@ class FenceMethod {
     final let index: Int
     /// What the method's own self-test found, by which the method is believed.
     private(set) final var selfTest: RelaySelfTest
-    /// Ten times as often before the pair has met: whether the peer has power decides then.
-    private final let testEvery: Duration
+    final let testEvery: Duration
     private final var testAt: Instant
     /// What became of its real fences.
     private(set) final var record: FenceRecord
@@ -45,6 +44,8 @@ class FenceMethod {
     func switchOn(_ agent: Agent) {}
     /// Begins a self-test, which cuts nothing.
     func test(_ agent: Agent) {}
+    /// Until the next.
+    func pause(_ agent: Agent) -> Duration { testEvery }
     /// It has more than one supply to cut, so that a true test interrupts nothing.
     var canRehearse: Bool { false }
     /// A self-test that cuts each supply alone.
@@ -75,7 +76,7 @@ class FenceMethod {
     }
 
     final func testNow(_ agent: Agent) {
-        testAt = agent.now + (agent.status.phase == .waiting ? testEvery / 10 : testEvery)
+        testAt = agent.now + pause(agent)
         test(agent)
     }
 
@@ -96,7 +97,11 @@ class FenceMethod {
         guard selfTest.isPending else { return }
         let new = selfTest.acknowledged(sentAt: sentAt)
         if !selfTest.isPending { agent.drills.tested(self, agent) }
-        if new != nil { agent.fences.tellTests(agent) }
+        guard let new else { return }
+        if record.tested(new == .passed) {
+            agent.storage.write(recordPath, record.text(level: digest))
+        }
+        agent.fences.tellTests(agent)
     }
 
     final func conclude(_ result: Message.RelayTest, _ agent: Agent) {
@@ -112,11 +117,6 @@ class FenceMethod {
         agent.drills.tested(self, agent)
         agent.fences.tellSupply(agent)
         agent.fences.tellTests(agent)
-    }
-
-    final func saw(off: Bool, _ agent: Agent) {
-        selfTest.saw(off: off)
-        agent.fences.tellSupply(agent)
     }
 
     final func answered() { selfTest.answer() }

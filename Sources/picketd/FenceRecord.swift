@@ -15,6 +15,9 @@ struct FenceRecord: Equatable {
     private(set) var cutMilliseconds: Int64?
     /// The last real fence failed.
     private(set) var failed = false
+    /// The newest self-test in contact passed: what its feedback says counts also where the peer
+    /// cannot be asked.
+    private(set) var passed = false
 
     static func path(_ stateDirectory: String, level: Int) -> String {
         "\(stateDirectory)/fence-\(level + 1)-cut"
@@ -25,12 +28,19 @@ struct FenceRecord: Equatable {
         failed = !cut
     }
 
+    /// Returns whether that is new.
+    mutating func tested(_ passed: Bool) -> Bool {
+        defer { self.passed = passed }
+        return self.passed != passed
+    }
+
     /// The operator has mended what failed.
     mutating func clear() { failed = false }
 
     /// One word and number for each line.
     func text(level digest: UInt64) -> String {
         "level \(Text.hex(digest))\ncut \(cutMilliseconds ?? 0)\nfailed \(failed ? 1 : 0)\n"
+            + "passed \(passed ? 1 : 0)\n"
     }
 
     static func read(_ path: String, level digest: UInt64) -> FenceRecord {
@@ -38,11 +48,12 @@ struct FenceRecord: Equatable {
         do throws(SystemError) {
             guard let bytes = try DurableFile.read(path, limit: 256) else { return record }
             let lines = String(decoding: bytes, as: UTF8.self).parts(between: "\n")
-            guard lines.count == 3, lines[0] == "level \(Text.hex(digest))",
+            guard lines.count >= 3, lines[0] == "level \(Text.hex(digest))",
                 lines[1].hasPrefix("cut "), let at = Int64(lines[1].dropping(first: 4))
             else { return record }
             record.cutMilliseconds = at > 0 ? at : nil
             record.failed = lines[2] == "failed 1"
+            record.passed = lines.count > 3 && lines[3] == "passed 1"
         } catch {}
         return record
     }

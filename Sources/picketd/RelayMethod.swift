@@ -72,6 +72,12 @@ final class RelayMethod: FenceMethod {
         asked(agent)
     }
 
+    /// Before the pair has met, whether the peer has power may decide.
+    override func pause(_ agent: Agent) -> Duration {
+        agent.status.phase == .waiting && agent.settings.policy.startup != .wait
+            ? .seconds(1) : testEvery
+    }
+
     override var canRehearse: Bool { supplies > 1 }
 
     override func rehearse(_ agent: Agent) {

@@ -336,18 +336,22 @@ struct LoadTests {
     }
 
     @Test func `a node that boots alone goes on where its peer can be seen off`() throws {
-        let usual = try load(example).get()
+        let unproven = try load(example).get()
+        #expect(unproven.policy.startup == .wait)
+        let text = changed("line: PEER_PGOOD }", "line: PEER_PGOOD, unplugged: on }")
+        let usual = try load(text).get()
         #expect(usual.policy.startup == .aloneAfter(.seconds(300)))
-        let waits = try load(example + "startup: wait\n").get()
+        let waits = try load(text + "startup: wait\n").get()
         #expect(waits.policy.startup == .wait)
         // 0.1.0 waited where the file says nothing, and must find the same digest.
         #expect(waits.policy.digest == usual.policy.digest)
-        let bold = try load(
-            example + "startup: { alone_after: 5m, fence_unreachable: true }\n"
-        ).get()
-        #expect(bold.policy.fencesUnreachable)
-        #expect(bold.warnings.map(\.path).contains("startup.fence_unreachable"))
-        #expect(bold.policy.digest != usual.policy.digest)
+    }
+
+    @Test func `two nodes that might leave each other off may not fence unseen`() throws {
+        let risk = "startup: { alone_after: 5m, fence_unreachable: true }\n"
+        #expect(
+            errors(load(example + risk)).contains(
+                "startup.fence_unreachable: found true, expected relays with"))
     }
 
     /// The proof takes the whole off time where there is no feedback.

@@ -109,9 +109,6 @@ public struct RelaySelfTest: Equatable, Sendable {
     /// The observation proves nothing any more, because the peer may be without power.
     public mutating func contactLost() { pending = nil }
 
-    /// What another way of looking found of the peer's supply.
-    public mutating func saw(off: Bool) { seesOff = off }
-
     /// Takes a result found by another way, such as a fence agent's status.
     ///
     /// - Returns: The result, if it is a new one.

@@ -91,6 +91,9 @@ final class Node {
     /// When the last of its moves that are under way is done.
     var relayRestsAt: Int64 = 0
     var hasBeenOddAt = Int64.min / 2
+    /// The newest self-test in contact passed, as its disk has it; and when.
+    var hasPassed = false
+    var passedAt = Int64.min / 2
     /// When it last lost its power after it had it for a while.
     var darkSince = Int64.min / 2
     /// Those of the wires of its plug that have parted.

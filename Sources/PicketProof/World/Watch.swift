@@ -822,7 +822,8 @@ struct Watch {
             return world.violate("S5", "\(node.id) fences by a receipt that is not on its disk")
         }
         let peer = world.peer(of: node)
-        let isOdd = node.relayFault != nil || world.now - node.hasBeenOddAt < 60_000_000_000
+        // A line that broke since the last self-test in contact lies unseen.
+        let isOdd = node.hasBeenOddAt >= node.passedAt
         guard !node.policy.fencesUnreachable, !isOdd else { return }
         // Looks come every second, and clocks drift. One that boots just then holds nothing.
         let isBack = peer.powered && world.now - peer.poweredAt > 1_500_000_000

@@ -164,14 +164,17 @@ extension World {
 
     func observe(_ observation: RelayObservation, _ agent: AgentLife) {
         let result = agent.selfTest.observe(observation)
-        agent.followUps.append(.peerSupply(off: agent.selfTest.seesOff))
+        let node = nodes[Int(agent.machine.policy.me.rawValue)]
+        agent.followUps.append(.peerSupply(off: agent.selfTest.seesOff && node.hasPassed))
         if let result { agent.followUps.append(.relayTest(result)) }
     }
 
     func settleTest(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         guard let age = agent.machine.peer.contact.age(at: local) else { return }
         if let result = agent.selfTest.acknowledged(sentAt: local - age) {
+            node.hasPassed = result == .passed
             agent.followUps.append(.relayTest(result))
         }
+        if !agent.selfTest.isPending, node.hasPassed { node.passedAt = now }
     }
 }

@@ -77,6 +77,8 @@ extension World {
         }
         if node.standsStillUntil > now {
             node.standsStillUntil = now
+            node.stood += now - node.stoodSince
+            node.stoodSince = now
             queue.put(.wakes(node.index), at: now)
         }
     }

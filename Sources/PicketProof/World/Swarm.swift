@@ -302,15 +302,21 @@ public enum Swarm {
         }
     }
 
-    /// A loop that is late for long.
+    /// A loop that is late for long at the end, and hears nothing meanwhile: a datagram would wake it
+    /// in time. Maintenance keeps both nodes from fencing.
     private static func lag(_ plan: inout Plan) {
         var chance = Chance(seed: plan.seed ^ 0x6c_61_67)
-        guard chance.percent(25) else { return }
-        let upTo = plan.detectWithin / 2
-        plan.faults.append(
+        guard chance.percent(25), plan.safety > .seconds(90) else { return }
+        let at = plan.safety - .seconds(80)
+        let node = chance.percent(50) ? NodeID.low : .high
+        plan.faults += [
+            FaultEntry(at: at, .command(node, .maintenance(true, despite: .none))),
             FaultEntry(
-                at: .seconds(10 + chance.below(50)), lasting: .seconds(80 + chance.below(60)),
-                .late(chance.percent(50) ? .low : .high, upTo: upTo)))
+                at: at + .seconds(1), lasting: .seconds(78),
+                .late(node, upTo: plan.detectWithin / 2)),
+            FaultEntry(
+                at: at + .seconds(2), lasting: .seconds(77), .cut(from: node.peer, link: nil)),
+        ]
     }
 
     private static func restart(

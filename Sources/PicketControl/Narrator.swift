@@ -120,7 +120,8 @@ public struct Narrator: Equatable, Sendable {
         case .fenceOrdered: return "{me} fences {peer} by {level}"
         case .fenceCancelled: return "The fence of {peer} is called off"
         case .fenceVoided where trace.cause == .none:
-            return "The fence of {peer} by {level} cut nothing: its supply is not off"
+            return "The fence of {peer} by {level} cut nothing: the supply was on, or it came "
+                + "too late"
         case .fenceVoided:
             return "The fence of {peer} by {level} came too late and cut nothing"
         case .fenceVerified:

@@ -183,7 +183,7 @@ package struct Fence: Sendable {
     /// Takes the worker's word on an order. Returns the order if that word is that it was verified:
     /// nothing else makes a receipt (S3).
     mutating func take<Sink: EffectSink>(
-        _ outcome: FenceOutcome, of id: UInt32, foundOn: Bool, levels: Int, retry: Duration,
+        _ outcome: FenceOutcome, of id: UInt32, onlyIfOff: Bool, levels: Int, retry: Duration,
         at now: Instant, into out: inout Sink
     ) -> Ordered? {
         guard id == self.id else { return nil }
@@ -194,9 +194,9 @@ package struct Fence: Sendable {
         case (.ordered(let order), .voided):
             step = .idle
             firstTurn = false
-            let isOn = foundOn && order.cause == .aloneAfter && !order.cancelled
-            if order.cancelled || isOn { episode = nil }
-            let cause: Cause = order.cancelled ? order.cause : isOn ? .none : .late
+            let isMoot = onlyIfOff && order.cause == .aloneAfter && !order.cancelled
+            if order.cancelled || isMoot { episode = nil }
+            let cause: Cause = order.cancelled ? order.cause : isMoot ? .none : .late
             out.emit(.trace(Trace(.fenceVoided, cause: cause)))
         case (.ordered(let order), .failed(let failure)):
             if planted(.failedFenceCounts) {

@@ -295,10 +295,10 @@ extension Machine {
     mutating func fenced<Sink: EffectSink>(
         _ id: UInt32, _ outcome: FenceOutcome, at now: Instant, into out: inout Sink
     ) {
-        // It was on when the relay was to move.
+        // Perhaps it was on when the relay was to move: it is looked at anew.
         if outcome == .voided { vitals.note(peerOff: false, at: now) }
         let verified = fence.take(
-            outcome, of: id, foundOn: goesByLooks, levels: policy.fenceLevels.count,
+            outcome, of: id, onlyIfOff: goesByLooks, levels: policy.fenceLevels.count,
             retry: policy.timing.fenceRetry, at: now, into: &out)
         if let verified { confirm(verified, wasOff: hasSeenPeerOff(at: now)) }
     }

@@ -96,12 +96,12 @@ class FenceMethod {
     final func acknowledged(sentAt: Instant, _ agent: Agent) {
         guard selfTest.isPending else { return }
         let new = selfTest.acknowledged(sentAt: sentAt)
-        if !selfTest.isPending { agent.drills.tested(self, agent) }
-        guard let new else { return }
-        if record.tested(new == .passed) {
+        guard !selfTest.isPending else { return }
+        agent.drills.tested(self, agent)
+        if record.tested(selfTest.result == .passed) {
             agent.storage.write(recordPath, record.text(level: digest))
         }
-        agent.fences.tellTests(agent)
+        if new != nil { agent.fences.tellTests(agent) }
     }
 
     final func conclude(_ result: Message.RelayTest, _ agent: Agent) {

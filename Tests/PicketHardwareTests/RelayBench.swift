@@ -91,14 +91,14 @@ final class Bench {
 
     func order(
         _ id: UInt32 = 1, at seconds: Double = 0, validFor: Double = 1,
-        relayTest: Message.RelayTest = .passed, reboots: Bool = false
+        relayTest: Message.RelayTest = .passed, reboots: Bool = false, onlyIfOff: Bool = false
     ) {
         at(seconds) { bench in
             bench.mailbox.append(
                 .order(
                     FenceOrder(
                         id: id, level: 0, voidAfter: .at(seconds + validFor), cause: .contactLost,
-                        relayTest: relayTest, reboots: reboots)))
+                        relayTest: relayTest, reboots: reboots, onlyIfOff: onlyIfOff)))
         }
     }
 

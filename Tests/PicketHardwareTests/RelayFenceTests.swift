@@ -175,6 +175,23 @@ struct RelayFenceTests {
         #expect(bench.supplies[0].driven.isEmpty)
     }
 
+    @Test func `an order that is only for a peer without power drives nothing where it has some`() {
+        let bench = Bench()
+        bench.order(onlyIfOff: true)
+        bench.run()
+        #expect(bench.outcomes() == [.voided])
+        #expect(bench.supplies[0].driven.isEmpty)
+    }
+
+    /// Another order may stand beside it.
+    @Test func `it keeps no other order from cutting`() {
+        let bench = Bench()
+        bench.order(1, onlyIfOff: true)
+        bench.order(2)
+        bench.run()
+        #expect(bench.outcomes(2).first == .off)
+    }
+
     @Test func `a pause between the look and the cut voids the order`() {
         let bench = Bench()
         bench.pauseBeforeCut = .milliseconds(1_001)

@@ -23,8 +23,9 @@ public import PicketCore
 /// counts only after the whole `offTime`. Anything that contradicts this puts the supplies back on.
 ///
 /// **Held.** *Off* is reported at once; the supplies stay off until `offTime` has passed, and come
-/// back by policy, or because an order says so. A failure at any point returns them to *on*: a peer is never left dark by a
-/// fence that does not count. A supply that cannot be switched on is tried again until it can.
+/// back by policy, or because an order says so. A failure at any point returns them to *on*: a peer
+/// is never left dark by a fence that does not count. A supply that cannot be switched on is tried
+/// again until it can.
 /// Orders that come meanwhile and cut nothing do not end that.
 ///
 /// **Found off.** An agent that ended in a hold may have left the lines to the next agent. Supplies

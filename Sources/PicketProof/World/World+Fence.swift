@@ -162,19 +162,18 @@ extension World {
         if let result = agent.selfTest.fenced(cut) { agent.followUps.append(.relayTest(result)) }
     }
 
-    func observe(_ observation: RelayObservation, _ agent: AgentLife) {
+    func observe(_ observation: RelayObservation, _ node: Node, _ agent: AgentLife) {
         let result = agent.selfTest.observe(observation)
-        let node = nodes[Int(agent.machine.policy.me.rawValue)]
         agent.followUps.append(.peerSupply(off: agent.selfTest.seesOff && node.hasPassed))
         if let result { agent.followUps.append(.relayTest(result)) }
     }
 
     func settleTest(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         guard let age = agent.machine.peer.contact.age(at: local) else { return }
-        if let result = agent.selfTest.acknowledged(sentAt: local - age) {
-            node.hasPassed = result == .passed
-            agent.followUps.append(.relayTest(result))
-        }
-        if !agent.selfTest.isPending, node.hasPassed { node.passedAt = now }
+        let result = agent.selfTest.acknowledged(sentAt: local - age)
+        guard !agent.selfTest.isPending else { return }
+        node.hasPassed = agent.selfTest.result == .passed
+        if node.hasPassed { node.passedAt = now }
+        if let result { agent.followUps.append(.relayTest(result)) }
     }
 }

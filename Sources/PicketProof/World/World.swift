@@ -187,7 +187,7 @@ public final class World {
                 if let cut { self.prove(cut, self.nodes[node], $0) }
             }
         case .observed(let node, let life, let observation):
-            hand(happening, nodes[node], life) { self.observe(observation, $0) }
+            hand(happening, nodes[node], life) { self.observe(observation, self.nodes[node], $0) }
         case .processEnds(let node, let powerLife, let number):
             processEnds(nodes[node], powerLife, number)
         case .exited(let node, let life, let run, let end):

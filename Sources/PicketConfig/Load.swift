@@ -296,6 +296,9 @@ extension Configuration {
         for group in groups {
             intent.startWithin = max(intent.startWithin, group.settings.startWithin)
             intent.stopWithin = max(intent.stopWithin, group.settings.stopWithin)
+            if let waits = group.policy.sync?.waits {
+                intent.copyWithin = max(intent.copyWithin, waits)
+            }
         }
         do throws(TimingRefusal) {
             let timing = try intent.derive()

@@ -98,7 +98,8 @@ private func readGroup(
         environment: mapping["environment"]?.environment() ?? [])
     policy.forgetsAfter = settings.restarts.window
     policy.sync = settings.sync.map {
-        GroupPolicy.Sync(maxLag: $0.maxLag, takesOverStale: $0.takesOverStale)
+        GroupPolicy.Sync(
+            maxLag: $0.maxLag, takesOverStale: $0.takesOverStale, waits: stopWithin)
     }
     return LoadedGroup(policy: policy, settings: settings, maxLag: maxLag)
 }

@@ -105,13 +105,15 @@ public struct TimingIntent: Equatable, Sendable {
     /// The slowest group's.
     public var startWithin: Duration
     public var stopWithin: Duration
+    /// For how long a planned stop may wait for a copy.
+    public var copyWithin: Duration
     public var watchdog: Duration?
     public var longestPause: Duration
 
     public init(
         detectWithin: Duration, offWithin: Duration, receiptWithin: Duration? = nil,
         agentTimeout: Duration? = nil, agentIsFirst: Bool = false, startWithin: Duration = .zero,
-        stopWithin: Duration = .zero,
+        stopWithin: Duration = .zero, copyWithin: Duration = .zero,
         watchdog: Duration? = nil, longestPause: Duration = .seconds(60)
     ) {
         self.detectWithin = detectWithin
@@ -121,6 +123,7 @@ public struct TimingIntent: Equatable, Sendable {
         self.agentIsFirst = agentIsFirst
         self.startWithin = startWithin
         self.stopWithin = stopWithin
+        self.copyWithin = copyWithin
         self.watchdog = watchdog
         self.longestPause = longestPause
     }
@@ -161,7 +164,8 @@ extension TimingIntent {
             deadAfter: detection.deadAfter, probe: detection.probe, headStart: headStart,
             offWithin: firstOff, fenceTimeout: max(relay, agent), fenceRetry: .seconds(5),
             feed: feed, longestPause: longestPause,
-            leaveWithin: .seconds(3) + stopWithin + startWithin, slowestOff: slowestOff)
+            leaveWithin: .seconds(3) + copyWithin + stopWithin + startWithin,
+            slowestOff: slowestOff)
         return TimingBudget(
             timing: timing,
             detection: [

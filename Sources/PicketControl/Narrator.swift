@@ -180,6 +180,15 @@ public struct Narrator: Equatable, Sendable {
                 ? "{group} is to start on {me} whatever its copy of the data is"
                 : "{group} starts on {me} with a copy of its data that is not current, as its "
                     + "\"takeover: allow\" has it: the newest data may be lost"
+        case .copyAwaited:
+            return "{me} waits with its planned stop{+ for up to } until the copy of {group} on "
+                + "{peer} is current"
+        case .leftStale:
+            return trace.number == 1
+                ? "{me} leaves, and {peer} goes on with {group} by a copy of its data that is not "
+                    + "current, as its \"takeover: allow\" has it: the newest data may be lost"
+                : "{me} leaves, and {peer} does not go on with {group}: the copy of its data there is "
+                    + "not current. The group starts when the agent on {me} does"
         case .resetDue:
             return "{group} cannot be stopped on {me}, and {peer} cannot fence: {me} feeds its "
                 + "watchdog no more, which resets it{+ within }"

@@ -22,6 +22,8 @@ package struct Group: Sendable {
     package private(set) var copy: Copy
     /// Its copy keeps it from starting here, and that was told.
     private(set) var copyIsRefused = false
+    /// A planned stop waits until then for the peer's copy.
+    private(set) var awaitsCopyUntil: Instant?
     /// Not started here before this, after a failed start or monitor.
     package private(set) var blockedUntil: Instant?
     /// In a row: forgotten when the group has run well for a while, on either node.
@@ -390,6 +392,7 @@ package struct Group: Sendable {
         return copy.state == before ? nil : copy.state
     }
 
+    mutating func awaitCopy(until: Instant) { awaitsCopyUntil = until }
     mutating func forgetCopy() { copy.forget() }
     mutating func nameCopy() { copy.name() }
     mutating func noteTerms() { copy.noteTermsHeard() }

@@ -179,6 +179,26 @@ extension Machine {
             term, of: group, knowing: groups[group].given, isLast: hasCopy(group))
     }
 
+    // MARK: A planned stop
+
+    /// What runs here goes on for a while, where the peer would take it but for its copy.
+    mutating func awaitsPeersCopy<Sink: EffectSink>(
+        _ active: Active, _ group: GroupIndex, at now: Instant, into out: inout Sink
+    ) -> Bool {
+        guard let sync = policy.groups[group].sync, !planted(.copyNotAwaited),
+            active.run == .starting || active.run == .running,
+            let report = takersReport(of: group), report.sync != .current
+        else { return false }
+        if let until = groups[group].awaitsCopyUntil { return now < until }
+        groups[group].awaitCopy(until: now + sync.waits)
+        guard sync.waits > .zero else { return false }
+        out.emit(
+            .trace(
+                Trace(
+                    .copyAwaited, group: group, cause: .plannedStop, duration: sync.waits)))
+        return true
+    }
+
     // MARK: What the peer is told
 
     /// Added to reports that are sent, because it changes all the time and says nothing of who

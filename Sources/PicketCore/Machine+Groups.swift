@@ -439,6 +439,7 @@ extension Machine {
             return
         }
         if life.isLeaving, !isMaintained {
+            if awaitsPeersCopy(active, group, at: now, into: &out) { return }
             release(group, cause: .plannedStop, yields: true, automatic: false, into: &out)
             return
         }
@@ -686,10 +687,11 @@ extension Machine {
         out.emit(
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
-        guard releasing.yields, mayStart(group), inContact, let report = report(of: group),
-            report.flags.contains(.eligible), report.role == .vacant,
-            !isStateful(group) || report.sync == .current
-        else { return }
+        guard releasing.yields, let report = takersReport(of: group) else { return }
+        guard !isStateful(group) || report.sync == .current else {
+            tellOfPeersCopy(group, cause: releasing.cause, at: now, into: &out)
+            return
+        }
         let term = takeoverTerm(of: group)
         guard mayGrant(term, of: group) else { return }
         // A move for a failing monitor or for health was counted when it was decided.
@@ -697,6 +699,26 @@ extension Machine {
         groups[group].grant(term, automatic: releasing.automatic)
         leave(group)
         out.emit(.trace(Trace(.yielded, group: group, term: term, cause: releasing.cause)))
+    }
+
+    /// What the peer says of a group that it would start if it were given it, whatever its copy is.
+    func takersReport(of group: GroupIndex) -> GroupReport? {
+        guard mayStart(group), inContact, let report = report(of: group),
+            report.flags.contains(.eligible), report.role == .vacant
+        else { return nil }
+        return report
+    }
+
+    /// It is stopped, and not given to the peer, whose copy is not current.
+    private mutating func tellOfPeersCopy<Sink: EffectSink>(
+        _ group: GroupIndex, cause: Cause, at now: Instant, into out: inout Sink
+    ) {
+        guard life.isLeaving else {
+            return refuseMove(group, cause: cause, .peerStale, at: now, into: &out)
+        }
+        let isTaken = policy.groups[group].sync?.takesOverStale == true
+        out.emit(
+            .trace(Trace(.leftStale, group: group, number: isTaken ? 1 : 0)))
     }
 
     /// A stop did not end well. `failed`: it was tried, and did not help.

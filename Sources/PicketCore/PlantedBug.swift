@@ -171,6 +171,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case lagIgnored
     /// A stateful group starts before its data term is on disk.
     case dataTermLate
+    /// A planned stop waits for no copy.
+    case copyNotAwaited
 
     // The wire
     case challengeIgnored

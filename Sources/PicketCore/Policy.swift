@@ -105,10 +105,15 @@ public struct GroupPolicy: Equatable, Sendable {
         public var maxLag: Duration
         /// Takes over with an older copy as well, and alarms.
         public var takesOverStale: Bool
+        /// A planned stop waits at most so long until the peer's copy is current.
+        public var waits: Duration
 
-        public init(maxLag: Duration, takesOverStale: Bool = false) {
+        public init(
+            maxLag: Duration, takesOverStale: Bool = false, waits: Duration = .zero
+        ) {
             self.maxLag = maxLag
             self.takesOverStale = takesOverStale
+            self.waits = waits
         }
     }
 

@@ -41,7 +41,7 @@ public struct Trace: Equatable, Sendable {
         // What was spent of the budgets is given back
         case budgetsCleared
         // Data
-        case copyRefused, staleTaken
+        case copyRefused, staleTaken, copyAwaited, leftStale
         // A reset by the node's own watchdog
         case resetDue, resetCalledOff, resetRefused
         // The loop comes late again and again, or no longer
@@ -78,7 +78,7 @@ extension Trace.Kind {
             .released, .yielded, .taken, .adopted, .healthChanged, .peerHealthChanged,
             .maintenance, .peerMaintenance, .leftRunning, .budgetsCleared, .drillBegan,
             .drillEnded, .fencePlanned, .fenceOrdered, .fenceVerified, .fenceCancelled,
-            .fenceVoided, .resetCalledOff:
+            .fenceVoided, .resetCalledOff, .copyAwaited:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
             .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused:
@@ -87,7 +87,7 @@ extension Trace.Kind {
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
             .copyRefused, .staleTaken, .groupDiffers, .ailing, .resetDue,
-            .alwaysLate:
+            .alwaysLate, .leftStale:
             .alarm
         }
     }
@@ -169,6 +169,8 @@ extension Trace.Kind {
         case .budgetsCleared: "budgets_cleared"
         case .copyRefused: "copy_refused"
         case .staleTaken: "stale_taken"
+        case .copyAwaited: "copy_awaited"
+        case .leftStale: "left_stale"
         case .resetDue: "reset_due"
         case .resetCalledOff: "reset_called_off"
         case .resetRefused: "reset_refused"

@@ -142,7 +142,7 @@ private enum Hunt {
         case .yielderKeepsCopy, .termsAloneDecide: self = .swarm(.data, seeds: 1000)
         case .oldReadingTold: self = .swarm(.copies, seeds: 100)
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
-            .epochIgnored, .lagIgnored, .dataTermLate:
+            .epochIgnored, .lagIgnored, .dataTermLate, .copyNotAwaited:
             self = .swarm(.data, seeds: 400)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)

@@ -127,6 +127,7 @@ public struct Plan: Equatable, Sendable {
         let intent = TimingIntent(
             detectWithin: detectWithin, offWithin: offWithin, agentTimeout: outlet,
             agentIsFirst: outlet != nil, startWithin: .seconds(2), stopWithin: .seconds(2),
+            copyWithin: groups.compactMap { $0.sync?.waits }.max() ?? .zero,
             watchdog: watchdog)
         guard let budget = try? intent.derive() else { return nil }
         return Policy(
@@ -195,6 +196,7 @@ extension Plan {
         if group.takeover == .ask { text += " ask" }
         if let sync = group.sync {
             text += " sync \(FaultText.text(sync.maxLag))" + (sync.takesOverStale ? " allow" : "")
+            if sync.waits > .zero { text += " waits \(FaultText.text(sync.waits))" }
         }
         return text
     }
@@ -275,7 +277,9 @@ extension Plan {
             case "ask": group.takeover = .ask
             case "sync": group.sync = GroupPolicy.Sync(maxLag: try words.duration())
             case "allow" where group.sync != nil: group.sync?.takesOverStale = true
-            default: throw words.expected("priority, failback, ask, sync or, after it, allow")
+            case "waits" where group.sync != nil: group.sync?.waits = try words.duration()
+            default:
+                throw words.expected("priority, failback, ask, sync or, after it, allow or waits")
             }
         }
         return group

@@ -367,9 +367,9 @@ public enum Swarm {
     }
 
     private static func sync(_ chance: inout Chance) -> GroupPolicy.Sync {
-        GroupPolicy.Sync(
-            maxLag: chance.one(of: [.seconds(1), .seconds(2), .seconds(4)]),
-            takesOverStale: chance.percent(10))
+        let maxLag = chance.one(of: [Duration.seconds(1), .seconds(2), .seconds(4)])
+        return GroupPolicy.Sync(
+            maxLag: maxLag, takesOverStale: chance.percent(10), waits: maxLag * 3)
     }
 
     private static func setUpOutlet(_ plan: inout Plan) {

@@ -77,8 +77,12 @@ struct Watch {
         var granted: [Set<UInt64>]
         /// By group: it would start it, it says.
         var eligible: [Bool]
-        /// The groups that the peer held, by the newest message of its present life.
+        /// The groups that the peer held, by the newest message of its present life; and those that
+        /// it would have gone on with but for its copy.
         var heldByPeer: Set<Int> = []
+        var copyMissing: Set<Int> = []
+        /// The operator has ordered this life of its agent to leave.
+        var leavesSince: Int64?
         var wordGiven = false
         /// When that was, and when this life of the agent first heard the peer speak after it.
         var wordAt: Int64?
@@ -159,7 +163,11 @@ struct Watch {
         late.begins(node, at: now)
         sides[index].wordAt = nil
         sides[index].contradictedAt = nil
-        for side in sides.indices { sides[side].heldByPeer = [] }
+        sides[index].leavesSince = nil
+        for side in sides.indices {
+            sides[side].heldByPeer = []
+            sides[side].copyMissing = []
+        }
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
             now - at < 60_000_000_000 || node.forgetsUntil > at
@@ -266,6 +274,10 @@ struct Watch {
                 resets.hears(message, node)
                 sides[index].heldByPeer = Set(
                     message.groups.filter { $0.role == .holding }.map { Int($0.name) - 1 })
+                sides[index].copyMissing = Set(
+                    message.groups.filter {
+                        $0.role == .vacant && $0.flags.contains(.eligible) && $0.sync != .current
+                    }.map { Int($0.name) - 1 })
             }
         }
         let acknowledged = Int(message.acknowledged)
@@ -462,8 +474,37 @@ struct Watch {
         switch cause {
         case .command, .failback, .conflict, .agentRestarted, .none:
             sides[node.index].handsOff[group] = false
+        case .plannedStop: judgeLeaving(group, node, in: world)
         default: break
         }
+    }
+
+    mutating func leaves(_ node: Node, at now: Int64) {
+        sides[node.index].leavesSince = sides[node.index].leavesSince ?? now
+    }
+
+    /// L1: a planned stop gives the peer's copy time to follow, and no more than that.
+    private func judgeLeaving(_ group: GroupIndex, _ node: Node, in world: World) {
+        let side = sides[node.index]
+        guard let sync = world.plan.sync(of: group), let since = side.leavesSince else { return }
+        let waited = world.now - since
+        if waited - node.stood > (sync.waits + .seconds(2)).nanoseconds {
+            world.violate(
+                "L1", "\(node.id) leaves, and group \(group) ran on for \(waited / 1_000_000) ms")
+        }
+        let deadAfter = node.policy.timing.deadAfter.nanoseconds
+        let inContact = world.now - side.reachedSent < deadAfter / 2
+        let copy = world.peer(of: node).data[group]
+        let newest = node.data[group]
+        guard inContact, side.copyMissing.contains(group),
+            waited < sync.waits.nanoseconds * 97 / 100,
+            node.isUp(world.plan.list[group % world.plan.groups.count]), !world.rolls,
+            copy.epoch != newest.epoch || newest.asOf - copy.asOf > sync.maxLag.nanoseconds
+        else { return }
+        world.violate(
+            "L1",
+            "\(node.id) leaves, and gives the copy of group \(group) \(waited / 1_000_000) ms"
+                + " to follow")
     }
 
     /// S11: the process is begun for a group.

@@ -222,6 +222,7 @@ extension World {
             }
         }
         if command == .clearBudgets { watch.resets.clear() }
+        if command == .leave { watch.leaves(node, at: now) }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
         if case .take(let group, let stale) = command {
             watch.takeover(of: group, orderedOn: node, stale: stale)

@@ -48,6 +48,7 @@ explore: sim ## Explore every state within bounds that take a few minutes
 	$(SIMULATOR) check --faults 0 --fences 0
 	$(SIMULATOR) check --faults 1 --fences 0 --only duplicate,disk,relay
 	$(SIMULATOR) check --faults 1 --fences 0 --only health
+	$(SIMULATOR) check --faults 1 --fences 0 --only turn
 
 .PHONY: proof-short
 proof-short: sim ## The proof in a few minutes: stories, planted bugs, seeds, a bounded check

@@ -33,6 +33,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case oldClockKept
     case fenceFromWaiting
     case stallNotForgiven
+    /// A turn looks at the clock once, before it receives what may have come since.
+    case clockReadBefore
     /// A loop that comes late again and again says nothing of it.
     case latenessUntold
     case fenceBudgetIgnored

@@ -22,6 +22,8 @@ public struct CheckBounds: Equatable, Sendable {
     public var slow = false
     /// The two files give the group other resources.
     public var differ = false
+    /// In steps: the longest time for which an agent stands still in the middle of a turn.
+    static let longestHalt: Int64 = 6
     public var kinds = FaultKinds.all
     /// Gives up, without having seen all, beyond this many states.
     public var mostStates = 100_000_000
@@ -103,11 +105,13 @@ public struct FaultKinds: OptionSet, Hashable, Sendable {
     /// The node becomes unfit, or fit again.
     public static let health = FaultKinds(rawValue: 1 << 7)
     public static let command = FaultKinds(rawValue: 1 << 8)
+    /// The agent stands still in the middle of a turn, for some steps.
+    public static let turn = FaultKinds(rawValue: 1 << 9)
     public static let all = FaultKinds(names.map { $0.1 })
 
     public static let names: [(String, FaultKinds)] = [
         ("crash", .crash), ("power", .power), ("pause", .pause), ("duplicate", .duplicate),
         ("disk", .disk), ("resource", .resource), ("relay", .relay), ("health", .health),
-        ("command", .command),
+        ("command", .command), ("turn", .turn),
     ]
 }

@@ -83,6 +83,11 @@ private struct Chart {
         case .powerLoss, .powerLossAfterWrite: add(id, "✗ the power fails")
         case .pause: add(id, "✗ the agent stands still")
         case .resume: add(id, "the agent goes on")
+        case .haltTick, .haltReceipt, .haltWritten:
+            add(id, "✗ the agent stands still in the middle of a turn")
+        case .haltDelivery:
+            note(Step(.deliver, id), state[to: id][0])
+            add(id, "✗ the agent stands still in the middle of a turn")
         case .unfit: add(id, "✗ health 0")
         case .fit: add(id, "health 100")
         case .handover: add(id, "☞ handover")

@@ -36,6 +36,17 @@ enum FenceWork: Equatable {
     case restored
 }
 
+/// A turn that stands still: what it has taken in, and when it looked at the clock. It is worked out
+/// again when it goes on, because nothing has changed the machine meanwhile.
+struct Halt {
+    /// `tick`, `deliver`, `written` or `reportOff`.
+    var kind: Step.Kind
+    var at: Instant
+    var isStale = false
+    /// So many of its effects were done before.
+    var done: UInt8
+}
+
 struct NodeState {
     enum Power: UInt8 {
         case on
@@ -54,6 +65,10 @@ struct NodeState {
     var fenced = false
     var runs = false
     var paused = false
+    /// It is paused in the middle of this turn.
+    var halt: Halt?
+    /// The message that this turn has taken in.
+    var taken: [Flight] = []
     var lives: UInt8 = 0
     var machine: Machine
     var disk: Memory
@@ -184,10 +199,13 @@ extension PairState {
         return (all, live)
     }
 
+    /// Under way to the node, or taken in by a turn of it that stands still.
+    private func flights(to id: NodeID) -> [Flight] { self[to: id] + self[id].taken }
+
     /// Of a former session of `id`'s, which the peer may still hear from.
     private func formerRanks(_ id: NodeID, session: UInt8) -> Ranks {
         var ranks = Ranks()
-        for flight in self[to: id.peer] where flight.from == session && !flight.delivered {
+        for flight in flights(to: id.peer) where flight.from == session && !flight.delivered {
             ranks.use(flight.message.sequence)
         }
         if let message = self[id.peer].machine.peer.message { ranks.use(message.sequence) }
@@ -203,6 +221,7 @@ extension PairState {
             let steps = now.nanoseconds / CheckBounds.step.nanoseconds
             image.put(UInt8(steps % bounds.period))
         }
+        let (toLow, toHigh) = (flights(to: .low), flights(to: .high))
         let lows =
             low.runs
             ? PairState.ranks(low, high, incoming: toLow, outgoing: toHigh) : (Ranks(), Ranks())
@@ -223,6 +242,13 @@ extension PairState {
             node.power.rawValue | (node.fenced ? 4 : 0) | (node.runs ? 8 : 0)
                 | (node.paused ? 16 : 0) | (node.knownToCore ? 32 : 0)
                 | (node.workIsStale ? 64 : 0) | (node.workIsWanted ? 128 : 0))
+        if bounds.kinds.contains(.turn) {
+            image.put(node.halt.map { $0.kind.rawValue } ?? .max)
+            if let halt = node.halt {
+                image.put(past: halt.at)
+                image.put(halt.done << 1 | (halt.isStale ? 1 : 0))
+            }
+        }
         image.put(node.lives)
         image.put(node.known)
         image.put(node.active)
@@ -260,11 +286,15 @@ extension PairState {
             peer.runs && session == UInt64(peer.session)
             && node.machine.peer.message?.generation == peer.machine.outgoing.generation
         let ofPresent = peer.runs && session == UInt64(peer.session)
+        // Its machine lives in the time of the turn.
+        let present = image.base
+        if let halt = node.halt { image.base = halt.at }
         node.machine.write(
             to: &image, mine: mine.0, live: mine.1,
             peers: ofPresent
                 ? theirs : formerRanks(node.id.peer, session: UInt8(session)),
             isPresent: isPresent)
+        image.base = present
     }
 
     private func write(
@@ -300,16 +330,21 @@ extension PairState {
             now = PairState.origin + CheckBounds.step * Int64(image.byte())
             image.move(to: now)
         }
-        PairState.read(&low, theirs: high.machine.policy, from: &image)
-        PairState.read(&high, theirs: low.machine.policy, from: &image)
+        let halts = bounds.kinds.contains(.turn)
+        PairState.read(&low, theirs: high.machine.policy, halts: halts, at: now, from: &image)
+        PairState.read(&high, theirs: low.machine.policy, halts: halts, at: now, from: &image)
         toLow = PairState.readFlights(to: low.session, of: high, from: &image)
         toHigh = PairState.readFlights(to: high.session, of: low, from: &image)
+        for id in [NodeID.low, .high] {
+            self[id].taken = self[id].halt?.kind == .deliver ? [self[to: id].removeLast()] : []
+        }
         violation = nil
         return image.at
     }
 
     private static func read(
-        _ node: inout NodeState, theirs: Policy, from image: inout ImageReader
+        _ node: inout NodeState, theirs: Policy, halts: Bool, at now: Instant,
+        from image: inout ImageReader
     ) {
         let flags = image.byte()
         node.power = NodeState.Power(rawValue: flags & 3)!
@@ -319,6 +354,12 @@ extension PairState {
         node.knownToCore = flags & 32 != 0
         node.workIsStale = flags & 64 != 0
         node.workIsWanted = flags & 128 != 0
+        node.halt = nil
+        if halts, let kind = Step.Kind(rawValue: image.byte()) {
+            let at = image.past()
+            let done = image.byte()
+            node.halt = Halt(kind: kind, at: at, isStale: done & 1 != 0, done: done >> 1)
+        }
         node.lives = image.byte()
         node.known = image.byte()
         node.active = image.term()
@@ -351,8 +392,10 @@ extension PairState {
         }
         let isDurable = image.flag()
         if !isDurable { node.disk = Memory(from: &image, groups: 1) }
+        if let halt = node.halt { image.move(to: halt.at) }
         node.machine.read(
             from: &image, session: UInt64(node.session), note: node.note, theirs: theirs)
+        image.move(to: now)
         if isDurable { node.disk = node.machine.disk.durable }
     }
 

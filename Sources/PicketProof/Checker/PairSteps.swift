@@ -16,6 +16,8 @@ struct Step: Equatable {
         case writeFails, startFails, startFailsDirty, stopFails, monitorFails, relaySticks
         case unfit, fit
         case handover, leave, maintain, unmaintain, agreePause, fence, confirm, clear
+        // The index says how many of the turn's effects are done before.
+        case haltTick, haltDelivery, haltWritten, haltReceipt
     }
     var kind: Kind
     var node: NodeID
@@ -62,9 +64,13 @@ extension PairState {
         (low.runs || high.runs) && isDone(low) && isDone(high)
     }
 
+    private func mayStand(_ node: NodeState) -> Bool {
+        node.halt.map { now - $0.at < CheckBounds.step * CheckBounds.longestHalt } ?? true
+    }
+
     private func isDone(_ node: NodeState) -> Bool {
         if case .driving(let by) = node.work, by <= now { return false }
-        guard node.listens else { return true }
+        guard node.listens else { return mayStand(node) }
         if node.machine.nextDeadline <= now { return false }
         if bounds.slow { return true }
         return !node.machine.disk.isSaving && node.operation == .none && node.work != .off
@@ -142,6 +148,7 @@ extension PairState {
         }
         guard !node.paused else { return }
         if kinds.contains(.pause) { steps.append(Step(.pause, id)) }
+        if kinds.contains(.turn) { collectHalts(node, into: &steps) }
         if kinds.contains(.disk), node.machine.disk.isSaving {
             steps.append(Step(.writeFails, id))
         }
@@ -156,6 +163,28 @@ extension PairState {
             steps.append(Step(node.machine.vitals.health.score == 0 ? .fit : .unfit, id))
         }
         if kinds.contains(.command) { collectCommands(node, into: &steps) }
+    }
+
+    private func collectHalts(_ node: NodeState, into steps: inout [Step]) {
+        var turns: [(Step.Kind, Step.Kind)] = []
+        if node.machine.nextDeadline <= now { turns.append((.haltTick, .tick)) }
+        if node.machine.disk.isSaving { turns.append((.haltWritten, .written)) }
+        if node.work == .off { turns.append((.haltReceipt, .reportOff)) }
+        let flight = self[to: node.id].first
+        if let flight, !flight.delivered, flight.from == node.known {
+            turns.append((.haltDelivery, .deliver))
+        }
+        for (kind, turn) in turns {
+            var after = self
+            after.begin(turn, on: node.id)
+            let effects = after.effects(of: node.id)
+            // What is sent is the last.
+            let most = effects.firstIndex { if case .send = $0 { true } else { false } }
+            guard !effects.isEmpty else { continue }
+            for done in 0...min(most ?? effects.count - 1, 15) {
+                steps.append(Step(kind, node.id, done))
+            }
+        }
     }
 
     private func collectResourceFaults(_ node: NodeState, into steps: inout [Step]) {
@@ -222,7 +251,11 @@ extension PairState {
             self[id].disk = self[id].machine.disk.saving!.memory
             losePower(id)
         case .pause: self[id].paused = true
-        case .resume: self[id].paused = false
+        case .resume: resume(id)
+        case .haltTick: halt(.tick, on: id, after: step.index)
+        case .haltDelivery: halt(.deliver, on: id, after: step.index)
+        case .haltWritten: halt(.written, on: id, after: step.index)
+        case .haltReceipt: halt(.reportOff, on: id, after: step.index)
         case .unfit: give(.health(Health(score: 0)), to: id)
         case .fit: give(.health(Health(score: 100)), to: id)
         case .handover: give(.command(.handover(0), id: 1), to: id)
@@ -245,6 +278,67 @@ extension PairState {
         for id in [NodeID.low, .high]
         where self[id].listens && self[id].machine.nextDeadline <= now {
             give(.tick, to: id)
+        }
+    }
+
+    // MARK: Turns that stand still
+
+    /// The world's part of a step, and the turn that is to come of it.
+    private mutating func begin(_ kind: Step.Kind, on id: NodeID) {
+        self[id].halt = Halt(kind: kind, at: now, isStale: self[id].workIsStale, done: 0)
+        switch kind {
+        case .deliver: self[id].taken = [take(0, to: id, keep: false)]
+        case .written: self[id].disk = self[id].machine.disk.saving!.memory
+        case .reportOff: self[id].work = .held
+        default: break
+        }
+    }
+
+    private mutating func halt(_ kind: Step.Kind, on id: NodeID, after done: UInt8) {
+        begin(kind, on: id)
+        self[id].halt!.done = done
+        self[id].paused = true
+        for effect in effects(of: id).prefix(Int(done)) { perform(effect, of: id) }
+    }
+
+    private mutating func resume(_ id: NodeID) {
+        self[id].paused = false
+        guard let halt = self[id].halt else { return }
+        let event = event(of: halt, on: id)
+        self[id].halt = nil
+        self[id].taken = []
+        give(event, to: id, at: halt.at, without: Int(halt.done))
+        if halt.kind == .deliver, bounds.lateTurns, self[id].runs {
+            self[id].machine.knowCommonClock()
+        }
+    }
+
+    private func event(of halt: Halt, on id: NodeID) -> Event {
+        let machine = self[id].machine
+        switch halt.kind {
+        case .deliver:
+            let flight = self[id].taken[0]
+            return .received(
+                flight.message, session: SessionID(UInt64(flight.from)), link: 0)
+        case .written: return .persisted(ticket: machine.disk.saving!.ticket)
+        case .reportOff: return .fence(id: halt.isStale ? 0 : machine.fence.id, .off)
+        default: return .tick
+        }
+    }
+
+    /// What the turn that stands still does to the world.
+    private func effects(of id: NodeID) -> [Effect] {
+        var effects = Recorder(capacity: 16)
+        var machine = self[id].machine
+        let halt = self[id].halt!
+        machine.take(event(of: halt, on: id), at: halt.at, into: &effects)
+        return effects.items.filter(PairState.isOutward)
+    }
+
+    private static func isOutward(_ effect: Effect) -> Bool {
+        switch effect {
+        case .persist, .answer, .trace, .feedWatchdog, .leaveAlone: false
+        case .send, .note, .fence, .cancelFence, .start, .adopt, .stop, .ban, .exit: true
         }
     }
 
@@ -316,6 +410,8 @@ extension PairState {
     private mutating func die(_ id: NodeID) {
         self[id].runs = false
         self[id].paused = false
+        self[id].halt = nil
+        self[id].taken = []
         self[id].known = 0
         self[id].knownToCore = false
         self[id].granted = .never
@@ -364,6 +460,15 @@ extension PairState {
     // MARK: The loop
 
     private mutating func deliver(_ index: Int, to id: NodeID, keep: Bool) {
+        let flight = take(index, to: id, keep: keep)
+        give(
+            .received(
+                flight.message, session: SessionID(UInt64(flight.from)), link: 0),
+            to: id)
+        if bounds.lateTurns, self[id].runs { self[id].machine.knowCommonClock() }
+    }
+
+    private mutating func take(_ index: Int, to id: NodeID, keep: Bool) -> Flight {
         let flight = self[to: id][index]
         if keep {
             self[to: id][index].delivered = true
@@ -378,17 +483,25 @@ extension PairState {
                 heardSinceCut = 0
             }
         }
-        give(
-            .received(
-                flight.message, session: SessionID(UInt64(flight.from)), link: 0),
-            to: id)
-        if bounds.lateTurns, self[id].runs { self[id].machine.knowCommonClock() }
+        return flight
     }
 
-    private mutating func give(_ event: Event, to id: NodeID) {
+    private mutating func give(_ event: Event, to id: NodeID) { give(event, to: id, at: now) }
+
+    /// `done`: so many of the effects that the world sees are done already.
+    private mutating func give(
+        _ event: Event, to id: NodeID, at time: Instant, without done: Int = 0
+    ) {
         var effects = Recorder(capacity: 16)
-        self[id].machine.take(event, at: now, into: &effects)
-        for effect in effects.items { perform(effect, of: id) }
+        self[id].machine.take(event, at: time, into: &effects)
+        var left = done
+        for effect in effects.items {
+            if left > 0, PairState.isOutward(effect) {
+                left -= 1
+            } else {
+                perform(effect, of: id)
+            }
+        }
         if keepsEffects { for effect in effects.items { out.append((id, effect)) } }
     }
 

@@ -28,6 +28,8 @@ public enum Fault: Equatable, Sendable {
     // Agents
     /// The whole process stands still.
     case pause(NodeID)
+    /// The whole process stands still in the middle of a turn, after so many of its steps from now.
+    case pauseAfter(NodeID, steps: Int)
     /// Only the loop stands still; its workers go on.
     case hang(NodeID)
     /// The loop goes on, and never completes a healthy turn.
@@ -109,7 +111,8 @@ extension Fault {
 
     /// All names that a coverage table lists.
     public static let names: [String] = [
-        "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "hang", "livelock",
+        "cut", "loss", "delay", "duplicate", "corrupt", "replay", "pause", "pause-after", "hang",
+        "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
         "disk-hangs",
         "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "list",

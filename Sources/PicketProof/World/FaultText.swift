@@ -27,6 +27,7 @@ public enum FaultText {
             ["corrupt", text(from)] + text(link) + ["\(percent)%"]
         case .replay(let to, let count): ["replay", text(to), "\(count)"]
         case .pause(let node): ["pause", text(node)]
+        case .pauseAfter(let node, let steps): ["pause-after", text(node), "\(steps)"]
         case .hang(let node): ["hang", text(node)]
         case .livelock(let node): ["livelock", text(node)]
         case .crash(let node): ["crash", text(node)]
@@ -122,6 +123,7 @@ public enum FaultText {
             return .corrupt(from: node, link: try words.link(), percent: try words.percent())
         case "replay": return .replay(to: node, count: try words.number(1...10_000))
         case "pause": return .pause(node)
+        case "pause-after": return .pauseAfter(node, steps: try words.number(0...100_000))
         case "hang": return .hang(node)
         case "livelock": return .livelock(node)
         case "crash": return .crash(node)

@@ -45,6 +45,8 @@ final class Node {
     var mailAt: Int64 = 0
     /// Effects until the agent dies between two of them.
     var effectsToLive: Int?
+    /// Steps of a turn until the process stands still between two of them, and when it goes on.
+    var stepsToPause: (left: Int, until: Int64)?
     /// When the agent next looks at its clocks by itself.
     var turnAt: Int64 = .max
 
@@ -218,6 +220,10 @@ final class AgentLife {
     var awaited = (local: Instant.distantFuture, world: Int64.max)
     var handling = false
     var ended = false
+    /// What the clock read in the turn that stands still between two of its steps …
+    var halfway: Instant?
+    /// … or that goes on after it did.
+    var turnClock: Instant?
     var memoryFile: World.StateFile
 
     // Fence worker

@@ -49,6 +49,7 @@ extension World {
         if let agent = node.agent, agent.list != node.file { crash(node) }
         reload(node)
         node.effectsToLive = nil
+        node.stepsToPause = nil
         node.mains = true
         for index in node.chips.indices { set(nil, index, of: node) }
         if node.relayFault != nil || !node.parted.isEmpty {

@@ -19,6 +19,8 @@ public enum Swarm {
         case budgets
         /// Loops and workers that wake up late, when contact is lost and regained.
         case lateness
+        /// Agents that stand still between two steps of a turn, when contact is lost and regained.
+        case turns
         /// Agents and nodes that end and start anew, while little is heard.
         case lives
         /// Agents that die between two effects while operators move groups.
@@ -87,6 +89,7 @@ public enum Swarm {
         if focus == .clocks { again(every: 30, &plan, loseClock) }
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
+        if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
             return plan
@@ -176,6 +179,7 @@ public enum Swarm {
             blind(&plan)
         }
         if focus == .lateness { lag(&plan) }
+        if focus == .any { interrupt(&plan) }
         plan.faults.sort { $0.at < $1.at }
         return plan
     }
@@ -241,6 +245,20 @@ public enum Swarm {
                 (links[2].milliseconds + Int64(turn) * 20, 0, .command(node.peer, .handover(nil))))
         }
         return links
+    }
+
+    /// A turn stands still, and takes in what has come meanwhile. That is the last that it hears;
+    /// and its peer, which hears the answer, comes late to its own turn.
+    private static func hearLate(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let pause = 40 + chance.below(120)
+        return [
+            (0, pause, .pauseAfter(node, steps: Int(chance.below(3)))),
+            (pause - chance.below(3), 3_000, .cut(from: node.peer, link: nil)),
+            (pause + 1 + chance.below(4), 3_000, .cut(from: node, link: nil)),
+            (pause + 5, 5 + chance.below(150), .pause(node.peer)),
+        ]
     }
 
     /// Of a chance of its own, so that the rest of a seed's plan does not depend on it.
@@ -317,6 +335,17 @@ public enum Swarm {
             FaultEntry(
                 at: at + .seconds(2), lasting: .seconds(77), .cut(from: node.peer, link: nil)),
         ]
+    }
+
+    /// Turns that stand still in their middle. Of a chance of its own, as in `hang`.
+    private static func interrupt(_ plan: inout Plan) {
+        var chance = Chance(seed: plan.seed ^ 0x74_75_72_6e)
+        guard chance.percent(15) else { return }
+        for _ in 0..<20 {
+            let at = Duration.milliseconds(chance.below(plan.safety.milliseconds))
+            guard let entry = draw(.halfway, at: at, plan, &chance) else { continue }
+            plan.faults.append(entry)
+        }
     }
 
     private static func restart(
@@ -416,6 +445,16 @@ public enum Swarm {
         case .lateness:
             plan.detectWithin = .milliseconds(200)
             return [.cuts, .cuts, .late, .late, .pause, .operators]
+        case .turns:
+            guard chance.percent(50) else {
+                plan.detectWithin = .milliseconds(500)
+                return []
+            }
+            plan.detectWithin = .milliseconds(200)
+            return [
+                .halfway, .halfway, .halfway, .halfway, .cuts, .cuts, .oneWay, .operators, .power,
+                .crash, .delay,
+            ]
         case .lives:
             plan.startup = .aloneAfter(.seconds(3))
             return [.cuts, .oneWay, .crash, .crashAfter, .crashAfter, .power, .leave, .word]
@@ -508,11 +547,12 @@ public enum Swarm {
         case operators, maintenance, leave, fences, word
         case harness
         // Only where a plan dwells on them.
-        case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie
+        case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
 
         var isCommon: Bool {
             switch self {
-            case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie:
+            case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
+                .halfway:
                 false
             default: true
             }
@@ -557,6 +597,8 @@ public enum Swarm {
                 .corrupt(from: node, link: link, percent: 5 + Int(chance.below(90))), lasting())
         case .replay: return entry(.replay(to: node, count: 1 + Int(chance.below(100))))
         case .pause: return entry(.pause(node), lasting())
+        case .halfway:
+            return entry(.pauseAfter(node, steps: Int(chance.below(12))), lasting())
         case .hang: return entry(.hang(node), lasting())
         case .livelock: return entry(.livelock(node), lasting() * 2)
         case .crash: return entry(.crash(node))
@@ -670,6 +712,7 @@ extension Fault {
     fileprivate var onPeer: Fault? {
         switch self {
         case .pause(let node): .pause(node.peer)
+        case .pauseAfter(let node, let steps): .pauseAfter(node.peer, steps: steps)
         case .hang(let node): .hang(node.peer)
         case .crash(let node): .crash(node.peer)
         case .crashAfter(let node, let effects): .crashAfter(node.peer, effects: effects)

@@ -110,6 +110,7 @@ extension World {
         node.standsStillUntil = 0
         node.turnAt = .max
         node.effectsToLive = nil
+        node.stepsToPause = nil
         watch.agentEnded(node, at: now)
     }
 
@@ -146,13 +147,14 @@ extension World {
     /// One turn of the loop: what came, what is due, and the end of a healthy turn.
     func turn(_ node: Node, _ event: consuming Event) {
         guard let agent = node.agent else { return }
-        let local = node.clock(now)
+        let local = reading(node)
         if agent.handling || !agent.followUps.isEmpty {
             agent.followUps.append(event)
         } else {
             agent.handling = true
             agent.machine.handle(event, at: local, into: &agent.effects)
             perform(node, agent)
+            if agent.halfway != nil { return }
             agent.handling = false
         }
         finishTurn(node, agent, at: local)
@@ -162,20 +164,51 @@ extension World {
     func turn(_ node: Node, _ body: (AgentLife) -> Void) {
         guard let agent = node.agent else { return }
         body(agent)
-        finishTurn(node, agent, at: node.clock(now))
+        finishTurn(node, agent, at: reading(node))
+    }
+
+    /// What the agent takes for the time: its clock, as it was when the turn looked at it.
+    func reading(_ node: Node) -> Instant { node.agent?.turnClock ?? node.clock(now) }
+
+    /// The turn stands still here, and goes on when the agent wakes.
+    private func pauses(_ node: Node, _ agent: AgentLife) -> Bool {
+        guard let (left, until) = node.stepsToPause else { return false }
+        guard left == 0 else {
+            node.stepsToPause = (left - 1, until)
+            return false
+        }
+        node.stepsToPause = nil
+        guard until > now else { return false }
+        tell(node, .world("the agent stands still in the middle of a turn"))
+        agent.halfway = reading(node)
+        standStill(node, until: until, whole: true)
+        return true
+    }
+
+    /// The turn that stood still goes on, with the time that it had looked at.
+    private func goOn(_ node: Node, _ agent: AgentLife, since local: Instant) {
+        agent.halfway = nil
+        agent.turnClock = local
+        perform(node, agent)
+        guard agent.halfway == nil else { return }
+        agent.handling = false
+        finishTurn(node, agent, at: local)
     }
 
     private func finishTurn(_ node: Node, _ agent: AgentLife, at local: Instant) {
+        // What comes while it stands still in a turn is handled when that turn goes on.
+        guard agent.halfway == nil else { return }
         if !agent.followUps.isEmpty { drain(node, agent) }
-        guard node.agent === agent, !agent.ended else { return }
+        guard node.agent === agent, !agent.ended, agent.halfway == nil else { return }
         if local >= agent.channel.nextHello { sayHello(node, agent, local) }
         if local >= agent.runnersAt { tickRunners(node, agent, local) }
         if local >= agent.testAt { testRelay(node, agent, local) }
         if agent.selfTest.isPending { settleTest(node, agent, local) }
         if !agent.followUps.isEmpty {
             drain(node, agent)
-            guard node.agent === agent, !agent.ended else { return }
+            guard node.agent === agent, !agent.ended, agent.halfway == nil else { return }
         }
+        if pauses(node, agent) { return }
         watch.judgeWord(node, agent, in: self)
         if node.livelockedUntil <= now { completeTurn(node, agent, local) }
         schedule(node, agent)
@@ -216,19 +249,25 @@ extension World {
     func drain(_ node: Node, _ agent: AgentLife) {
         guard !agent.handling, !agent.followUps.isEmpty else { return }
         agent.handling = true
-        let local = node.clock(now)
+        let local = reading(node)
         var index = 0
         while index < agent.followUps.count, !agent.ended, node.agent === agent {
             agent.machine.handle(agent.followUps[index], at: local, into: &agent.effects)
             index += 1
             perform(node, agent)
+            if agent.halfway != nil {
+                agent.followUps.removeFirst(index)
+                return
+            }
         }
         agent.followUps.clear()
         agent.handling = false
     }
 
     private func perform(_ node: Node, _ agent: AgentLife) {
-        while node.agent === agent, let effect = agent.effects.takeFirst() {
+        while node.agent === agent, !agent.effects.items.isEmpty {
+            if pauses(node, agent) { return }
+            guard let effect = agent.effects.takeFirst() else { break }
             if let left = node.effectsToLive {
                 guard left > 0 else {
                     crash(node)
@@ -263,24 +302,24 @@ extension World {
                 return violate("S2", "\(node.id) starts what it has not stopped")
             }
             agent.runners[activation.group].start(
-                activation, at: node.clock(now), into: &agent.resourceEffects)
+                activation, at: reading(node), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)
         case .adopt(let activation):
             watch.activates(activation, agent, adopts: true, node, in: self)
             agent.runners[activation.group].adopt(
-                activation, at: node.clock(now), into: &agent.resourceEffects)
+                activation, at: reading(node), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)
         case .stop(let group, let cause):
             watch.stops(agent.list[group].name, cause: cause, node, in: self)
             agent.runners[group].stop(
-                cause: cause, at: node.clock(now), into: &agent.resourceEffects)
+                cause: cause, at: reading(node), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: group, node, agent)
         case .feedWatchdog: violate("S8", "fed without a completed turn")
         case .ban(let session): agent.channel.ban(session)
         case .answer(_, let result): answered(result)
         case .trace(let trace): note(trace, node, agent)
         case .leaveAlone(let group, let on):
-            agent.runners[group].leaveAlone(on, at: node.clock(now))
+            agent.runners[group].leaveAlone(on, at: reading(node))
             agent.noteRunners()
         case .exit(let departure): exit(departure, node, agent)
         }
@@ -309,14 +348,14 @@ extension World {
             watch.maintain(node, trace.number == 1, at: now)
         case .contact:
             agent.selfTest.contactLost()
-            agent.testAt = node.clock(now)
+            agent.testAt = reading(node)
         case .alwaysLate: watch.late.told(node, true)
         case .inTimeAgain: watch.late.told(node, false)
         case .resetDue: watch.letsReset(node, in: self)
         case .fenceDisproved where trace.cause == .fenceDisproved:
             watch.lied(node, at: now)
             prove(false, node, agent)
-        case .fenceRestored: agent.testAt = node.clock(now)
+        case .fenceRestored: agent.testAt = reading(node)
         case .contactLost: agent.selfTest.contactLost()
         default: break
         }
@@ -359,8 +398,12 @@ extension World {
         node.wholeStands = false
         let waiting = node.waiting
         node.waiting = []
+        if let agent = node.agent, let local = agent.halfway { goOn(node, agent, since: local) }
+        // The clock is read anew after each receive.
+        if !planted(.clockReadBefore) { node.agent?.turnClock = nil }
         // Sockets come first, as in the loop. Whatever is late is late for all of them.
         for happening in waiting { happen(happening) }
+        node.agent?.turnClock = nil
         if node.agent != nil { takeTurn(node) }
     }
 }

@@ -29,6 +29,8 @@ extension World {
             weather(from, link) { ($0.corruptUntil, $0.corrupt) = (until, percent) }
         case .replay(let to, let count): replay(to: node(to), count: count)
         case .pause(let id): standStill(node(id), until: until, whole: true)
+        case .pauseAfter(let id, let steps):
+            if node(id).agent != nil { node(id).stepsToPause = (steps, until) }
         case .hang(let id): standStill(node(id), until: until, whole: false)
         case .livelock(let id): node(id).livelockedUntil = until
         case .crash(let id): crash(node(id))
@@ -127,9 +129,9 @@ extension World {
                 give(.sync(place, .current), node(id))
             }
         case .list(let id, _): node(id).file = plan.list
-        case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .hang, .livelock, .crash,
-            .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs, .wallStep,
-            .resource, .command, .falseWord:
+        case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .pauseAfter, .hang,
+            .livelock, .crash, .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs,
+            .wallStep, .resource, .command, .falseWord:
             break
         }
     }

@@ -154,7 +154,7 @@ extension World {
         }
         guard agent.session == packet.sealedFor, agent.channel.peerSession == packet.from
         else { return }
-        agent.channel.noteHeard(at: node.clock(now))
+        agent.channel.noteHeard(at: reading(node))
         switch agent.plain.take(packet.message.sequence, of: packet.from.value) {
         case true?: received(packet.message, packet.from, link, node, agent)
         case false?: turn(node, .copied(session: packet.from, link: link))
@@ -165,7 +165,7 @@ extension World {
     private func open(
         _ bytes: [UInt8], _ packet: Packet, _ link: Int, _ node: Node, _ agent: AgentLife
     ) {
-        let local = node.clock(now)
+        let local = reading(node)
         switch agent.channel.open(bytes, count: bytes.count, link: link, at: local) {
         case .message(let message, let session):
             _ = agent.plain.take(message.sequence, of: session.value)

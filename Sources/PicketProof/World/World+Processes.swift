@@ -138,7 +138,7 @@ extension World {
     func exited(_ run: RunID, _ end: ProcessEnd, _ node: Node) {
         guard let agent = node.agent else { return }
         agent.runners[run.group].exited(
-            run, succeeded: end == .well, unknown: end == .unknown, at: node.clock(now),
+            run, succeeded: end == .well, unknown: end == .unknown, at: reading(node),
             into: &agent.resourceEffects)
         perform(agent.resourceEffects, of: run.group, node, agent)
     }

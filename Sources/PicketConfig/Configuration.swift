@@ -34,8 +34,8 @@ public final class Configuration: @unchecked Sendable {
     public let sensors: [SensorDescription]
     /// How each node is cut, by the node that is cut.
     public let cuts: PerNode<[FenceSettings]>
-    /// In the order of the file; the index is the core's `GroupIndex`.
-    public let groups: [GroupSettings]
+    /// In the order of the file, and then what is retired; the index is the core's `GroupIndex`.
+    public private(set) var groups: [GroupSettings]
     public let paths: Paths
     /// A level that was not seen to cut for longer weakens the pair.
     public internal(set) var rehearseEvery = Duration.seconds(90 * 86_400)
@@ -77,6 +77,46 @@ public final class Configuration: @unchecked Sendable {
     public var peerName: String { names[me.peer] }
     /// How this node cuts its peer: one for each of `policy.fenceLevels`, in that order.
     public var fence: [FenceSettings] { cuts[me.peer] }
+}
+
+extension Configuration {
+    /// What runs on this node and is not in this file is stopped as the file had it by which it was
+    /// started. Nothing that this file adds to that one starts before.
+    ///
+    /// - Returns: those of them that the other file does not have either, or that are too many.
+    public func retire(_ names: [String], of started: Configuration) -> [String] {
+        var unknown: [String] = []
+        for (index, group) in groups.enumerated() {
+            let same = started.groups.firstIndex { $0.name == group.name }
+            let resources = same.map { started.policy.groups[$0].resources }
+            policy.groups[index].isAdded = resources != policy.groups[index].resources
+        }
+        for name in names {
+            guard let index = started.groups.firstIndex(where: { $0.name == name }),
+                groups.count < Limits.groups
+            else {
+                unknown.append(name)
+                continue
+            }
+            append(started.groups[index], started.policy.groups[index].retired())
+        }
+        return unknown
+    }
+
+    /// What the configuration before this one has retired, it has as well.
+    public func keepRetired(of former: Configuration) {
+        for (group, policy) in zip(former.groups, former.policy.groups)
+        where policy.listing != .listed {
+            append(group, policy)
+        }
+    }
+
+    private func append(_ group: GroupSettings, _ policy: GroupPolicy) {
+        var group = group
+        group.sync = nil
+        groups.append(group)
+        self.policy.groups.append(policy)
+    }
 }
 
 /// One value for each node of the pair.

@@ -196,6 +196,8 @@ public struct Narrator: Equatable, Sendable {
             return "The agent on {me} does not run when it should, again and again{+, in the last "
                 + "10 s for }: it would find {peer} dead later than detect_within allows"
         case .inTimeAgain: return "The agent on {me} runs when it should again"
+        case .retired:
+            return "{group}, which the configuration no longer has, is stopped on {me}"
         case .resetCalledOff: return "{me} feeds its watchdog again"
         case .resetRefused:
             return "{me} is not reset for {group}, which cannot be stopped here{+ for }"

@@ -232,7 +232,8 @@ extension StatusReport {
 
     private func writeGroups(into json: inout JSONWriter) {
         json.array("groups") { json in
-            for (index, group) in status.groups.enumerated() {
+            for (index, group) in status.groups.enumerated()
+            where policy.groups[index].listing != .gone {
                 json.object { json in
                     write(group, index, into: &json)
                 }

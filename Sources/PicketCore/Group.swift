@@ -77,14 +77,19 @@ package struct Group: Sendable {
         }
     }
 
-    /// - Parameter resumed: the term at which the agent before this one ran it; `nil` if it did
-    ///   not.
-    init(term: Term, resumed: Term?, mayBeOutdated: Bool) {
+    /// - Parameters:
+    ///   - noted: as the agent before this one ran it; `nil` if it did not.
+    ///   - isListed: by the file of this agent.
+    init(term: Term, noted: Holding?, isListed: Bool, mayBeOutdated: Bool) {
         self.term = term
-        copy = Copy(mayBeOutdated: mayBeOutdated && resumed == nil)
-        role =
-            resumed.map { .resuming($0) }
-            ?? (planted(.noteAfterStart) ? .vacant : .unknown(Unknown(term: term)))
+        copy = Copy(mayBeOutdated: mayBeOutdated && noted == nil)
+        if let noted, !noted.isPartial, isListed {
+            role = .resuming(noted.term)
+        } else if planted(.noteAfterStart) {
+            role = .vacant
+        } else {
+            role = .unknown(Unknown(term: max(term, noted?.term ?? term), noted: noted?.term))
+        }
     }
 
     var isBlocked: Bool { blockedUntil != nil }
@@ -141,6 +146,34 @@ package struct Group: Sendable {
         case .resuming(let term): term
         case .unknown, .vacant, .claiming, .granting: nil
         }
+    }
+
+    /// For the agent that follows.
+    @inline(__always)
+    func holding(_ group: GroupIndex) -> Holding? {
+        switch role {
+        case .holding(let active):
+            Holding(
+                group: group, term: active.term,
+                isPartial: active.run == .starting && !planted(.startAdopted))
+        case .releasing(let releasing):
+            Holding(
+                group: group, term: releasing.term,
+                isPartial: releasing.isPartial && !planted(.startAdopted))
+        case .resuming(let term): Holding(group: group, term: term)
+        case .unknown(let unknown):
+            unknown.noted.map { Holding(group: group, term: $0, isPartial: true) }
+        case .vacant, .claiming, .granting: nil
+        }
+    }
+
+    /// The agent before this one had begun to start it, by a right of this node's.
+    var wasStarting: Bool {
+        if case .unknown(let unknown) = role { unknown.noted != nil } else { false }
+    }
+
+    var isStarting: Bool {
+        if case .holding(let active) = role { active.run == .starting } else { false }
     }
 
     /// What the peer is told of it.
@@ -504,10 +537,13 @@ package struct Unknown: Equatable, Sendable {
     package var term: Term
     /// The stop failed, and is tried again then.
     package var retryAt: Instant?
+    /// At which the agent before this one ran it, or had begun to start it.
+    package private(set) var noted: Term?
 
-    package init(term: Term, retryAt: Instant? = nil) {
+    package init(term: Term, retryAt: Instant? = nil, noted: Term? = nil) {
         self.term = term
         self.retryAt = retryAt
+        self.noted = noted
     }
 }
 
@@ -518,6 +554,8 @@ package struct Releasing: Equatable, Sendable {
     /// Whether the peer is to be offered the group once everything is stopped.
     package var yields: Bool
     package var automatic: Bool
+    /// It had not come up as a whole.
+    package var isPartial = false
     /// A stop failed, and is tried again then: something may still run here, and only a fence can
     /// end it for certain.
     package var retryAt: Instant?
@@ -526,6 +564,7 @@ package struct Releasing: Equatable, Sendable {
 
     init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {
         term = active.term
+        isPartial = active.run == .starting
         self.cause = cause
         self.yields = yields
         self.automatic = automatic

@@ -154,7 +154,7 @@ extension Machine {
         if !inContact { return .notInContact }
         if length > policy.timing.longestPause || length <= .zero { return .tooLong }
         if !life.isPaired || peer.pausedUntil != nil || !fence.isIdle { return .busy }
-        if groups.contains(where: { !$0.isSettled }) { return .busy }
+        if groups.contains(where: { !$0.isSettled || $0.isStarting }) { return .busy }
         return nil
     }
 

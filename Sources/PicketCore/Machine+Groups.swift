@@ -94,9 +94,9 @@ extension Machine {
 
     /// Whether anything but the disk keeps this node from starting the group.
     func isWilling(_ group: GroupIndex) -> Bool {
-        guard policy.groups[group].enabled, !groups[group].isBlocked, !vitals.isGivingUp else {
-            return false
-        }
+        guard policy.groups[group].enabled, !groups[group].isBlocked, !vitals.isGivingUp,
+            !waitsForRetired(group)
+        else { return false }
         switch life {
         case .paired, .alone, .returning: return true
         case .waiting, .pausing, .leaving, .left: return false
@@ -108,7 +108,15 @@ extension Machine {
     /// group to another, and each node could run it under another name (S1). What runs goes on.
     @inline(__always)
     func mayStart(_ group: GroupIndex) -> Bool {
-        group >= peer.matches.count || !peer.matches[group].bars || planted(.resourcesIgnored)
+        (group >= peer.matches.count || !peer.matches[group].bars || planted(.resourcesIgnored))
+            && !waitsForRetired(group)
+    }
+
+    /// Something that is gone from the file may run here still, and the group may have what it had.
+    @inline(__always)
+    private func waitsForRetired(_ group: GroupIndex) -> Bool {
+        policy.groups[group].isAdded && !planted(.retiredNotAwaited)
+            && isRetiring
     }
 
     /// The node that starts a group that neither has. Files that differ in that, too, may make each
@@ -626,7 +634,9 @@ extension Machine {
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.releasing, .stopped), (.releasing, .startFailed):
             released(group, at: now, into: &out)
-        case (.unknown, .stopped), (.unknown, .startFailed): groups[group].noteStopped()
+        case (.unknown, .stopped), (.unknown, .startFailed):
+            groups[group].noteStopped()
+            retire(group, into: &out)
         case (.releasing, .stopFailed), (.unknown, .stopFailed):
             stick(group, failed: true, at: now, into: &out)
         case (.releasing, .stopUnknown), (.unknown, .stopUnknown), (.releasing, .startFailedDirty),

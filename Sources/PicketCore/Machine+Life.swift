@@ -18,7 +18,9 @@ extension Machine {
     private mutating func stepWaiting<Sink: EffectSink>(
         _ receipt: Receipt?, at now: Instant, into out: inout Sink
     ) {
-        if let receipt, receipt.proof == .operatorsWord || groups.contains(where: { $0.isResuming })
+        if let receipt,
+            receipt.proof == .operatorsWord
+                || groups.contains(where: { $0.isResuming || $0.wasStarting })
         {
             goOn(by: receipt, cause: .agentRestarted, into: &out)
             return

@@ -28,8 +28,7 @@ extension Machine {
         else { return }
         var holdings: [Holding] = []
         for group in groups.indices {
-            guard let term = groups[group].runningTerm else { continue }
-            holdings.append(Holding(group: group, term: term))
+            if let holding = groups[group].holding(group) { holdings.append(holding) }
         }
         disk.note(
             RunNote(
@@ -81,9 +80,8 @@ extension Machine {
         var kept = 0
         for group in groups.indices {
             guard disk.noted.terms[group] == knownTerm(of: group) else { return false }
-            guard let term = groups[group].runningTerm else { continue }
-            guard kept < disk.noted.holdings.count,
-                disk.noted.holdings[kept] == Holding(group: group, term: term)
+            guard let holding = groups[group].holding(group) else { continue }
+            guard kept < disk.noted.holdings.count, disk.noted.holdings[kept] == holding
             else { return false }
             kept += 1
         }

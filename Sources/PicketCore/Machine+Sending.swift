@@ -33,6 +33,7 @@ extension Machine {
         outgoing.sent()
         var reports = reports
         addData(to: &reports, at: now)
+        leaveOutGone(&reports)
         // While an order is under way, what this node says of its groups may differ from the view
         // by which it ordered. The peer shall not take the one for the other (S7).
         let seen = fence.isOrdered ? 0 : outgoing.seenGeneration
@@ -83,6 +84,13 @@ extension Machine {
             }
         }
         return flags
+    }
+
+    /// The peer hears no more of what is gone from the file.
+    private func leaveOutGone(_ reports: inout [GroupReport]) {
+        for group in reports.indices.reversed() where policy.groups[group].listing == .gone {
+            reports.remove(at: group)
+        }
     }
 
     func currentReports() -> [GroupReport] { groups.indices.map { currentReport(of: $0) } }

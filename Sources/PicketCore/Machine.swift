@@ -78,7 +78,8 @@ public struct Machine: Sendable {
         groups = memory.groups.indices.map { group in
             Group(
                 term: max(memory.groups[group].term, group < noted.count ? noted[group] : .never),
-                resumed: note.holdings.first { $0.group == group }?.term,
+                noted: note.holdings.first { $0.group == group },
+                isListed: policy.groups[group].listing == .listed,
                 mayBeOutdated: note.contact || !memory.alone)
         }
     }
@@ -141,6 +142,11 @@ public struct Machine: Sendable {
         begun = true
         for group in groups.indices {
             guard case .unknown = groups[group].role else { continue }
+            if policy.groups[group].listing == .retiring, planted(.retiredNotStopped) {
+                groups[group].noteStopped()
+                retire(group, into: &out)
+                continue
+            }
             out.emit(.stop(group, cause: .agentRestarted))
         }
     }
@@ -163,9 +169,26 @@ public struct Machine: Sendable {
             let unknown = configurationIsAgreed ? nil : formerTiming
             formerTiming = FencingTurns.slower(policy.timing, unknown)
         }
+        let before = policy.groups
         policy = new
-        peer.match(new)
+        for group in before.indices {
+            policy.groups[group].isAdded = before[group].isAdded
+            policy.groups[group].listing = before[group].listing
+        }
+        peer.match(policy)
         return true
+    }
+
+    /// Something that is gone from the file may run here.
+    public var isRetiring: Bool { policy.groups.contains { $0.listing == .retiring } }
+
+    /// What the file does not have any more has been stopped here.
+    mutating func retire<Sink: EffectSink>(_ group: GroupIndex, into out: inout Sink) {
+        guard policy.groups[group].listing == .retiring else { return }
+        policy.groups[group].listing = .gone
+        peer.match(policy)
+        disk.note(.nobody, of: group)
+        out.emit(.trace(Trace(.retired, group: group)))
     }
 
     /// The shell must call again, with `tick` if nothing else happens, no later than this.

@@ -125,8 +125,13 @@ public struct RunNote: Equatable, Sendable {
 public struct Holding: Equatable, Sendable {
     public var group: GroupIndex
     public var term: Term
-    public init(group: GroupIndex, term: Term) {
+    /// Nobody knows how far it has come: its start, or the stop of what such a start has left, was
+    /// under way. It is stopped first, and starts anew.
+    public var isPartial: Bool
+
+    public init(group: GroupIndex, term: Term, isPartial: Bool = false) {
         self.group = group
         self.term = term
+        self.isPartial = isPartial
     }
 }

@@ -111,7 +111,9 @@ package struct Peer: Sendable {
         var found = 0
         for group in policy.groups.indices {
             var match = GroupMatch()
-            if !isNamed || planted(.groupsByPlace) {
+            if policy.groups[group].listing == .gone {
+                match = .gone
+            } else if !isNamed || planted(.groupsByPlace) {
                 if sameFile || isNamed, group < theirs.count {
                     match = GroupMatch(place: group, difference: [])
                 }
@@ -137,6 +139,7 @@ package struct Peer: Sendable {
         for group in matches.indices where matches[group].difference != toldDifferences[group] {
             let difference = matches[group].difference
             toldDifferences[group] = difference
+            if matches[group].isGone { continue }
             out.emit(
                 .trace(
                     Trace(
@@ -296,6 +299,10 @@ package struct GroupMatch: Equatable, Sendable {
     var bars: Bool { !difference.isDisjoint(with: [.unlisted, .resources]) }
 
     init() {}
+
+    /// This node's file does not have it any more.
+    static let gone = GroupMatch(place: -1, difference: [])
+    var isGone: Bool { self == .gone }
 
     init(place: Int, difference: GroupDifference) {
         self.place = place

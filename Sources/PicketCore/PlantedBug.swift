@@ -133,6 +133,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// A group that runs is noted after it was started, and one that no note tells of is not
     /// stopped.
     case noteAfterStart
+    /// A start that was under way is noted like what runs, and adopted.
+    case startAdopted
+    /// What is gone from the file runs on when the agent is restarted.
+    case retiredNotStopped
+    /// What is added starts before that is stopped.
+    case retiredNotAwaited
     /// A start of an agent that died goes on, whatever its successor does.
     case leftBehindGoesOn
     /// The note of what runs survives a reboot.

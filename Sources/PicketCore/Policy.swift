@@ -99,6 +99,29 @@ public struct GroupPolicy: Equatable, Sendable {
     public var takeover: Takeover
     /// `nil` for a group without data of its own. With it the group is *stateful* (Copy.swift).
     public var sync: Sync?
+    public var listing = Listing.listed
+    /// The list that this agent found running did not have it, or had other resources for it. A
+    /// resource may have moved to it.
+    public var isAdded = false
+
+    /// Whether the file has it.
+    public enum Listing: UInt8, Sendable {
+        case listed
+        /// Not any more: what may run of it here is stopped as it was listed.
+        case retiring
+        /// … and has been stopped. It is spoken of no more.
+        case gone
+    }
+
+    /// The same group, of a file that does not have it any more.
+    public func retired() -> GroupPolicy {
+        var group = self
+        group.listing = .retiring
+        group.isAdded = false
+        group.enabled = false
+        group.sync = nil
+        return group
+    }
 
     /// How old the copy of a stateful group may be that this node takes over with.
     public struct Sync: Equatable, Sendable {

@@ -46,6 +46,8 @@ public struct Trace: Equatable, Sendable {
         case resetDue, resetCalledOff, resetRefused
         // The loop comes late again and again, or no longer
         case alwaysLate, inTimeAgain
+        // What the file does not have any more has been stopped
+        case retired
     }
 
     public init(
@@ -78,7 +80,7 @@ extension Trace.Kind {
             .released, .yielded, .taken, .adopted, .healthChanged, .peerHealthChanged,
             .maintenance, .peerMaintenance, .leftRunning, .budgetsCleared, .drillBegan,
             .drillEnded, .fencePlanned, .fenceOrdered, .fenceVerified, .fenceCancelled,
-            .fenceVoided, .resetCalledOff, .copyAwaited:
+            .fenceVoided, .resetCalledOff, .copyAwaited, .retired:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
             .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused:
@@ -176,6 +178,7 @@ extension Trace.Kind {
         case .resetRefused: "reset_refused"
         case .alwaysLate: "always_late"
         case .inTimeAgain: "in_time_again"
+        case .retired: "retired"
         }
     }
 }

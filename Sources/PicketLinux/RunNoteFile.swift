@@ -1,7 +1,9 @@
 /// The core's `RunNote` under /run: what this agent runs and knows, for an agent that is
 /// restarted on a node that did not reboot. It lies on tmpfs and is written at once, by the loop.
 ///
-/// The next agent may be an older or a newer one, as for the state file (MemoryFile.swift).
+/// The next agent may be an older or a newer one, as for the state file (MemoryFile.swift). What is
+/// up only in part stands in a line that looks like a term's, because 0.1.0 refuses a line that it
+/// does not know, and stops a group of which no line says that it holds it.
 ///
 ///     picket-run 1
 ///     boot 6f1c…
@@ -12,6 +14,7 @@
 ///     holding gateway 7
 ///     term #maintenance 3
 ///     term gateway 7
+///     term #partial:cache 3
 ///     checksum 8d3f…
 
 import CPicket
@@ -25,6 +28,8 @@ public struct RunNoteFile: Sendable {
     public let groups: [String]
 
     static let title = "picket-run 1"
+    /// No group's name begins so.
+    private static let partial = "#partial:"
 
     public init(path: String, boot: String, groups: [String]) {
         self.path = path
@@ -34,7 +39,8 @@ public struct RunNoteFile: Sendable {
 
     public struct Loaded: Equatable, Sendable {
         public var note: RunNote
-        /// Groups that ran when the note was written and that the configuration no longer has.
+        /// Groups that ran, or were up in part, when the note was written and that the configuration
+        /// no longer has.
         public var unknown: [String]
     }
 
@@ -95,13 +101,16 @@ public struct RunNoteFile: Sendable {
                 loaded.note.maintenance = version
                 return true
             }
-            let index = groups.firstIndex(of: line[1])
-            if line[0] == "term" {
+            let isPartial = line[0] == "term" && line[1].hasPrefix(RunNoteFile.partial)
+            let name = isPartial ? line[1].dropping(first: RunNoteFile.partial.utf8.count) : line[1]
+            let index = groups.firstIndex(of: name)
+            if line[0] == "term", !isPartial {
                 if let index { loaded.note.terms[index] = term }
             } else if let index {
-                loaded.note.holdings.append(Holding(group: index, term: term))
+                loaded.note.holdings.append(
+                    Holding(group: index, term: term, isPartial: isPartial))
             } else {
-                loaded.unknown.append(line[1])
+                loaded.unknown.append(name)
             }
         default: break
         }
@@ -123,7 +132,10 @@ public struct RunNoteFile: Sendable {
             }
         }
         for holding in note.holdings {
-            text += "holding \(groups[holding.group]) \(holding.term.value)\n"
+            let (name, term) = (groups[holding.group], holding.term.value)
+            text +=
+                holding.isPartial
+                ? "term \(RunNoteFile.partial)\(name) \(term)\n" : "holding \(name) \(term)\n"
         }
         for (group, term) in note.terms.enumerated() {
             text += "term \(groups[group]) \(term.value)\n"

@@ -113,6 +113,9 @@ private enum Hunt {
             self = .checker(bounds, "1 crash")
         case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
         case .configurationIgnored: self = .swarm(.configurations, seeds: 3000)
+        case .startAdopted: self = .swarm(.moves, seeds: 400)
+        case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
+        case .retiredNotAwaited: self = .swarm(.renames, seeds: 100)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)
         case .testOutranksFence, .silenceIsAPass, .distrustForgotten, .anyClearTrusts:

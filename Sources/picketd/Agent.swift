@@ -328,6 +328,9 @@ final class Agent {
         return true
     }
 
+    /// Something that is gone from the file may still run here.
+    var isRetiring: Bool { look(at: &machine) { $0.isRetiring } }
+
     /// A planned stop.
     func leave() {
         log(.notice, "asked to stop")

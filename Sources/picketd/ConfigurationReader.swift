@@ -96,6 +96,7 @@ final class ConfigurationReader: Part {
     }
 
     private func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) {
+        new.keepRetired(of: agent.settings)
         let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
         guard unable.isEmpty else {
             return agent.tell(.reloadNeedsRestart(for: unable))
@@ -107,9 +108,18 @@ final class ConfigurationReader: Part {
             return agent.tell(.reloadOfAnotherPair)
         }
         agent.links.replace(keys, new)
-        ask(.leave(new))
+        leave(new, agent)
         for warning in new.warnings { agent.log(.warning, warning.text) }
         agent.tell(.reloaded)
+    }
+
+    /// What is retired stands only in the file by which it was started, until it is stopped.
+    private func leave(_ settings: Configuration, _ agent: Agent) {
+        if !agent.isRetiring { ask(.leave(settings)) }
+    }
+
+    override func observe(_ trace: Trace, _ agent: Agent) {
+        if trace.kind == .retired { leave(agent.settings, agent) }
     }
 
     private func refuse(_ lines: [String], _ agent: Agent) {
@@ -163,8 +173,8 @@ extension Startup {
                 let settings = try load(options, hardware, running: running)
                 return .read(settings, try verify(settings, hardware))
             case .leave(let settings):
-                let directory = try hardware.ground(settings).paths.runDirectory
-                do throws(SystemError) { try WhatRuns.leave(settings.text, in: directory) } catch {
+                let ground = try hardware.ground(settings)
+                do throws(SystemError) { try leave(settings, in: ground) } catch {
                     return .refused([error.description])
                 }
                 return .left

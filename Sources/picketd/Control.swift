@@ -91,10 +91,14 @@ final class Control: Part {
                 // The next agent reads the whole file when it starts. This agent does not end for
                 // a file that the next one would refuse.
                 caller.wait()
-                let running = agent.storage.noted.holdings.map { holding in
+                let groups = agent.settings.policy.groups
+                let holdings = agent.storage.noted.holdings.filter {
+                    groups[$0.group].listing == .listed
+                }
+                let running = holdings.map { holding in
                     RunningGroup(
                         name: agent.names.group(holding.group),
-                        resources: agent.settings.policy.groups[holding.group].resources)
+                        resources: groups[holding.group].resources)
                 }
                 agent.reader.ask(.pause(caller: caller.id, request, running: running))
             case .handover, .failback, .fence, .confirmFence, .maintenance, .clear, .take,

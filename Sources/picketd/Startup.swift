@@ -155,6 +155,7 @@ enum Startup {
                         + Text.list(left)))
         }
         var clock = Clock()
+        retire(options, settings, hardware, in: paths.runDirectory, boot: ground.boot)
         let groups = settings.groups.map { $0.name }
         var memoryFile = MemoryFile(
             path: paths.stateDirectory + "/memory", groups: groups, boot: ground.boot)
@@ -168,13 +169,6 @@ enum Startup {
                 isSynchronised: WallClock.isSynchronised)
             loaded = try noteFile.load()
         } catch { end(.failed(error.description)) }
-        guard loaded.unknown.isEmpty else {
-            end(
-                .failed(
-                    "\(noteFile.path): this node still runs \(Text.list(loaded.unknown)), which the"
-                        + " configuration no longer has: put it back, hand it over, then remove it")
-            )
-        }
         note(settings, running: loaded.note, in: paths.runDirectory, boot: ground.boot)
         return Agent(
             Agent.Start(
@@ -182,6 +176,37 @@ enum Startup {
                 keys: keys, signals: signals, control: control, links: links(settings, ground),
                 memoryFile: memoryFile, memory: memory, noteFile: noteFile, note: loaded.note,
                 actions: actions))
+    }
+
+    /// What runs and the file no longer has is stopped as the agent that started it read it.
+    private static func retire(
+        _ options: Options, _ settings: Configuration, _ hardware: Hardware, in directory: String,
+        boot: String
+    ) {
+        let note = RunNoteFile(
+            path: directory + "/note", boot: boot, groups: settings.groups.map { $0.name })
+        var unknown: [String]
+        let left: [UInt8]?
+        do throws(FileError) {
+            unknown = try note.load().unknown
+            left = try WhatRuns(in: directory, boot: boot).configuration
+        } catch { end(.failed(error.description)) }
+        guard !unknown.isEmpty else { return }
+        if let left {
+            do throws(ConfigurationErrors) {
+                let started = try Configuration.load(
+                    left, file: directory + "/configuration", node: options.node,
+                    boards: boards(options), simulated: hardware.isSimulated)
+                unknown = settings.retire(unknown, of: started)
+            } catch {}
+        }
+        guard unknown.isEmpty else {
+            end(
+                .failed(
+                    "\(note.path): this node still runs \(Text.list(unknown)), which the"
+                        + " configuration no longer has: put it back, hand it over, then remove it")
+            )
+        }
     }
 
     /// Leaves for the next agent what this one starts. A group that runs must be the same to both:
@@ -209,7 +234,24 @@ enum Startup {
                         + " them"))
         }
         system(try file.store(now))
-        system(try WhatRuns.leave(settings.text, in: directory))
+        // What is retired stands only in the file by which it was started.
+        if !settings.policy.groups.contains(where: { $0.listing == .retiring }) {
+            system(try WhatRuns.leave(settings.text, in: directory))
+        }
+    }
+
+    /// The same, once nothing is retired any more.
+    static func leave(
+        _ settings: Configuration, in ground: Hardware.Ground
+    ) throws(SystemError) {
+        var now: [StartedFile.Group] = []
+        for (group, policy) in zip(settings.groups, settings.policy.groups)
+        where policy.listing == .listed {
+            now.append(StartedFile.Group(name: group.name, resources: policy.resources))
+        }
+        let directory = ground.paths.runDirectory
+        try StartedFile(path: directory + "/started", boot: ground.boot).store(now)
+        try WhatRuns.leave(settings.text, in: directory)
     }
 
     private static func listen(_ paths: Paths) -> ControlListener {

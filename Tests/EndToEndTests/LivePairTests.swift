@@ -290,6 +290,35 @@ extension EndToEnd {
             #expect(budgets.output.contains { $0.contains("a reload takes it up") }, "\(budgets)")
         }
 
+        @Test func `an agent that is restarted stops what its file no longer has`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let path = pair.file("east", "picket.yaml")
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            let process = try pair.status(of: "east")["process"] as? [String: Any]
+            let pid = try #require(process?["pid"] as? Int)
+            try text.replacingOccurrences(of: "\"gateway\":", with: "gw:").write(
+                toFile: path, atomically: true, encoding: .utf8)
+            #expect(kill(pid_t(pid), SIGKILL) == 0)
+            let sentence = "gateway, which the configuration no longer has, is stopped on east"
+            func isSaid() throws -> Bool {
+                let history = try Program.run(
+                    "picket", ["history", "--socket", pair.socket("east")])
+                return history.output.contains { $0.contains(sentence) }
+            }
+            let deadline = Date() + 20
+            while try !isSaid(), Date() < deadline { Thread.sleep(forTimeInterval: 0.1) }
+            #expect(try isSaid())
+            #expect(try pair.role("gateway", on: "east") == nil)
+            let fence = try pair.status(of: "west")["fence"] as? [String: Any]
+            #expect(fence?["ordered_in_window"] as? Int == 0)
+            // What the next agent is to find is the file by which this one goes now.
+            let run = (pair.socket("east") as NSString).deletingLastPathComponent
+            let same = try Program.run(
+                "picket", ["check", "--against-running", path, "--run", run])
+            #expect(same.output.contains { $0.contains("nothing differs") }, "\(same)")
+        }
+
         @Test(arguments: [(0o644, 32, "mode 644"), (0o600, 31, "32")])
         func `a key that others can read or that is none is refused`(
             _ mode: Int, _ size: Int, _ reason: String

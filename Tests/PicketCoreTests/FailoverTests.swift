@@ -502,6 +502,39 @@ struct FailoverTests {
         #expect(world.low.has(.adopted))
     }
 
+    @Test func `a start that was under way is not adopted`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        #expect(world.command(.handover(nil), on: world.low) == .accepted)
+        let high = world.high
+        let partial = { high.running[0] != nil && high.note.holdings.first?.isPartial == true }
+        #expect(world.run(until: partial, within: .seconds(5)))
+        #expect(world.command(.pause(.seconds(2)), on: high) == .refused(.busy))
+        world.killAgent(high)
+        world.after(.milliseconds(150)) { world.startAgent(high) }
+        world.run(for: .seconds(5))
+        #expect(!high.has(.adopted))
+        #expect(world.holder() != nil)
+        #expect(world.fences.isEmpty)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `what the file no longer has is stopped, and then spoken of no more`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.killAgent(world.low)
+        world.low.policy.groups[0] = world.low.policy.groups[0].retired()
+        world.after(.milliseconds(150)) { world.startAgent(world.low) }
+        #expect(world.run(until: { world.low.has(.retired) }, within: .seconds(5)))
+        #expect(world.low.running[0] == nil)
+        #expect(!world.low.has(.adopted))
+        world.run(for: .seconds(1))
+        #expect(world.low.note.holdings.isEmpty)
+        #expect(world.high.machine?.peer.message?.groups.isEmpty == true)
+        #expect(world.fences.isEmpty)
+        #expect(world.violations.isEmpty)
+    }
+
     @Test func `a planned stop hands the group over without a fence`() {
         let world = SmallWorld()
         world.bootBoth()

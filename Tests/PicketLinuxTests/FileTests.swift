@@ -311,6 +311,19 @@ struct RunNoteFileTests {
         #expect(file.encode(note) == SealedText.seal(text))
     }
 
+    /// To 0.1.0 it is a term of a group that it does not have: it stops the group at its start.
+    @Test func `a start under way is noted as such`() throws {
+        var note = note
+        note.holdings.append(Holding(group: 0, term: Term(7), isPartial: true))
+        note.holdings.sort { $0.group < $1.group }
+        let file = RunNoteFile(path: "", boot: "B", groups: ["a", "b"])
+        let bytes = file.encode(note)
+        #expect(String(decoding: bytes, as: UTF8.self).contains("\nterm #partial:a 7\n"))
+        #expect(try file.decode(bytes) == .init(note: note, unknown: []))
+        #expect(
+            try RunNoteFile(path: "", boot: "B", groups: ["b"]).decode(bytes).unknown == ["a"])
+    }
+
     @Test func `a newer agent may have added lines to the note`() throws {
         let file = RunNoteFile(path: "", boot: "B", groups: ["a"])
         let text = "picket-run 1\nboot B\n \nlease a 5\nholding a 4\nlatest\n"

@@ -266,11 +266,14 @@ extension PairState {
         case .held: image.put(5)
         case .restored: image.put(6)
         }
-        image.put(
-            UInt8(node.note.holdings.count) | (node.note.contact ? 128 : 0)
-                | (node.note.word ? 64 : 0) | (node.note.clockOffset == nil ? 0 : 32)
-                | (node.note.terms.isEmpty ? 0 : 16)
-                | (node.note.maintenance.map { $0.isOn ? 12 : 8 } ?? 0))
+        var note = UInt8(node.note.holdings.count)
+        if node.note.holdings.first?.isPartial == true { note |= 2 }
+        if node.note.contact { note |= 128 }
+        if node.note.word { note |= 64 }
+        if node.note.clockOffset != nil { note |= 32 }
+        if !node.note.terms.isEmpty { note |= 16 }
+        if let maintenance = node.note.maintenance { note |= maintenance.isOn ? 12 : 8 }
+        image.put(note)
         if let maintenance = node.note.maintenance { image.put(UInt8(maintenance.version)) }
         for holding in node.note.holdings { image.put(holding.term) }
         for term in node.note.terms { image.put(term) }
@@ -382,8 +385,9 @@ extension PairState {
         node.note.maintenance =
             note & 8 != 0
             ? Maintenance(isOn: note & 4 != 0, version: UInt64(image.byte())) : nil
-        for _ in 0..<(note & 3) {
-            node.note.holdings.append(Holding(group: 0, term: image.term()))
+        for _ in 0..<(note & 1) {
+            node.note.holdings.append(
+                Holding(group: 0, term: image.term(), isPartial: note & 2 != 0))
         }
         node.note.terms = note & 16 != 0 ? [image.term()] : []
         guard node.runs else {

@@ -461,7 +461,7 @@ extension Group {
         case .releasing(let it):
             image.put(4)
             image.put(it.term)
-            image.put((it.yields ? 1 : 0) | (it.automatic ? 2 : 0))
+            image.put((it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.isPartial ? 4 : 0))
             image.put(optional: it.retryAt)
         case .granting(let grant):
             image.put(5)
@@ -471,9 +471,10 @@ extension Group {
             image.put(6)
             image.put(term)
         case .unknown(let it):
-            image.put(7)
+            image.put(it.noted == nil ? 7 : 10)
             image.put(it.term)
             image.put(optional: it.retryAt)
+            if let noted = it.noted { image.put(noted) }
         }
         image.put(term)
         image.put(copy.state.rawValue)
@@ -507,6 +508,7 @@ extension Group {
             let flags = image.byte()
             it.yields = flags & 1 != 0
             it.automatic = flags & 2 != 0
+            it.isPartial = flags & 4 != 0
             it.retryAt = image.optional()
             role = .releasing(it)
         case 5:
@@ -514,7 +516,10 @@ extension Group {
             role = .granting(
                 Granting(term: at, automatic: flags & 1 != 0, resumed: flags & 2 != 0))
         case 6: role = .resuming(at)
-        default: role = .unknown(Unknown(term: at, retryAt: image.optional()))
+        default:
+            let retryAt = image.optional()
+            let noted = kind == 10 ? image.term() : nil
+            role = .unknown(Unknown(term: at, retryAt: retryAt, noted: noted))
         }
         let term = image.term()
         let sync = GroupReport.SyncState(rawValue: image.byte())!

@@ -68,6 +68,8 @@ final class Node {
     var note = RunNote.blank
     /// The groups of which it tells.
     var noted: [ListedGroup] = []
+    /// The file that it has left for the next agent: by which all that runs was started.
+    var left: [ListedGroup] = []
 
     // Processes: by resource what may be up, whatever the agent thinks.
     var up: [Bool]
@@ -124,7 +126,7 @@ final class Node {
         self.policy = policy
         file = plan.list
         startedAt = Array(repeating: 0, count: plan.names)
-        up = Array(repeating: false, count: plan.resources)
+        up = Array(repeating: false, count: plan.resources * 2)
         serves = up
         resourceFaults = Array(repeating: [:], count: plan.names)
         data = Array(repeating: DataCopy(), count: plan.names)
@@ -157,6 +159,13 @@ final class Node {
     var isSynchronised: Bool { wallOffset == 0 }
 
     func isUp(_ group: ListedGroup) -> Bool { group.resources.contains { up[$0] } }
+    /// One of its resources is, by that definition or by the other one.
+    func runs(_ group: ListedGroup, byOtherDefinition other: Bool) -> Bool {
+        let half = up.count / 2
+        return group.resources.contains {
+            up[($0 + half) % up.count] || !other && up[$0]
+        }
+    }
     func isWholeUp(_ group: ListedGroup) -> Bool { group.resources.allSatisfy { up[$0] } }
 }
 
@@ -200,6 +209,10 @@ final class AgentLife {
     let session: SessionID
     let startedAt: Int64
     /// The groups of the file that it has read.
+    let listed: [ListedGroup]
+    /// What that does not have any more, and is stopped.
+    let retired: [ListedGroup]
+    /// Both, by which its machine knows them.
     let list: [ListedGroup]
     var machine: Machine
     var channel: Channel
@@ -251,11 +264,12 @@ final class AgentLife {
 
     init(
         machine: Machine, channel: Channel, session: SessionID, runners: [GroupRunner],
-        fence: RelayFence, disproved: Bool, memoryFile: World.StateFile, list: [ListedGroup],
-        startedAt: Int64,
-        local: Instant
+        fence: RelayFence, disproved: Bool, memoryFile: World.StateFile, listed: [ListedGroup],
+        retired: [ListedGroup], startedAt: Int64, local: Instant
     ) {
-        self.list = list
+        self.listed = listed
+        self.retired = retired
+        list = listed + retired
         self.machine = machine
         self.channel = channel
         self.session = session
@@ -270,6 +284,9 @@ final class AgentLife {
 
     /// The place of a group in its list, by the group's name; `nil` if it does not have it.
     func place(of name: Int) -> GroupIndex? { list.firstIndex { $0.name == name } }
+
+    /// Its file has the group.
+    func lists(_ name: Int) -> Bool { listed.contains { $0.name == name } }
 
     /// To be called after anything that may have moved a deadline of theirs.
     func noteRunners() {

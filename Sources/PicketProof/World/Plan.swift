@@ -81,7 +81,8 @@ public struct Plan: Equatable, Sendable {
 
     /// Names of groups: those of the plan, and one more for each, for a group that is renamed.
     var names: Int { groups.count * 2 }
-    /// Those of the plan's groups, and one that none of them has.
+    /// Those of the plan's groups, and one that none of them has. A number beyond them is one of
+    /// these by another definition, which stops only what it has started.
     var resources: Int { groups.count * World.resources + 1 }
 
     /// The list of groups that both files should have.
@@ -110,14 +111,23 @@ public struct Plan: Equatable, Sendable {
     }
 
     /// `policy` for a file that lists these groups.
-    func policy(_ policy: Policy, listing list: [ListedGroup]) -> Policy {
+    ///
+    /// - Parameters:
+    ///   - retired: what the file does not have any more, and is stopped.
+    ///   - found: what was listed when that was started.
+    func policy(
+        _ policy: Policy, listing list: [ListedGroup], retired: [ListedGroup] = [],
+        found: [ListedGroup] = []
+    ) -> Policy {
         var listed = policy
-        listed.groups = list.map { group in
+        let known = { (group: ListedGroup) in
             var known = policy.groups[group.name % groups.count]
             known.name = UInt64(group.name + 1)
             known.resources = group.digest
+            known.isAdded = !retired.isEmpty && !found.contains(group)
             return known
         }
+        listed.groups = list.map(known) + retired.map { known($0).retired() }
         if list != self.list { listed.digest = list.reduce(policy.digest) { $0 &* 31 &+ $1.whole } }
         return listed
     }

@@ -46,7 +46,7 @@ extension World {
         if node.key.id != World.key.id { use(World.key, on: node) }
         node.digest = 42
         node.file = plan.lastingList(of: node.id)
-        if let agent = node.agent, agent.list != node.file { crash(node) }
+        if let agent = node.agent, agent.listed != node.file { crash(node) }
         reload(node)
         node.effectsToLive = nil
         node.stepsToPause = nil

@@ -39,6 +39,9 @@ public enum Swarm {
         case configurations
         /// Lists of groups that are changed, node by node.
         case lists
+        /// A group that is given another name, and its resources another definition, on one node
+        /// after the other, the holder last.
+        case renames
         /// Maintenance at either node, while groups fail and nodes come and go.
         case maintenance
         /// Services that fail some seconds after each start, on both nodes.
@@ -90,6 +93,14 @@ public enum Swarm {
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
+        if focus == .renames {
+            var list = plan.list
+            list[0].name += plan.groups.count
+            for index in list[0].resources.indices {
+                list[0].resources[index] += plan.resources
+            }
+            again(every: 25, &plan) { rename(in: list, on: $0, &$1) }
+        }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
             return plan
@@ -132,6 +143,7 @@ public enum Swarm {
                     }
                     let end = entry.at + entry.lasting + .milliseconds(chance.below(500))
                     plan.faults.append(FaultEntry(at: end, restarts(node)))
+                    if let slow = slowStop(of: entry.at, plan) { plan.faults.append(slow) }
                 }
                 // The group is to go to a peer whose relay does not pass its test, or which is not
                 // fit either.
@@ -258,6 +270,22 @@ public enum Swarm {
             (pause - chance.below(3), 3_000, .cut(from: node.peer, link: nil)),
             (pause + 1 + chance.below(4), 3_000, .cut(from: node, link: nil)),
             (pause + 5, 5 + chance.below(150), .pause(node.peer)),
+        ]
+    }
+
+    /// Nothing is a difference any more once the holder has the list, too. It stops the group by the
+    /// former name then, which takes its time, and the peer may prefer to have the other.
+    private static func rename(
+        in list: [ListedGroup], on node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let second = 5_000 + chance.below(1_000)
+        let back = 14_000 + chance.below(1_000)
+        return [
+            (0, 0, .command(node, .handover(0))),
+            (2_000, 12_000, .list(node.peer, list)), (2_000, 0, .crash(node.peer)),
+            (second, 9_000, .list(node, list)), (second, 4_000, .resource(node, 0, .slow)),
+            (second, 0, .crash(node)),
+            (back, 0, .crash(node.peer)), (back + 3_000, 0, .crash(node)),
         ]
     }
 
@@ -481,6 +509,12 @@ public enum Swarm {
                     node: stays.percent(50) ? .low : .high, list: changed(plan, &stays))
             }
             return [.lists, .lists, .lists, .operators, .cuts, .power, .crash, .leave]
+        case .renames:
+            for index in plan.groups.indices { plan.groups[index].sync = nil }
+            // An agent that is restarted is not missed.
+            plan.detectWithin = .seconds(1)
+            plan.staysFull = nil
+            return []
         case .maintenance:
             return [
                 .maintenance, .maintenance, .maintenance, .resources, .cuts, .power, .crash,
@@ -676,21 +710,39 @@ public enum Swarm {
         }
     }
 
+    /// What is gone from a list is stopped late. Of a chance of its own, like `asks`.
+    private static func slowStop(of at: Duration, _ plan: Plan) -> FaultEntry? {
+        var stops = Chance(seed: plan.seed ^ 0x73_74_6f_70 ^ UInt64(at.microseconds))
+        guard stops.percent(50) else { return nil }
+        let node = stops.percent(50) ? NodeID.low : .high
+        let group = Int(stops.below(Int64(plan.groups.count)))
+        return FaultEntry(
+            at: at, lasting: .seconds(10),
+            .resource(node, group, stops.percent(70) ? .slow : .stopFails))
+    }
+
     /// The list of groups after an operator has changed it.
     private static func changed(_ plan: Plan, _ chance: inout Chance) -> [ListedGroup] {
         var list = plan.list
         for _ in 0...chance.below(2) {
             let at = Int(chance.below(Int64(list.count)))
             let other = Int(chance.below(Int64(list.count)))
-            switch chance.below(6) {
+            switch chance.below(7) {
             case 0: list.swapAt(at, other)
             case 1 where list.count > 1: list.remove(at: at)
             case 2 where list[at].name < plan.groups.count: list[at].name += plan.groups.count
             case 3 where at != other && list[at].resources.count > 1:
                 list[other].resources.append(list[at].resources.removeLast())
             case 4 where list[at].resources.count > 1: list[at].resources.reverse()
-            case 5 where !list.contains { $0.resources.contains(plan.resources - 1) }:
+            case 5
+            where !list.contains(where: {
+                $0.resources.contains { $0 % plan.resources == plan.resources - 1 }
+            }):
                 list[at].resources.append(plan.resources - 1)
+            case 6 where !list[at].resources.isEmpty:
+                let last = list[at].resources.count - 1
+                list[at].resources[last] =
+                    (list[at].resources[last] + plan.resources) % (plan.resources * 2)
             default: list.reverse()
             }
         }

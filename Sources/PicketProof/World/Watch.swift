@@ -40,6 +40,8 @@ struct Watch {
     /// that it was told. Kept only where lists change.
     private var unlistedAt: [Int64]
     private var heard: [[UInt64]]
+    /// By group: the nodes whose start of it has not come to an end.
+    private var starting: [Set<Int>]
     /// An operator gave a word, or ordered a fence.
     var operated = false
     /// A sense line broke while a fence was under way. The fence then counts too early, and until
@@ -143,6 +145,7 @@ struct Watch {
             repeating: Array(repeating: (0, .min / 2, 0), count: 2), count: groups)
         failedOn = Array(repeating: nil, count: groups)
         heard = running
+        starting = Array(repeating: [], count: groups)
         unlistedAt = Array(repeating: .min / 2, count: groups)
         startedLast = Array(repeating: nil, count: groups)
         takeoversOrdered = Array(repeating: [], count: groups)
@@ -198,7 +201,10 @@ struct Watch {
         sides[node.index].lastDark = world.now
         sides[node.index].wordGiven = false
         sides[node.index].goesOnUnmet = false
-        for group in running.indices { running[group][node.index] = 0 }
+        for group in running.indices {
+            running[group][node.index] = 0
+            starting[group].remove(node.index)
+        }
         // The agent forgets everything that was not yet on disk.
         if let since = sides[node.index].maintenance?.at,
             world.now - since < 60_000_000_000 || node.forgetsUntil > since
@@ -241,8 +247,8 @@ struct Watch {
         resets.judge(
             message, node, reached: sides[index].reachedSent, orders: sides[index].orders.count,
             in: world)
-        for (place, report) in message.groups.enumerated() {
-            let group = agent.list[place].name
+        for report in message.groups {
+            let group = Int(report.name) - 1
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
             judge(report, of: group, node, in: world)
         }
@@ -324,12 +330,12 @@ struct Watch {
     ) {
         for report in message.groups {
             let group = Int(report.name) - 1
-            if agent.place(of: group) == nil { continue }
+            if !agent.lists(group) { continue }
             heard[group][index] = max(heard[group][index], report.term.value)
         }
         for group in unlistedAt.indices {
             let listed =
-                agent.place(of: group) != nil
+                agent.lists(group)
                 && message.groups.contains { Int($0.name) - 1 == group }
             if !listed { unlistedAt[group] = now }
         }
@@ -561,7 +567,7 @@ struct Watch {
                 world.violate("S2", "\(node.id) starts group \(group) by a grant never given")
             }
         case .unlisted(let session):
-            let lists = peer.agent.map { $0.session == session && $0.place(of: group) != nil }
+            let lists = peer.agent.map { $0.session == session && $0.lists(group) }
             if !adopts || lists == true {
                 world.violate("S2", "\(node.id) starts group \(group) by what its peer lists")
             }
@@ -577,8 +583,12 @@ struct Watch {
             if running[group][node.index] != term, excuses.isEmpty {
                 world.violate("S2", "\(node.id) adopts group \(group), which was not noted")
             }
+            if starting[group].contains(node.index) {
+                world.violate("S2", "\(node.id) adopts group \(group) in the middle of its start")
+            }
             return
         }
+        starting[group].insert(node.index)
         judge(term, of: group, node, in: world)
         judgeData(activation, of: group, node, in: world)
         if startedLast[group] != node.index {
@@ -708,13 +718,17 @@ struct Watch {
         }
     }
 
-    /// S1, at each resource that comes up.
-    /// A resource may stand in another group on the other node.
+    /// S1, at each resource that comes up. It may stand in another group on the other node, and be
+    /// defined otherwise; here, too, what it was before is stopped first.
     mutating func comesUp(_ group: ListedGroup, term: Term, _ node: Node, in world: World) {
         let peer = world.peer(of: node)
         if !node.powered { world.violate("S1", "something runs on a node without power") }
-        if peer.isUp(group), !excuses.contains(.falseWord), !excuses.contains(.doubleFault),
-            world.now > senseLiesUntil
+        if node.runs(group, byOtherDefinition: true) {
+            world.violate(
+                "S2", "group \(group.name) comes up on \(node.id), where it is up as it was before")
+        }
+        if peer.runs(group, byOtherDefinition: false), !excuses.contains(.falseWord),
+            !excuses.contains(.doubleFault), world.now > senseLiesUntil
         {
             world.violate(
                 "S1", "group \(group.name) comes up on \(node.id), and is up on \(peer.id)")
@@ -728,6 +742,7 @@ struct Watch {
         _ outcome: ResourceOutcome, of group: GroupIndex, _ node: Node, at now: Int64
     ) {
         resets.came(outcome, of: group, node)
+        starting[group].remove(node.index)
         switch outcome {
         case .failed, .startFailed, .startFailedDirty:
             failedOn[group] = (node.index, node.life)

@@ -10,10 +10,6 @@ extension World {
     func startAgent(_ node: Node) {
         guard node.powered, node.agent == nil else { return }
         let local = node.clock(now)
-        let list = node.file
-        var file = StateFile(
-            path: "state", groups: list.map { "g\($0.name)" }, boot: "\(node.powerLife)")
-        var memory = Memory.blank(groups: list.count)
         if node.damaged {
             tell(node, .world("the state file is damaged: the agent refuses to start"))
             restart(node, after: 1_000_000_000)
@@ -24,11 +20,15 @@ extension World {
             restart(node, after: 1_000_000_000)
             return
         }
-        guard let note = note(of: node, for: list) else {
+        guard let (note, retired) = note(of: node, for: node.file) else {
             tell(node, .world("the agent refuses to start: its file changes what runs"))
             restart(node, after: 1_000_000_000)
             return
         }
+        let list = node.file + retired
+        var file = StateFile(
+            path: "state", groups: list.map { "g\($0.name)" }, boot: "\(node.powerLife)")
+        var memory = Memory.blank(groups: list.count)
         if let bytes = node.disk {
             guard
                 let loaded = try? file.decode(
@@ -46,15 +46,17 @@ extension World {
         let random = RandomSource(chance.fork())
         let agent = AgentLife(
             machine: Machine(
-                policy: plan.policy(node.policy, listing: list), memory: memory, session: session,
-                note: note, at: local),
+                policy: plan.policy(
+                    node.policy, listing: node.file, retired: retired, found: node.left),
+                memory: memory, session: session, note: note, at: local),
             channel: Channel(
                 keys: [node.key], me: node.id, session: session, at: local,
                 random: { random.next() }), session: session,
             runners: list.indices.map { GroupRunner(group: $0, plan: groupPlan(list[$0])) },
             fence: RelayFence(relayDescription, found: node.line ? .on : .off, at: local),
             disproved: node.disproved,
-            memoryFile: file, list: list, startedAt: now, local: local)
+            memoryFile: file, listed: node.file, retired: retired, startedAt: now,
+            local: local)
         node.agent = agent
         reload(node)
         node.waiting = []
@@ -75,16 +77,26 @@ extension World {
         }
     }
 
-    /// What the note says, by the places of this list; `nil` if something runs that the list does
-    /// not have, or not with these resources.
-    private func note(of node: Node, for list: [ListedGroup]) -> RunNote? {
+    /// What the note says, by the places of this list and of what runs that it does not have; `nil`
+    /// if something runs with other resources than the list gives it.
+    private func note(
+        of node: Node, for listed: [ListedGroup]
+    ) -> (note: RunNote, retired: [ListedGroup])? {
         var note = node.note
-        guard node.noted != list else { return note }
+        guard node.noted != listed else { return (note, []) }
         note.holdings = []
-        for holding in node.note.holdings {
+        var list = listed
+        for var holding in node.note.holdings {
             let group = node.noted[holding.group]
-            guard let place = list.firstIndex(of: group) else { return nil }
-            note.holdings.append(Holding(group: place, term: holding.term))
+            if let place = list.firstIndex(of: group) {
+                holding.group = place
+            } else if list.contains(where: { $0.name == group.name }) {
+                return nil
+            } else {
+                holding.group = list.count
+                list.append(group)
+            }
+            note.holdings.append(holding)
         }
         note.holdings.sort { $0.group < $1.group }
         if !note.terms.isEmpty {
@@ -93,7 +105,7 @@ extension World {
                     ?? .never
             }
         }
-        return note
+        return (note, Array(list[listed.count...]))
     }
 
     func restart(_ node: Node, after delay: Int64) {
@@ -288,6 +300,7 @@ extension World {
         case .note(let note):
             node.note = note
             node.noted = agent.list
+            if !agent.machine.isRetiring { node.left = agent.listed }
             watch.noted(note, agent.list, node)
         case .fence(let order):
             agent.orderCauses[order.id] = order.cause

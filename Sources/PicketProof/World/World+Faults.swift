@@ -158,7 +158,7 @@ extension World {
             policy.digest = node.digest
             policy.turnsDigest = node.digest
         }
-        _ = agent.machine.reload(plan.policy(policy, listing: agent.list))
+        _ = agent.machine.reload(plan.policy(policy, listing: agent.listed, retired: agent.retired))
     }
 
     func node(_ id: NodeID) -> Node { nodes[Int(id.rawValue)] }

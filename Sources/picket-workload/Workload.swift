@@ -14,7 +14,8 @@
 /// copies them to the other node. `position` prints them, as a probe does.
 ///
 /// A file FAULTS/NODE.GROUP.start (or .stop, .monitor) makes that verb misbehave: `slow
-/// MILLISECONDS`, `hang` or `fail`.
+/// MILLISECONDS`, `hang` or `fail`. A stop that is slow goes on as a unit's does, whether or not who
+/// asked for it still waits.
 internal import CPicket
 
 struct Workload {
@@ -100,7 +101,15 @@ struct Workload {
         let data = unsafe picket_open(dataFile, O_RDWR | O_CREAT, 0o644)
         var number = contents(dataFile).flatMap { UInt64($0.split(separator: ":").last ?? "") } ?? 0
         var interval = timespec(tv_sec: 0, tv_nsec: 2_000_000)
-        while unsafe sigtimedwait(&stopping, nil, &interval) != SIGTERM {
+        var stopsIn: Int?
+        while true {
+            if unsafe sigtimedwait(&stopping, nil, &interval) == SIGTERM, stopsIn == nil {
+                stopsIn = slowness(of: "stop")
+            }
+            if let left = stopsIn {
+                if left <= 0 { break }
+                stopsIn = left - 2
+            }
             guard put(record("a"), to: log) else { return 1 }
             number += 1
             if number % 10 > 0 { continue }
@@ -163,17 +172,27 @@ struct Workload {
 
     /// Does what the fault says; false if the verb must fail.
     private func misbehave(_ verb: String) -> Bool {
-        guard let faults, let fault = contents("\(faults)/\(node).\(name).\(verb)")
-        else { return true }
-        let words = fault.split(separator: " ").map { String($0) }
+        guard let words = fault(of: verb) else { return true }
         switch words.first {
         case "slow":
-            sleep(milliseconds: words.count > 1 ? Int(words[1]) ?? 0 : 0)
+            if verb != "stop" { sleep(milliseconds: slowness(of: verb)) }
             return true
         case "hang":
             while true { pause() }
         default: return false
         }
+    }
+
+    private func fault(of verb: String) -> [String]? {
+        guard let faults, let fault = contents("\(faults)/\(node).\(name).\(verb)")
+        else { return nil }
+        return fault.split(separator: " ").map { String($0) }
+    }
+
+    /// Milliseconds that it takes longer.
+    private func slowness(of verb: String) -> Int {
+        guard let words = fault(of: verb), words.count > 1, words[0] == "slow" else { return 0 }
+        return Int(words[1]) ?? 0
     }
 
     private var dataFile: String { "\(pidFile.dropLast(4)).data" }

@@ -211,6 +211,18 @@ struct SensorMonitorTests {
         #expect(monitor.reading == .value(Quantity(26, .celsius)))
     }
 
+    @Test func `a jump that stays is judged by what was believed before it`() {
+        var watch = Self.watch
+        watch.rateLimit = 5
+        var monitor = monitor(watch)
+        _ = run(&monitor, [.value(40)])
+        let verdicts = run(&monitor, Array(repeating: .value(85), count: 8), from: 2)
+        #expect(monitor.reading == .failed(.tooFast(Quantity(85, .celsius))))
+        #expect(verdicts.allSatisfy { $0 < Verdict(.critical) })
+        _ = run(&monitor, [.value(41)], from: 10)
+        #expect(monitor.reading == .value(Quantity(41, .celsius)))
+    }
+
     @Test func `a slow drift ends in warn, then critical`() {
         let drift = stride(from: 50.0, through: 85, by: 1).map { $0 }
         let found = levels(Self.watch, drift)

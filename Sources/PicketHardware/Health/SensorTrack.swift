@@ -22,6 +22,7 @@ struct SensorTrack: Sendable {
     private var failures = 0
     private var failed = false
 
+    /// The last that was believed. A jump is judged from there, however often it is read again.
     private var last: (value: Double, at: Instant)?
     private var bits: (value: UInt64, since: Instant)?
 
@@ -38,12 +39,12 @@ struct SensorTrack: Sendable {
 
     mutating func take(_ sample: Sample, at now: Instant) {
         let fault = fault(of: sample, at: now)
-        last = (sample.quantity.value, now)
         heardAt = now
         if bits?.value != sample.bits { bits = (sample.bits, now) }
         if let fault {
             fail(fault, at: now)
         } else {
+            last = (sample.quantity.value, now)
             accept(sample.quantity)
         }
     }

@@ -2,6 +2,7 @@
 /// refused, because a failover must neither wait for a resolver nor follow one.
 
 import PicketCore
+import PicketText
 
 enum AddressFamily { case ipv4, ipv6 }
 
@@ -26,6 +27,56 @@ private func isIPv4(_ text: String) -> Bool {
     }
 }
 
+/// The sixteen-bit groups of an IPv6 address, the same for every spelling of it.
+private func groups(_ host: String) -> [Int] {
+    let parts = host.parts(between: ":", keepingEmpty: true)
+    let stated = parts.filter { !$0.isEmpty }.map { wholeNumber("0x" + $0) ?? 0 }
+    guard let gap = parts.firstIndex(where: { $0.isEmpty }) else { return stated }
+    let before = parts[..<gap].count
+    let zeros = Array(repeating: 0, count: 8 - stated.count)
+    return Array(stated[..<before]) + zeros + Array(stated[before...])
+}
+
+/// The octets of an IPv4 address, and the groups of an IPv6 one.
+private func numbers(_ host: String, _ family: AddressFamily) -> [Int] {
+    family == .ipv6 ? groups(host) : host.parts(between: ".").map { wholeNumber($0) ?? 0 }
+}
+
+/// Its bits beyond the prefix are all zeros or all ones.
+private func ends(_ host: String, beyond prefix: Int, inOnes: Bool) -> Bool {
+    var left = prefix
+    for octet in numbers(host, .ipv4) {
+        let mask = left >= 8 ? 0 : 0xFF >> left
+        if octet & mask != (inOnes ? mask : 0) { return false }
+        left = max(0, left - 8)
+    }
+    return true
+}
+
+/// One spelling of all.
+private func plain(_ host: String, isIPv6: Bool) -> String {
+    isIPv6 ? Text.joined(groups(host).map { "\($0)" }, ":") : host
+}
+
+extension VirtualAddress {
+    var plain: String { PicketConfig.plain(address, isIPv6: isIPv6) }
+}
+
+extension LinkAddress {
+    var plain: String { PicketConfig.plain(host, isIPv6: isIPv6) }
+
+    /// By the prefix that is usual. The file does not say which it is.
+    func looksToBe(inSubnetOf other: LinkAddress) -> Bool {
+        guard isIPv6 == other.isIPv6 else { return false }
+        let family = isIPv6 ? AddressFamily.ipv6 : .ipv4
+        let (mine, theirs) = (numbers(host, family), numbers(other.host, family))
+        // On one machine, as in tests, there is but the loopback.
+        let isLoopback = isIPv6 ? mine == [0, 0, 0, 0, 0, 0, 0, 1] : mine[0] == 127
+        let usual = isIPv6 ? 4 : 3
+        return !isLoopback && mine[..<usual] == theirs[..<usual]
+    }
+}
+
 /// Says what an address is, if it is not the address of one node.
 private func unfit(_ host: String, _ family: AddressFamily) -> String? {
     switch family {
@@ -45,6 +96,21 @@ private func unfit(_ host: String, _ family: AddressFamily) -> String? {
         case 0xFF00...: return "this one is for many receivers"
         default: return nil
         }
+    }
+}
+
+/// Says what an address is, if no node of its subnet can have it, or no client can reach it.
+private func unfit(_ host: String, _ family: AddressFamily, _ prefix: Int) -> String? {
+    let numbers = numbers(host, family)
+    switch family {
+    case .ipv4:
+        if numbers[0] == 127 { return "this one never leaves its node" }
+        // RFC 3021: two nodes share a /31.
+        guard prefix < 31 else { return nil }
+        if ends(host, beyond: prefix, inOnes: true) { return "this one is for all of its subnet" }
+        return ends(host, beyond: prefix, inOnes: false) ? "this one is its subnet's own" : nil
+    case .ipv6:
+        return numbers == [0, 0, 0, 0, 0, 0, 0, 1] ? "this one never leaves its node" : nil
     }
 }
 
@@ -133,6 +199,13 @@ extension Found {
         let longest = family == .ipv4 ? 32 : 128
         guard (1...longest).contains(prefix) else {
             fail("found \(description), expected a prefix of 1 to \(longest)")
+            return nil
+        }
+        // It says which interface it means.
+        let isLinkLocal = family == .ipv6 && (0xFE80...0xFEBF).contains(groups(address)[0])
+        if let why = (isLinkLocal ? nil : unfit(address, family)) ?? unfit(address, family, prefix)
+        {
+            fail("found \(description), expected an address that clients can use: \(why)")
             return nil
         }
         // IFNAMSIZ is 16 with its end; dev_valid_name() of the kernel's net/core/dev.c.

@@ -379,21 +379,36 @@ struct PairSection {
                     + "each link has an end on both nodes, in the same order")
             return
         }
-        var seen: [LinkAddress] = []
+        var seen: [String] = []
         for (one, other) in zip(lowEnds, highEnds) {
             for (address, item) in [one, other] {
-                if seen.contains(address) {
+                let plain = "\(address.plain) \(address.port)"
+                if seen.contains(plain) {
                     item.fail("\(address.text) is the end of another link")
                 }
-                seen.append(address)
+                seen.append(plain)
             }
             if one.0.isIPv6 != other.0.isIPv6 {
                 other.1.fail("this link has an IPv4 and an IPv6 end")
             }
             links.append(PerNode(low: one.0, high: other.0))
         }
+        for ends in [lowEnds, highEnds] { Self.warnOfSubnets(ends) }
         if links.count == 1 {
             found.warn("a single link: whatever cuts it looks like the peer's death")
+        }
+    }
+
+    /// The kernel sends what goes to one subnet by one interface, whichever link it was meant for.
+    private static func warnOfSubnets(_ ends: [(LinkAddress, Found)]) {
+        for (index, (address, found)) in ends.enumerated() {
+            guard
+                let other = ends[..<index].first(where: { $0.0.looksToBe(inSubnetOf: address) })
+            else { continue }
+            found.warn(
+                "\(address.text) looks to be in the subnet of \(other.0.text): the kernel sends both"
+                    + " links by one interface, and one cable is the only one; give each link a"
+                    + " subnet of its own")
         }
     }
 

@@ -26,7 +26,7 @@ func readGroups(
     var all: [LoadedGroup] = []
     var taken: [(what: String, path: String)] = []
     for link in pair.links {
-        for end in [link.low, link.high] { taken.append(("ip " + end.host, "pair.nodes")) }
+        for end in [link.low, link.high] { taken.append(("ip " + end.plain, "pair.nodes")) }
     }
     for (name, value) in entries {
         all.append(readGroup(name, value, pair.names, &taken))
@@ -260,7 +260,7 @@ private struct ResourceReader {
         switch kinds[0] {
         case "ip":
             guard let address = value.virtualAddress() else { return nil }
-            claim("ip " + address.address, value, &taken)
+            claim("ip " + address.plain, value, &taken)
             (kind, name) = (.ip(address), "ip-\(address.address)")
         case "unit":
             guard let unit = value.unit() else { return nil }

@@ -27,6 +27,9 @@ func readSensors(_ found: Found, board: Board?) -> [SensorDescription] {
                 "bus \(sensor.bus), address \(Text.address(sensor.address)) is a "
                     + "\(other.driver.word) already (sensors.\(other.name))")
         }
+        if let other = all.first(where: { $0.reads(what: sensor) }) {
+            value.warn("reads what sensors.\(other.name) reads already")
+        }
         all.append(sensor)
     }
     return all
@@ -54,7 +57,7 @@ private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> Sens
         for key in ["bus", "address"] where mapping[key] != nil {
             mapping.fail(key, "stands beside chip; the device is one or the other")
         }
-        guard let watch = readWatch(mapping, unit) else { return nil }
+        guard let watch = readWatch(mapping, unit, driver) else { return nil }
         return SensorDescription(
             name: name, driver: driver, bus: HwmonDescription.noBus, address: 0x08,
             watch: watch)
@@ -67,14 +70,23 @@ private func readSensor(_ name: String, _ found: Found, _ board: Board?) -> Sens
         )
     }
     let address = mapping.required("address", "an I2C address such as 0x48")?.i2cAddress()
-    let watch = readWatch(mapping, unit)
+    let watch = readWatch(mapping, unit, driver)
     guard let bus, let address, let driver, let watch else { return nil }
     return SensorDescription(name: name, driver: driver, bus: bus, address: address, watch: watch)
 }
 
+extension SensorDescription {
+    fileprivate func reads(what other: SensorDescription) -> Bool {
+        driver == other.driver && bus == other.bus
+            && (address == other.address || bus == HwmonDescription.noBus)
+    }
+}
+
 // MARK: - Judgement
 
-private func readWatch(_ mapping: FoundMapping, _ unit: Dimension) -> SensorWatch? {
+private func readWatch(
+    _ mapping: FoundMapping, _ unit: Dimension, _ driver: DriverDescription?
+) -> SensorWatch? {
     let before = mapping.found.problems.errors.count
     var watch = SensorWatch()
     watch.warn = mapping["warn"]?.thresholds(unit) ?? []
@@ -95,6 +107,7 @@ private func readWatch(_ mapping: FoundMapping, _ unit: Dimension) -> SensorWatc
     if mapping.found.problems.errors.count != before { return nil }
     checkTimes(watch, mapping)
     checkLevels(watch, mapping, unit)
+    if case .ads1115(let chip) = driver { checkRange(of: chip, watch, mapping, unit) }
     return watch
 }
 
@@ -110,6 +123,28 @@ private func readPlausible(_ found: Found, _ unit: Dimension) -> ClosedRange<Dou
     if least < most { return least...most }
     found.fail("the first value must be the smaller one")
     return nil
+}
+
+/// Beyond its full scale the chip tells no value, so that no threshold is crossed there.
+private func checkRange(
+    of chip: ADS1115, _ watch: SensorWatch, _ mapping: FoundMapping, _ unit: Dimension
+) {
+    let most = (chip.range.fullScale * chip.scale).magnitude
+    func shown(_ value: Double) -> String { Text.number(value, places: 3) + unit.base }
+    for (key, level) in [("warn", watch.warn), ("critical", watch.critical)] {
+        for threshold in level {
+            let limit =
+                switch threshold {
+                case .above(let value), .below(let value): value
+                }
+            if limit.magnitude >= most {
+                mapping.fail(
+                    key,
+                    "\(shown(limit)) lies beyond what the chip can tell, \(shown(-most)) to"
+                        + " \(shown(most)), and is never crossed; choose a wider range")
+            }
+        }
+    }
 }
 
 private func checkTimes(_ watch: SensorWatch, _ mapping: FoundMapping) {

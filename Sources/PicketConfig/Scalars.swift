@@ -182,7 +182,8 @@ extension Found {
     public func integer(in range: ClosedRange<Int>) -> Int? {
         guard let text = text("a whole number") else { return nil }
         guard let value = wholeNumber(text) else {
-            expected("a whole number")
+            let begins = text.hasPrefix("0") ? ", with no zero before it" : ""
+            expected("a whole number" + begins)
             return nil
         }
         return inRange(value, range) { "\($0)" }
@@ -249,6 +250,8 @@ func wholeNumber(_ text: String) -> Int? {
         digits.removeFirst()
     }
     if digits.isEmpty || digits.count > 12 { return nil }
+    // 010 is 8 to some readers of YAML, and 10 to others.
+    if radix == 10, digits.count > 1, digits[0] == UInt8(ascii: "0") { return nil }
     var value = 0
     for digit in digits {
         let number: Int

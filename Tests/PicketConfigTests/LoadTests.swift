@@ -35,6 +35,32 @@ struct LoadTests {
         #expect(it.warnings == [])
     }
 
+    @Test func `what works, and protects from less than it seems, is warned of`() throws {
+        let one = try load(changed("10.1.0.1:7780]", "10.0.0.11:7780]")).get()
+        #expect(one.warnings.map(\.path) == ["pair.nodes.east.links[1]"])
+        let inlet = "  inlet:"
+        let twice = changed(
+            inlet,
+            "  other: { driver: tmp102, bus: 1, address: 0x48, critical: \">90C\" }\n" + inlet)
+        #expect(try load(twice).get().warnings.map(\.path) == ["sensors.inlet"])
+    }
+
+    @Test func `a number that two readers of YAML read otherwise is refused`() {
+        #expect(
+            errors(load(changed("hysteresis: 3C", "hysteresis: 3C\n    debounce: 010"))).hasSuffix(
+                "found \"010\", expected a whole number, with no zero before it"))
+    }
+
+    @Test func `a threshold that a chip cannot tell is refused`() {
+        let adc =
+            "  adc: { driver: ads1115, bus: 1, address: 0x4a, input: a0, range: 4.096V,"
+            + " critical: \">4.5V\" }"
+        #expect(
+            errors(load(changed("  inlet:", adc + "\n  inlet:"))).hasSuffix(
+                "sensors.adc.critical: 4.5V lies beyond what the chip can tell, -4.096V to 4.096V, and is"
+                    + " never crossed; choose a wider range"))
+    }
+
     @Test func `one file serves both nodes`() throws {
         let west = try load(example, node: "west").get()
         #expect(west.me == .high)
@@ -264,6 +290,38 @@ struct LoadTests {
         (
             "10.0.0.100/24@eth0", "10.0.0.1/24@eth0",
             "p.yaml:38:13: groups.plc-gateway.resources[0].ip: \"10.0.0.1/24@eth0\" stands already at pair.nodes"
+        ),
+        (
+            "10.0.0.100/24@eth0", "0.0.0.0/24@eth0",
+            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: found \"0.0.0.0/24@eth0\", expected an address that clients can use: this one stands for any address"
+        ),
+        (
+            "10.0.0.100/24@eth0", "127.0.0.5/8@lo",
+            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: found \"127.0.0.5/8@lo\", expected an address that clients can use: this one never leaves its node"
+        ),
+        (
+            "10.0.0.100/24@eth0", "224.0.0.5/24@eth0",
+            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: found \"224.0.0.5/24@eth0\", expected an address that clients can use: this one is for many receivers"
+        ),
+        (
+            "10.0.0.100/24@eth0", "10.0.0.255/24@eth0",
+            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: found \"10.0.0.255/24@eth0\", expected an address that clients can use: this one is for all of its subnet"
+        ),
+        (
+            "10.0.0.100/24@eth0", "10.0.0.64/26@eth0",
+            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: found \"10.0.0.64/26@eth0\", expected an address that clients can use: this one is its subnet's own"
+        ),
+        (
+            "10.0.0.100/24@eth0", "ff02::5/64@eth0",
+            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: found \"ff02::5/64@eth0\", expected an address that clients can use: this one is for many receivers"
+        ),
+        (
+            "10.0.0.100/24@eth0", "::1/128@lo",
+            "p.yaml:38:13: groups.plc-gateway.resources[0].ip: found \"::1/128@lo\", expected an address that clients can use: this one never leaves its node"
+        ),
+        (
+            "- ip: 10.0.0.100/24@eth0", "- ip: fd00::100/64@eth0\n      - ip: fd00:0::0100/64@eth0",
+            "p.yaml:39:13: groups.plc-gateway.resources[1].ip: \"fd00:0::0100/64@eth0\" stands already at groups.plc-gateway.resources[0].ip"
         ),
         (
             "- unit: gateway.service", "- { unit: gateway.service, timeouts: { start: 12s } }",

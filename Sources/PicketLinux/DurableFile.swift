@@ -21,15 +21,33 @@ public enum DurableFile {
         }
     }
 
+    /// The whole of a regular file of this user's, and no link to another; `nil` where there is none.
+    public static func read(_ path: String, owner: UInt32) throws(SystemError) -> [UInt8]? {
+        let raw = unsafe picket_open_file(path, picket_read_only_no_link, 0)
+        guard raw >= 0 else { return nil }
+        let file = Descriptor(owning: raw)
+        var status = stat()
+        guard unsafe fstat(raw, &status) == 0, status.st_uid == owner,
+            status.st_mode & 0o170000 == 0o100000
+        else { return nil }
+        return try file.readAll(limit: 1 << 20, named: path)
+    }
+
     /// Replaces the file. `durable` false leaves out the syncs, for a file that need not outlive a
-    /// boot.
-    public static func replace(_ path: String, with bytes: [UInt8], durable: Bool = true)
-        throws(SystemError)
-    {
+    /// boot. With `like`, those who may read that file may read this one.
+    public static func replace(
+        _ path: String, with bytes: [UInt8], durable: Bool = true, like: String? = nil
+    ) throws(SystemError) {
         let temporary = path + ".new"
         do throws(SystemError) {
             let file = try Descriptor.open(temporary, picket_write_new, mode: 0o600)
             try file.writeAll(bytes, named: temporary)
+            var pattern = stat()
+            if let like, unsafe stat(like, &pattern) == 0 {
+                _ = try checked(
+                    fchown(file.raw, uid_t.max, pattern.st_gid), "chown", temporary)
+                _ = try checked(fchmod(file.raw, pattern.st_mode & 0o777), "chmod", temporary)
+            }
             if durable { _ = try checked(fsync(file.raw), "fsync", temporary) }
         } catch {
             _ = unsafe unlink(temporary)

@@ -44,7 +44,11 @@ struct Listing {
         let now = Stamp(options.configuration)
         guard now != seen, now != nil else { return nil }
         seen = now
-        var arguments = ["picketd", "--units", "--config", options.configuration]
+        return launch(of: options.configuration)
+    }
+
+    func launch(of file: String) -> Launch {
+        var arguments = ["picketd", "--units", "--config", file]
         if let node = options.node { arguments += ["--node", node] }
         return Launch(
             arguments: arguments, environment: [Listing.path], mostLines: 2000)

@@ -9,6 +9,9 @@
 /// - and it stops what it has started in this boot, so that a unit which has left the file
 ///   can still be stopped.
 ///
+/// It also puts a configuration in place that the agent offers (`picket apply`), as long as that names
+/// no unit more than the one which is there: what it may start is never the agent's word.
+///
 /// It decides nothing, and knows neither groups nor the peer. It speaks to systemd by systemd's own
 /// socket, which only root may use, so it needs neither D-Bus nor polkit. It holds no capability.
 ///
@@ -58,6 +61,8 @@ struct Options {
                picket-units clear UNIT         stop it unless its group is active here
                picket-units list               the units that it may start
                picket-units look               what systemd knows of them, and their warrants
+               picket-units take FILE NEW      put NEW in place of FILE, the configuration
+               picket-units give-back FILE     put the one back that was there before
 
           --config FILE   the pair's configuration, which must be root's (/etc/picket/picket.yaml)
           --node NAME     this node's name, in place of the file's

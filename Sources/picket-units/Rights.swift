@@ -25,6 +25,10 @@ enum Order: Equatable {
     case list
     /// What systemd knows of the units, and which have a warrant.
     case look
+    /// Put this file, which the agent offers, in place of the configuration.
+    case take(String, for: String)
+    /// Put the configuration back that was there before the last one that was taken.
+    case giveBack(String)
 
     /// A line's words.
     init?(_ words: [String]) {
@@ -36,6 +40,8 @@ enum Order: Equatable {
         case "clear" where words.count == 2: self = .clear(words[1])
         case "list" where words.count == 1: self = .list
         case "look" where words.count == 1: self = .look
+        case "take" where words.count == 3: self = .take(words[2], for: words[1])
+        case "give-back" where words.count == 2: self = .giveBack(words[1])
         default: return nil
         }
         if let unit, !Order.isUnit(unit) { return nil }
@@ -45,7 +51,7 @@ enum Order: Equatable {
         switch self {
         case .start(let unit), .stop(let unit), .adopt(let unit), .run(let unit), .clear(let unit):
             unit
-        case .list, .look: nil
+        case .list, .look, .take, .giveBack: nil
         }
     }
 
@@ -58,6 +64,8 @@ enum Order: Equatable {
         case .clear(let unit): "clear \(unit)"
         case .list: "list"
         case .look: "look"
+        case .take(let offered, let place): "take \(place) \(offered)"
+        case .giveBack(let place): "give-back \(place)"
         }
     }
 
@@ -102,7 +110,7 @@ struct Rights {
     /// Why this is not done; `nil` if it may be.
     func refusal(of order: Order) -> String? {
         switch order {
-        case .list, .look: return nil
+        case .list, .look, .take, .giveBack: return nil
         case .start(let unit), .adopt(let unit), .run(let unit), .clear(let unit):
             return named.contains(unit)
                 ? nil : "the configuration names no \(unit), so it may not be started"

@@ -22,6 +22,8 @@ private final class Caller {
     /// The configuration was looked at since it asked.
     var hasList = false
     var isGone = false
+    /// The file that it offers, and what of its units is known.
+    var offer: Offer?
 
     init(_ id: UInt32, _ connection: ControlConnection) {
         self.id = id
@@ -36,6 +38,13 @@ private final class Caller {
         say(answer)
         isGone = true
     }
+}
+
+/// A configuration that somebody offers.
+private struct Offer {
+    let text: [UInt8]
+    let copy: String
+    var lines: [String] = []
 }
 
 final class Server {
@@ -220,7 +229,7 @@ final class Server {
             for older in callers[..<index] where !older.isGone {
                 switch older.order {
                 case .start(unit)?, .run(unit)?, .adopt(unit)?: older.finish(.ended(1))
-                case .start, .run, .adopt, .stop, .clear, .list, .look, nil: break
+                case .start, .run, .adopt, .stop, .clear, .list, .look, .take, .giveBack, nil: break
                 }
             }
         }
@@ -268,6 +277,10 @@ final class Server {
                 }
                 guard !rights.named.isEmpty else { return caller.finish(.ended(0)) }
                 asks = ["show", "--property=\(Server.shown)", "--"] + rights.named
+            case .take(let offered, let place):
+                return try begin(offered, for: place, of: caller)
+            case .giveBack(let place):
+                return try caller.finish(giveBack(place))
             case .adopt(let unit):
                 try rights.begin(unit, by: .group)
                 return caller.finish(.ended(0))
@@ -302,10 +315,13 @@ final class Server {
         case .line(Server.reloader, let line): logger.log(.warning, line)
         case .ended(Server.reloader, _): isReloading = false
         case .line(let id, let line):
-            callers.first { $0.id == id }?.say(.says(line))
+            let caller = callers.first { $0.id == id }
+            if caller?.offer == nil { caller?.say(.says(line)) }
+            caller?.offer?.lines.append(line)
         case .ended(let id, let end):
             guard let caller = callers.first(where: { $0.id == id }) else { return }
             caller.isUnderWay = false
+            if let offer = caller.offer { return take(offer, end, of: caller) }
             ended(caller, end)
         }
     }
@@ -316,7 +332,7 @@ final class Server {
             do throws(SystemError) { try rights.end(unit) } catch {
                 logger.log(.warning, error.description)
             }
-        case .start, .stop, .adopt, .run, .clear, .list, .look, nil: break
+        case .start, .stop, .adopt, .run, .clear, .list, .look, .take, .giveBack, nil: break
         }
         switch end {
         case .exited(let code): caller.finish(.ended(code))
@@ -327,6 +343,62 @@ final class Server {
         case .notStarted(let error): caller.finish(.unknown(SystemError.text(of: error)))
         case .late: caller.finish(.unknown("too late"))
         }
+    }
+
+    // MARK: The configuration itself
+
+    /// Reads its units first, from a copy that is root's: they may not be more than what is named now,
+    /// or the agent could name its own.
+    private func begin(
+        _ offered: String, for place: String, of caller: Caller
+    ) throws(SystemError) {
+        guard place == options.configuration else {
+            return caller.finish(.refused("the configuration is \(options.configuration)"))
+        }
+        guard let text = try DurableFile.read(offered, owner: caller.connection.user) else {
+            return caller.finish(
+                .refused("\(offered) is no file of user \(caller.connection.user)"))
+        }
+        let offer = Offer(text: text, copy: "\(options.directory)/offered.\(caller.id)")
+        try DurableFile.replace(offer.copy, with: text, durable: false)
+        caller.offer = offer
+        caller.isUnderWay = true
+        children.launch(caller.id, listing.launch(of: offer.copy))
+    }
+
+    private func take(_ offer: Offer, _ end: ChildEnd, of caller: Caller) {
+        do throws(SystemError) {
+            try DurableFile.remove(offer.copy)
+            guard end == .exited(0) else {
+                return caller.finish(
+                    .refused(offer.lines.first ?? "picketd --units does not run"))
+            }
+            let more = offer.lines.filter { !rights.named.contains($0) }
+            guard more.isEmpty else {
+                return caller.finish(
+                    .refused(
+                        "the file names \(Text.list(more)), which the one in place does not, and only root"
+                            + " may: name it by hand on each node, then reload the agent"))
+            }
+            let place = options.configuration
+            let old = try DurableFile.read(place) ?? []
+            try DurableFile.replace(place + ".before", with: old, like: place)
+            try DurableFile.replace(place, with: offer.text, like: place)
+            logger.log(.info, "\(place) is another one, as user \(caller.connection.user) asked")
+            caller.finish(.ended(0))
+        } catch { caller.finish(.unknown(error.description)) }
+    }
+
+    private func giveBack(_ place: String) throws(SystemError) -> Answer {
+        let before = place + ".before"
+        guard place == options.configuration else {
+            return .refused("the configuration is \(options.configuration)")
+        }
+        if let stranger = Listing.distrust(before) { return .refused(stranger) }
+        let old = try DurableFile.read(before) ?? []
+        try DurableFile.replace(place, with: old, like: place)
+        logger.log(.info, "\(place) is the one from before")
+        return .ended(0)
     }
 
     // MARK: What may be done

@@ -126,7 +126,9 @@ struct TruthTests {
                 cited += 1
             }
             for citation in text.matches(of: /\bADR (\d+)/) {
-                let prefix = "docs/adr/000\(citation.output.1)-"
+                let number = citation.output.1
+                let zeros = String(repeating: "0", count: max(0, 4 - number.count))
+                let prefix = "docs/adr/\(zeros)\(number)-"
                 let isThere = Repository.files.contains { $0.hasPrefix(prefix) }
                 #expect(isThere, "\(file) cites \(citation.output.0)")
                 cited += 1

@@ -47,6 +47,46 @@ struct HelperTests {
         #expect(helper.asked == [])
     }
 
+    @Test func `a configuration that names no more is put in place, and the old one given back`()
+        throws
+    {
+        let helper = try Helper(units: ["gateway.service", "broker@1.service"])
+        defer { helper.end() }
+        let old = try helper.text("picket.yaml")
+        // The test's picketd prints an offered file as it is.
+        try helper.write("new", "gateway.service\n")
+        let place = helper.configuration
+        #expect(try helper.ask("take", place, helper.directory + "/new").code == 0)
+        #expect(try helper.text("picket.yaml") == "gateway.service\n")
+        #expect(try helper.text("picket.yaml.before") == old)
+        #expect(try helper.ask("give-back", place).code == 0)
+        #expect(try helper.text("picket.yaml") == old)
+        #expect(Directory.names(helper.directory + "/run").filter { $0.hasPrefix("offered") } == [])
+    }
+
+    @Test func `a configuration that names a unit more is refused`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        let old = try helper.text("picket.yaml")
+        try helper.write("new", "gateway.service\nssh.service\n")
+        let refused = try helper.ask("take", helper.configuration, helper.directory + "/new")
+        #expect(refused.code == ExitCode.refused)
+        #expect(refused.output.contains("the file names ssh.service"), "\(refused)")
+        // Another place, a link, a directory, nothing.
+        try helper.write("good", "gateway.service\n")
+        try FileManager.default.createSymbolicLink(
+            atPath: helper.directory + "/link", withDestinationPath: helper.directory + "/good")
+        for (place, offered) in [
+            (helper.directory + "/units", "good"), (helper.configuration, "link"),
+            (helper.configuration, "run"), (helper.configuration, "none"),
+        ] {
+            let refused = try helper.ask("take", place, helper.directory + "/" + offered)
+            #expect(refused.code == ExitCode.refused, "\(refused)")
+        }
+        #expect(try helper.ask("give-back", helper.configuration).code == ExitCode.refused)
+        #expect(try helper.text("picket.yaml") == old)
+    }
+
     @Test func `what has left the file is stopped, once, and started no more`() throws {
         let helper = try Helper(units: ["gateway.service"])
         defer { helper.end() }
@@ -240,7 +280,8 @@ private final class Helper {
             attributes: [.posixPermissions: 0o755])
         try write(
             "bin/picketd",
-            "#!/bin/sh\n[ \"$*\" = \"--units --config \(configuration)\" ] || exit 9\n"
+            "#!/bin/sh\n[ \"${3%.*}\" != \(directory)/run/offered ] || exec cat $3\n"
+                + "[ \"$*\" = \"--units --config \(configuration)\" ] || exit 9\n"
                 + "cat \(directory)/units; exit $(cat \(directory)/code)\n")
         try systemctl("exit 0")
         try name(units)
@@ -250,7 +291,11 @@ private final class Helper {
         try start()
     }
 
-    private func write(_ name: String, _ text: String) throws {
+    func text(_ name: String) throws -> String {
+        try String(contentsOfFile: directory + "/" + name, encoding: .utf8)
+    }
+
+    func write(_ name: String, _ text: String) throws {
         let path = directory + "/" + name
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)

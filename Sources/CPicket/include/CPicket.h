@@ -136,6 +136,7 @@ static const uint32_t picket_readable = EPOLLIN;
 static const uint32_t picket_writable = EPOLLOUT;
 static const uint32_t picket_hung_up = EPOLLHUP | EPOLLERR;
 static const int picket_read_only = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+static const int picket_read_only_no_link = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW;
 static const int picket_write_new = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
 static const int picket_append = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
 static const int picket_read_write_create = O_RDWR | O_CREAT | O_CLOEXEC;

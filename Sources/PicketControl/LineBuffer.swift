@@ -28,6 +28,13 @@ public struct LineBuffer: Sendable {
         bytes.append(contentsOf: received)
     }
 
+    /// What came behind the last line.
+    public mutating func takeRest() -> [UInt8] {
+        let rest = bytes
+        bytes = []
+        return rest
+    }
+
     public mutating func next() -> Next {
         guard !overflowed else { return .tooLong }
         guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else {

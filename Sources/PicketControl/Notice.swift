@@ -33,13 +33,27 @@ public enum Notice: Sendable {
     case reloaded
     case reloadRefused(errors: Int)
     case drill(DrillReport)
+    case apply(ApplyNews)
+
+    /// What became of a configuration that was applied to both nodes.
+    public enum ApplyNews: Equatable, Sendable {
+        case refused(by: String)
+        case taken(byPeer: Bool, within: UInt32)
+        case confirmed
+        case takenBack
+        case notTakenBack(reason: String)
+        /// A restarted agent finds it so.
+        case unsettled(isNew: Bool)
+    }
 
     /// The kind under which it stands in the history.
     public enum Kind: UInt8, CaseIterable, Sendable {
-        case drill, fenceTiming, note, power, relay, reload, reset, resource, sensor, watchdog
+        case apply, drill, fenceTiming, note, power, relay, reload, reset, resource, sensor
+        case watchdog
 
         public var label: String {
             switch self {
+            case .apply: "apply"
             case .drill: "drill"
             case .fenceTiming: "fence_timing"
             case .note: "note"
@@ -68,6 +82,7 @@ extension Notice {
         case .sensor: .sensor
         case .reloadNeedsRestart, .reloadOfAnotherPair, .reloaded, .reloadRefused: .reload
         case .drill: .drill
+        case .apply: .apply
         }
     }
 
@@ -89,6 +104,12 @@ extension Notice {
             case .critical: .alarm
             }
         case .drill(let report): report.verdict == .failed ? .warning : .notice
+        case .apply(let news):
+            switch news {
+            case .taken, .confirmed: .notice
+            case .refused, .takenBack, .unsettled: .warning
+            case .notTakenBack: .alarm
+            }
         }
     }
 
@@ -156,6 +177,28 @@ extension Narrator {
                 + " The agent goes on with the one it has."
         case .drill(let report):
             return "Drill \(report.drill): \(report.verdict.label). \(report.conclusion)"
+        case .apply(let news): return sentence(news)
+        }
+    }
+
+    private func sentence(_ news: Notice.ApplyNews) -> String {
+        switch news {
+        case .refused(let node):
+            return "A configuration for both nodes is refused by \(node); nothing is changed."
+        case .taken(let byPeer, let within):
+            return filled("{me} goes by the configuration that was applied on ")
+                + (byPeer ? names.peer : names.node)
+                + (within == 0
+                    ? "."
+                    : ". It is taken back in \(Text.span(.seconds(Int64(within)))) unless it is"
+                        + " confirmed.")
+        case .confirmed: return filled("The applied configuration stays on {me}.")
+        case .takenBack: return filled("The applied configuration is taken back on {me}.")
+        case .notTakenBack(let reason):
+            return filled("The applied configuration is not taken back on {me}: ") + reason + "."
+        case .unsettled(let isNew):
+            return filled("An applied configuration is not settled: {me} has the ")
+                + "\(isNew ? "new" : "old") one. \"picket status\" tells what to do."
         }
     }
 

@@ -50,6 +50,17 @@ public enum Reply {
         }
     }
 
+    /// The outcome of what the shell did.
+    public static func told(_ request: Request, accepted: Bool, _ text: String) -> [UInt8] {
+        JSONWriter.line { json in
+            json.field("type", "result")
+            json.field("request", request.line)
+            json.field("accepted", accepted)
+            if !accepted { json.field("refusal", "refused") }
+            json.field("text", text)
+        }
+    }
+
     public static func error(_ error: RequestError) -> [UInt8] {
         failure(error.code.label, error.text)
     }
@@ -108,7 +119,8 @@ public enum Reply {
         case .take(let group, _):
             return "{me} takes over \(group ?? "every group that waits"); \"picket history\" tells "
                 + "how it went."
-        case .status, .watch, .history, .drill: return "Accepted."
+        case .status, .watch, .history, .drill, .apply, .applyConfirm, .applyRevert:
+            return "Accepted."
         }
     }
 }
@@ -167,6 +179,14 @@ extension StatusReport {
         json.field("maintenance", status.maintenance)
         json.field("drill", status.drill)
         json.field("drill_request", drill)
+        if let apply {
+            json.object("apply") { json in
+                json.field("here", apply.isNewHere ? "new" : "old")
+                json.field("peer", apply.isNewThere.map { $0 ? "new" : "old" })
+                json.field("left_ms", apply.left.map { inMilliseconds($0) })
+                json.field("text", apply.text(names))
+            }
+        }
         json.field("health", Int(status.health.score))
         json.field("health_simulated", status.health.simulated)
         json.array("health_reasons") { json in

@@ -21,6 +21,9 @@ import PicketText
 ///     clear [GROUP]
 ///     clear budgets
 ///     take [GROUP] [stale]
+///     apply BYTES [within DURATION]      and then the file
+///     apply confirm
+///     apply revert
 ///     drill sensor NAME value NUMBER[UNIT] for DURATION
 ///     drill sensor NAME fail|stuck for DURATION
 ///     drill link N for DURATION [live]
@@ -48,7 +51,13 @@ public enum Request: Equatable, Sendable {
     /// Take over a group that waits for this order, or all that do.
     case take(group: String?, stale: Bool)
     case drill(Drill)
+    /// A configuration for both nodes, which follows the line. It is taken back if it is not confirmed
+    /// within that time.
+    case apply(bytes: Int, within: Duration?)
+    case applyConfirm
+    case applyRevert
 
+    public static let longestFile = 1 << 18
     /// A request is at most this long, its line feed not counted.
     public static let longestLine = 512
     public static let longestHistory = 10_000
@@ -148,11 +157,24 @@ extension Request {
             }
             throw RequestError(.malformed, "\"maintenance\" wants \"on\" or \"off\".")
         case "drill": return .drill(try Drill.parse(&words))
+        case "apply":
+            if words.take("confirm") { return .applyConfirm }
+            if words.take("revert") { return .applyRevert }
+            let word = try words.word("apply", "the file's size, \"confirm\" or \"revert\"")
+            guard let bytes = Int(word), (1...longestFile).contains(bytes) else {
+                throw RequestError(
+                    .malformed,
+                    "\"apply\" wants a file of 1 to \(longestFile) bytes, not \"\(word)\".")
+            }
+            let within =
+                words.take("within")
+                ? try words.duration("apply … within", from: .seconds(10)) : nil
+            return .apply(bytes: bytes, within: within)
         default:
             throw RequestError(
                 .unknown,
                 "\"\(verb)\" is no request. Known are status, watch, history, handover, failback, "
-                    + "fence, confirm, restore, maintenance, pause, clear, take and drill.")
+                    + "fence, confirm, restore, maintenance, pause, clear, take, apply and drill.")
         }
     }
 
@@ -200,16 +222,20 @@ extension Request {
         case .take(let group, let stale):
             "take\(group.map { " " + $0 } ?? "")\(stale ? " stale" : "")"
         case .drill(let drill): "drill \(drill.line)"
+        case .apply(let bytes, let within):
+            "apply \(bytes)\(within.map { " within " + Text.exact($0) } ?? "")"
+        case .applyConfirm: "apply confirm"
+        case .applyRevert: "apply revert"
         }
     }
 
     /// The machine's command, where the request is one; `nil` for those that the shell answers
-    /// (status, watch, history, restore, drills).
+    /// (status, watch, history, restore, drills, apply).
     ///
     /// - Throws: for a name that this pair does not have.
     public func command(in names: Names) throws(RequestError) -> Command? {
         switch self {
-        case .status, .watch, .history, .drill: return nil
+        case .status, .watch, .history, .drill, .apply, .applyConfirm, .applyRevert: return nil
         case .handover(let group): return .handover(try Self.index(group, in: names))
         case .failback(let group): return .failback(try Self.index(group, in: names))
         case .clearBudgets: return .clearBudgets

@@ -1,5 +1,6 @@
 public import PicketCore
 public import PicketHardware
+import PicketText
 
 /// Everything that the agent says of itself and its pair when it is asked for its status.
 ///
@@ -42,6 +43,8 @@ public final class StatusReport {
     public var unproven: (peer: UnprovenFeedback?, me: UnprovenFeedback?) = (nil, nil)
     /// The drill under way here, as its request says it.
     public var drill: String?
+    /// A configuration that is applied and not settled.
+    public var apply: ApplyReport?
 
     public init(
         version: String, names: Names, policy: Policy, status: Status, session: SessionID,
@@ -62,6 +65,35 @@ public final class StatusReport {
         self.counters = counters
         self.simulated = simulated
         self.drill = drill
+    }
+}
+
+public struct ApplyReport: Equatable, Sendable {
+    /// The new configuration is in place on this node.
+    public var isNewHere: Bool
+    /// On the peer; `nil` where it has not said.
+    public var isNewThere: Bool?
+    /// Until this node takes the old one back; `nil` where it waits without end.
+    public var left: Duration?
+
+    public init(isNewHere: Bool, isNewThere: Bool?, left: Duration?) {
+        self.isNewHere = isNewHere
+        self.isNewThere = isNewThere
+        self.left = left
+    }
+
+    public func text(_ names: Names) -> String {
+        func has(_ node: String, _ isNew: Bool) -> String {
+            "\(node) goes by the \(isNew ? "new" : "old") configuration"
+        }
+        var text = has(names.node, isNewHere)
+        switch isNewThere {
+        case .some(let isNew): text += ", \(has(names.peer, isNew))."
+        case nil: text += "; \(names.peer) has not said by which it goes."
+        }
+        if let left { text += " \(names.node) takes the old one back in \(Text.span(left))." }
+        return text + " \"picket apply --confirm\" keeps the new one on both, \"picket apply"
+            + " --revert\" takes the old one back on both."
     }
 }
 

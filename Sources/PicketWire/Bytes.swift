@@ -63,6 +63,12 @@ struct ByteReader {
         remaining == 0 ? absent : try take()
     }
 
+    mutating func bytes(_ count: Int) throws(Drop) -> [UInt8] {
+        guard count >= 0, remaining >= count else { throw .truncated }
+        offset += count
+        return Array(bytes[(offset - count)..<offset])
+    }
+
     /// A reader of the next `count` bytes, which this one then skips.
     mutating func section(_ count: Int) throws(Drop) -> ByteReader {
         guard count >= 0, remaining >= count else { throw .truncated }

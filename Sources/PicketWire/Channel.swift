@@ -42,6 +42,7 @@ public struct Channel {
         case message(Message, session: SessionID)
         /// A message that came already, now over another link, not much behind the newest.
         case copy(session: SessionID)
+        case parcel(Parcel)
         /// A hello. With `answer`, send `datagram` back over the link that it came from;
         /// `established` is the peer's new session, if it has just proved to be so.
         case hello(answer: Bool, established: SessionID?)
@@ -79,6 +80,7 @@ public struct Channel {
     /// of an earlier session cannot name it, and so cannot keep the peer's answer away.
     private var answers: [(named: TokenBucket, unnamed: TokenBucket)]
     private var lastSealed: UInt64 = 0
+    private var lastParcel: UInt64 = 0
 
     /// The last session that sent an authentic message without being established, and its keys.
     private var stranger: (session: UInt64, keys: [SessionKeys])?
@@ -204,9 +206,21 @@ extension Channel {
         lastSealed = message.sequence
         let secrets = peer.sendKeys
         begin(.message, key: secrets.keyID, sequence: message.sequence)
-        setNonce(message.sequence)
+        setNonce(.message, message.sequence)
         secrets.send.seal(body, nonce: nonce, into: &datagram)
         return .sealed
+    }
+
+    /// Seals a parcel into `datagram`, for one link. False where there is no session, or it is too
+    /// long.
+    public mutating func seal(_ parcel: Parcel) -> Bool {
+        guard let peer, parcel.encode(into: &body) else { return false }
+        lastParcel += 1
+        let secrets = peer.sendKeys
+        begin(.parcel, key: secrets.keyID, sequence: lastParcel)
+        setNonce(.parcel, lastParcel)
+        secrets.send.seal(body, nonce: nonce, into: &datagram)
+        return true
     }
 
     /// When `hello` will next have something to send.
@@ -246,9 +260,9 @@ extension Channel {
             .write(to: &datagram)
     }
 
-    private mutating func setNonce(_ sequence: UInt64) {
+    private mutating func setNonce(_ kind: Header.Kind, _ sequence: UInt64) {
         nonce.put(sequence, at: 0)
-        nonce.put(UInt64(0), at: 8)
+        nonce.put(kind == .message ? UInt64(0) : UInt64(kind.rawValue), at: 8)
         nonce.put(UInt64(0), at: 16)
     }
 }
@@ -271,6 +285,7 @@ extension Channel {
             }
             switch header.kind {
             case .message: return try openMessage(buffer, count, header, link: link, at: now)
+            case .parcel: return try openParcel(buffer, count, header)
             case .hello: return try openHello(buffer, count, header, link: link, at: now)
             }
         } catch {
@@ -292,6 +307,17 @@ extension Channel {
         let body = try Codec.decode(plain, 0..<length, sequence: header.sequence)
         self.peer!.note(keys: body.keys, used: header.keyID, sequence: header.sequence)
         return .message(body.message, session: session)
+    }
+
+    private mutating func openParcel(
+        _ buffer: [UInt8], _ count: Int, _ header: Header
+    ) throws(Drop) -> Opened {
+        guard let secrets = peer?.keys, peer?.session == header.session else {
+            throw .unknownSession
+        }
+        let length = try unseal(buffer, count, header, with: secrets)
+        try peer!.arrive(parcel: header.sequence)
+        return .parcel(try Parcel.decode(plain, 0..<length))
     }
 
     /// A message of a session that is not established. Its sender knows my session, so it is one of
@@ -319,7 +345,7 @@ extension Channel {
         guard let index = keys.firstIndex(where: { $0.keyID == header.keyID }) else {
             throw .unknownKey
         }
-        setNonce(header.sequence)
+        setNonce(header.kind, header.sequence)
         guard
             let length = keys[index].receive.open(
                 buffer, sealed: Wire.headerLength..<count,

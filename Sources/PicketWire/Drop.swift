@@ -44,6 +44,7 @@ public enum Drop: UInt8, CaseIterable, Equatable, Sendable, Error {
     case badTerm
     /// A time or a sequence number beyond what the core computes with.
     case badNumber
+    case unknownParcel
 
     /// In words, for the status.
     public var text: String {
@@ -73,6 +74,7 @@ public enum Drop: UInt8, CaseIterable, Equatable, Sendable, Error {
         case .badHealth: "health beyond 100"
         case .badTerm: "term out of bounds"
         case .badNumber: "number out of bounds"
+        case .unknownParcel: "unknown parcel"
         }
     }
 }

@@ -3,17 +3,18 @@
 ///     offset  bytes
 ///          0      2  "PK"
 ///          2      1  version: 1
-///          3      1  type: 1 hello, 2 message
+///          3      1  type: 1 hello, 2 message, 3 parcel
 ///          4      4  id of the pair's key that the sealing key is derived from
 ///          8      1  sender: 0 the node with the lower name, 1 the other
 ///          9      8  the sender's session, never 0
 ///         17      8  sequence, from 1; 0 in a hello
-///         25         message: the sealed body
+///         25         message, parcel: the sealed body
 ///                    hello: a random nonce of 24 bytes, then the sealed body
 ///
 /// All numbers are little endian. The part in clear is bound to the sealed body as associated data.
 /// A message's nonce is its sequence number: each pair of sessions and each direction has a key of
-/// its own, and a session never uses a number twice.
+/// its own, and a session never uses a number twice. A parcel's nonce is its sequence number and its
+/// type, because parcels are counted by themselves.
 internal import PicketCore
 
 public enum Wire {
@@ -30,6 +31,7 @@ struct Header: Equatable {
     enum Kind: UInt8 {
         case hello = 1
         case message = 2
+        case parcel = 3
     }
 
     var kind: Kind

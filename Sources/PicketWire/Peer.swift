@@ -30,6 +30,7 @@ struct Established {
     /// The key of the newest packet that came: the peer has it for certain.
     private var lastUsed: UInt32
     private var window = ReplayWindow()
+    private var parcels = ReplayWindow()
     private var windows = [ReplayWindow](repeating: ReplayWindow(), count: Limits.links)
     /// A message of this session went to the core, so the core's acknowledgements are of this
     /// session.
@@ -69,6 +70,15 @@ struct Established {
             guard windows[link].standing(of: sequence) == .new else { throw .duplicate }
             windows[link].insert(sequence)
             return .copy
+        }
+    }
+
+    /// A parcel comes over one link only, and is no sign of life.
+    mutating func arrive(parcel sequence: UInt64) throws(Drop) {
+        switch parcels.standing(of: sequence) {
+        case .tooOld: throw .tooOld
+        case .seen: throw .duplicate
+        case .new: parcels.insert(sequence)
         }
     }
 

@@ -91,8 +91,8 @@ final class AgentConnection {
     }
 
     /// An agent that has hung up may have said why: `next` finds that.
-    func send(_ request: Request) {
-        var rest = Array((request.line + "\n").utf8)[...]
+    func send(_ request: Request, then file: [UInt8] = []) {
+        var rest = (Array((request.line + "\n").utf8) + file)[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes { buffer in
                 unsafe CPicket.send(

@@ -85,6 +85,9 @@ struct StatusModel: Decodable {
         var blocked: Bool
         var silenceMs: Double?
     }
+    struct Apply: Decodable {
+        var text: String
+    }
     struct HealthReason: Decodable {
         var text: String
         var takes: Int?
@@ -119,6 +122,7 @@ struct StatusModel: Decodable {
     var maintenance: Bool
     var drill: Bool
     var drillRequest: String?
+    var apply: Apply?
     var health: Int
     var healthSimulated: Bool
     /// An older agent does not tell.

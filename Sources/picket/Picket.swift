@@ -71,7 +71,7 @@ struct Picket: ParsableCommand {
                 subcommands: [
                     HandoverCommand.self, FailbackCommand.self, FenceCommand.self,
                     MaintenanceCommand.self, RunCommand.self, PauseCommand.self, ClearCommand.self,
-                    TakeCommand.self,
+                    TakeCommand.self, ApplyCommand.self,
                 ]),
             CommandGroup(
                 name: "Rehearse", subcommands: [DrillCommand.self, RackCommand.self]),

@@ -39,6 +39,9 @@ struct StatusView {
                 Terminal.paint(
                     "MAINTENANCE: the agents start, move and fence nothing.\(unaware)", .yellow))
         }
+        if let apply = status.apply {
+            lines.append(Terminal.paint("NOT SETTLED: \(apply.text)", .yellow))
+        }
         return lines
     }
 

@@ -92,6 +92,7 @@ final class Agent {
     let resets: Resets
     let drills: Drills
     let units: Units
+    let apply: Apply
     /// In the order of a turn, which is contract: links, storage, fences, sensors, signals, what
     /// was read, processes, callers.
     let parts: [Part]
@@ -138,9 +139,10 @@ final class Agent {
         resets = Resets(ground, isFirst: start.note == .blank)
         drills = Drills(narrator, ground)
         units = Units(hardware.isSimulated ? [] : settings.groups, at: now)
+        apply = Apply(in: state, boot: ground.boot, settings)
         parts = [
             links, storage, fences, sensors, signals, reader, processes, service, control, groups,
-            health, watchdogs, resets, drills, units,
+            health, watchdogs, resets, drills, units, apply,
         ]
     }
 
@@ -453,6 +455,7 @@ final class Agent {
         if let name = hardware.simulatedAs { report.simulated.append(name) }
         for name in sensors.simulated { report.simulated.append("sensor \(name)") }
         report.drill = drills.line
+        report.apply = apply.report(self)
         report.unitsFault = units.fault
         report.strayUnits = units.strays.map { $0.unit }
         report.unitStarters = units.starters

@@ -8,6 +8,8 @@ final class Caller {
     private enum Interest {
         /// Has not asked yet.
         case asking
+        /// Sends the file that its request is about.
+        case sending(Request, size: Int, [UInt8])
         /// Waits for the answer to a command.
         case waiting
         case watching(every: Duration, next: Instant)
@@ -41,9 +43,11 @@ final class Caller {
         case nothing
         case more
         case line([UInt8])
+        case file([UInt8], Request)
     }
 
     func hear(_ buffer: inout [UInt8]) -> Heard {
+        if case .sending = interest, lines.holdsHalfALine { return take([]) }
         switch connection.receive(into: &buffer) {
         case .nothing: return .nothing
         case .ended:
@@ -51,7 +55,7 @@ final class Caller {
             isGone = true
         case .bytes(let count):
             // After its request a caller has nothing to say.
-            guard case .asking = interest else { return .more }
+            guard case .asking = interest else { return take(buffer[..<count]) }
             lines.append(buffer[..<count])
             switch lines.next() {
             case .more: break
@@ -60,6 +64,20 @@ final class Caller {
             }
         }
         return .more
+    }
+
+    /// The file follows the line; some of it may have come with it.
+    func read(file size: Int, for request: Request) {
+        interest = .sending(request, size: size, [])
+    }
+
+    private func take(_ bytes: ArraySlice<UInt8>) -> Heard {
+        guard case .sending(let request, let size, var file) = interest else { return .more }
+        interest = .waiting
+        file += lines.takeRest()
+        file += bytes
+        interest = .sending(request, size: size, file)
+        return file.count < size ? .more : .file(Array(file[..<size]), request)
     }
 
     // MARK: What it is told
@@ -118,7 +136,7 @@ final class Caller {
         case .reading(true, var kept):
             kept.append(line)
             interest = .reading(follow: true, kept: kept)
-        case .asking, .waiting, .watching, .reading, .drilling, .done: break
+        case .asking, .sending, .waiting, .watching, .reading, .drilling, .done: break
         }
     }
 
@@ -130,7 +148,7 @@ final class Caller {
     /// its answer, is closed as well after a while, because it takes the place of another.
     func endIfIdle(at now: Instant) {
         switch interest {
-        case .asking: if now - since > .seconds(10) { isGone = true }
+        case .asking, .sending: if now - since > .seconds(10) { isGone = true }
         case .done: if !connection.hasOutput || now - since > .seconds(10) { isGone = true }
         case .waiting, .watching, .reading, .following, .drilling: break
         }

@@ -15,6 +15,7 @@ final class ConfigurationReader: Part {
         case pause(caller: UInt32, Request, running: [RunningGroup])
         /// It has been taken up: others are to find it beside the note.
         case leave(Configuration)
+        case apply(ApplyJob, ApplyFile)
 
         var isReload: Bool { if case .reload = self { true } else { false } }
     }
@@ -23,6 +24,7 @@ final class ConfigurationReader: Part {
         case read(Configuration, [Key])
         case refused([String])
         case left
+        case kept(OpenApply)
     }
 
     private let results: BoundedQueue<Found>
@@ -90,27 +92,47 @@ final class ConfigurationReader: Part {
             agent.control.pause(request, for: caller, refused: lines, agent)
         case (.leave, .refused(let lines)):
             for line in lines { agent.log(.warning, line) }
-        case (.leave, .read), (_, .left): break
+        case (.apply, let found): agent.apply.done(found, agent)
+        case (.leave, .read), (_, .left), (_, .kept): break
         }
         if wish.isReload, !isReloading { agent.service.ready(agent) }
     }
 
-    private func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) {
+    /// Why it would not be taken up. It is asked for a configuration that is then let go.
+    func refusal(of new: Configuration, _ keys: [Key], _ agent: Agent) -> String? {
+        if new.me != agent.settings.me {
+            let (found, expected) = (new.node, agent.names.node)
+            return "node: found \(found), expected \(expected): write \"node:\" on a line of its"
+                + " own, so that each node puts its own name there"
+        }
+        new.keepRetired(of: agent.settings)
+        let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
+        if !unable.isEmpty { return agent.narrator.sentence(.reloadNeedsRestart(for: unable)) }
+        return agent.links.refusal(of: keys, new, agent)
+    }
+
+    /// False where it is refused, which is told.
+    @discardableResult
+    func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) -> Bool {
         new.keepRetired(of: agent.settings)
         let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
         guard unable.isEmpty else {
-            return agent.tell(.reloadNeedsRestart(for: unable))
+            agent.tell(.reloadNeedsRestart(for: unable))
+            return false
         }
         if let refusal = agent.links.refusal(of: keys, new, agent) {
-            return refuse([refusal], agent)
+            refuse([refusal], agent)
+            return false
         }
         guard agent.takeUp(new) else {
-            return agent.tell(.reloadOfAnotherPair)
+            agent.tell(.reloadOfAnotherPair)
+            return false
         }
         agent.links.replace(keys, new)
         leave(new, agent)
         for warning in new.warnings { agent.log(.warning, warning.text) }
         agent.tell(.reloaded)
+        return true
     }
 
     /// What is retired stands only in the file by which it was started, until it is stopped.
@@ -178,6 +200,7 @@ extension Startup {
                     return .refused([error.description])
                 }
                 return .left
+            case .apply(let job, let file): return try apply(job, file, options, hardware)
             }
         } catch { return .refused(error.lines) }
     }

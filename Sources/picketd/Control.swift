@@ -1,5 +1,6 @@
 /// The control socket: who is connected, what each of them asked, and the answers.
 
+import CPicket
 import PicketConfig
 import PicketControl
 import PicketCore
@@ -66,6 +67,7 @@ final class Control: Part {
             case .nothing: return
             case .more: continue
             case .line(let line): obey(line, caller, agent)
+            case .file(let text, let request): apply(request, text, caller, agent)
             }
         }
     }
@@ -101,10 +103,27 @@ final class Control: Part {
                         resources: groups[holding.group].resources)
                 }
                 agent.reader.ask(.pause(caller: caller.id, request, running: running))
+            case .apply(let bytes, _):
+                // What it holds is run by the agent's user, so a member of the socket's group is not
+                // enough.
+                guard [0, geteuid()].contains(caller.connection.user) else {
+                    throw RequestError(.refused, "Only root may apply a configuration.")
+                }
+                caller.read(file: bytes, for: request)
+            case .applyConfirm: try agent.apply.confirm(request, caller, agent)
+            case .applyRevert: try agent.apply.revert(request, caller, agent)
             case .handover, .failback, .fence, .confirmFence, .maintenance, .clear, .take,
                 .clearBudgets:
                 give(request, caller, agent)
             }
+        } catch { caller.finish(Reply.error(error)) }
+    }
+
+    private func apply(
+        _ request: Request, _ text: [UInt8], _ caller: Caller, _ agent: Agent
+    ) {
+        do throws(RequestError) {
+            try agent.apply.begin(request, text, caller, agent)
         } catch { caller.finish(Reply.error(error)) }
     }
 

@@ -101,6 +101,7 @@ final class Links: Part {
                 agent.log(
                     .debug, "session \(Text.hex(established.value)) of the peer is established")
             }
+        case .parcel(let parcel): agent.apply.received(parcel, agent)
         case .dropped(let reason):
             agent.log(.debug, "dropped a datagram from link \(index + 1): \(reason.text)")
         }
@@ -117,6 +118,11 @@ final class Links: Part {
         case .sequenceReused, .notEncodable:
             agent.log(.critical, "a message could not be sealed: this is an error in picketd")
         }
+    }
+
+    /// Over one link: what is lost is asked for again.
+    func send(_ parcel: Parcel, on index: Int, _ agent: Agent) {
+        if channel.seal(parcel) { transmit(on: index, agent) }
     }
 
     override var due: Instant { look(at: &channel) { $0.nextHello } }

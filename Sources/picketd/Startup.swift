@@ -35,9 +35,16 @@ enum Startup {
             throw .wrong([error.description])
         }
         guard let bytes = found else { throw .wrong(["there is no configuration \(path)"]) }
-        let settings: Configuration
+        return try read(bytes, named: path, options, hardware, running: running)
+    }
+
+    /// - Parameter path: what its mistakes name it.
+    static func read(
+        _ bytes: [UInt8], named path: String, _ options: Options, _ hardware: Hardware,
+        running: [RunningGroup] = []
+    ) throws(StartupError) -> Configuration {
         do throws(ConfigurationErrors) {
-            settings = try Configuration.load(
+            return try Configuration.load(
                 bytes, file: path, node: options.node, boards: boards(options),
                 simulated: hardware.isSimulated, running: running)
         } catch {
@@ -45,7 +52,6 @@ enum Startup {
             for one in error.list { lines.append(one.text) }
             throw .wrong(lines)
         }
-        return settings
     }
 
     private static func boards(_ options: Options) -> BoardLibrary {

@@ -346,7 +346,7 @@ extension EndToEnd {
 }
 
 /// A rack whose pair is ready and then left alone.
-private final class LivePair {
+final class LivePair {
     private let process = Process()
     private let temporary = "/tmp/picket-live.\(UInt32.random(in: 0...UInt32.max))"
     private var directory = ""

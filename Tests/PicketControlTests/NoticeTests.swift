@@ -87,6 +87,35 @@ struct NoticeTests {
                     + "on with the one it has."
             ),
             (
+                .apply(.refused(by: "west")), "apply", .warning,
+                "A configuration for both nodes is refused by west; nothing is changed."
+            ),
+            (
+                .apply(.taken(byPeer: true, within: 0)), "apply", .notice,
+                "east goes by the configuration that was applied on west."
+            ),
+            (
+                .apply(.taken(byPeer: false, within: 300)), "apply", .notice,
+                "east goes by the configuration that was applied on east. It is taken back in "
+                    + "5 min unless it is confirmed."
+            ),
+            (
+                .apply(.confirmed), "apply", .notice, "The applied configuration stays on east."
+            ),
+            (
+                .apply(.takenBack), "apply", .warning,
+                "The applied configuration is taken back on east."
+            ),
+            (
+                .apply(.notTakenBack(reason: "disk full")), "apply", .alarm,
+                "The applied configuration is not taken back on east: disk full."
+            ),
+            (
+                .apply(.unsettled(isNew: false)), "apply", .warning,
+                "An applied configuration is not settled: east has the old one. \"picket status\" "
+                    + "tells what to do."
+            ),
+            (
                 .drill(report), "drill", .warning,
                 "Drill relay: failed. The feedback cannot be read."
             ),

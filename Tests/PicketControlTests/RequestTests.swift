@@ -21,7 +21,8 @@ struct RequestTests {
         .drill(.link(0, for: .seconds(5), live: true)), .drill(.relay(live: false)),
         .drill(.relay(live: true)),
         .drill(.failover(live: false)), .drill(.failover(live: true)), .drill(.hang(live: false)),
-        .drill(.hang(live: true)),
+        .drill(.hang(live: true)), .apply(bytes: 1, within: nil),
+        .apply(bytes: Request.longestFile, within: .seconds(300)), .applyConfirm, .applyRevert,
     ]
 
     @Test(arguments: all)
@@ -31,6 +32,9 @@ struct RequestTests {
     }
 
     @Test(arguments: [
+        ("apply", .malformed), ("apply 0", .malformed), ("apply 262145", .malformed),
+        ("apply file.yaml", .malformed), ("apply 5 within", .malformed),
+        ("apply 5 within 1s", .malformed), ("apply confirm 5", .malformed),
         ("", RequestError.Code.empty), ("   \t ", .empty), ("frobnicate", .unknown),
         ("Status", .unknown), ("status now", .malformed), ("fence", .malformed),
         ("fence west west", .malformed), ("maintenance", .malformed),

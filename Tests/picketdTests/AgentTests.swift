@@ -234,6 +234,7 @@ private final class Peer {
         var datagram = [UInt8](repeating: 0, count: 1500)
         while case .datagram(let count) = sockets[link].receive(into: &datagram) {
             switch channel.open(datagram, count: count, link: link, at: clock.now()) {
+            case .parcel: break
             case .hello(answer: true, _): send(on: link)
             case .message(let message, _): newest = max(newest, message.sequence)
             case .hello, .copy, .dropped: break

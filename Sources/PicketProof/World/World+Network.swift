@@ -181,6 +181,7 @@ extension World {
         case .hello(let answer, _):
             if answer { transmitChannel(link, node, agent) }
             turn(node) { _ in }
+        case .parcel: break
         case .dropped(let reason): coverage.drops[Int(reason.rawValue)] += 1
         }
     }

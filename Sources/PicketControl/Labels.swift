@@ -39,6 +39,7 @@ extension Refusal {
         case .notInContact: "not_in_contact"
         case .inContact: "in_contact"
         case .maintenance: "maintenance"
+        case .groupMaintained: "group_maintenance"
         case .notArmed: "not_armed"
         case .fenceBudgetSpent: "fence_budget_spent"
         case .moveBudgetSpent: "move_budget_spent"

@@ -207,6 +207,12 @@ public struct Narrator: Equatable, Sendable {
             return "Both nodes are unfit: {group} stays where it is"
         case .maintenance:
             let heard = trace.cause == .command ? "" : ", as was ordered on {peer}"
+            if trace.group != nil {
+                return trace.number == 0
+                    ? "Maintenance of {group} is off: {me} starts and moves it again" + heard
+                    : "Maintenance of {group} is on: {me} starts, restarts, moves and takes over "
+                        + "all but this group by itself" + heard
+            }
             return trace.number == 0
                 ? "Maintenance is off: {me} fences and moves groups again" + heard
                 : Self.maintenanceIsOn + heard
@@ -371,6 +377,7 @@ public struct Narrator: Equatable, Sendable {
         case .notInContact: return "{me} is not in contact with {peer}"
         case .inContact: return "{me} is in contact with {peer}"
         case .maintenance: return "the pair is in maintenance"
+        case .groupMaintained: return "a group is in maintenance"
         case .notArmed: return "{me} has had no contact with {peer} since it booted"
         case .fenceBudgetSpent: return "{me} has fenced {peer} too often lately"
         case .moveBudgetSpent: return "groups have moved too often lately"
@@ -433,6 +440,8 @@ public struct Narrator: Equatable, Sendable {
             return "A node that answers is not off. To cut its power nevertheless, use \"picket "
                 + "fence {peer}\"."
         case .maintenance: return "End it with \"picket maintenance off\", on either node."
+        case .groupMaintained:
+            return "End it with \"picket maintenance off GROUP\", on either node."
         case .notArmed:
             return "Start the agent on {peer} and wait for contact; if {peer} is known to be "
                 + "off, say so with \"picket fence confirm {peer}\"."

@@ -104,7 +104,7 @@ public struct Protection: Equatable, Sendable {
         }
         var lacking: [String] = []
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
-            guard group.role != .holding else { continue }
+            guard group.role != .holding, !group.maintained else { continue }
             if !group.willing { lacking.append("\(names.group(index)) failed to start here") }
             if !group.sync.suffices(stateful: group.stateful) {
                 lacking.append("the copy of \(names.group(index)) here is \(group.sync.label)")
@@ -304,6 +304,14 @@ public struct Protection: Equatable, Sendable {
     private mutating func services(_ report: StatusReport) {
         let (status, names) = (report.status, report.names)
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
+            if group.maintained {
+                let isUp = group.running || group.peerRunning
+                add(
+                    names.group(index), .unprotected,
+                    "is in maintenance\(isUp ? "" : " and down"): whatever fails, it is not taken "
+                        + "over. End it with \"picket maintenance off \(names.group(index))\".")
+                continue
+            }
             if group.running || group.peerRunning { continue }
             if status.maintenance || status.peerMaintenance {
                 add(

@@ -78,19 +78,23 @@ public enum Reply {
     private static func refused(
         _ request: Request, _ refusal: Refusal, _ narrator: Narrator
     ) -> String {
-        guard case .maintenance(let on, _) = request else { return narrator.refusal(refusal) }
+        guard case .maintenance(let on, let group, _) = request else {
+            return narrator.refusal(refusal)
+        }
+        let what = group.map { "Maintenance of \($0)" } ?? "Maintenance"
         switch refusal {
         case .peerUnaware where on:
             return narrator.filled(
-                "Maintenance is on here, but {peer} has not heard of it: it may still cut {me} and "
+                "\(what) is on here, but {peer} has not heard of it: it may still cut {me} and "
                     + "take over. Give the order on {peer} as well, or mend the links.")
         case .peerUnaware:
             return narrator.filled(
-                "Maintenance is off here, but {peer} has not heard of it: it fences nobody and "
-                    + "takes nothing over until it does, or until you say the same there.")
+                "\(what) is off here, but {peer} has not heard of it: it "
+                    + (group == nil ? "fences nobody and takes nothing" : "does not take it")
+                    + " over until it does, or until you say the same there.")
         case .notPersisted:
             return narrator.filled(
-                "Maintenance is \(on ? "on" : "off") here, but the state file on {me} does not "
+                "\(what) is \(on ? "on" : "off") here, but the state file on {me} does not "
                     + "take it: a reboot may forget it. Free space on the disk, or mend it.")
         default: return narrator.refusal(refusal)
         }
@@ -106,8 +110,11 @@ public enum Reply {
         case .fence: return "{me} fences {peer} now; \"picket history\" tells how it went."
         case .confirmFence: return "Recorded: {peer} is off. {me} takes over what {peer} held."
         case .restore: return "{me} switches {peer} on; \"picket history\" tells how it went."
-        case .maintenance(true, _): return "\(Narrator.maintenanceIsOn). {peer} knows it."
-        case .maintenance(false, _):
+        case .maintenance(let on, let group?, _):
+            let state = on ? "on: hands are off it" : "off"
+            return "Maintenance of \(group) is \(state). {peer} knows it."
+        case .maintenance(true, nil, _): return "\(Narrator.maintenanceIsOn). {peer} knows it."
+        case .maintenance(false, nil, _):
             return "Maintenance is off: the pair is watched again. {peer} knows it."
         case .pause(let span):
             return "Asking {peer} for a pause of \(Text.span(span)); the agent on {me} then "
@@ -284,6 +291,7 @@ extension StatusReport {
         json.field("last_holder", name(of: group.lastHolder))
         json.field("asked", group.asked)
         json.field("waits_for_copy", group.waitsForCopy)
+        json.field("maintenance", group.maintained)
         json.array("differs_in") { json in
             for (difference, label) in GroupDifference.labels
             where group.difference.contains(difference) { json.element(label) }

@@ -15,8 +15,8 @@ import PicketText
 ///     fence NODE
 ///     confirm NODE
 ///     restore NODE
-///     maintenance on
-///     maintenance off [despite GROUP...]
+///     maintenance on [GROUP]
+///     maintenance off [GROUP] [despite GROUP...]
 ///     pause DURATION
 ///     clear [GROUP]
 ///     clear budgets
@@ -42,8 +42,9 @@ public enum Request: Equatable, Sendable {
     case confirmFence(node: String)
     /// Switch on a peer that a fence with policy `off` left off.
     case restore(node: String)
-    /// `despite`: the groups that are not as they should be, as the operator knows.
-    case maintenance(Bool, despite: [String])
+    /// Of one group, or of the whole pair. `despite`: the groups that are not as they should be, as
+    /// the operator knows.
+    case maintenance(Bool, of: String? = nil, despite: [String])
     case pause(Duration)
     case clear(group: String?)
     /// Gives back what was spent of the budgets of fences and moves.
@@ -146,14 +147,15 @@ extension Request {
         case "restore": return .restore(node: try words.word("restore", "the peer's name"))
         case "pause": return .pause(try words.duration("pause"))
         case "maintenance":
-            if words.take("on") { return .maintenance(true, despite: []) }
+            if words.take("on") { return .maintenance(true, of: words.next(), despite: []) }
             if words.take("off") {
+                let group = words.peek() == "despite" ? nil : words.next()
                 var despite: [String] = []
                 if words.take("despite") {
                     despite.append(try words.word("maintenance off despite", "a group's name"))
                     while let group = words.next() { despite.append(group) }
                 }
-                return .maintenance(false, despite: despite)
+                return .maintenance(false, of: group, despite: despite)
             }
             throw RequestError(.malformed, "\"maintenance\" wants \"on\" or \"off\".")
         case "drill": return .drill(try Drill.parse(&words))
@@ -213,8 +215,8 @@ extension Request {
         case .fence(let node): "fence \(node)"
         case .confirmFence(let node): "confirm \(node)"
         case .restore(let node): "restore \(node)"
-        case .maintenance(let on, let despite):
-            "maintenance \(on ? "on" : "off")"
+        case .maintenance(let on, let group, let despite):
+            "maintenance \(on ? "on" : "off")\(group.map { " " + $0 } ?? "")"
                 + (despite.isEmpty ? "" : " despite \(Text.joined(despite, " "))")
         case .pause(let duration): "pause \(Text.exact(duration))"
         case .clearBudgets: "clear budgets"
@@ -251,12 +253,13 @@ extension Request {
         case .restore(let node):
             try Self.demandPeer(node, in: names)
             return nil
-        case .maintenance(let on, let despite):
+        case .maintenance(let on, let group, let despite):
             var groups = GroupSet.none
             for name in despite {
                 if let group = try Self.index(name, in: names) { groups.insert(group) }
             }
-            return .maintenance(on, despite: groups)
+            return .maintenance(
+                on, of: try Self.index(group, in: names), despite: groups)
         case .pause(let duration): return .pause(duration)
         }
     }

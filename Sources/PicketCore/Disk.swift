@@ -33,6 +33,10 @@ package struct Disk: Sendable {
         if let told = note.maintenance, !memory.maintenance.isNewer(than: told) {
             self.memory.maintenance = told
         }
+        for (group, told) in note.maintained.enumerated()
+        where told.isNewer(than: memory.groups[group].maintenance) {
+            self.memory.groups[group].maintenance = told
+        }
     }
 
     package var isSaving: Bool { saving != nil }
@@ -174,7 +178,25 @@ package struct Disk: Sendable {
     /// The fence lies, or is mended, as the operator says.
     mutating func distrust(_ lies: Bool) { memory.distrusted = lies }
 
-    mutating func maintain(_ newest: Maintenance) { memory.maintenance = newest }
+    /// - Parameter group: `nil` for the whole pair.
+    mutating func maintain(_ newest: Maintenance, _ group: GroupIndex? = nil) {
+        if let group {
+            memory.groups[group].maintenance = newest
+        } else {
+            memory.maintenance = newest
+        }
+    }
+
+    func maintenance(_ group: GroupIndex?) -> Maintenance {
+        group.map { memory.groups[$0].maintenance } ?? memory.maintenance
+    }
+
+    /// What is known of it is on disk.
+    func keepsMaintenance(_ group: GroupIndex?) -> Bool {
+        let kept = group.map { durable.groups[$0].maintenance } ?? durable.maintenance
+        return kept == maintenance(group)
+    }
+
     mutating func await(_ order: MaintenanceOrder?) { self.order = order }
 
     mutating func countFence(of budget: Budget, at now: Instant) {

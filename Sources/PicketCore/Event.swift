@@ -101,9 +101,9 @@ public enum Command: Equatable, Sendable {
     case fence
     /// The operator's word that the peer is off. Refused while in contact.
     case confirmFence
-    /// Its end is refused while a group that is not among those named is down where it should run,
-    /// or may run where it should not.
-    case maintenance(Bool, despite: GroupSet = .none)
+    /// Of one group, or of the whole pair (`nil`). Its end is refused while a group that is not among
+    /// those named is down where it should run, or may run where it should not.
+    case maintenance(Bool, of: GroupIndex? = nil, despite: GroupSet = .none)
     /// Agrees a pause with the peer, then asks the shell to end the process without releasing.
     case pause(Duration)
     /// A planned stop (also SIGTERM): releases, tells the peer, and ends.
@@ -175,4 +175,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case groupWrong = 28
     /// This node's copy of the group's data is not known to be current.
     case copyNotCurrent = 29
+    /// Hands are off a group: it is in maintenance, the others are not.
+    case groupMaintained = 30
 }

@@ -9,10 +9,10 @@ extension Machine {
         case .failback(let group): refusal = failback(group, at: now, into: &out)
         case .fence: refusal = orderFence(cause: .command)
         case .confirmFence: refusal = confirmByWord(at: now, into: &out)
-        case .maintenance(let on, let despite):
+        case .maintenance(let on, let group, let despite):
             guard
                 let result = order(
-                    maintenance: on, despite: despite, id: id, at: now, into: &out)
+                    maintenance: on, of: group, despite: despite, id: id, at: now, into: &out)
             else { return }
             if case .refusedFor(let refusal, let group) = result {
                 out.emit(
@@ -174,10 +174,13 @@ extension Machine {
     private mutating func take<Sink: EffectSink>(
         _ group: GroupIndex?, stale: Bool, into out: inout Sink
     ) -> Refusal? {
-        guard let chosen = selected(group) else { return .unknownGroup }
+        guard let all = selected(group) else { return .unknownGroup }
         if life.isLeaving { return .leaving }
         // An answer that waited for its end would start the group when nobody thinks of it any more.
-        if isMaintained { return .maintenance }
+        let chosen = all.filter { !isMaintained($0) }
+        if chosen.isEmpty, !all.isEmpty {
+            return isMaintained ? .maintenance : .groupMaintained
+        }
         let waiting = chosen.filter { waitsForCopy($0) }
         if stale {
             for group in waiting {

@@ -4,6 +4,7 @@ extension Machine {
     func fenceRefusal(at now: Instant) -> Refusal? {
         if life.isLeaving { return .leaving }
         if isMaintained, !planted(.maintenanceIgnored) { return .maintenance }
+        if isFenceForNothing, !isMaintained { return .groupMaintained }
         if !peer.isArmed { return .notArmed }
         if !canFence { return .noFence }
         if peer.pausedUntil != nil || life.pausing != nil { return .busy }
@@ -55,6 +56,7 @@ extension Machine {
     private func bootAloneRefusal(at now: Instant) -> Refusal? {
         if life.isLeaving { return .leaving }
         if isMaintained { return .maintenance }
+        if isFenceForNothing { return .groupMaintained }
         if !canFence { return .noFence }
         if fence.isCounted { return nil }
         if isBudgetSpent(at: now) { return .fenceBudgetSpent }
@@ -158,18 +160,21 @@ extension Machine {
         }
         // Nothing is gained by a fence after which every group would wait for the disk.
         return groups.indices.contains(where: isTakenOver)
-            || !groups.indices.contains { policy.groups[$0].enabled && !groups[$0].isHeld }
+            || !groups.indices.contains {
+                policy.groups[$0].enabled && !groups[$0].isHeld && !isMaintained($0)
+            }
     }
 
     /// A group with data would not start, because its data term cannot be kept.
     private func isTakenOver(_ group: GroupIndex) -> Bool {
-        policy.groups[group].enabled && !groups[group].isHeld
+        policy.groups[group].enabled && !groups[group].isHeld && !isMaintained(group)
             && !(isStateful(group) && disk.takesNothing)
     }
 
     /// The same of all groups, for a person and a peer who ask beforehand: nothing is reserved.
     var isTakeoverKept: Bool {
-        for group in groups.indices where policy.groups[group].enabled && !groups[group].isHeld {
+        for group in groups.indices
+        where policy.groups[group].enabled && !groups[group].isHeld && !isMaintained(group) {
             if isStateful(group), disk.takesNothing { return false }
             if !disk.hasRoom(for: takeoverTerm(of: group), of: group) { return false }
         }
@@ -225,7 +230,8 @@ extension Machine {
     var isFitForTurns: Bool {
         if vitals.health.score == 0, !isRehearsed { return false }
         return groups.indices.allSatisfy { group in
-            guard report(of: group)?.role == .holding else { return true }
+            guard report(of: group)?.role == .holding, !isMaintained(group) || isMaintained
+            else { return true }
             let hasData =
                 isStateful(group)
                 ? hasCopy(group) : groups[group].copy.state.suffices(stateful: false)

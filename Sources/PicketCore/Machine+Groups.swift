@@ -169,7 +169,8 @@ extension Machine {
     private mutating func startDifferent<Sink: EffectSink>(
         _ group: GroupIndex, into out: inout Sink
     ) {
-        guard mayForm, inContact, life.isPaired, let session = peer.session, isEligible(group),
+        guard mayForm(group), inContact, life.isPaired, let session = peer.session,
+            isEligible(group),
             peer.leavesDifferences && !peer.isLeftDifferences || planted(.differencesNotLeft),
             knowsMyTerm(of: group), startsDifferentByData(group, into: &out)
         else { return }
@@ -190,7 +191,9 @@ extension Machine {
     // MARK: Vacant
 
     /// In maintenance nothing is started but what the operator hands over.
-    private var mayForm: Bool { !isMaintained || planted(.maintenanceClaims) }
+    private func mayForm(_ group: GroupIndex) -> Bool {
+        !isMaintained(group) || planted(.maintenanceClaims)
+    }
 
     private mutating func stepVacant<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
@@ -201,14 +204,14 @@ extension Machine {
                 take(report, group, at: now, into: &out)
                 return
             case .claiming
-            where mayStart(group) && !isMaintained && !groups[group].stays
+            where mayStart(group) && !isMaintained(group) && !groups[group].stays
                 && report.term > groups[group].term:
                 grant(report.term, group, resumed: false, at: now, into: &out)
                 return
             case .resuming:
                 grant(report.term, group, resumed: true, at: now, into: &out)
                 return
-            case .vacant where mayStart(group) && mayForm && !life.hasReceipt:
+            case .vacant where mayStart(group) && mayForm(group) && !life.hasReceipt:
                 guard isMine(group, report, into: &out) else { break }
                 claim(group, after: report.term, into: &out)
                 return
@@ -291,7 +294,7 @@ extension Machine {
     private mutating func takeOver<Sink: EffectSink>(
         _ group: GroupIndex, into out: inout Sink
     ) {
-        guard let receipt = life.validReceipt, isWilling(group), mayForm else { return }
+        guard let receipt = life.validReceipt, isWilling(group), mayForm(group) else { return }
         takeOver(group, by: receipt, into: &out)
     }
 
@@ -359,7 +362,7 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         _ claim: Claiming, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        guard isWilling(group), mayStart(group), mayForm else {
+        guard isWilling(group), mayStart(group), mayForm(group) else {
             groups[group].vacate()
             return
         }
@@ -446,7 +449,7 @@ extension Machine {
             release(group, cause: .conflict, yields: false, automatic: true, into: &out)
             return
         }
-        if life.isLeaving, !isMaintained {
+        if life.isLeaving, !isMaintained(group) {
             if awaitsPeersCopy(active, group, at: now, into: &out) { return }
             release(group, cause: .plannedStop, yields: true, automatic: false, into: &out)
             return
@@ -454,7 +457,7 @@ extension Machine {
         switch active.run {
         case .starting: return
         case .running, .ailing: break
-        case .broken where isMaintained: break
+        case .broken where isMaintained(group): break
         case .broken:
             fail(group, at: now, into: &out)
             return
@@ -513,7 +516,7 @@ extension Machine {
         if !mayStart(group) { return .groupsDiffer }
         guard let report = report(of: group) else { return .notInContact }
         if !life.isPaired || phase != .paired { return .busy }
-        if automatic, isMaintained { return .maintenance }
+        if automatic, isMaintained(group) { return isMaintained ? .maintenance : .groupMaintained }
         if !report.flags.contains(.eligible) {
             return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
         }
@@ -552,7 +555,7 @@ extension Machine {
     private mutating func step<Sink: EffectSink>(
         resuming term: Term, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
-        if life.isLeaving, !isMaintained {
+        if life.isLeaving, !isMaintained(group) {
             abandon(term, group, cause: .plannedStop, into: &out)
         } else if let receipt = life.validReceipt {
             activate(Active(resuming: term, group: group, receipt: receipt), into: &out)
@@ -613,7 +616,7 @@ extension Machine {
             disk.useData(of: group)
             failStart(of: active, group, at: now, into: &out)
             stick(group, failed: false, at: now, into: &out)
-        case (.holding(let active), .failed) where isMaintained:
+        case (.holding(let active), .failed) where isMaintained(group):
             groups[group].noteAiling(isBroken: true)
             out.emit(.trace(Trace(.ailing, group: group, term: active.term)))
         case (.holding(let active), .failed):

@@ -103,12 +103,26 @@ extension Machine {
         guard !life.isLeaving else { return }
         life.leave(until: now + policy.timing.leaveWithin)
         fence.cancel(cause: .plannedStop, into: &out)
-        if !leavesRunning { out.emit(.trace(Trace(.leaving, cause: .plannedStop))) }
+        if !leavesRunning || !isMaintained {
+            out.emit(.trace(Trace(.leaving, cause: .plannedStop)))
+        }
     }
 
     /// In maintenance what runs goes on, and an agent that follows finds it in the note.
     private var leavesRunning: Bool {
-        isMaintained && groups.contains { $0.runningTerm != nil }
+        groups.indices.contains { isMaintained($0) && groups[$0].runningTerm != nil }
+    }
+
+    /// All that is not in maintenance is with the peer, or stopped.
+    private var hasGivenRest: Bool {
+        groups.indices.allSatisfy { group in
+            if isMaintained(group) { return true }
+            switch groups[group].role {
+            case .vacant, .claiming: return true
+            case .granting: return !inContact
+            case .unknown, .holding, .releasing, .resuming: return false
+            }
+        }
     }
 
     /// Once nothing is held: says so until the peer has heard it, then ends.
@@ -116,7 +130,7 @@ extension Machine {
         _ leaving: Life.Leaving, at now: Instant, into out: inout Sink
     ) {
         guard !exited else { return }
-        if leavesRunning, !fence.isOrdered {
+        if leavesRunning, !fence.isOrdered, hasGivenRest {
             out.emit(.trace(Trace(.leftRunning, cause: .plannedStop)))
             exit(.unattended, into: &out)
             return

@@ -4,30 +4,43 @@ extension Machine {
     @inline(__always)
     package var isMaintained: Bool { disk.memory.maintenance.isOn || peer.maintainsUnversioned }
 
+    /// Hands are off this group.
+    @inline(__always)
+    package func isMaintained(_ group: GroupIndex) -> Bool {
+        isMaintained
+            || disk.memory.groups[group].maintenance.isOn && !planted(.maintainedForgotten)
+    }
+
     /// The operator's order. It takes effect here at once, and is answered when both nodes have it
     /// on disk.
     mutating func order<Sink: EffectSink>(
-        maintenance on: Bool, despite: GroupSet, id: UInt32, at now: Instant, into out: inout Sink
+        maintenance on: Bool, of group: GroupIndex?, despite: GroupSet, id: UInt32,
+        at now: Instant, into out: inout Sink
     ) -> CommandResult? {
-        if !on, let group = firstWrong(besides: despite) {
-            return .refusedFor(.groupWrong, group)
+        if let group, !groups.indices.contains(group) || policy.groups[group].listing != .listed {
+            return .refused(.unknownGroup)
+        }
+        if !on, let wrong = firstWrong(of: group, besides: despite) {
+            return .refusedFor(.groupWrong, wrong)
         }
         if let order = disk.order { out.emit(.answer(id: order.command, .refused(.busy))) }
-        disk.maintain(disk.memory.maintenance.next(isOn: on, by: policy.me))
-        if !on, !inContact { peer.forgetMaintenance() }
+        disk.maintain(disk.maintenance(group).next(isOn: on, by: policy.me), group)
+        if !on, group == nil, !inContact { peer.forgetMaintenance() }
         outgoing.noteChange()
-        out.emit(.trace(Trace(.maintenance, cause: .command, number: on ? 1 : 0)))
+        out.emit(
+            .trace(Trace(.maintenance, group: group, cause: .command, number: on ? 1 : 0)))
         disk.await(
             MaintenanceOrder(
-                command: id, until: now + .seconds(3), since: peer.contact.sequence + 1))
+                command: id, group: group, until: now + .seconds(3),
+                since: peer.contact.sequence + 1))
         return nil
     }
 
     /// The first group that the end of maintenance would have stopped, restarted or its node fenced
     /// for: it is down where it should run, or may run where it should not.
-    private func firstWrong(besides named: GroupSet) -> GroupIndex? {
-        guard isMaintained else { return nil }
-        for group in groups.indices where !named.contains(group) {
+    private func firstWrong(of one: GroupIndex?, besides named: GroupSet) -> GroupIndex? {
+        for group in groups.indices where !named.contains(group) && isMaintained(group) {
+            guard one ?? group == group, one != nil || isMaintained else { continue }
             if groups[group].isAiling || groups[group].isStuck { return group }
             guard inContact, let report = report(of: group) else { continue }
             switch report.role {
@@ -39,25 +52,27 @@ extension Machine {
     }
 
     /// The peer tells what it knows of it.
-    mutating func hear<Sink: EffectSink>(_ told: Maintenance?, into out: inout Sink) {
+    mutating func hear<Sink: EffectSink>(
+        _ told: Maintenance?, _ group: GroupIndex?, into out: inout Sink
+    ) {
         guard let told else { return }
-        let known = disk.memory.maintenance
+        let known = disk.maintenance(group)
         guard told.isNewer(than: known) || (planted(.olderMaintenanceWins) && told != known) else {
             return
         }
-        disk.maintain(told)
+        disk.maintain(told, group)
         outgoing.noteChange()
         guard told.isOn != known.isOn else { return }
-        out.emit(.trace(Trace(.maintenance, number: told.isOn ? 1 : 0)))
+        out.emit(.trace(Trace(.maintenance, group: group, number: told.isOn ? 1 : 0)))
     }
 
     mutating func stepMaintenance<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        for group in groups.indices where groups[group].isLeftAlone != isMaintained {
-            groups[group].leaveAlone(isMaintained)
-            out.emit(.leaveAlone(group, isMaintained))
+        for group in groups.indices where groups[group].isLeftAlone != isMaintained(group) {
+            groups[group].leaveAlone(isMaintained(group))
+            out.emit(.leaveAlone(group, isMaintained(group)))
         }
         guard let order = disk.order else { return }
-        let isKept = disk.durable.maintenance == disk.memory.maintenance
+        let isKept = disk.keepsMaintenance(order.group)
         if isKept, peerHolds(order) {
             disk.await(nil)
             out.emit(.answer(id: order.command, .accepted))
@@ -71,10 +86,67 @@ extension Machine {
     /// A peer of 0.1.0 is told when it has acknowledged a message that tells of it. It keeps nothing
     /// of it.
     private func peerHolds(_ order: MaintenanceOrder) -> Bool {
+        if let group = order.group {
+            let told = peer.maintained.first { $0.place == group }
+            return inContact && told?.isKept == true
+                && told?.maintenance == disk.maintenance(group)
+        }
         guard inContact, let version = peer.message?.maintenance else { return false }
         if version == 0 { return peer.contact.reachedSequence >= order.since }
         return version == disk.memory.maintenance.version
             && peer.message?.flags.contains(.maintenanceKept) == true
+    }
+
+    // MARK: One group
+
+    /// In the message that is sent now: the one that an order waits for; else the one that the peer
+    /// told of last and, every other time, one of those that ever had an order. A group that is gone
+    /// from the file is told of no more, and stands behind all others in the list.
+    var maintainedToTell: MaintainedGroup? {
+        if let group = disk.order?.group { return told(of: group) }
+        let sequence = Int(truncatingIfNeeded: peer.contact.sequence & 0xFFFF)
+        if sequence % 2 == 1, let group = peer.maintained.last?.place, hadOrder(group) {
+            return told(of: group)
+        }
+        let ordered = groups.indices.count { hadOrder($0) }
+        guard ordered > 0 else { return nil }
+        var left = sequence / 2 % ordered
+        for group in groups.indices where hadOrder(group) {
+            if left == 0 { return told(of: group) }
+            left -= 1
+        }
+        return nil
+    }
+
+    private func hadOrder(_ group: GroupIndex) -> Bool {
+        disk.memory.groups[group].maintenance != .never
+            && policy.groups[group].listing == .listed
+    }
+
+    private func told(of group: GroupIndex) -> MaintainedGroup {
+        MaintainedGroup(
+            place: group, disk.maintenance(group), isKept: disk.keepsMaintenance(group))
+    }
+
+    /// Nobody gains by a fence of the peer: each group is left alone, or runs here and the peer has
+    /// one that is left alone. A node on which somebody works is fenced only for a group that is to
+    /// be taken over from it.
+    var isFenceForNothing: Bool {
+        var othersRunHere = false
+        var theyAreAtWork = false
+        for group in groups.indices where policy.groups[group].enabled {
+            if isMaintained(group) {
+                let isTheirs =
+                    report(of: group).map { $0.role == .holding }
+                    ?? (disk.memory.groups[group].holder == .peer)
+                theyAreAtWork = theyAreAtWork || isTheirs && !planted(.maintainedFenced)
+            } else if !groups[group].isHeld && !groups[group].isBlocked {
+                return false
+            } else {
+                othersRunHere = true
+            }
+        }
+        return theyAreAtWork || !othersRunHere && groups.indices.contains { isMaintained($0) }
     }
 }
 

@@ -25,6 +25,7 @@ extension Machine {
         guard
             isArmed != disk.noted.contact || word != disk.noted.word || clockHasMoved
                 || maintenance != disk.noted.maintenance || !groupsAreNoted
+                || !maintainedAreNoted
         else { return }
         var holdings: [Holding] = []
         for group in groups.indices {
@@ -34,7 +35,22 @@ extension Machine {
             RunNote(
                 holdings: holdings, terms: groups.indices.map { knownTerm(of: $0) },
                 contact: isArmed, clockOffset: peer.contact.clockOffset, word: word,
-                maintenance: maintenance), into: &out)
+                maintenance: maintenance,
+                maintained: maintainedToNote), into: &out)
+    }
+
+    private var maintainedToNote: [Maintenance] {
+        guard disk.memory.groups.contains(where: { $0.maintenance != .never }) else { return [] }
+        return disk.memory.groups.map { $0.maintenance }
+    }
+
+    @inline(__always)
+    private var maintainedAreNoted: Bool {
+        for group in groups.indices {
+            let noted = group < disk.noted.maintained.count ? disk.noted.maintained[group] : .never
+            if noted != disk.memory.groups[group].maintenance { return false }
+        }
+        return true
     }
 
     /// An agent that followed would take its late turns by another clock than this one (S7). Drift

@@ -27,7 +27,8 @@ extension Machine {
         let maintenance = Maintenance(
             isOn: message.flags.contains(.maintenance), version: message.maintenance)
         peer.take(message, by: policy, at: now, into: &out)
-        hear(maintenance, into: &out)
+        hear(maintenance, nil, into: &out)
+        if let told = peer.hearMaintained() { hear(told.maintenance, told.place, into: &out) }
     }
 
     /// A new life of the peer's agent. Every receipt, and every grant given or asked for, was for

@@ -34,6 +34,8 @@ extension Machine {
         guard let most = policy.resetAfterStops, vitals.watchdog > .zero, peerSaysItCannotFence,
             !vitals.drill
         else { return nil }
+        // What a person works on would end with the node.
+        if groups.indices.contains(where: { isMaintained($0) && groups[$0].isHeld }) { return nil }
         var first: GroupIndex?
         for group in groups.indices where groups[group].isStuck(after: most) {
             let refusal = moveRefusal(group, automatic: true, charged: false, at: now)

@@ -59,7 +59,8 @@ extension Machine {
                     relayTest: vitals.relayTest, configurationDigest: policy.digest,
                     turnsDigest: policy.turnsDigest, generation: outgoing.generation,
                     seenGeneration: seen, maintenance: disk.memory.maintenance.version,
-                    pause: life.pausing?.length ?? .zero, groups: reports),
+                    maintained: maintainedToTell, pause: life.pausing?.length ?? .zero,
+                    groups: reports),
                 on: .first(policy.linkCount)))
     }
 
@@ -79,7 +80,9 @@ extension Machine {
         // Not while the peer may be about to lose its power by this node's own order (S7).
         guard !fence.isOrdered || planted(.asksWhileFencing) else { return flags }
         for group in groups.indices {
-            if case .releasing(let releasing) = groups[group].role, releasing.retryAt != nil {
+            if case .releasing(let releasing) = groups[group].role, releasing.retryAt != nil,
+                !isMaintained(group) || isMaintained
+            {
                 flags.insert(.fenceMe)
             }
         }

@@ -8,7 +8,8 @@ extension Machine {
         if vitals.relayTest == .failed { return .noFence }
         if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
         let hasCopies = groups.indices.allSatisfy {
-            !isHeldByPeer($0) || hasCopy($0) || policy.groups[$0].sync?.takesOverStale == true
+            !isHeldByPeer($0) || hasCopy($0) || isMaintained($0)
+                || policy.groups[$0].sync?.takesOverStale == true
         }
         return hasCopies ? nil : .copyNotCurrent
     }
@@ -52,6 +53,7 @@ extension Machine {
             lastHolder: disk.memory.groups[group].holder, difference: peer.difference(of: group),
             willing: isWilling(group), peerEligible: report?.flags.contains(.eligible),
             asked: state.question == .asked, stateful: isStateful(group),
-            waitsForCopy: waitsForCopy(group))
+            waitsForCopy: waitsForCopy(group),
+            maintained: disk.memory.groups[group].maintenance.isOn)
     }
 }

@@ -284,7 +284,7 @@ extension Machine {
         self.outgoing = outgoing
         self.vitals = vitals
         self.peer.match(policy)
-        for group in groups.indices { self.groups[group].leaveAlone(isMaintained) }
+        for group in groups.indices { self.groups[group].leaveAlone(isMaintained(group)) }
         if isTold { self.outgoing.assumeTold(currentReports()) }
         promised = late > .zero ? now - late : deadline
     }

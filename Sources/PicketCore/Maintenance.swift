@@ -7,6 +7,10 @@
 /// by mistake lose less than a node that is cut by mistake. So a node that was away, and comes back
 /// with what it remembers, cannot bring back what has ended meanwhile.
 ///
+/// Each group has such a state of its own besides. In it that group alone is left alone: the pair
+/// fences and moves on for the others. A message has room for one of them, so each message that is
+/// sent tells of another group. A peer that is too old for it tells of none.
+///
 /// A peer of 0.1.0 tells no version. Beside it the flag alone counts, as it did there.
 public struct Maintenance: Equatable, Sendable {
     public var isOn: Bool
@@ -55,8 +59,25 @@ public struct Maintenance: Equatable, Sendable {
 package struct MaintenanceOrder: Sendable {
     /// The order's id.
     package var command: UInt32
+    /// `nil` for the whole pair.
+    package var group: GroupIndex?
     /// The answer does not wait longer.
     package var until: Instant
     /// The first message that told of it.
     package var since: UInt64
+}
+
+/// What a message tells of the maintenance of one group.
+public struct MaintainedGroup: Equatable, Sendable {
+    /// In the message's list of groups.
+    public var place: Int
+    public var maintenance: Maintenance
+    /// The sender has it on its disk.
+    public var isKept: Bool
+
+    public init(place: Int, _ maintenance: Maintenance, isKept: Bool) {
+        self.place = place
+        self.maintenance = maintenance
+        self.isKept = isKept
+    }
 }

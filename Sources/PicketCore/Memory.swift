@@ -50,6 +50,8 @@ public struct GroupMemory: Equatable, Sendable {
     /// For people: an operator who starts a pair after both nodes lost their power asks for it.
     public var holder: LastHolder
     public var data: DataTerms
+    /// Of this group alone, as this node has heard of it last.
+    public var maintenance: Maintenance
 
     public enum LastHolder: UInt8, Sendable {
         case nobody = 0
@@ -59,11 +61,13 @@ public struct GroupMemory: Equatable, Sendable {
     }
 
     public init(
-        term: Term = .never, holder: LastHolder = .nobody, data: DataTerms = .never
+        term: Term = .never, holder: LastHolder = .nobody, data: DataTerms = .never,
+        maintenance: Maintenance = .never
     ) {
         self.term = term
         self.holder = holder
         self.data = data
+        self.maintenance = maintenance
     }
 }
 
@@ -105,12 +109,14 @@ public struct RunNote: Equatable, Sendable {
     /// Maintenance as this node last knew it, because the disk may not have taken that; none in a
     /// blank note.
     public var maintenance: Maintenance?
+    /// The same of each group; none in a blank note.
+    public var maintained: [Maintenance]
 
     public static let blank = RunNote(holdings: [], terms: [], contact: false, clockOffset: nil)
 
     public init(
         holdings: [Holding], terms: [Term], contact: Bool, clockOffset: Duration?,
-        word: Bool = false, maintenance: Maintenance? = nil
+        word: Bool = false, maintenance: Maintenance? = nil, maintained: [Maintenance] = []
     ) {
         self.holdings = holdings
         self.terms = terms
@@ -118,6 +124,7 @@ public struct RunNote: Equatable, Sendable {
         self.clockOffset = clockOffset
         self.word = word
         self.maintenance = maintenance
+        self.maintained = maintained
     }
 }
 

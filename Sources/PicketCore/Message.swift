@@ -35,6 +35,8 @@ public struct Message: Equatable, Sendable {
     /// Of maintenance as the sender knows it (`Maintenance.version`); 0 where the sender is too old
     /// to say. Whether it is on stands in the flags.
     public var maintenance: UInt64
+    /// The same of one group; `nil` where no group ever had an order, or the sender is too old.
+    public var maintained: MaintainedGroup?
     /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.
     public var pause: Duration
     /// In the order of the sender's list, at most `Limits.groups`.
@@ -107,7 +109,8 @@ public struct Message: Equatable, Sendable {
         flags: Flags = [], phase: Phase = .waiting, health: UInt8 = 100,
         watchdogMilliseconds: UInt32 = 0, relayTest: RelayTest = .unknown,
         configurationDigest: UInt64 = 0, turnsDigest: UInt64 = 0, generation: UInt32 = 0,
-        seenGeneration: UInt32 = 0, maintenance: UInt64 = 0, pause: Duration = .zero,
+        seenGeneration: UInt32 = 0, maintenance: UInt64 = 0, maintained: MaintainedGroup? = nil,
+        pause: Duration = .zero,
         groups: [GroupReport] = []
     ) {
         self.sequence = sequence
@@ -125,6 +128,7 @@ public struct Message: Equatable, Sendable {
         self.generation = generation
         self.seenGeneration = seenGeneration
         self.maintenance = maintenance
+        self.maintained = maintained
         self.pause = pause
         self.groups = groups
     }

@@ -43,6 +43,8 @@ package struct Peer: Sendable {
     /// It tells versions of maintenance; 0.1.0 knows neither those nor groups that stay.
     var knowsMaintenance: Bool { (message?.maintenance ?? 0) > 0 }
     package private(set) var configurationAgrees = true
+    /// What the present session tells of the maintenance of groups, by group of this node.
+    private(set) var maintained: [MaintainedGroup] = []
     private var toldDifferences: [GroupDifference] = []
     private var toldOthers = 0
     /// Until when this node agreed that the peer's agent may be away.
@@ -181,6 +183,7 @@ package struct Peer: Sendable {
             message = nil
             matches.removeAll(keepingCapacity: true)
         }
+        maintained = []
         pausedUntil = nil
         isLeftDifferences = false
     }
@@ -215,6 +218,17 @@ package struct Peer: Sendable {
         message = new
         match(policy)
         tellDifferences(into: &out)
+    }
+
+    /// What the newest message tells of the maintenance of one group; the place is that of this node.
+    mutating func hearMaintained() -> MaintainedGroup? {
+        guard var told = message?.maintained,
+            let group = matches.firstIndex(where: { $0.place == told.place })
+        else { return nil }
+        told.place = group
+        maintained.removeAll { $0.place == group }
+        maintained.append(told)
+        return told
     }
 
     /// The peer said that it is in maintenance, and cannot be asked any more.

@@ -48,6 +48,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case olderMaintenanceWins
     /// A failed service is restarted in maintenance.
     case maintenanceRestarts
+    /// A group that alone is in maintenance is handled like the others …
+    case maintainedForgotten
+    /// … and its node is fenced for nothing.
+    case maintainedFenced
     /// A vacant group is started in maintenance.
     case maintenanceClaims
     case pauseUnbounded

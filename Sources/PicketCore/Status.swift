@@ -79,4 +79,6 @@ public struct GroupStatus: Equatable, Sendable {
     public var stateful = false
     /// Its copy keeps it from starting here: it waits for the operator.
     public var waitsForCopy = false
+    /// Hands are off this group, whatever the pair does with the others.
+    public var maintained = false
 }

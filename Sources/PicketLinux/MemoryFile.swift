@@ -11,7 +11,7 @@
 /// not seen to pass does not count. The stamps in the state file are for 0.1.0, and for a node
 /// that has no ages: a stamp from the future tells nothing.
 ///
-/// The version of maintenance, that the fence is not believed, and the data terms stand in lines of
+/// The versions of maintenance, that the fence is not believed, and the data terms stand in lines of
 /// their own that look like a group's, because 0.1.0 refuses a line that it does not know, and keeps
 /// a group that it does not have. Data terms go with the line of their group as it was: where 0.1.0
 /// has changed that since, they tell nothing.
@@ -27,6 +27,7 @@
 ///     group #ran:gateway 5 me
 ///     group #heard:gateway 4 nobody
 ///     group #as-of:gateway 7 me
+///     group #maintained:web 2 me
 ///     fence 1764000000000000000
 ///     checksum 8d3f…
 ///
@@ -57,6 +58,7 @@ public struct MemoryFile: Sendable {
     static let ran = "#ran:"
     static let heard = "#heard:"
     static let asOf = "#as-of:"
+    static let maintained = "#maintained:"
 
     public init(path: String, groups: [String], boot: String = "") {
         self.path = path
@@ -150,6 +152,9 @@ public struct MemoryFile: Sendable {
             edit(group, &memory) { ($0.data.own, $0.data.isLast) = (term, holder == .me) }
         } else if let group = MemoryFile.part(of: name, after: MemoryFile.heard) {
             edit(group, &memory) { $0.data.heard = term }
+        } else if let group = MemoryFile.part(of: name, after: MemoryFile.maintained) {
+            guard let told = Maintenance(isOn: holder == .me, version: term.value) else { return }
+            edit(group, &memory) { $0.maintenance = told }
         } else if let group = MemoryFile.part(of: name, after: MemoryFile.asOf) {
             edit(group, &memory) { if $0.term != term || $0.holder != holder { $0.data = .never } }
         } else {
@@ -157,7 +162,7 @@ public struct MemoryFile: Sendable {
         }
     }
 
-    private static func part(of name: String, after prefix: String) -> String? {
+    static func part(of name: String, after prefix: String) -> String? {
         guard name.hasPrefix(prefix) else { return nil }
         return String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
     }
@@ -240,7 +245,13 @@ public struct MemoryFile: Sendable {
     }
 
     private func line(_ name: String, _ group: GroupMemory) -> String {
-        let own = line(name, group.term, group.holder)
+        var own = line(name, group.term, group.holder)
+        let maintenance = group.maintenance
+        if maintenance != .never {
+            own += line(
+                MemoryFile.maintained + name, Term(maintenance.version),
+                maintenance.isOn ? .me : .nobody)
+        }
         let data = group.data
         guard data != .never else { return own }
         return own + line(MemoryFile.ran + name, data.own, data.isLast ? .me : .nobody)

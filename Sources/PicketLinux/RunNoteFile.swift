@@ -15,6 +15,7 @@
 ///     term #maintenance 3
 ///     term gateway 7
 ///     term #partial:cache 3
+///     term #maintained:web 5
 ///     checksum 8d3f…
 
 import CPicket
@@ -101,6 +102,17 @@ public struct RunNoteFile: Sendable {
                 loaded.note.maintenance = version
                 return true
             }
+            if let group = MemoryFile.part(of: line[1], after: MemoryFile.maintained) {
+                guard let told = Maintenance(isOn: value & 1 == 1, version: value >> 1) else {
+                    return false
+                }
+                guard let index = groups.firstIndex(of: group) else { return true }
+                if loaded.note.maintained.isEmpty {
+                    loaded.note.maintained = groups.map { _ in .never }
+                }
+                loaded.note.maintained[index] = told
+                return true
+            }
             let isPartial = line[0] == "term" && line[1].hasPrefix(RunNoteFile.partial)
             let name = isPartial ? line[1].dropping(first: RunNoteFile.partial.utf8.count) : line[1]
             let index = groups.firstIndex(of: name)
@@ -139,6 +151,10 @@ public struct RunNoteFile: Sendable {
         }
         for (group, term) in note.terms.enumerated() {
             text += "term \(groups[group]) \(term.value)\n"
+        }
+        for (group, told) in note.maintained.enumerated() where told != .never {
+            let value = told.version << 1 | (told.isOn ? 1 : 0)
+            text += "term \(MemoryFile.maintained)\(groups[group]) \(value)\n"
         }
         return SealedText.seal(text)
     }

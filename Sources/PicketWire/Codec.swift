@@ -15,7 +15,8 @@
 ///     1  state   acknowledged u64, heard on u8, sent at i64, echo i64, flags u16, phase u8,
 ///                health u8, watchdog u32, relay test u8, configuration digest u64,
 ///                generation u32, seen generation u32, pause i64, turns digest u64 (absent: 0),
-///                maintenance's version u64 (absent: 0)
+///                maintenance's version u64 (absent: 0), of one group: place in 2 u8 (absent: none),
+///                bits u8 (1 on, 2 ordered on the higher node, 4 on disk), count of orders u32
 ///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
 ///                flags u8, sync u8, name u64, priority u32, resources u32, settings u32
 ///                (absent: 0)
@@ -119,7 +120,19 @@ package enum Codec {
         bytes.write(message.pause.nanoseconds)
         bytes.write(message.turnsDigest)
         bytes.write(message.maintenance)
+        encode(message.maintained, into: &bytes)
     }
+
+    private static func encode(_ told: MaintainedGroup?, into bytes: inout [UInt8]) {
+        bytes.write(told.map { UInt8($0.place) } ?? noPlace)
+        let isHigh = told?.maintenance.by == .high
+        bytes.write(
+            UInt8(told?.maintenance.isOn == true ? 1 : 0) | (isHigh ? 2 : 0)
+                | (told?.isKept == true ? 4 : 0))
+        bytes.write(told?.maintenance.count ?? 0)
+    }
+
+    private static let noPlace = UInt8.max
 
     private static func encodeGroups(_ groups: [GroupReport], into bytes: inout [UInt8]) {
         let start = bytes.count
@@ -145,6 +158,7 @@ package enum Codec {
             && isSound(message.pause.nanoseconds) && message.health <= 100
             && message.maintenance <= Maintenance.greatest
             && message.flags.isSubset(of: .all) && message.groups.count <= Limits.groups
+            && message.maintained.map { message.groups.indices.contains($0.place) } ?? true
             && message.groups.allSatisfy {
                 $0.term <= .highest && $0.flags.isSubset(of: .all)
                     && ($0.data?.terms.own ?? .never) <= .highest
@@ -221,7 +235,21 @@ package enum Codec {
         message.turnsDigest = try reader.take(absent: 0)
         message.maintenance = try reader.take(absent: 0)
         guard message.maintenance <= Maintenance.greatest else { throw .badNumber }
+        message.maintained = try decodeMaintained(&reader)
         return message
+    }
+
+    private static func decodeMaintained(
+        _ reader: inout ByteReader
+    ) throws(Drop) -> MaintainedGroup? {
+        let place: UInt8 = try reader.take(absent: noPlace)
+        let bits: UInt8 = try reader.take(absent: 0)
+        let count: UInt32 = try reader.take(absent: 0)
+        guard place != noPlace else { return nil }
+        return MaintainedGroup(
+            place: Int(place),
+            Maintenance(isOn: bits & 1 != 0, count: count, by: bits & 2 == 0 ? .low : .high),
+            isKept: bits & 4 != 0)
     }
 
     private static func time(_ reader: inout ByteReader) throws(Drop) -> Int64 {

@@ -157,7 +157,8 @@ private enum Hunt {
         case .requestInMaintenance, .neverReset, .unknownStopsCount, .resetForAnyPeer,
             .resetNotCounted:
             self = .swarm(.stuck, seeds: 200)
-        case .maintenanceIgnored, .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims:
+        case .maintenanceIgnored, .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims,
+            .maintainedForgotten, .maintainedFenced:
             self = .swarm(.maintenance, seeds: 100)
         case .orderRemembered: self = .swarm(.strangers, seeds: 400)
         case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)

@@ -67,6 +67,8 @@ struct StatusModel: Decodable {
         var failback: String?
         var asked: Bool?
         var waitsForCopy: Bool?
+        /// An older agent does not tell.
+        var maintenance: Bool?
     }
     struct Sensor: Decodable {
         var name: String

@@ -114,6 +114,9 @@ struct StatusView {
             }
             return (group.lastHolder.map { "vacant, last on \($0)" } ?? "vacant", .red)
         }
+        if group.maintenance == true {
+            return holder.running ? ("in maintenance", .yellow) : ("down, in maintenance", .red)
+        }
         if !holder.running, status.maintenance || status.peerState.maintenance {
             return ("down", .red)
         }

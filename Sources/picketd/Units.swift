@@ -90,7 +90,8 @@ final class Units: Part {
         for one in named {
             guard let state = UnitState.of(one.unit, in: states) else { continue }
             let group = status.groups[one.group]
-            switch Units.need(state, group.role, isRunning: group.running, inMaintenance: hands) {
+            let isLeft = hands || group.maintained
+            switch Units.need(state, group.role, isRunning: group.running, inMaintenance: isLeft) {
             case .nothing: continue
             case .warrant: ask(["adopt", one.unit], as: .warrant(one.group), agent)
             case .clearing: ask(["clear", one.unit], as: .stray(one.group), agent)

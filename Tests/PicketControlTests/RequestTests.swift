@@ -9,6 +9,8 @@ struct RequestTests {
         .history(count: 0, follow: true), .handover(group: nil), .handover(group: "gateway"),
         .failback(group: nil), .failback(group: "gateway"), .fence(node: "west"),
         .confirmFence(node: "west"), .maintenance(true, despite: []),
+        .maintenance(true, of: "web", despite: []),
+        .maintenance(false, of: "web", despite: ["web"]),
         .maintenance(false, despite: []), .maintenance(false, despite: ["web", "db"]),
         .pause(.milliseconds(1_500)), .restore(node: "west"), .clear(group: nil), .clearBudgets,
         .clear(group: "gateway"), .take(group: nil, stale: false),

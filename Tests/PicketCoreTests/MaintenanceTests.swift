@@ -126,6 +126,43 @@ struct MaintenanceTests {
         #expect(world.holder() == .low && world.low.has(.adopted))
     }
 
+    @Test func `hands are off one group alone, on both nodes`() {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+        }
+        world.bootBoth()
+        #expect(world.command(.maintenance(true, of: 1), on: world.high) == nil)
+        world.run(for: .seconds(2))
+        #expect(Array(world.high.answers.values) == [.accepted])
+        for node in world.nodes {
+            #expect(node.machine!.isMaintained(1) && !node.machine!.isMaintained(0))
+        }
+        // Its node is fenced for the other group, and it is not taken over itself.
+        world.cutPower(world.low)
+        world.run(for: .seconds(5))
+        #expect(world.high.runs("group 0") && !world.high.runs("group 1"))
+        _ = world.command(.maintenance(false, of: 1, despite: .all), on: world.high)
+        world.run(for: .seconds(5))
+        #expect(world.nodes.count { $0.runs("group 1") } == 1)
+    }
+
+    @Test func `a planned stop leaves it running, and gives the others up`() {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+        }
+        world.bootBoth()
+        _ = world.command(.maintenance(true, of: 1), on: world.low)
+        world.run(for: .seconds(2))
+        world.low.supervised = false
+        _ = world.command(.leave, on: world.low)
+        world.run(for: .seconds(10))
+        #expect(world.low.machine == nil && world.low.running[1] != nil)
+        #expect(world.high.runs("group 0") && world.fences.isEmpty)
+        world.startAgent(world.low)
+        world.run(for: .seconds(2))
+        #expect(world.low.has(.adopted) && world.low.machine!.isMaintained(1))
+    }
+
     @Test func `beside a peer that tells no version its flag alone counts`() {
         let world = paired()
         var message = Message(sequence: 1 << 40, flags: .maintenance, phase: .paired)

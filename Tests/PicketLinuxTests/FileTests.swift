@@ -23,6 +23,22 @@ struct MemoryFileTests {
         #expect(try file.load(now: now, wall: wall) == memory)
     }
 
+    @Test func `maintenance of one group is kept, in lines that 0_1_0 takes for a group's`() throws
+    {
+        var memory = memory
+        memory.groups[1].maintenance = Maintenance(isOn: true, count: 3, by: .high)
+        memory.groups[0].maintenance = Maintenance(isOn: false, count: 2, by: .low)
+        var file = MemoryFile(path: "", groups: ["a", "b"])
+        let bytes = file.encode(memory, now: now, wall: wall)
+        #expect(try file.decode(bytes, now: now, wall: wall) == memory)
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(text.contains("group #maintained:b 8 me\n"))
+        var note = RunNote(holdings: [], terms: [.never, .never], contact: true, clockOffset: nil)
+        note.maintained = memory.groups.map { $0.maintenance }
+        let noted = RunNoteFile(path: "", boot: "B", groups: ["a", "b"])
+        #expect(try noted.decode(noted.encode(note)) == .init(note: note, unknown: []))
+    }
+
     @Test func `that the fence is not believed is kept, in a line that 0_1_0 takes for a group`()
         throws
     {

@@ -79,8 +79,8 @@ struct CodecTests {
     @Test(
         arguments: [
             (30, 0, Drop.unknownPhase), (30, 7, .unknownPhase), (31, 101, .badHealth),
-            (36, 4, .unknownRelayTest), (78, 17, .truncated), (81, 17, .tooManyGroups),
-            (82, 6, .unknownRole), (90, 0x81, .badTerm), (92, 4, .unknownSync),
+            (36, 4, .unknownRelayTest), (84, 17, .truncated), (87, 17, .tooManyGroups),
+            (88, 6, .unknownRole), (96, 0x81, .badTerm), (98, 4, .unknownSync),
             (76, 1, .badNumber),
             (10, 0x40, .badNumber), (19, 0x80, .badNumber), (27, 0x40, .badNumber), (27, 0x3F, nil),
         ] as [(Int, UInt8, Drop?)])

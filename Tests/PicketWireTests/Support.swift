@@ -48,6 +48,13 @@ extension Message {
                 settings: UInt32.random(in: 0...(.max), using: &chance),
                 data: chance.next() & 1 == 0 ? nil : DataReport.any(using: &chance))
         }
+        if let place = message.groups.indices.randomElement(using: &chance) {
+            message.maintained = MaintainedGroup(
+                place: place,
+                Maintenance(
+                    isOn: chance.next() & 1 == 0, count: UInt32(chance.next() & 0xFFFF),
+                    by: chance.next() & 1 == 0 ? .low : .high), isKept: chance.next() & 1 == 0)
+        }
         return message
     }
 }

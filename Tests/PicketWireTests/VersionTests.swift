@@ -143,6 +143,7 @@ extension Message {
     fileprivate mutating func forget() {
         turnsDigest = 0
         maintenance = 0
+        maintained = nil
         for index in groups.indices {
             let group = groups[index]
             groups[index] = GroupReport(

@@ -64,8 +64,9 @@ public enum FaultText {
         case .failback(let group): ["failback"] + (group.map { ["\($0)"] } ?? [])
         case .fence: ["fence"]
         case .confirmFence: ["confirm-fence"]
-        case .maintenance(let on, let despite):
-            ["maintenance", on ? "on" : "off"] + (despite == .none ? [] : ["despite-all"])
+        case .maintenance(let on, let group, let despite):
+            ["maintenance", on ? "on" : "off"] + (group.map { ["\($0)"] } ?? [])
+                + (despite == .none ? [] : ["despite-all"])
         case .pause(let length): ["agree-pause", text(length)]
         case .leave: ["leave"]
         case .clearBudgets: ["clear-budgets"]
@@ -187,11 +188,12 @@ public enum FaultText {
         case "confirm-fence": return .confirmFence
         case "maintenance":
             let on = try words.word("on or off") == "on"
-            guard words.next != nil else { return .maintenance(on) }
+            let group = words.next == "despite-all" ? nil : try words.optionalGroup()
+            guard words.next != nil else { return .maintenance(on, of: group) }
             guard try words.word("despite-all") == "despite-all" else {
                 throw words.expected("despite-all")
             }
-            return .maintenance(on, despite: .all)
+            return .maintenance(on, of: group, despite: .all)
         case "agree-pause": return .pause(try words.duration())
         case "leave": return .leave
         case "clear-budgets": return .clearBudgets

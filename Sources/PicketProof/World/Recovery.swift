@@ -91,6 +91,10 @@ extension World {
             if recovery.looks == 0 || node.agent?.machine.isMaintained == true {
                 command(.maintenance(false, despite: .all), node)
             }
+            for (place, group) in (node.agent?.list ?? []).enumerated()
+            where node.agent?.machine.disk.memory.groups[place].maintenance.isOn == true {
+                command(.maintenance(false, of: group.name, despite: .all), node)
+            }
             endDrill(node)
             command(.clear(nil), node)
             if plan.groups.contains(where: { $0.takeover == .ask }) {

@@ -192,6 +192,7 @@ public enum Swarm {
         }
         if focus == .lateness { lag(&plan) }
         if focus == .any { interrupt(&plan) }
+        if focus == .maintenance || focus == .any { holdGroups(&plan, focus) }
         plan.faults.sort { $0.at < $1.at }
         return plan
     }
@@ -373,6 +374,34 @@ public enum Swarm {
             let at = Duration.milliseconds(chance.below(plan.safety.milliseconds))
             guard let entry = draw(.halfway, at: at, plan, &chance) else { continue }
             plan.faults.append(entry)
+        }
+    }
+
+    /// Operators who take hands off one group, at either node, and some time later put them back. Of a
+    /// chance of its own, like `hang`.
+    private static func holdGroups(_ plan: inout Plan, _ focus: Focus) {
+        var chance = Chance(seed: plan.seed ^ 0x68_6f_6c_64)
+        guard !plan.rolls, chance.percent(focus == .any ? 20 : 70) else { return }
+        var at = Duration.seconds(6 + chance.below(20))
+        while at < plan.safety - .seconds(10) {
+            let group = Int(chance.below(Int64(plan.groups.count)))
+            let on = chance.percent(60)
+            let node: NodeID = chance.percent(50) ? .low : .high
+            plan.faults.append(
+                FaultEntry(
+                    at: at,
+                    .command(
+                        node,
+                        .maintenance(
+                            on, of: group, despite: chance.percent(50) ? .all : .none))))
+            // Often its node ends by plan while it is held.
+            if on, chance.percent(30) {
+                plan.faults.append(
+                    FaultEntry(
+                        at: at + .milliseconds(50 + chance.below(4_000)),
+                        .command(chance.percent(50) ? .low : .high, .leave)))
+            }
+            at = at + .milliseconds(3_000 + chance.below(20_000))
         }
     }
 

@@ -104,6 +104,8 @@ struct Watch {
         /// The newest order on maintenance that was given here or came here; `nil` where that is not
         /// certain.
         var maintenance: (count: UInt64, isOn: Bool, at: Int64)? = (0, false, .min / 2)
+        /// The same of each group.
+        var maintained: [(count: UInt64, isOn: Bool, at: Int64)?]
         /// By group: in maintenance nothing may be begun on it. False where a start or a stop was
         /// under way already, or was ordered by a person.
         var handsOff: [Bool]
@@ -135,6 +137,7 @@ struct Watch {
             Side(
                 granted: Array(repeating: [], count: groups),
                 eligible: Array(repeating: false, count: groups),
+                maintained: Array(repeating: (0, false, .min / 2), count: groups),
                 handsOff: Array(repeating: false, count: groups))
         }
         resets = ResetWatch(groups: groups)
@@ -194,6 +197,9 @@ struct Watch {
         ends.append(now)
         // Groups that were not even noted to be held.
         if sides[node.index].maintenance?.at == now { sides[node.index].maintenance = nil }
+        for group in running.indices where sides[node.index].maintained[group]?.at == now {
+            sides[node.index].maintained[group] = nil
+        }
         keepHandsOff(node) { _ in false }
     }
 
@@ -210,6 +216,12 @@ struct Watch {
             world.now - since < 60_000_000_000 || node.forgetsUntil > since
         {
             sides[node.index].maintenance = nil
+        }
+        for group in running.indices {
+            guard let since = sides[node.index].maintained[group]?.at,
+                world.now - since < 60_000_000_000 || node.forgetsUntil > since
+            else { continue }
+            sides[node.index].maintained[group] = nil
         }
     }
 
@@ -426,11 +438,27 @@ struct Watch {
 
     // MARK: Maintenance
 
-    /// The operator's order, where the agent did not refuse it.
-    mutating func maintain(_ node: Node, _ on: Bool, at now: Int64) {
-        guard let known = sides[node.index].maintenance else { return }
-        sides[node.index].maintenance = (known.count + 1, on, now)
-        keepHandsOff(node) { node.agent?.isAtRest($0) ?? false }
+    /// The operator's order, where the agent did not refuse it. `group`: `nil` for the whole pair.
+    mutating func maintain(_ node: Node, _ on: Bool, _ group: Int?, at now: Int64) {
+        guard let known = maintenance(of: group, node) else { return }
+        note((known.count + 1, on, now), of: group, node)
+        keepHandsOff(node, group) { node.agent?.isAtRest($0) ?? false }
+    }
+
+    private func maintenance(
+        of group: Int?, _ node: Node
+    ) -> (count: UInt64, isOn: Bool, at: Int64)? {
+        group.map { sides[node.index].maintained[$0] } ?? sides[node.index].maintenance
+    }
+
+    private mutating func note(
+        _ known: (count: UInt64, isOn: Bool, at: Int64)?, of group: Int?, _ node: Node
+    ) {
+        if let group {
+            sides[node.index].maintained[group] = known
+        } else {
+            sides[node.index].maintenance = known
+        }
     }
 
     /// What the peer says of it: the order that follows more orders is the newer one, and of two
@@ -438,32 +466,88 @@ struct Watch {
     private mutating func hear(
         _ message: Message, _ node: Node, _ agent: AgentLife, at now: Int64
     ) {
-        guard let known = sides[node.index].maintenance, message.maintenance > 0 else { return }
-        let count = (message.maintenance - 1) / 2
-        let isOn = message.flags.contains(.maintenance)
-        guard count > known.count || (count == known.count && isOn && !known.isOn) else { return }
-        sides[node.index].maintenance = (count, isOn, now)
-        if isOn != known.isOn { keepHandsOff(node) { agent.isAtRest($0) } }
+        if message.maintenance > 0 {
+            hear(
+                (message.maintenance - 1) / 2, message.flags.contains(.maintenance), nil, node,
+                agent, at: now)
+        }
+        guard let told = message.maintained else { return }
+        let group = Int(message.groups[told.place].name) - 1
+        guard agent.place(of: group) != nil else { return }
+        hear(
+            UInt64(told.maintenance.count), told.maintenance.isOn, group, node, agent, at: now)
     }
 
-    private mutating func keepHandsOff(_ node: Node, where isAtRest: (GroupIndex) -> Bool) {
-        let isOn = sides[node.index].maintenance?.isOn == true
-        for group in running.indices {
-            sides[node.index].handsOff[group] = isOn && isAtRest(group)
+    private mutating func hear(
+        _ count: UInt64, _ isOn: Bool, _ group: Int?, _ node: Node, _ agent: AgentLife,
+        at now: Int64
+    ) {
+        guard let known = maintenance(of: group, node) else { return }
+        guard count > known.count || (count == known.count && isOn && !known.isOn) else { return }
+        note((count, isOn, now), of: group, node)
+        if isOn != known.isOn { keepHandsOff(node, group) { agent.isAtRest($0) } }
+    }
+
+    private mutating func keepHandsOff(
+        _ node: Node, _ one: Int? = nil, where isAtRest: (GroupIndex) -> Bool
+    ) {
+        for group in running.indices where one ?? group == group {
+            sides[node.index].handsOff[group] = isOrderedOff(group, node) && isAtRest(group)
         }
+    }
+
+    private func isOrderedOff(_ group: Int, _ node: Node) -> Bool {
+        sides[node.index].maintenance?.isOn == true
+            || sides[node.index].maintained[group]?.isOn == true
     }
 
     private func isMaintained(_ node: Node) -> Bool {
         sides[node.index].maintenance?.isOn == true && !excuses.contains(.lostState)
     }
 
+    private func isMaintained(_ group: Int, _ node: Node) -> Bool {
+        isOrderedOff(group, node) && !excuses.contains(.lostState)
+    }
+
+    /// S11: a node on which a person works on a group is fenced for another group only.
+    private func judgeMaintained(_ node: Node, in world: World) {
+        guard excuses.isEmpty, !world.rolls else { return }
+        let peer = world.peer(of: node)
+        var theyAreAtWork = false
+        for group in world.plan.list where world.plan.groups[group.name].enabled {
+            if isMaintained(group.name, node) {
+                theyAreAtWork =
+                    theyAreAtWork
+                    || sides[node.index].heldByPeer.contains(group.name) && peer.isUp(group)
+            } else if !node.isWholeUp(group) {
+                return
+            }
+        }
+        if theyAreAtWork {
+            world.violate(
+                "S11",
+                "\(node.id) orders a fence of \(peer.id), which has only groups in maintenance")
+        }
+    }
+
     /// S11: both nodes go by the newest order that they know of.
     private mutating func judge(
         maintenanceOf message: Message, _ node: Node, in world: World
     ) {
-        let isOn = message.flags.contains(.maintenance)
-        guard let known = sides[node.index].maintenance else {
-            sides[node.index].maintenance = ((max(1, message.maintenance) - 1) / 2, isOn, world.now)
+        judge(
+            (max(1, message.maintenance) - 1) / 2, message.flags.contains(.maintenance), nil, node,
+            in: world)
+        guard let told = message.maintained else { return }
+        judge(
+            UInt64(told.maintenance.count), told.maintenance.isOn,
+            Int(message.groups[told.place].name) - 1, node, in: world)
+    }
+
+    private mutating func judge(
+        _ count: UInt64, _ isOn: Bool, _ group: Int?, _ node: Node, in world: World
+    ) {
+        guard let known = maintenance(of: group, node) else {
+            note((count, isOn, world.now), of: group, node)
             return
         }
         // What a session says that a false word has ended counts for nothing until it is disproved.
@@ -472,7 +556,8 @@ struct Watch {
         else { return }
         world.violate(
             "S11",
-            "\(node.id) says that maintenance is \(isOn ? "on" : "off"), and has heard otherwise")
+            "\(node.id) says that maintenance\(group.map { " of group \($0)" } ?? "") is"
+                + " \(isOn ? "on" : "off"), and has heard otherwise")
     }
 
     /// The machine has a group stopped.
@@ -517,16 +602,15 @@ struct Watch {
     mutating func works(
         _ action: ResourceAction, on group: GroupIndex, cause: Cause, _ node: Node, in world: World
     ) {
-        guard action != .monitor, sides[node.index].handsOff[group], isMaintained(node) else {
-            return
-        }
+        guard action != .monitor, sides[node.index].handsOff[group], isMaintained(group, node)
+        else { return }
         world.violate(
             "S11", "\(node.id) begins to \(action) group \(group) in maintenance: \(cause)")
     }
 
     /// It is up by an order of the operator's, and is left alone from now on.
     mutating func isUp(_ group: GroupIndex, _ node: Node) {
-        sides[node.index].handsOff[group] = sides[node.index].maintenance?.isOn == true
+        sides[node.index].handsOff[group] = isOrderedOff(group, node)
     }
 
     // MARK: Groups
@@ -595,7 +679,7 @@ struct Watch {
             startedLast[group] = node.index
             takeoversOrdered[group] = []
         }
-        if isMaintained(node), activation.cause != .peerYielded {
+        if isMaintained(group, node), activation.cause != .peerYielded {
             world.violate(
                 "S11", "\(node.id) starts group \(group) in maintenance: \(activation.cause)")
         }
@@ -845,6 +929,7 @@ struct Watch {
             let age = world.now - sides[index].reachedSent - still
             let slack = still > 0 ? node.policy.timing.heartbeat.nanoseconds * 2 : 0
             judgeMaintenance(node, in: world)
+            judgeMaintained(node, in: world)
             judgeFitness(order, of: node, in: world)
             if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 - slack {
                 world.violate("S5", "\(node.id) orders a fence, in contact \(age / 1000) us ago")

@@ -105,6 +105,12 @@ extension World {
                     ?? .never
             }
         }
+        if !note.maintained.isEmpty {
+            note.maintained = list.map { group in
+                node.noted.firstIndex { $0.name == group.name }.map { node.note.maintained[$0] }
+                    ?? .never
+            }
+        }
         return (note, Array(list[listed.count...]))
     }
 
@@ -358,7 +364,7 @@ extension World {
         }
         switch trace.kind {
         case .maintenance where trace.cause == .command:
-            watch.maintain(node, trace.number == 1, at: now)
+            watch.maintain(node, trace.number == 1, trace.group, at: now)
         case .contact:
             agent.selfTest.contactLost()
             agent.testAt = reading(node)

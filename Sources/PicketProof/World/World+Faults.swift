@@ -244,7 +244,10 @@ extension AgentLife {
         case .failback(let name): .failback(place(name))
         case .clear(let name): .clear(place(name))
         case .take(let name, let stale): .take(place(name), stale: stale)
-        case .fence, .confirmFence, .maintenance, .pause, .leave, .clearBudgets, .drillFailover,
+        case .maintenance(let on, let name?, let despite):
+            .maintenance(on, of: place(name), despite: despite)
+        case .fence, .confirmFence, .maintenance(_, nil, _), .pause, .leave, .clearBudgets,
+            .drillFailover,
             .drill:
             command
         }

@@ -176,11 +176,16 @@ struct MaintenanceCommand: PicketCommand {
             The command ends when both nodes have it on disk. Otherwise it says which node has not \
             heard of it.
 
+            With a group's name hands are off that group alone, and the pair fences and moves on for \
+            the others. A planned stop leaves that group running, and a node on which it runs is \
+            fenced only for another group.
+
             "off" is refused while a group is down where it should run, or may run where it should \
             not, until you name it.
             """)
     @OptionGroup var agent: AgentOptions
     @Argument(help: "on or off.") var state: Switch
+    @Argument(help: "Only this group; without it, all hands are off.") var group: String?
     @Option(
         name: .long, parsing: .upToNextOption,
         help: ArgumentHelp(
@@ -188,7 +193,9 @@ struct MaintenanceCommand: PicketCommand {
     var despite: [String] = []
     @Flag(name: .long, help: "One line of JSON.") var json = false
 
-    func act() throws { try agent.report(.maintenance(state == .on, despite: despite), json) }
+    func act() throws {
+        try agent.report(.maintenance(state == .on, of: group, despite: despite), json)
+    }
 }
 
 struct RunCommand: PicketCommand {
@@ -208,7 +215,8 @@ struct RunCommand: PicketCommand {
     @Flag(name: .long, help: "One line of JSON.") var json = false
 
     func act() throws {
-        guard try agent.status().maintenance else {
+        let status = try agent.status()
+        guard status.maintenance || status.groups.contains(where: { $0.maintenance == true }) else {
             throw Failure(
                 .refused, "not_in_maintenance",
                 "outside maintenance the pair starts its units itself: \"picket maintenance on\" first"

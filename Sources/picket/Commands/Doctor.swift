@@ -300,6 +300,11 @@ struct DoctorCommand: PicketCommand {
             "the relay's self-test: \(status.relayTest)",
             passed ? nil : "picket history; the wiring, boards/README.md")
         aboutCuts(status.fence, &findings)
+        for group in status.groups where group.maintenance == true {
+            findings.add(
+                "maintenance", .weak, "hands are off \(group.name): nobody takes it over",
+                "picket maintenance off \(group.name)")
+        }
     }
 
     /// A self-test cuts nothing.

@@ -75,10 +75,12 @@ public enum ResourceOutcome: Equatable, Sendable {
     case startFailed
     /// A start failed and what had been started could not be stopped.
     case startFailedDirty
+    /// A start failed, and to stop what had been started could not be tried.
+    case startFailedUnknown
     case stopped
     /// A stop failed or hung, and killing did not help: something may still run here.
     case stopFailed
-    /// A stop could not be tried, for want of processes or of a disk.
+    /// A stop could not be tried, for want of processes, of a disk or of root's helper.
     case stopUnknown
     /// The monitor failed beyond the limit of local restarts. The resources are in an unknown
     /// state until stopped.

@@ -176,6 +176,11 @@ package struct Group: Sendable {
         if case .holding(let active) = role { active.run == .starting } else { false }
     }
 
+    /// The term of what is being stopped.
+    var stoppingTerm: Term {
+        if case .unknown(let unknown) = role { unknown.term } else { runningTerm ?? term }
+    }
+
     /// What the peer is told of it.
     @inline(__always)
     func report(isEligible: Bool, of policy: GroupPolicy) -> GroupReport {
@@ -278,23 +283,32 @@ package struct Group: Sendable {
     /// Every resource is stopped.
     mutating func noteStopped() { role = .vacant }
 
-    /// A stop did not end well: it is tried again at `retryAt`. Returns whether that is new.
-    mutating func stick(failed: Bool, retryAt: Instant) -> Bool {
+    /// A stop did not end well: it is tried again at `retryAt`.
+    mutating func stick(by end: StuckBy, retryAt: Instant) {
+        if case .releasing(var releasing) = role {
+            releasing.note(end)
+            role = .releasing(releasing)
+        }
+        retryStop(at: retryAt)
+    }
+
+    mutating func retryStop(at next: Instant) {
         switch role {
         case .unknown(var unknown):
-            defer { role = .unknown(unknown) }
-            defer { unknown.retryAt = retryAt }
-            return unknown.retryAt == nil
+            unknown.retryAt = next
+            role = .unknown(unknown)
         case .releasing(var releasing):
-            defer { role = .releasing(releasing) }
-            defer { releasing.retryAt = retryAt }
-            if failed { releasing.failedStops += 1 }
-            return releasing.retryAt == nil
-        case .vacant, .claiming, .holding, .granting, .resuming: return false
+            releasing.retryAt = next
+            role = .releasing(releasing)
+        case .vacant, .claiming, .holding, .granting, .resuming: break
         }
     }
 
-    mutating func retryStop(at next: Instant) { _ = stick(failed: false, retryAt: next) }
+    /// The peer is to end what may still run here.
+    var asksToBeFenced: Bool {
+        guard case .releasing(let releasing) = role else { return false }
+        return releasing.asksToBeFenced
+    }
 
     /// The cause of the stop that is due again, if one is.
     @inline(__always)
@@ -547,6 +561,16 @@ package struct Unknown: Equatable, Sendable {
     }
 }
 
+/// How a stop did not end well.
+enum StuckBy {
+    /// It was tried, and did not help.
+    case failed
+    /// So it was with what a start had left that failed.
+    case dirtyStart
+    /// It could not be tried.
+    case unknown
+}
+
 /// Stopping here.
 package struct Releasing: Equatable, Sendable {
     package var term: Term
@@ -556,11 +580,16 @@ package struct Releasing: Equatable, Sendable {
     package var automatic: Bool
     /// It had not come up as a whole.
     package var isPartial = false
-    /// A stop failed, and is tried again then: something may still run here, and only a fence can
-    /// end it for certain.
+    /// A stop did not end well, and is tried again then: something may still run here.
     package var retryAt: Instant?
     /// In how many of them stopping was tried, and did not help.
     fileprivate(set) var failedStops = 0
+    private var unknownStops = 0
+    /// Only a fence can end for certain what may run here. A stop that could not be tried may be
+    /// tried in a moment, and costs no node its power until it could not be for a minute.
+    package var asksToBeFenced = false
+
+    static let mostUnknownStops = 3
 
     init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {
         term = active.term
@@ -568,6 +597,21 @@ package struct Releasing: Equatable, Sendable {
         self.cause = cause
         self.yields = yields
         self.automatic = automatic
+    }
+
+    fileprivate mutating func note(_ end: StuckBy) {
+        switch end {
+        case .failed:
+            failedStops += 1
+            asksToBeFenced = true
+        case .dirtyStart: asksToBeFenced = true
+        case .unknown:
+            unknownStops += 1
+            if planted(.unknownStopsCount) { failedStops += 1 }
+            if unknownStops >= Releasing.mostUnknownStops || planted(.unknownStopsAsk) {
+                asksToBeFenced = true
+            }
+        }
     }
 
     /// An agent that found its group held elsewhere, or leaves before it was confirmed.

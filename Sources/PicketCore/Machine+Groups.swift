@@ -611,11 +611,12 @@ extension Machine {
                         cause: active.activation.cause)))
             failStart(of: active, group, at: now, into: &out)
             released(group, at: now, into: &out)
-        case (.holding(let active), .startFailedDirty):
+        case (.holding(let active), .startFailedDirty), (.holding(let active), .startFailedUnknown):
             // It may have run, and written.
             disk.useData(of: group)
             failStart(of: active, group, at: now, into: &out)
-            stick(group, failed: false, at: now, into: &out)
+            let isUnknown = outcome == .startFailedUnknown
+            stick(group, by: isUnknown ? .unknown : .dirtyStart, at: now, into: &out)
         case (.holding(let active), .failed) where isMaintained(group):
             groups[group].noteAiling(isBroken: true)
             out.emit(.trace(Trace(.ailing, group: group, term: active.term)))
@@ -641,10 +642,12 @@ extension Machine {
             groups[group].noteStopped()
             retire(group, into: &out)
         case (.releasing, .stopFailed), (.unknown, .stopFailed):
-            stick(group, failed: true, at: now, into: &out)
-        case (.releasing, .stopUnknown), (.unknown, .stopUnknown), (.releasing, .startFailedDirty),
-            (.unknown, .startFailedDirty):
-            stick(group, failed: planted(.unknownStopsCount), at: now, into: &out)
+            stick(group, by: .failed, at: now, into: &out)
+        case (.releasing, .startFailedDirty), (.unknown, .startFailedDirty):
+            stick(group, by: .dirtyStart, at: now, into: &out)
+        case (.releasing, .stopUnknown), (.unknown, .stopUnknown),
+            (.releasing, .startFailedUnknown), (.unknown, .startFailedUnknown):
+            stick(group, by: .unknown, at: now, into: &out)
         case (.releasing, _), (.unknown, _), (.holding, .stopped), (.holding, .stopFailed),
             (.holding, .stopUnknown), (.vacant, _), (.claiming, _), (.granting, _), (.resuming, _):
             break
@@ -734,19 +737,17 @@ extension Machine {
             .trace(Trace(.leftStale, group: group, number: isTaken ? 1 : 0)))
     }
 
-    /// A stop did not end well. `failed`: it was tried, and did not help.
     private mutating func stick<Sink: EffectSink>(
-        _ group: GroupIndex, failed: Bool, at now: Instant, into out: inout Sink
+        _ group: GroupIndex, by end: StuckBy, at now: Instant, into out: inout Sink
     ) {
-        let isFirst = groups[group].stick(failed: failed, retryAt: now + Group.stopRetry)
-        guard isFirst else { return }
-        switch groups[group].role {
-        case .releasing(let releasing):
-            out.emit(.trace(Trace(.stopFailed, group: group, term: releasing.term)))
+        let (wasStuck, asked) = (groups[group].isStuck, groups[group].asksToBeFenced)
+        groups[group].stick(by: end, retryAt: now + Group.stopRetry)
+        if !wasStuck {
+            let term = groups[group].stoppingTerm
+            out.emit(.trace(Trace(.stopFailed, group: group, term: term)))
+        }
+        if groups[group].asksToBeFenced, !asked {
             out.emit(.trace(Trace(.askedToBeFenced, group: group, cause: .stopFailed)))
-        case .unknown(let unknown):
-            out.emit(.trace(Trace(.stopFailed, group: group, term: unknown.term)))
-        case .vacant, .claiming, .holding, .granting, .resuming: break
         }
     }
 

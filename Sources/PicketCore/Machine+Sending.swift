@@ -79,12 +79,9 @@ extension Machine {
         if peer.differs, heldDifferences { flags.insert(.heldDifferences) }
         // Not while the peer may be about to lose its power by this node's own order (S7).
         guard !fence.isOrdered || planted(.asksWhileFencing) else { return flags }
-        for group in groups.indices {
-            if case .releasing(let releasing) = groups[group].role, releasing.retryAt != nil,
-                !isMaintained(group) || isMaintained
-            {
-                flags.insert(.fenceMe)
-            }
+        for group in groups.indices
+        where groups[group].asksToBeFenced && (isMaintained || !isMaintained(group)) {
+            flags.insert(.fenceMe)
         }
         return flags
     }

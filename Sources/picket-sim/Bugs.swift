@@ -154,8 +154,8 @@ private enum Hunt {
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
         case .formationIsNoMove, .failuresForgottenAtStart: self = .swarm(.flaps, seeds: 100)
-        case .requestInMaintenance, .neverReset, .unknownStopsCount, .resetForAnyPeer,
-            .resetNotCounted:
+        case .requestInMaintenance, .neverReset, .unknownStopsCount, .unknownStopsAsk,
+            .resetForAnyPeer, .resetNotCounted:
             self = .swarm(.stuck, seeds: 200)
         case .maintenanceIgnored, .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims,
             .maintainedForgotten, .maintainedFenced:

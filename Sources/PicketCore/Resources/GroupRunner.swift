@@ -417,7 +417,7 @@ extension GroupRunner {
         state = .stuck
         switch purpose {
         case .stop: out.emit(.outcome(unknown ? .stopUnknown : .stopFailed))
-        case .unwind: out.emit(.outcome(.startFailedDirty))
+        case .unwind: out.emit(.outcome(unknown ? .startFailedUnknown : .startFailedDirty))
         case .restartDown, .restartUp, .start: out.emit(.outcome(.failed))
         }
     }

@@ -461,7 +461,9 @@ extension Group {
         case .releasing(let it):
             image.put(4)
             image.put(it.term)
-            image.put((it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.isPartial ? 4 : 0))
+            image.put(
+                (it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.isPartial ? 4 : 0)
+                    | (it.asksToBeFenced ? 8 : 0))
             image.put(optional: it.retryAt)
         case .granting(let grant):
             image.put(5)
@@ -509,6 +511,7 @@ extension Group {
             it.yields = flags & 1 != 0
             it.automatic = flags & 2 != 0
             it.isPartial = flags & 4 != 0
+            it.asksToBeFenced = flags & 8 != 0
             it.retryAt = image.optional()
             role = .releasing(it)
         case 5:

@@ -7,6 +7,10 @@ struct ResetWatch {
     /// was tried the last time.
     private var failed: [[Int]]
     private var isTried: [[Bool]]
+    /// By group and node: how often in a row stopping could not be tried, and whether something may
+    /// run there that only a fence can end.
+    private var untried: [[Int]]
+    private var asks: [[Bool]]
     /// By node, what its peer's newest message says to it.
     private var heard: [Message?] = [nil, nil]
     /// By node: since when it is to be ended, and when that was last looked at.
@@ -21,10 +25,12 @@ struct ResetWatch {
     init(groups: Int) {
         failed = Array(repeating: [0, 0], count: groups)
         isTried = Array(repeating: [false, false], count: groups)
+        untried = failed
+        asks = isTried
     }
 
     mutating func begins(_ node: Node) {
-        for group in failed.indices { failed[group][node.index] = 0 }
+        for group in failed.indices { forget(group, node) }
         heard[node.index] = nil
         since[node.index] = nil
     }
@@ -37,9 +43,24 @@ struct ResetWatch {
         switch outcome {
         case .stopFailed, .stopUnknown:
             if isTried[group][node.index] { failed[group][node.index] += 1 }
-        case .started, .startFailed, .stopped: failed[group][node.index] = 0
-        case .startFailedDirty, .failed, .restarted, .ailing, .recovered: break
+            noteStuck(group, node)
+        case .startFailedDirty, .startFailedUnknown: noteStuck(group, node)
+        case .started, .startFailed, .stopped: forget(group, node)
+        case .failed, .restarted, .ailing, .recovered: break
         }
+    }
+
+    private mutating func noteStuck(_ group: Int, _ node: Node) {
+        if !isTried[group][node.index] { untried[group][node.index] += 1 }
+        if isTried[group][node.index] || untried[group][node.index] >= 3 {
+            asks[group][node.index] = true
+        }
+    }
+
+    private mutating func forget(_ group: Int, _ node: Node) {
+        failed[group][node.index] = 0
+        untried[group][node.index] = 0
+        asks[group][node.index] = false
     }
 
     /// The operator gives back what was spent.
@@ -93,6 +114,9 @@ struct ResetWatch {
     ) {
         let index = node.index
         defer { looked[index] = world.now }
+        if message.flags.contains(.fenceMe), !asks.contains(where: { $0[index] }) {
+            world.violate("S5", "\(node.id) asks to be fenced, and no stop has failed")
+        }
         guard let most = world.plan.resetAfterStops else { return }
         guard isDue(message, node, after: most, reached: reached, orders: orders, in: world) else {
             since[index] = nil

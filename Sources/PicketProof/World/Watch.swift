@@ -828,7 +828,7 @@ struct Watch {
         resets.came(outcome, of: group, node)
         starting[group].remove(node.index)
         switch outcome {
-        case .failed, .startFailed, .startFailedDirty:
+        case .failed, .startFailed, .startFailedDirty, .startFailedUnknown:
             failedOn[group] = (node.index, node.life)
             let last = tries[group][node.index]
             let isSeries = last.life == node.life && now - last.at < Watch.series

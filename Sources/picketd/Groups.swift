@@ -51,12 +51,14 @@ final class Groups: Part {
     // MARK: What the machine asks for
 
     func start(_ activation: Activation, _ agent: Agent) {
+        agent.processes.kill(all: .stray(activation.group))
         var effects = ResourceEffects()
         runners[activation.group].start(activation, at: agent.now, into: &effects)
         perform(effects, of: activation.group, agent)
     }
 
     func adopt(_ activation: Activation, _ agent: Agent) {
+        agent.processes.kill(all: .stray(activation.group))
         var effects = ResourceEffects()
         runners[activation.group].adopt(activation, at: agent.now, into: &effects)
         perform(effects, of: activation.group, agent)

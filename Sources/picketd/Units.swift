@@ -3,9 +3,9 @@
 /// A takeover is too late to find out that the helper is gone. And what starts a unit by itself, or
 /// has started it, is no affair of the group's runner, which knows of its own actions only:
 ///
-/// - A unit that runs though its group is not active here, or by a person's hand after maintenance,
-///   is a *stray*: the peer may run it as well. It is alarmed and, but for maintenance, stopped.
-///   The helper looks again whether the group has become active meanwhile.
+/// - A unit that runs though its group is not active here, whoever started it, or by a person's hand
+///   after maintenance, is a *stray*: the peer may run it as well. It is alarmed and, but for
+///   maintenance, stopped. A start of the group's takes that stop back.
 /// - What systemd would start a unit for is told. The guard keeps it from that, as long as the
 ///   agent is enabled.
 /// - A unit of a group that runs here without a warrant was started by an agent that knew of none:
@@ -26,6 +26,9 @@ final class Units: Part {
     private let named: [Named]
     private var lookAt: Instant
     private var isLooking = false
+    /// The groups that were not active here when the look began. What it finds of one that was is
+    /// older than what the agent knows.
+    private var wereVacant: [GroupIndex] = []
     private var lines: [String] = []
     /// Why not all units could be started or stopped, and what to do; `nil` where they could.
     private(set) var fault: String?
@@ -54,6 +57,9 @@ final class Units: Part {
         lookAt = agent.now + Units.interval
         isLooking = true
         lines = []
+        wereVacant = agent.status.groups.indices.filter {
+            agent.status.groups[$0].role == .vacant
+        }
         ask(["look"], as: .units, agent)
     }
 
@@ -90,16 +96,19 @@ final class Units: Part {
         for one in named {
             guard let state = UnitState.of(one.unit, in: states) else { continue }
             let group = status.groups[one.group]
+            if group.role == .vacant, !wereVacant.contains(one.group) { continue }
+            // The helper clears nothing that has the group's warrant.
+            let stop = [state.warrant == .group ? "stop" : "clear", one.unit]
             let isLeft = hands || group.maintained
             switch Units.need(state, group.role, isRunning: group.running, inMaintenance: isLeft) {
             case .nothing: continue
             case .warrant: ask(["adopt", one.unit], as: .warrant(one.group), agent)
-            case .clearing: ask(["clear", one.unit], as: .stray(one.group), agent)
+            case .clearing: ask(stop, as: .stray(one.group), agent)
             case .alarm(let stops):
                 if !strays.contains(one) {
                     agent.tell(.unitConflict(one.group, unit: one.unit, stops: stops))
                 }
-                if stops { ask(["clear", one.unit], as: .stray(one.group), agent) }
+                if stops { ask(stop, as: .stray(one.group), agent) }
                 found.append(one)
             }
         }
@@ -113,7 +122,8 @@ final class Units: Part {
         case nothing
         /// It runs with its group, and may be started again.
         case warrant
-        /// A person's warrant outlives maintenance no more than what runs by it.
+        /// A warrant has outlived what it was given for: a person's the maintenance, another one
+        /// its group.
         case clearing
         case alarm(stops: Bool)
     }
@@ -124,7 +134,7 @@ final class Units: Part {
         switch role {
         case .holding where isRunning:
             return state.runs && state.warrant != .group ? .warrant : .nothing
-        case .vacant where state.warrant == nil || state.warrant == .hand && !inMaintenance:
+        case .vacant where state.warrant != .hand || !inMaintenance:
             if state.runs { return .alarm(stops: !inMaintenance) }
             return state.warrant == nil ? .nothing : .clearing
         // The runner is at it, or will be.

@@ -56,8 +56,11 @@ struct UnitsTests {
         (UnitState(runs: true, warrant: .hand), .vacant, true, .nothing),
         (UnitState(runs: true, warrant: .hand), .vacant, false, .alarm(stops: true)),
         (UnitState(warrant: .hand), .vacant, false, .clearing),
+        // Whoever had the helper start it.
+        (UnitState(runs: true, warrant: .group), .vacant, false, .alarm(stops: true)),
+        (UnitState(runs: true, warrant: .group), .vacant, true, .alarm(stops: false)),
+        (UnitState(warrant: .group), .vacant, false, .clearing),
         // A start or a stop of the group's is under way.
-        (UnitState(runs: true, warrant: .group), .vacant, false, .nothing),
         (UnitState(runs: true), .releasing, false, .nothing),
         (UnitState(runs: true), .claiming, false, .nothing),
         (UnitState(), .vacant, false, .nothing),

@@ -147,15 +147,19 @@ int picket_control_accept(int listener) {
     return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-int picket_control_connect(const char *path) {
+static int control_connect(const char *path, int flags) {
     struct sockaddr_un address;
     socklen_t length = unix_address(path, &address);
     if (length == 0) return -1;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     if (fd < 0) return -1;
     if (connect(fd, (struct sockaddr *)&address, length) < 0) return close_keeping_errno(fd);
     return fd;
 }
+
+int picket_control_connect(const char *path) { return control_connect(path, 0); }
+
+int picket_control_try(const char *path) { return control_connect(path, SOCK_NONBLOCK); }
 
 ssize_t picket_notify(const char *path, const void *bytes, size_t count) {
     struct sockaddr_un address;

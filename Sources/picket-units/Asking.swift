@@ -2,6 +2,8 @@
 ///
 /// A helper that was just started again, or replaced, is waited for. What was asked of the one
 /// before it is asked again: to start what is started, or to stop what is stopped, does nothing.
+/// One that hangs is waited for no longer: until it says that systemd was asked, nothing is known
+/// of the unit, and what is unknown must not look like a failure of the unit's.
 
 import CPicket
 import PicketCore
@@ -13,45 +15,58 @@ enum Asking {
         let socket = options.socket
         var clock = Clock()
         let until = clock.now() + options.patience
+        var isForbidden = false
         while true {
-            if let code = once(order, at: socket) { return code }
+            // While it is started, its socket is root's alone for a moment.
+            let raw = unsafe picket_control_try(socket)
+            isForbidden = raw < 0 && picket_errno() == EACCES
+            if raw >= 0, let code = answer(order, on: Descriptor(owning: raw), until: until) {
+                return code
+            }
             if clock.now() >= until { break }
             Worker.sleep(.milliseconds(50))
         }
+        guard !isForbidden else {
+            Main.say("picket-units: \(socket) is root's and the agent's alone", on: 2)
+            return HelperExit.refused
+        }
         Main.say(
-            "picket-units: nobody answers at \(socket): systemctl start picket-units", on: 2)
-        return ExitCode.unknown
+            "picket-units: nobody answers at \(socket): systemctl restart picket-units", on: 2)
+        return HelperExit.unknown
     }
 
-    /// `nil` where there was no answer.
-    private static func once(_ order: Order, at path: String) -> Int32? {
-        let raw = unsafe picket_control_connect(path)
-        if raw < 0 {
-            guard picket_errno() == EACCES else { return nil }
-            Main.say("picket-units: \(path) is root's and the agent's alone", on: 2)
-            return ExitCode.refused
-        }
-        let socket = Descriptor(owning: raw)
+    /// `nil` where there was none.
+    private static func answer(
+        _ order: Order, on socket: consuming Descriptor, until: Instant
+    ) -> Int32? {
         let request = Array("\(order.line)\n".utf8)
-        guard unsafe send(raw, request, request.count, picket_dont_wait) == request.count else {
-            return nil
-        }
+        let sent = unsafe send(socket.raw, request, request.count, picket_dont_wait)
+        guard sent == request.count else { return nil }
+        var clock = Clock()
+        var begun = false
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
-        while let count = socket.read(into: &buffer), count > 0 {
+        while true {
+            let left = begun ? -1 : max(0, (until - clock.now()).nanoseconds)
+            let ready = picket_wait(socket.raw, false, left)
+            if ready < 0, picket_errno() == EINTR { continue }
+            guard ready == 1, let count = socket.read(into: &buffer), count > 0 else { return nil }
             bytes.append(contentsOf: buffer[..<count])
             while let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = String(decoding: bytes[..<end], as: UTF8.self)
                 bytes.removeSubrange(...end)
-                if let code = Answer(line)?.shown() { return code }
+                let answer = Answer(line)
+                if answer == .begun { begun = true }
+                if let code = answer?.shown() { return code }
             }
         }
-        return nil
     }
 }
 
 /// A line of the helper's.
 enum Answer: Equatable {
+    /// systemd is asked.
+    case begun
     /// What systemctl says.
     case says(String)
     case listed(String)
@@ -64,6 +79,7 @@ enum Answer: Equatable {
         let word = line.parts(between: " ").first ?? ""
         let rest = line.dropping(first: min(word.utf8.count + 1, line.utf8.count))
         switch word {
+        case "begun": self = .begun
         case "says": self = .says(rest)
         case "unit": self = .listed(rest)
         case "ended":
@@ -77,6 +93,7 @@ enum Answer: Equatable {
 
     var line: String {
         switch self {
+        case .begun: "begun"
         case .says(let text): "says \(text)"
         case .listed(let unit): "unit \(unit)"
         case .ended(let code): "ended \(code)"
@@ -88,15 +105,16 @@ enum Answer: Equatable {
     /// Shows it; the exit code, if it is the last.
     func shown() -> Int32? {
         switch self {
+        case .begun: break
         case .says(let text): Main.say(text, on: 2)
         case .listed(let unit): Main.say(unit, on: 1)
         case .ended(let code): return code
         case .refused(let why):
             Main.say("picket-units: \(why)", on: 2)
-            return ExitCode.refused
+            return HelperExit.refused
         case .unknown(let why):
             Main.say("picket-units: \(why)", on: 2)
-            return ExitCode.unknown
+            return HelperExit.unknown
         }
         return nil
     }

@@ -11,8 +11,13 @@ import PicketText
 
 struct Listing {
     let options: Options
-    /// The file as it was when it was last read.
-    private var seen: Stamp?
+    /// The file as it was when it was last read, and what picketd was given then.
+    private var seen: Seen?
+
+    private struct Seen: Equatable {
+        var stamp: Stamp?
+        var arguments: [String]
+    }
 
     private struct Stamp: Equatable {
         var device: UInt64
@@ -40,18 +45,30 @@ struct Listing {
     init(_ options: Options) { self.options = options }
 
     /// What to run for the list, where the file is another one than last time.
-    mutating func due() -> Launch? {
-        let now = Stamp(options.configuration)
-        guard now != seen, now != nil else { return nil }
+    mutating func due() throws(Refusal) -> Launch? {
+        let (configuration, arguments) = try options.sources()
+        let now = Seen(stamp: Stamp(configuration), arguments: arguments)
+        guard now != seen else { return nil }
+        if let stranger = Listing.distrust(configuration) { throw Refusal(text: stranger) }
         seen = now
-        return launch(of: options.configuration)
+        return launch(arguments)
     }
 
-    func launch(of file: String) -> Launch {
-        var arguments = ["picketd", "--units", "--config", file]
-        if let node = options.node { arguments += ["--node", node] }
-        return Launch(
-            arguments: arguments, environment: [Listing.path], mostLines: 2000)
+    /// For the units of another file than the one in place.
+    func launch(of file: String) throws(Refusal) -> Launch {
+        var (_, arguments) = try options.sources()
+        if let index = arguments.firstIndex(of: "--config") {
+            arguments[index + 1] = file
+        } else {
+            arguments += ["--config", file]
+        }
+        return launch(arguments)
+    }
+
+    private func launch(_ arguments: [String]) -> Launch {
+        Launch(
+            arguments: ["picketd", "--units"] + arguments, environment: [Listing.path],
+            mostLines: 2000)
     }
 
     /// As if it had never been read.

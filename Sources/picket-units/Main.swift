@@ -18,6 +18,7 @@
 ///     Main        the command line: the helper itself, and who asks it
 ///     Rights      what it may start and stop
 ///     Guard       what keeps a unit without a warrant from being started
+///     AgentUnit   which file that is
 ///     Listing     reads the configuration's units, from a file that is root's
 ///     Server      the loop: who asks, and what is under way
 ///     Asking      the other end: one request
@@ -27,26 +28,31 @@ import PicketCore
 import PicketLinux
 import PicketText
 
-enum ExitCode {
-    static let wrong: Int32 = 2
-    /// The helper says no.
-    static let refused: Int32 = 77
-    /// The helper is not there, or could not try. `picketd` knows the number as well.
-    static let unknown: Int32 = 75
-}
-
 struct Options {
     /// Root's part of /run: the socket, the lists and the warrants.
     var directory = "/run/picket-root"
-    var configuration = "/etc/picket/picket.yaml"
-    var node: String?
+    /// Root's part of /var: the units as they were last read, for the next boot.
+    var kept = "/var/lib/picket-root"
+    /// What picketd is given, in place of what its unit says.
+    var agent: [String] = []
+    /// Where systemd looks for units.
+    var places = AgentUnit.places
     /// Who may ask besides root.
     var user = "picket"
     /// Where systemd's generators write.
     var generated = "/run/systemd/generator"
-    /// How long a helper that does not answer is waited for.
+    /// How long a helper is waited for that does not answer, or does not begin.
     var patience = Duration.seconds(3)
     var words: [String] = []
+
+    /// The pair's configuration, and what to give picketd that it reads that.
+    func sources() throws(Refusal) -> (configuration: String, arguments: [String]) {
+        let arguments = agent.isEmpty ? try AgentUnit.options(in: places) : agent
+        guard let index = arguments.firstIndex(of: "--config") else {
+            return ("/etc/picket/picket.yaml", arguments)
+        }
+        return (arguments[index + 1], arguments)
+    }
 
     var socket: String { directory + "/units.sock" }
 
@@ -63,11 +69,14 @@ struct Options {
                picket-units look               what systemd knows of them, and their warrants
                picket-units take FILE NEW      put NEW in place of FILE, the configuration
                picket-units give-back FILE     put the one back that was there before
+               picket-units options            the options of picketd's unit, if its file is root's
 
-          --config FILE   the pair's configuration, which must be root's (/etc/picket/picket.yaml)
-          --node NAME     this node's name, in place of the file's
+          --config FILE   the pair's configuration, which must be root's (as picketd's unit says)
+          --node NAME     this node's name (as picketd's unit says)
           --user NAME     who may ask, besides root (picket)
           --run DIR       where its socket, lists and warrants lie (/run/picket-root)
+          --kept DIR      where the units are kept for the next boot (/var/lib/picket-root)
+          --system DIR    where picketd's unit lies (where systemd looks)
           --generated DIR where systemd's generators write (/run/systemd/generator)
           --patience MS   how long it is waited for, where it does not answer (3000)
 
@@ -89,10 +98,11 @@ struct Options {
             let value = arguments[index]
             index += 1
             switch name {
-            case "--config": options.configuration = value
-            case "--node": options.node = value
+            case "--config", "--node": options.agent += [name, value]
             case "--user": options.user = value
             case "--run": options.directory = value
+            case "--kept": options.kept = value
+            case "--system": options.places = [value]
             case "--generated": options.generated = value
             case "--patience":
                 guard let milliseconds = Int64(value), milliseconds >= 0 else { return nil }
@@ -117,6 +127,7 @@ struct Main {
             say(Options.help, on: 1)
             _exit(0)
         }
+        if options.words == ["options"] { _exit(tell(options)) }
         guard let order = Order(options.words) else { wrong() }
         _exit(Asking.ask(order, options))
     }
@@ -131,9 +142,23 @@ struct Main {
         }
     }
 
+    /// For the generator, and for a package that is upgraded: what they give picketd, or why they
+    /// must not have it read.
+    private static func tell(_ options: Options) -> Int32 {
+        do throws(Refusal) {
+            let (configuration, arguments) = try options.sources()
+            if let stranger = Listing.distrust(configuration) { throw Refusal(text: stranger) }
+            say(Text.joined(arguments, " "), on: 1)
+            return 0
+        } catch {
+            say("picket-units: \(error.text)", on: 2)
+            return HelperExit.refused
+        }
+    }
+
     private static func wrong() -> Never {
         say("picket-units: wrong command line; try picket-units help", on: 2)
-        _exit(ExitCode.wrong)
+        _exit(HelperExit.wrong)
     }
 
     static func say(_ text: String, on output: Int32) {
@@ -142,7 +167,7 @@ struct Main {
     }
 }
 
-/// Why the helper does not start.
+/// Why the helper does not start, or does not read a file.
 struct Refusal: Error {
     var text: String
 }

@@ -6,6 +6,9 @@
 ///     named       the configuration's units, as they were last read
 ///     started     what the helper has started, and has not stopped since
 ///     warrants/   a file for each unit that may run
+///
+/// A copy of `named` lies in root's part of /var: a boot in which the configuration cannot be read
+/// guards what the boot before it did.
 
 import CPicket
 import PicketCore
@@ -88,23 +91,50 @@ struct Rights {
     private(set) var named: [String]
     private(set) var started: [String]
 
-    init(in directory: String) throws(SystemError) {
+    init(in directory: String, kept: String) throws(SystemError) {
         self.directory = directory
         try DurableFile.makeDirectory(directory)
         try DurableFile.makeDirectory(directory + "/warrants")
-        named = Rights.units(in: directory + "/named")
-        started = Rights.units(in: directory + "/started")
+        named =
+            Rights.units(in: directory + "/named") ?? Rights.units(in: kept + "/named") ?? []
+        started = Rights.units(in: directory + "/started") ?? []
     }
 
-    private static func units(in path: String) -> [String] {
-        guard let bytes = try? DurableFile.read(path) else { return [] }
+    private static func units(in path: String) -> [String]? {
+        guard let bytes = try? DurableFile.read(path) else { return nil }
         return String(decoding: bytes, as: UTF8.self).parts(between: "\n").filter(Order.isUnit)
     }
 
-    private func store(_ units: [String], _ name: String) throws(SystemError) {
+    private static func bytes(_ units: [String]) -> [UInt8] {
         var text = ""
         for unit in units { text += unit + "\n" }
-        try DurableFile.replace(directory + "/" + name, with: Array(text.utf8), durable: false)
+        return Array(text.utf8)
+    }
+
+    private func store(_ units: [String], _ name: String) throws(SystemError) {
+        try DurableFile.replace(
+            directory + "/" + name, with: Rights.bytes(units), durable: false)
+    }
+
+    /// Keeps the units that it is given for the next boot. No request waits for the disk.
+    static func keeper(in directory: String) throws(SystemError) -> BoundedQueue<[String]> {
+        let queue = try BoundedQueue<[String]>(capacity: 8)
+        try Worker.start("keeper") {
+            while true {
+                guard let units = queue.wait() else { continue }
+                let path = directory + "/named"
+                if Rights.units(in: path) == units { continue }
+                do throws(SystemError) {
+                    try DurableFile.makeDirectory(directory)
+                    try DurableFile.replace(path, with: Rights.bytes(units))
+                } catch {
+                    var logger = Logger(threshold: .info)
+                    logger.log(
+                        .warning, "a boot without configuration could not guard them: \(error)")
+                }
+            }
+        }
+        return queue
     }
 
     /// Why this is not done; `nil` if it may be.
@@ -124,7 +154,7 @@ struct Rights {
 
     /// What the file names now.
     mutating func name(_ units: [String]) throws(SystemError) {
-        guard units != named else { return }
+        guard units != named || Rights.units(in: directory + "/named") == nil else { return }
         named = units
         try store(units, "named")
     }

@@ -16,18 +16,23 @@ private final class Caller {
     let id: UInt32
     let connection: ControlConnection
     var heard: [UInt8] = []
+    /// It must have asked by then.
+    let asksBy: Instant
     var order: Order?
-    /// systemctl runs for it.
+    /// systemctl runs for it …
     var isUnderWay = false
+    /// … and is to run again, for this.
+    var then: [String]?
     /// The configuration was looked at since it asked.
     var hasList = false
     var isGone = false
     /// The file that it offers, and what of its units is known.
     var offer: Offer?
 
-    init(_ id: UInt32, _ connection: ControlConnection) {
+    init(_ id: UInt32, _ connection: ControlConnection, asksBy: Instant) {
         self.id = id
         self.connection = connection
+        self.asksBy = asksBy
     }
 
     func say(_ answer: Answer) {
@@ -42,6 +47,7 @@ private final class Caller {
 
 /// A configuration that somebody offers.
 private struct Offer {
+    let place: String
     let text: [UInt8]
     let copy: String
     var lines: [String] = []
@@ -55,8 +61,12 @@ final class Server {
     private let signals: Signals
     private var rights: Rights
     private var listing: Listing
+    private let kept: BoundedQueue<[String]>
     private var logger = Logger(threshold: .info)
     private var clock = Clock()
+    private let manager = ServiceManager()
+    /// When systemd is next told that the loop turns.
+    private var aliveAt = Instant.distantFuture
     /// Who may ask besides root.
     private let user: UInt32?
     /// In the order in which they came.
@@ -83,6 +93,8 @@ final class Server {
     private static let firstCaller: UInt32 = 16
     private static let mostCallers = 64
     private static let longestLine = 512
+    /// A caller that only sits there takes the place of one that asks.
+    private static let asksWithin = Duration.seconds(1)
     /// Of the processes that `children` runs; a caller's has the caller's number.
     private static let reader: UInt32 = 0
     private static let reloader: UInt32 = 1
@@ -95,7 +107,8 @@ final class Server {
         self.options = options
         do throws(SystemError) {
             signals = try Signals()
-            rights = try Rights(in: options.directory)
+            rights = try Rights(in: options.directory, kept: options.kept)
+            kept = try Rights.keeper(in: options.kept)
             children = try Children(notedIn: options.directory, session: SessionID(1))
             poller = try Poller()
         } catch { throw Refusal(text: error.description) }
@@ -115,16 +128,31 @@ final class Server {
     func run() throws(Refusal) -> Never {
         if let warning = listener.warning { logger.log(.warning, warning) }
         readListAgain()
-        ServiceManager()?.ready(status: "ready")
+        manager?.ready(status: "ready")
+        if manager?.watchdog != nil { aliveAt = clock.now() }
         var ready: [UInt64] = []
         while true {
             ready.removeAll(keepingCapacity: true)
-            let deadline = min(children.nextDeadline, reading?.until ?? .distantFuture)
+            let deadline = min(
+                children.nextDeadline, reading?.until ?? .distantFuture, aliveAt, firstAskBy)
             do throws(SystemError) {
                 try poller.wait(until: deadline, now: clock.now(), into: &ready)
             } catch { throw Refusal(text: error.description) }
             turn(ready)
+            tellAlive()
         }
+    }
+
+    private var firstAskBy: Instant {
+        var first = Instant.distantFuture
+        for caller in callers where caller.order == nil { first = min(first, caller.asksBy) }
+        return first
+    }
+
+    private func tellAlive() {
+        guard let manager, let watchdog = manager.watchdog, clock.now() >= aliveAt else { return }
+        manager.alive()
+        aliveAt = clock.now() + .nanoseconds(watchdog.nanoseconds / 3)
     }
 
     private func turn(_ ready: [UInt64]) {
@@ -146,13 +174,12 @@ final class Server {
                 }
             }, { events.append($0) })
         for event in events { take(event) }
+        for caller in callers where caller.order == nil && clock.now() >= caller.asksBy {
+            caller.isGone = true
+        }
         endStarts()
         for caller in callers where caller.isGone && caller.isUnderWay { children.kill(caller.id) }
-        callers.removeAll { caller in
-            guard caller.isGone, !caller.isUnderWay else { return false }
-            poller.remove(caller.connection.raw)
-            return true
-        }
+        for caller in callers where caller.isGone && !caller.isUnderWay { drop(caller) }
         begin()
     }
 
@@ -172,15 +199,20 @@ final class Server {
 
     private func accept() {
         while let connection = listener.accept() {
-            let caller = Caller(nextCaller, connection)
+            let caller = Caller(
+                nextCaller, connection, asksBy: clock.now() + Server.asksWithin)
             guard connection.user == 0 || connection.user == user else {
                 caller.finish(
                     .refused("only root and \(options.user) may ask, not user \(connection.user)"))
                 continue
             }
-            guard callers.count < Server.mostCallers else {
-                caller.finish(.unknown("\(callers.count) requests are under way"))
-                continue
+            if callers.count >= Server.mostCallers {
+                // The one that has sat there longest makes room.
+                guard let idle = callers.first(where: { $0.order == nil }) else {
+                    caller.finish(.unknown("\(callers.count) requests are under way"))
+                    continue
+                }
+                drop(idle)
             }
             nextCaller = nextCaller == .max ? Server.firstCaller : nextCaller + 1
             do throws(SystemError) {
@@ -188,6 +220,11 @@ final class Server {
                 callers.append(caller)
             } catch { caller.finish(.unknown(error.description)) }
         }
+    }
+
+    private func drop(_ caller: Caller) {
+        poller.remove(caller.connection.raw)
+        callers.removeAll { $0 === caller }
     }
 
     private func hear(_ caller: Caller) {
@@ -286,10 +323,10 @@ final class Server {
                 return caller.finish(.ended(0))
             case .start(let unit):
                 try rights.begin(unit, by: .group)
-                asks = ["start", "--", unit]
+                asks = start(unit, caller)
             case .run(let unit):
                 if rights.holder(of: unit) != .group { try rights.begin(unit, by: .hand) }
-                asks = ["start", "--", unit]
+                asks = start(unit, caller)
             case .clear(let unit):
                 if rights.holder(of: unit) == .group { return caller.finish(.ended(0)) }
                 try rights.revoke(unit)
@@ -300,6 +337,18 @@ final class Server {
             }
         } catch { return caller.finish(.unknown(error.description)) }
         if order != .look { logger.log(.info, order.line) }
+        caller.say(.begun)
+        launch(asks, for: caller)
+    }
+
+    /// What was refused, for want of a warrant or for a fault that is mended, counts among the
+    /// starts that systemd limits, and is forgotten first.
+    private func start(_ unit: String, _ caller: Caller) -> [String] {
+        caller.then = ["start", "--", unit]
+        return ["reset-failed", "--", unit]
+    }
+
+    private func launch(_ asks: [String], for caller: Caller) {
         caller.isUnderWay = true
         children.launch(
             caller.id,
@@ -315,13 +364,18 @@ final class Server {
         case .line(Server.reloader, let line): logger.log(.warning, line)
         case .ended(Server.reloader, _): isReloading = false
         case .line(let id, let line):
-            let caller = callers.first { $0.id == id }
-            if caller?.offer == nil { caller?.say(.says(line)) }
-            caller?.offer?.lines.append(line)
+            guard let caller = callers.first(where: { $0.id == id }) else { return }
+            caller.offer?.lines.append(line)
+            // That there is no failure to be forgotten is no news.
+            if caller.then == nil, caller.offer == nil { caller.say(.says(line)) }
         case .ended(let id, let end):
             guard let caller = callers.first(where: { $0.id == id }) else { return }
             caller.isUnderWay = false
             if let offer = caller.offer { return take(offer, end, of: caller) }
+            if let then = caller.then, !caller.isGone {
+                caller.then = nil
+                return launch(then, for: caller)
+            }
             ended(caller, end)
         }
     }
@@ -336,7 +390,8 @@ final class Server {
         }
         switch end {
         case .exited(let code): caller.finish(.ended(code))
-        case .signalled: caller.finish(.ended(1))
+        case .signalled(let signal):
+            caller.finish(.unknown("systemctl was killed by signal \(signal)"))
         case .notStarted(let error) where !end.wasNotTried:
             caller.say(.says("systemctl: \(SystemError.text(of: error))"))
             caller.finish(.ended(1))
@@ -352,18 +407,21 @@ final class Server {
     private func begin(
         _ offered: String, for place: String, of caller: Caller
     ) throws(SystemError) {
-        guard place == options.configuration else {
-            return caller.finish(.refused("the configuration is \(options.configuration)"))
-        }
+        if let refusal = refusal(of: place) { return caller.finish(.refused(refusal)) }
         guard let text = try DurableFile.read(offered, owner: caller.connection.user) else {
             return caller.finish(
                 .refused("\(offered) is no file of user \(caller.connection.user)"))
         }
-        let offer = Offer(text: text, copy: "\(options.directory)/offered.\(caller.id)")
-        try DurableFile.replace(offer.copy, with: text, durable: false)
-        caller.offer = offer
+        let copy = "\(options.directory)/offered.\(caller.id)"
+        let launch: Launch
+        do throws(Refusal) { launch = try listing.launch(of: copy) } catch {
+            return caller.finish(.refused(error.text))
+        }
+        try DurableFile.replace(copy, with: text, durable: false)
+        caller.offer = Offer(place: place, text: text, copy: copy)
         caller.isUnderWay = true
-        children.launch(caller.id, listing.launch(of: offer.copy))
+        caller.say(.begun)
+        children.launch(caller.id, launch)
     }
 
     private func take(_ offer: Offer, _ end: ChildEnd, of caller: Caller) {
@@ -380,7 +438,7 @@ final class Server {
                         "the file names \(Text.list(more)), which the one in place does not, and only root"
                             + " may: name it by hand on each node, then reload the agent"))
             }
-            let place = options.configuration
+            let place = offer.place
             let old = try DurableFile.read(place) ?? []
             try DurableFile.replace(place + ".before", with: old, like: place)
             try DurableFile.replace(place, with: offer.text, like: place)
@@ -389,11 +447,17 @@ final class Server {
         } catch { caller.finish(.unknown(error.description)) }
     }
 
+    /// Why that is not where the configuration lies; `nil` if it is.
+    private func refusal(of place: String) -> String? {
+        do throws(Refusal) {
+            let (configuration, _) = try options.sources()
+            return place == configuration ? nil : "the configuration is \(configuration)"
+        } catch { return error.text }
+    }
+
     private func giveBack(_ place: String) throws(SystemError) -> Answer {
         let before = place + ".before"
-        guard place == options.configuration else {
-            return .refused("the configuration is \(options.configuration)")
-        }
+        if let refusal = refusal(of: place) { return .refused(refusal) }
         if let stranger = Listing.distrust(before) { return .refused(stranger) }
         let old = try DurableFile.read(before) ?? []
         try DurableFile.replace(place, with: old, like: place)
@@ -405,17 +469,30 @@ final class Server {
 
     /// Reads the configuration's units, where its file has changed.
     private func readListAgain() {
-        guard reading == nil, let launch = listing.due() else { return }
-        if let stranger = Listing.distrust(options.configuration) { return fail(stranger) }
-        reading = Reading(until: clock.now() + Server.readWithin)
-        children.launch(Server.reader, launch)
+        guard reading == nil else { return }
+        do throws(Refusal) {
+            guard let launch = try listing.due() else { return }
+            reading = Reading(until: clock.now() + Server.readWithin)
+            children.launch(Server.reader, launch)
+        } catch { fail(error.text) }
     }
 
     /// The next request has it tried again.
     private func fail(_ reason: String) {
         listing.forget()
         unread = "its units could not be read: \(reason)"
-        logger.log(.error, "the units stay as they were: \(reason)")
+        logger.log(
+            .error, "the units stay as they were (\(Text.list(rights.named))): \(reason)")
+        seeToGuard()
+    }
+
+    /// systemd runs its generators again where the guard is not that of the units.
+    private func seeToGuard() {
+        guard !isReloading, !Guard.isRight(for: rights.named, in: options.generated) else { return }
+        isReloading = true
+        children.launch(
+            Server.reloader,
+            Launch(arguments: ["systemctl", "daemon-reload"], environment: [Listing.path]))
     }
 
     private func listed(_ end: ChildEnd) {
@@ -429,10 +506,7 @@ final class Server {
             logger.log(.warning, error.description)
         }
         logger.log(.info, "the configuration's units: \(Text.list(rights.named))")
-        guard !isReloading, !Guard.isRight(for: rights.named, in: options.generated) else { return }
-        isReloading = true
-        children.launch(
-            Server.reloader,
-            Launch(arguments: ["systemctl", "daemon-reload"], environment: [Listing.path]))
+        _ = kept.push(rights.named)
+        seeToGuard()
     }
 }

@@ -2,8 +2,8 @@
 /// mean. Everything is an argument vector; there is no shell.
 ///
 /// The agent may not start or stop a unit. It asks root's helper (picket-units), which waits for the
-/// unit as systemctl does. Where the helper is gone, nothing was done, and what became of the unit is
-/// unknown: that is no failure of the unit's.
+/// unit as systemctl does. Where the helper is gone, hangs or refuses, nothing was done, and what
+/// became of the unit is unknown: that is no failure of the unit's.
 
 import PicketConfig
 import PicketCore
@@ -40,7 +40,7 @@ struct ResourceActions {
             switch run.action {
             case .start, .stop:
                 asked.append(run.id)
-                // It gives a helper that is gone up before its own time is up.
+                // It gives a helper up that is gone, or hangs, before its own time is up.
                 let patience = run.timeout.milliseconds / 4 * 3
                 return ["picket-units", "--patience", "\(patience)", run.action.text, unit]
             case .monitor: return ["systemctl", "is-active", "--quiet", unit]
@@ -107,15 +107,15 @@ struct ResourceActions {
         }
     }
 
-    /// Exit code of picket-units where the helper is gone, or could not try.
-    static let helperGone: Int32 = 75
-
     /// Whether a run's end says nothing of the resource.
     mutating func isUnknown(_ run: RunID, _ end: ChildEnd) -> Bool {
         guard let index = asked.firstIndex(of: run) else { return end.wasNotTried }
         asked.remove(at: index)
-        if case .notStarted = end { return true }
-        return end == .exited(ResourceActions.helperGone)
+        switch end {
+        case .notStarted: return true
+        case .exited(let code): return HelperExit.isUnknown(code)
+        case .signalled, .late: return false
+        }
     }
 
     // MARK: Announcements

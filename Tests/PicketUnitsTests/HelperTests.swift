@@ -29,7 +29,7 @@ struct HelperTests {
         let helper = try Helper(units: ["gateway.service"])
         defer { helper.end() }
         let answer = try helper.ask(words)
-        #expect(answer.code == ExitCode.refused && answer.output.contains("names no \(words[1])"))
+        #expect(answer.code == HelperExit.refused && answer.output.contains("names no \(words[1])"))
         #expect(helper.asked == [])
         #expect(!helper.exists("warrants/\(words[1])"))
     }
@@ -92,12 +92,12 @@ struct HelperTests {
         defer { helper.end() }
         #expect(try helper.ask("start", "gateway.service").code == 0)
         try helper.name(["other.service"])
-        #expect(try helper.ask("start", "gateway.service").code == ExitCode.refused)
+        #expect(try helper.ask("start", "gateway.service").code == HelperExit.refused)
         #expect(try helper.ask("start", "other.service").code == 0)
         // A helper that is started again knows what was started.
         try helper.restart()
         #expect(try helper.ask("stop", "gateway.service").code == 0)
-        #expect(try helper.ask("stop", "gateway.service").code == ExitCode.refused)
+        #expect(try helper.ask("stop", "gateway.service").code == HelperExit.refused)
     }
 
     @Test func `a stop that failed may be tried again`() throws {
@@ -131,7 +131,7 @@ struct HelperTests {
         }
         defer { helper.end() }
         let answer = try helper.ask("start", "gateway.service")
-        #expect(answer.code == ExitCode.refused)
+        #expect(answer.code == HelperExit.refused)
         #expect(answer.output.contains(byOwner ? "belongs to user 65534" : "mode 664"))
         #expect(helper.asked == [])
         // Once it is root's it is read, though its text is the same.
@@ -146,7 +146,7 @@ struct HelperTests {
         try helper.give("run/units.sock", to: 0, mode: 0o666)
         #expect(try helper.ask(["start", "gateway.service"], as: 1).code == 0)
         let refused = try helper.ask(["start", "gateway.service"], as: 2)
-        #expect(refused.code == ExitCode.refused && refused.output.contains("not user 2"))
+        #expect(refused.code == HelperExit.refused && refused.output.contains("not user 2"))
         #expect(helper.asked.count == 1)
     }
 
@@ -154,7 +154,7 @@ struct HelperTests {
         let helper = try Helper(units: ["gateway.service"])
         defer { helper.end() }
         // A start that lasts until it is killed.
-        try helper.systemctl("[ $2 = stop ] || exec sleep 60")
+        try helper.systemctl("[ $2 != start ] || exec sleep 60")
         let start = try helper.begin("start", "gateway.service")
         try helper.await { helper.asked.count == 1 }
         let second = try helper.begin("start", "gateway.service")
@@ -175,7 +175,7 @@ struct HelperTests {
     @Test func `a stop ends a start that somebody else waits for`() throws {
         let helper = try Helper(units: ["gateway.service"])
         defer { helper.end() }
-        try helper.systemctl("[ $2 = stop ] || exec sleep 60")
+        try helper.systemctl("[ $2 != start ] || exec sleep 60")
         let start = try helper.begin("run", "gateway.service")
         try helper.await { helper.asked.count == 1 }
         #expect(try helper.ask("stop", "gateway.service").code == 0)
@@ -203,7 +203,7 @@ struct HelperTests {
         #expect(try helper.ask("clear", "gateway.service").code == 0)
         #expect(
             helper.asked.last == "--no-ask-password stop -- gateway.service without a warrant")
-        #expect(try helper.ask("adopt", "ssh.service").code == ExitCode.refused)
+        #expect(try helper.ask("adopt", "ssh.service").code == HelperExit.refused)
         #expect(!helper.exists("warrants/ssh.service"))
     }
 
@@ -239,16 +239,150 @@ struct HelperTests {
                 in: helper.directory + "/made"))
     }
 
+    /// In a boot that knows of no earlier list.
+    @Test func `a boot in which the file cannot be read guards what the last one did`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        try helper.await { helper.text("kept/named") == "gateway.service\n" }
+        helper.end()
+        try helper.reboot()
+        try helper.name(["error: it has no groups"], code: 2)
+        try helper.enable()
+        try helper.generate()
+        #expect(Guard.isRight(for: ["gateway.service"], in: helper.directory + "/made"))
+        #expect(helper.text("kmsg").contains("the configuration is not read: picketd --check"))
+        // Where its disk was not there yet when systemd ran its generators, they run again.
+        let reloads = helper.reloads
+        try helper.restart()
+        try helper.await { helper.reloads == reloads + 1 }
+        #expect(try helper.ask("list").output == "gateway.service\n")
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root"))
+    func `nobody has a file read by root that others may write`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        try helper.await { helper.text("kept/named") == "gateway.service\n" }
+        try helper.name(["evil.service"])
+        try helper.give("picket.yaml", to: 65534, mode: 0o644)
+        try helper.enable()
+        try helper.generate()
+        #expect(Guard.isRight(for: ["gateway.service"], in: helper.directory + "/made"))
+        #expect(helper.text("kmsg").contains("belongs to user 65534, expected root"))
+    }
+
+    @Test func `the file is the one that picketd's unit says`() throws {
+        let directory = NSTemporaryDirectory() + "picket-unit-\(UUID().uuidString)"
+        func write(_ name: String, _ text: String) throws {
+            let path = directory + "/" + name
+            try FileManager.default.createDirectory(
+                atPath: DurableFile.parent(of: path), withIntermediateDirectories: true)
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+        }
+        func options() throws -> [String] {
+            try AgentUnit.options(in: [directory + "/etc", directory + "/lib"])
+        }
+        #expect(try options() == [])
+        try write("lib/picketd.service", "[Service]\nExecStart=/usr/sbin/picketd\n")
+        #expect(try options() == [])
+        try write(
+            "etc/picketd.service.d/50-node.conf",
+            "[Service]\nExecStart=\nExecStart=/usr/sbin/picketd --debug \\\n"
+                + "  --node east  --config /etc/picket/site.yaml\n")
+        #expect(try options() == ["--node", "east", "--config", "/etc/picket/site.yaml"])
+        // The later one counts, and of one name the one in /etc.
+        try write(
+            "lib/picketd.service.d/60-a.conf",
+            "[Service]\nExecStart=\nExecStart=picketd --node west\n")
+        #expect(try options() == ["--node", "west"])
+        try write("etc/picketd.service.d/60-a.conf", "[Service]\nNice=1\n")
+        #expect(try options() == ["--node", "east", "--config", "/etc/picket/site.yaml"])
+        try write(
+            "etc/picketd.service.d/70-b.conf",
+            "[Service]\nExecStart=\nExecStart=picketd --config ${FILE}\n")
+        let refusal = #expect(throws: Refusal.self) { try options() }
+        #expect(refusal?.text.contains("70-b.conf: ExecStart: found --config ${FILE}") == true)
+    }
+
     @Test func `a helper that is gone is told apart from a unit that fails`() throws {
         let helper = try Helper(units: ["gateway.service"])
         helper.end()
-        #expect(try helper.ask("stop", "gateway.service").code == ExitCode.unknown)
+        #expect(try helper.ask("stop", "gateway.service").code == HelperExit.unknown)
+    }
+
+    @Test(arguments: ["stop", "start"])
+    func `a helper that hangs is told apart from a unit that fails`(verb: String) throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        helper.signal(SIGSTOP)
+        defer { helper.signal(SIGCONT) }
+        let answer = try helper.ask(verb, "gateway.service")
+        #expect(answer.code == HelperExit.unknown)
+        #expect(answer.output.contains("systemctl restart picket-units"))
+        // As many as the kernel keeps for it wait already.
+        let waiting = (0..<9).map { _ in helper.connect() }
+        defer { for socket in waiting { close(socket) } }
+        #expect(try helper.ask(verb, "gateway.service").code == HelperExit.unknown)
+    }
+
+    /// Once systemd is asked it is the unit that is waited for.
+    @Test func `a unit that takes long is waited for`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        try helper.systemctl("sleep 3; exit 3")
+        #expect(try helper.ask("stop", "gateway.service").code == 3)
+    }
+
+    @Test func `a systemctl that is killed tells nothing of the unit`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        try helper.systemctl("kill -9 $$")
+        #expect(try helper.ask("stop", "gateway.service").code == HelperExit.unknown)
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root"))
+    func `a socket that is root's alone for a moment is tried again`() throws {
+        let helper = try Helper(units: ["gateway.service"], user: "daemon")
+        defer { helper.end() }
+        try helper.give("run/units.sock", to: 0, mode: 0o600)
+        #expect(try helper.ask(["list"], as: 1).code == HelperExit.refused)
+        let asking = try helper.begin(["start", "gateway.service"], as: 1)
+        Worker.sleep(.milliseconds(300))
+        try helper.give("run/units.sock", to: 0, mode: 0o666)
+        asking.waitUntilExit()
+        #expect(asking.terminationStatus == 0)
+    }
+
+    @Test func `callers that ask nothing keep nobody away`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        let idle = (0..<100).map { _ in helper.connect() }
+        defer { for socket in idle { close(socket) } }
+        #expect(try helper.ask("stop", "gateway.service").code == 0)
+        // Nor do they stay.
+        var byte: UInt8 = 0
+        for socket in idle { #expect(unsafe read(socket, &byte, 1) == 0) }
+    }
+
+    @Test(arguments: ["start", "run"])
+    func `starts that were refused do not count against one that is ordered`(verb: String) throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        // As for a unit that systemd has not loaded.
+        try helper.systemctl("[ $2 != reset-failed ] || { echo not loaded; exit 1; }")
+        let answer = try helper.ask(verb, "gateway.service")
+        #expect(answer.code == 0 && answer.output == "")
+        #expect(
+            helper.everything.suffix(2) == [
+                "--no-ask-password reset-failed -- gateway.service with a warrant",
+                "--no-ask-password start -- gateway.service with a warrant",
+            ])
     }
 
     @Test func `a helper that is replaced meanwhile is asked again`() throws {
         let helper = try Helper(units: ["gateway.service"])
         defer { helper.end() }
-        try helper.systemctl("[ -e \(helper.directory)/again ] || exec sleep 60")
+        try helper.systemctl("[ $2 != start ] || [ -e \(helper.directory)/again ] || exec sleep 60")
         let start = try helper.begin("start", "gateway.service")
         try helper.await { helper.asked.count == 1 }
         try "".write(toFile: helper.directory + "/again", atomically: true, encoding: .utf8)
@@ -332,7 +466,7 @@ private final class Helper {
         process.executableURL = Helper.program
         process.arguments = [
             "serve", "--run", directory + "/run", "--config", configuration, "--user", user,
-            "--generated", directory + "/generated",
+            "--generated", directory + "/generated", "--kept", directory + "/kept",
         ]
         process.environment = ["PATH": "\(directory)/bin:/usr/bin:/bin"]
         process.standardError = FileHandle.nullDevice
@@ -363,17 +497,35 @@ private final class Helper {
         Issue.record("it did not happen in ten seconds")
     }
 
-    private var all: [String] {
+    func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }
+
+    /// Negative where it cannot be.
+    func connect() -> Int32 {
+        for _ in 0..<100 {
+            let socket = unsafe picket_control_try(directory + "/run/units.sock")
+            if socket >= 0 {
+                _ = fcntl(socket, F_SETFL, 0)
+                return socket
+            }
+            Worker.sleep(.milliseconds(1))
+        }
+        return -1
+    }
+
+    var everything: [String] {
         let text = (try? String(contentsOfFile: directory + "/asked", encoding: .utf8)) ?? ""
         return text.split(separator: "\n").map(String.init)
     }
 
     /// What systemctl was asked for units to be started or stopped.
     var asked: [String] {
-        all.filter { !$0.hasPrefix("daemon-reload") && !$0.contains(" show ") }
+        everything.filter {
+            !$0.hasPrefix("daemon-reload") && !$0.contains(" show ")
+                && !$0.contains(" reset-failed ")
+        }
     }
 
-    var reloads: Int { all.filter { $0.hasPrefix("daemon-reload") }.count }
+    var reloads: Int { everything.filter { $0.hasPrefix("daemon-reload") }.count }
 
     func guards(_ unit: String) throws {
         let drops = directory + "/generated/\(unit).d"
@@ -398,8 +550,15 @@ private final class Helper {
             String(contentsOf: source, encoding: .utf8)
                 .replacingOccurrences(of: "/etc/systemd/system/", with: directory + "/etc/")
                 .replacingOccurrences(
-                    of: "/usr/local/sbin/picketd --units",
-                    with: "\(directory)/bin/picketd --units --config \(configuration)"))
+                    of: "/usr/local/sbin/picketd", with: directory + "/bin/picketd"
+                )
+                .replacingOccurrences(
+                    of: "/usr/local/sbin/picket-units options",
+                    with: "\(Helper.program.path) options --config \(configuration)"
+                )
+                .replacingOccurrences(of: "/run/picket-root/named", with: directory + "/run/named")
+                .replacingOccurrences(of: "/var/lib/picket-root", with: directory + "/kept")
+                .replacingOccurrences(of: "/dev/kmsg", with: directory + "/kmsg"))
         let made = directory + "/made"
         try FileManager.default.createDirectory(atPath: made, withIntermediateDirectories: true)
         let process = try Process.run(
@@ -407,6 +566,13 @@ private final class Helper {
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
     }
+
+    func text(_ name: String) -> String {
+        (try? String(contentsOfFile: directory + "/" + name, encoding: .utf8)) ?? ""
+    }
+
+    /// What lies in /run is gone.
+    func reboot() throws { try FileManager.default.removeItem(atPath: directory + "/run") }
 
     func exists(_ name: String) -> Bool {
         FileManager.default.fileExists(atPath: directory + "/run/" + name)
@@ -416,7 +582,9 @@ private final class Helper {
         try begin(words, as: nil, out: FileHandle.nullDevice)
     }
 
-    private func begin(_ words: [String], as user: UInt32?, out: Any) throws -> Process {
+    func begin(
+        _ words: [String], as user: UInt32?, out: Any = FileHandle.nullDevice
+    ) throws -> Process {
         let asking = Process()
         let own = [
             Helper.program.path, "--run", directory + "/run", "--patience", "2000",

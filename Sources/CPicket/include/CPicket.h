@@ -58,6 +58,8 @@ int picket_control_listen(const char *path, mode_t mode);
 int picket_control_accept(int listener);
 /// `@` begins an abstract name.
 int picket_control_connect(const char *path);
+/// Non-blocking: where too many wait to be accepted it fails with EAGAIN.
+int picket_control_try(const char *path);
 /// One datagram to a path or abstract name, never waiting.
 ssize_t picket_notify(const char *path, const void *bytes, size_t count);
 /// Binds a datagram socket there: what a service manager does.

@@ -52,25 +52,25 @@ struct HelperTests {
     {
         let helper = try Helper(units: ["gateway.service", "broker@1.service"])
         defer { helper.end() }
-        let old = try helper.text("picket.yaml")
+        let old = helper.text("picket.yaml")
         // The test's picketd prints an offered file as it is.
         try helper.write("new", "gateway.service\n")
         let place = helper.configuration
         #expect(try helper.ask("take", place, helper.directory + "/new").code == 0)
-        #expect(try helper.text("picket.yaml") == "gateway.service\n")
-        #expect(try helper.text("picket.yaml.before") == old)
+        #expect(helper.text("picket.yaml") == "gateway.service\n")
+        #expect(helper.text("picket.yaml.before") == old)
         #expect(try helper.ask("give-back", place).code == 0)
-        #expect(try helper.text("picket.yaml") == old)
+        #expect(helper.text("picket.yaml") == old)
         #expect(Directory.names(helper.directory + "/run").filter { $0.hasPrefix("offered") } == [])
     }
 
     @Test func `a configuration that names a unit more is refused`() throws {
         let helper = try Helper(units: ["gateway.service"])
         defer { helper.end() }
-        let old = try helper.text("picket.yaml")
+        let old = helper.text("picket.yaml")
         try helper.write("new", "gateway.service\nssh.service\n")
         let refused = try helper.ask("take", helper.configuration, helper.directory + "/new")
-        #expect(refused.code == ExitCode.refused)
+        #expect(refused.code == HelperExit.refused)
         #expect(refused.output.contains("the file names ssh.service"), "\(refused)")
         // Another place, a link, a directory, nothing.
         try helper.write("good", "gateway.service\n")
@@ -81,10 +81,10 @@ struct HelperTests {
             (helper.configuration, "run"), (helper.configuration, "none"),
         ] {
             let refused = try helper.ask("take", place, helper.directory + "/" + offered)
-            #expect(refused.code == ExitCode.refused, "\(refused)")
+            #expect(refused.code == HelperExit.refused, "\(refused)")
         }
-        #expect(try helper.ask("give-back", helper.configuration).code == ExitCode.refused)
-        #expect(try helper.text("picket.yaml") == old)
+        #expect(try helper.ask("give-back", helper.configuration).code == HelperExit.refused)
+        #expect(helper.text("picket.yaml") == old)
     }
 
     @Test func `what has left the file is stopped, once, and started no more`() throws {
@@ -423,10 +423,6 @@ private final class Helper {
             atPath: directory + "/generated", withIntermediateDirectories: true)
         try prepare(self)
         try start()
-    }
-
-    func text(_ name: String) throws -> String {
-        try String(contentsOfFile: directory + "/" + name, encoding: .utf8)
     }
 
     func write(_ name: String, _ text: String) throws {

@@ -133,7 +133,7 @@ struct SealingTests {
             ([], Drop.tooShort), ([0x50], .tooShort), ([0x50, 0x4B], .tooShort),
             ([0x51, 0x4B, 1, 2], .notOurs), ([0x50, 0x4B, 2, 2], .unknownVersion),
             ([0x50, 0x4B, 1, 2], .tooShort),
-            ([0x50, 0x4B, 1, 3] + [UInt8](repeating: 1, count: 60), .unknownType),
+            ([0x50, 0x4B, 1, 4] + [UInt8](repeating: 1, count: 60), .unknownType),
             ([0x50, 0x4B, 1, 2] + [UInt8](repeating: 2, count: 60), .badHeader),
             ([UInt8](repeating: 0x50, count: 1201), .tooLong),
         ] as [([UInt8], Drop)])

@@ -25,7 +25,7 @@ struct GroupsTests {
               gateway:
                 prefer: east
                 resources:
-                  - ip: 127.0.0.9/8@lo
+                  - ip: 192.0.2.9/24@lo
                   - ip: 10.0.0.9/8@nosuch0
                   - command: { start: [/bin/true], stop: [/bin/true] }
 

@@ -584,7 +584,8 @@ struct Watch {
                 "L1", "\(node.id) leaves, and group \(group) ran on for \(waited / 1_000_000) ms")
         }
         let deadAfter = node.policy.timing.deadAfter.nanoseconds
-        let inContact = world.now - side.reachedSent < deadAfter / 2
+        let isThere = world.peer(of: node).agent != nil
+        let inContact = isThere && world.now - side.reachedSent < deadAfter / 2
         let copy = world.peer(of: node).data[group]
         let newest = node.data[group]
         guard inContact, side.copyMissing.contains(group),

@@ -29,7 +29,7 @@ public struct Narrator: Equatable, Sendable {
         let name = names.group(group)
         return "\(name) is down where it should run, or may run where it should not "
             + "(\"picket status\" shows which). Mend it first; or let the pair restart it, "
-            + "move it, or fence a node for it, with \"picket maintenance off --despite \(name)\"."
+            + "move it, or fence a node for it: give the same order with \"--despite \(name)\"."
     }
 
     // MARK: - Sentences
@@ -491,7 +491,7 @@ public struct Narrator: Equatable, Sendable {
                 + "itself."
         case .peerUnaware: return "Say the same on {peer}, or mend the links."
         case .groupWrong:
-            return "Mend it, or name it with \"picket maintenance off --despite GROUP\"."
+            return "Mend it, or give the same order with \"--despite GROUP\"."
         case .peerHeard:
             return
                 "A node that speaks is not off. Make certain that it has no power, wait until it "

@@ -89,6 +89,8 @@ enum Order: Equatable {
 struct Rights {
     private let directory: String
     private(set) var named: [String]
+    /// What may be stopped: in this boot it was started, or named. Whoever stops it may not know
+    /// that it is stopped already, and a stop that is refused would be one that nobody knows of.
     private(set) var started: [String]
 
     init(in directory: String, kept: String) throws(SystemError) {
@@ -147,14 +149,20 @@ struct Rights {
         case .stop(let unit):
             return named.contains(unit) || started.contains(unit)
                 ? nil
-                : "the configuration names no \(unit), and nothing has started it in this boot, so"
-                    + " it may not be stopped"
+                : "the configuration names no \(unit), and has not named it in this boot, so it may not"
+                    + " be stopped"
         }
     }
 
     /// What the file names now.
     mutating func name(_ units: [String]) throws(SystemError) {
         guard units != named || Rights.units(in: directory + "/named") == nil else { return }
+        // What leaves the file may run by the word of the file before.
+        let dropped = named.filter { !units.contains($0) && !started.contains($0) }
+        if !dropped.isEmpty {
+            try store(started + dropped, "started")
+            started += dropped
+        }
         named = units
         try store(units, "named")
     }
@@ -171,13 +179,6 @@ struct Rights {
 
     /// Before a unit is stopped: nothing may start it again meanwhile.
     func revoke(_ unit: String) throws(SystemError) { try DurableFile.remove(path(of: unit)) }
-
-    /// It is stopped.
-    mutating func end(_ unit: String) throws(SystemError) {
-        guard started.contains(unit) else { return }
-        started.removeAll { $0 == unit }
-        try store(started, "started")
-    }
 
     /// By whose word a unit may run; `nil` without a warrant.
     func holder(of unit: String) -> Holder? {

@@ -381,13 +381,6 @@ final class Server {
     }
 
     private func ended(_ caller: Caller, _ end: ChildEnd) {
-        switch caller.order {
-        case .stop(let unit)? where end == .exited(0), .clear(let unit)? where end == .exited(0):
-            do throws(SystemError) { try rights.end(unit) } catch {
-                logger.log(.warning, error.description)
-            }
-        case .start, .stop, .adopt, .run, .clear, .list, .look, .take, .giveBack, nil: break
-        }
         switch end {
         case .exited(let code): caller.finish(.ended(code))
         case .signalled(let signal):

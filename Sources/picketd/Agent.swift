@@ -138,7 +138,9 @@ final class Agent {
         watchdogs = Watchdogs(settings, at: now)
         resets = Resets(ground, isFirst: start.note == .blank)
         drills = Drills(narrator, ground)
-        units = Units(hardware.isSimulated ? [] : settings.groups, at: now)
+        // What is retired stands behind, and its units may be those of a group that is listed.
+        let listed = settings.policy.groups.prefix { $0.listing == .listed }.count
+        units = Units(hardware.isSimulated ? [] : Array(settings.groups.prefix(listed)), at: now)
         apply = Apply(in: state, boot: ground.boot, settings)
         parts = [
             links, storage, fences, sensors, signals, reader, processes, service, control, groups,

@@ -795,7 +795,8 @@ extension Startup {
         {
             said += buffer[..<count]
         }
-        let answer = String(decoding: said, as: UTF8.self).parts(between: "\n").first ?? ""
+        // Before the answer it says that it has begun.
+        let answer = String(decoding: said, as: UTF8.self).parts(between: "\n").last ?? ""
         if answer == "ended 0" { return nil }
         return answer.isEmpty ? gone : "picket-units: \(answer)"
     }

@@ -87,7 +87,7 @@ struct HelperTests {
         #expect(helper.text("picket.yaml") == old)
     }
 
-    @Test func `what has left the file is stopped, once, and started no more`() throws {
+    @Test func `what has left the file is stopped, also twice, and started no more`() throws {
         let helper = try Helper(units: ["gateway.service"])
         defer { helper.end() }
         #expect(try helper.ask("start", "gateway.service").code == 0)
@@ -97,7 +97,11 @@ struct HelperTests {
         // A helper that is started again knows what was started.
         try helper.restart()
         #expect(try helper.ask("stop", "gateway.service").code == 0)
-        #expect(try helper.ask("stop", "gateway.service").code == HelperExit.refused)
+        #expect(try helper.ask("stop", "gateway.service").code == 0)
+        // It was named, and nobody has started it by the helper.
+        try helper.name([])
+        #expect(try helper.ask("stop", "other.service").code == 0)
+        #expect(try helper.ask("stop", "ssh.service").code == HelperExit.refused)
     }
 
     @Test func `a stop that failed may be tried again`() throws {

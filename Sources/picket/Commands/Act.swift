@@ -204,7 +204,7 @@ struct RunCommand: PicketCommand {
         abstract: "Starts a unit of a group by hand, on this node, in maintenance.",
         discussion: """
             A unit of a group does not start by itself or by "systemctl start": it needs a warrant, \
-            which only an active group has. In maintenance this verb gives it one and starts it. The \
+            which only an active group has. In maintenance of the pair this verb gives it one and starts it. The \
             pair does not look whether it runs on the other node as well: you do.
 
             Stop it with "systemctl stop". What still runs beside its group when maintenance ends is \
@@ -216,7 +216,7 @@ struct RunCommand: PicketCommand {
 
     func act() throws {
         let status = try agent.status()
-        guard status.maintenance || status.groups.contains(where: { $0.maintenance == true }) else {
+        guard status.maintenance else {
             throw Failure(
                 .refused, "not_in_maintenance",
                 "outside maintenance the pair starts its units itself: \"picket maintenance on\" first"

@@ -21,7 +21,7 @@ func fuzzDatagram(_ bytes: [UInt8]) -> Int32 {
     let now = Instant(nanoseconds: turns)
     let opened = channel.open(bytes, count: bytes.count, link: 0, at: now)
     switch opened {
-    case .message, .copy: fatalError("a forged datagram was opened")
+    case .message, .copy, .parcel: fatalError("a forged datagram was opened")
     case .hello(_, let established):
         precondition(established == nil, "a forged hello established a session")
     case .dropped: break

@@ -43,7 +43,7 @@ package struct LabKit {
 
     /// What is the same for all virtual machines.
     func command() -> [String] {
-        let memory = installed ? 320 : 160
+        let memory = installed ? 512 : 160
         let image = installed ? "system" : "guest"
         var all = [
             // Before other work of this host, where that may be asked for.

@@ -49,6 +49,9 @@ public struct ApplyFile: Sendable {
 
     static let title = "picket-apply 1"
 
+    /// Which file it is. On its way to the peer the seal guards it against forgery.
+    public static func digest(of file: [UInt8]) -> UInt64 { SealedText.checksum(file[...]) }
+
     public init(in directory: String) { path = directory + "/apply" }
 
     /// `nil` where nothing is open, or what was cannot be told any more: then the file in place stays.

@@ -67,13 +67,6 @@ public struct Parcel: Equatable, Sendable {
         self.apply = apply
         self.number = number
     }
-
-    /// Which file it is; the seal guards it against forgery.
-    public static func digest(of file: [UInt8]) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in file { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return hash
-    }
 }
 
 extension Parcel {

@@ -55,7 +55,7 @@ enum Asking {
             while let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = String(decoding: bytes[..<end], as: UTF8.self)
                 bytes.removeSubrange(...end)
-                let answer = Answer(line)
+                let answer = HelperAnswer(line)
                 if answer == .begun { begun = true }
                 if let code = answer?.shown() { return code }
             }
@@ -63,45 +63,7 @@ enum Asking {
     }
 }
 
-/// A line of the helper's.
-enum Answer: Equatable {
-    /// systemd is asked.
-    case begun
-    /// What systemctl says.
-    case says(String)
-    case listed(String)
-    case ended(Int32)
-    case refused(String)
-    /// It could not be tried.
-    case unknown(String)
-
-    init?(_ line: String) {
-        let word = line.parts(between: " ").first ?? ""
-        let rest = line.dropping(first: min(word.utf8.count + 1, line.utf8.count))
-        switch word {
-        case "begun": self = .begun
-        case "says": self = .says(rest)
-        case "unit": self = .listed(rest)
-        case "ended":
-            guard let code = Int32(rest) else { return nil }
-            self = .ended(code)
-        case "refused": self = .refused(rest)
-        case "unknown": self = .unknown(rest)
-        default: return nil
-        }
-    }
-
-    var line: String {
-        switch self {
-        case .begun: "begun"
-        case .says(let text): "says \(text)"
-        case .listed(let unit): "unit \(unit)"
-        case .ended(let code): "ended \(code)"
-        case .refused(let why): "refused \(why)"
-        case .unknown(let why): "unknown \(why)"
-        }
-    }
-
+extension HelperAnswer {
     /// Shows it; the exit code, if it is the last.
     func shown() -> Int32? {
         switch self {

@@ -30,7 +30,7 @@ import PicketText
 
 struct Options {
     /// Root's part of /run: the socket, the lists and the warrants.
-    var directory = "/run/picket-root"
+    var directory = HelperPlace.directory
     /// Root's part of /var: the units as they were last read, for the next boot.
     var kept = "/var/lib/picket-root"
     /// What picketd is given, in place of what its unit says.
@@ -54,7 +54,7 @@ struct Options {
         return (arguments[index + 1], arguments)
     }
 
-    var socket: String { directory + "/units.sock" }
+    var socket: String { HelperPlace.socket(in: directory) }
 
     static let help = """
         picket-units starts and stops the systemd units of the groups, for the agent.

@@ -35,11 +35,11 @@ private final class Caller {
         self.asksBy = asksBy
     }
 
-    func say(_ answer: Answer) {
+    func say(_ answer: HelperAnswer) {
         if !isGone, !connection.send(Array("\(answer.line)\n".utf8)) { isGone = true }
     }
 
-    func finish(_ answer: Answer) {
+    func finish(_ answer: HelperAnswer) {
         say(answer)
         isGone = true
     }
@@ -448,7 +448,7 @@ final class Server {
         } catch { return error.text }
     }
 
-    private func giveBack(_ place: String) throws(SystemError) -> Answer {
+    private func giveBack(_ place: String) throws(SystemError) -> HelperAnswer {
         let before = place + ".before"
         if let refusal = refusal(of: place) { return .refused(refusal) }
         if let stranger = Listing.distrust(before) { return .refused(stranger) }

@@ -86,7 +86,7 @@ final class Apply: Part {
     init(in directory: String, boot: String, _ settings: Configuration) {
         file = ApplyFile(in: directory)
         self.boot = boot
-        let text = Parcel.digest(of: settings.text)
+        let text = ApplyFile.digest(of: settings.text)
         open = file.load()
         isTaken = open?.new == text
         // Neither of the two files is in place: it was changed by hand.
@@ -138,7 +138,7 @@ final class Apply: Part {
             if let refused { return refuse(by: agent.names.node, refused, agent) }
             var parcel = Parcel(.piece, of: id)
             parcel.size = UInt32(text.count)
-            parcel.digest = Parcel.digest(of: text)
+            parcel.digest = ApplyFile.digest(of: text)
             parcel.within = seconds
             carry(text, parcel, agent)
         }
@@ -704,7 +704,7 @@ extension Startup {
         do throws(SystemError) {
             switch job {
             case .check(let text, let digest, _, let running, let inPlace):
-                if let digest, digest != Parcel.digest(of: text) {
+                if let digest, digest != ApplyFile.digest(of: text) {
                     return .refused(["the file came damaged"])
                 }
                 let disk = try DurableFile.read(place) ?? []
@@ -716,19 +716,19 @@ extension Startup {
                 }
             case .keep(var open, let text, let node):
                 let own = options.node == nil ? Configuration.text(text, for: node) : text
-                open.new = Parcel.digest(of: own)
-                open.old = Parcel.digest(of: try DurableFile.read(place) ?? [])
+                open.new = ApplyFile.digest(of: own)
+                open.old = ApplyFile.digest(of: try DurableFile.read(place) ?? [])
                 try file.store(open, text: own, like: place)
                 return .kept(open)
             case .take(let open):
                 let text = try DurableFile.read(file.text) ?? []
-                guard Parcel.digest(of: text) == open.new else {
+                guard ApplyFile.digest(of: text) == open.new else {
                     return .refused(["\(file.text) is not what was kept there"])
                 }
                 try file.store(open)
                 if let refusal = try replace(place, with: text, file) { return .refused([refusal]) }
             case .putBack(let open):
-                let disk = Parcel.digest(of: try DurableFile.read(place) ?? [])
+                let disk = ApplyFile.digest(of: try DurableFile.read(place) ?? [])
                 guard disk == open.new || disk == open.old else {
                     return .left
                 }
@@ -768,7 +768,7 @@ extension Startup {
         _ place: String, _ open: OpenApply
     ) throws(SystemError) -> String? {
         let old = try DurableFile.read(place + ".before") ?? []
-        guard Parcel.digest(of: old) == open.old else {
+        guard ApplyFile.digest(of: old) == open.old else {
             return "\(place).before is not what was there before"
         }
         do throws(SystemError) {
@@ -781,7 +781,7 @@ extension Startup {
     /// Root's helper, which waits for nobody. Why it was not done; `nil` if it was.
     private static func askHelper(_ order: String) -> String? {
         let gone = "the file in place is root's, and picket-units.service does not answer"
-        let raw = unsafe picket_control_connect("/run/picket-root/units.sock")
+        let raw = unsafe picket_control_connect(HelperPlace.socket())
         if raw < 0 { return gone }
         let socket = Descriptor(owning: raw)
         let request = Array("\(order)\n".utf8)
@@ -795,10 +795,14 @@ extension Startup {
         {
             said += buffer[..<count]
         }
-        // Before the answer it says that it has begun.
-        let answer = String(decoding: said, as: UTF8.self).parts(between: "\n").last ?? ""
-        if answer == "ended 0" { return nil }
-        return answer.isEmpty ? gone : "picket-units: \(answer)"
+        for line in String(decoding: said, as: UTF8.self).parts(between: "\n") {
+            switch HelperAnswer(line) {
+            case .ended(0): return nil
+            case .ended, .refused, .unknown: return "picket-units: \(line)"
+            case .begun, .says, .listed, nil: continue
+            }
+        }
+        return gone
     }
 
     private static func isRoots(_ error: SystemError) -> Bool {

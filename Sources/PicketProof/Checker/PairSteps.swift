@@ -316,10 +316,7 @@ extension PairState {
     private func event(of halt: Halt, on id: NodeID) -> Event {
         let machine = self[id].machine
         switch halt.kind {
-        case .deliver:
-            let flight = self[id].taken[0]
-            return .received(
-                flight.message, session: SessionID(UInt64(flight.from)), link: 0)
+        case .deliver: return arrival(self[id].taken[0])
         case .written: return .persisted(ticket: machine.disk.saving!.ticket)
         case .reportOff: return .fence(id: halt.isStale ? 0 : machine.fence.id, .off)
         default: return .tick
@@ -461,11 +458,12 @@ extension PairState {
 
     private mutating func deliver(_ index: Int, to id: NodeID, keep: Bool) {
         let flight = take(index, to: id, keep: keep)
-        give(
-            .received(
-                flight.message, session: SessionID(UInt64(flight.from)), link: 0),
-            to: id)
+        give(arrival(flight), to: id)
         if bounds.lateTurns, self[id].runs { self[id].machine.knowCommonClock() }
+    }
+
+    private func arrival(_ flight: Flight) -> Event {
+        .received(flight.message, session: SessionID(UInt64(flight.from)), link: 0)
     }
 
     private mutating func take(_ index: Int, to id: NodeID, keep: Bool) -> Flight {

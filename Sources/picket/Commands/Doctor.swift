@@ -116,7 +116,7 @@ struct DoctorCommand: PicketCommand {
     private func lookAtUnits(_ settings: Configuration, _ findings: inout Findings) {
         let units = settings.units
         guard !units.isEmpty else { return }
-        let socket = "/run/picket-root/units.sock"
+        let socket = HelperPlace.socket()
         guard FileManager.default.fileExists(atPath: socket) else {
             return findings.add(
                 "units", .bad,

@@ -202,6 +202,7 @@ package enum Codec {
             }
         }
         guard var message, var groups, let keys else { throw .missingSection }
+        if let told = message.maintained, told.place >= groups.count { throw .tooManyGroups }
         if var data { try decodeData(&data, into: &groups) }
         message.groups = groups
         return Body(message: message, keys: keys)

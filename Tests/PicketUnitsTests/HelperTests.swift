@@ -429,6 +429,8 @@ private final class Helper {
         try start()
     }
 
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
+
     func write(_ name: String, _ text: String) throws {
         let path = directory + "/" + name
         try text.write(toFile: path, atomically: true, encoding: .utf8)

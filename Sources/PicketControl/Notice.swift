@@ -26,6 +26,7 @@ public enum Notice: Sendable {
     /// A unit runs here, and its group is not active here. It is stopped, or in maintenance left.
     case unitConflict(GroupIndex, unit: String, stops: Bool)
     case runNotNoted(reason: String)
+    case stateRestored(reason: String)
     case sensor(name: String, Verdict, reading: String, simulated: Bool)
     // The changed configuration
     case reloadNeedsRestart(for: [String])
@@ -49,7 +50,7 @@ public enum Notice: Sendable {
     /// The kind under which it stands in the history.
     public enum Kind: UInt8, CaseIterable, Sendable {
         case apply, drill, fenceTiming, note, power, relay, reload, reset, resource, sensor
-        case watchdog
+        case state, watchdog
 
         public var label: String {
             switch self {
@@ -63,6 +64,7 @@ public enum Notice: Sendable {
             case .reset: "reset"
             case .resource: "resource"
             case .sensor: "sensor"
+            case .state: "state"
             case .watchdog: "watchdog"
             }
         }
@@ -79,6 +81,7 @@ extension Notice {
         case .resetByWatchdog, .plannedEnd, .powerWasLost, .wasFenced: .reset
         case .resource, .unitConflict: .resource
         case .runNotNoted: .note
+        case .stateRestored: .state
         case .sensor: .sensor
         case .reloadNeedsRestart, .reloadOfAnotherPair, .reloaded, .reloadRefused: .reload
         case .drill: .drill
@@ -91,7 +94,7 @@ extension Notice {
         case .fenceTimed: .info
         case .powerIsBack, .relayReady, .plannedEnd, .reloaded: .notice
         case .resetByWatchdog, .powerWasLost, .wasFenced, .reloadNeedsRestart,
-            .reloadOfAnotherPair, .reloadRefused:
+            .reloadOfAnotherPair, .reloadRefused, .stateRestored:
             .warning
         case .powerIsNotBack, .powerIsLeft, .relayTrouble, .noWatchdog, .watchdogUnfed,
             .runNotNoted, .unitConflict:
@@ -162,6 +165,9 @@ extension Narrator {
         case .runNotNoted(let reason):
             return "The note of what runs here cannot be written (\(reason)): a restarted agent"
                 + " will not know it."
+        case .stateRestored(let reason):
+            return "The state file was not whole (\(reason)). It is restored from its second copy,"
+                + " which was the same; see to the disk."
         case .sensor(let name, let verdict, let reading, let simulated):
             return "Sensor \(name) is \(verdict.words): \(reading)"
                 + (simulated ? " (drill)." : ".")

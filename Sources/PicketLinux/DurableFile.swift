@@ -34,9 +34,11 @@ public enum DurableFile {
     }
 
     /// Replaces the file. `durable` false leaves out the syncs, for a file that need not outlive a
-    /// boot. With `like`, those who may read that file may read this one.
+    /// boot. With `like`, those who may read that file may read this one. What stands at `removing` in
+    /// the same directory is gone before the new file has its name.
     public static func replace(
-        _ path: String, with bytes: [UInt8], durable: Bool = true, like: String? = nil
+        _ path: String, with bytes: [UInt8], durable: Bool = true, like: String? = nil,
+        removing: String? = nil
     ) throws(SystemError) {
         let temporary = path + ".new"
         do throws(SystemError) {
@@ -52,6 +54,9 @@ public enum DurableFile {
         } catch {
             _ = unsafe unlink(temporary)
             throw error
+        }
+        if let removing, unsafe unlink(removing) != 0, picket_errno() != ENOENT {
+            throw SystemError("unlink", removing, errno: picket_errno())
         }
         _ = try checked(unsafe rename(temporary, path), "rename", path)
         if durable {
@@ -139,7 +144,15 @@ public enum FileError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .system(let error): error.description
-        case .refused(let path, let reason): "\(path): \(reason)"
+        case .refused(let path, _): "\(path): \(reason)"
+        }
+    }
+
+    /// Without the path.
+    public var reason: String {
+        switch self {
+        case .system(let error): error.description
+        case .refused(_, let reason): reason
         }
     }
 }

@@ -16,6 +16,10 @@
 /// a group that it does not have. Data terms go with the line of their group as it was: where 0.1.0
 /// has changed that since, they tell nothing.
 ///
+/// A second copy stands beside it while it is the same: it is removed in the instant in which the
+/// first is replaced, and written anew when nothing else is waiting. So a first one that its disk has
+/// damaged or lost is restored from it exactly, or not at all.
+///
 /// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): a field that it lacks
 /// has the value of a node that never wrote anything, and a line of an unknown kind is skipped.
 ///
@@ -47,6 +51,8 @@ public struct MemoryFile: Sendable {
     public let groups: [String]
     /// Of the file, but not of the configuration.
     private var others: [(name: String, memory: GroupMemory)] = []
+    /// Why what was loaded comes from the second copy.
+    public private(set) var restored: String?
 
     static let title = "picket-memory 1"
     static let agesTitle = "picket-ages 1"
@@ -67,22 +73,56 @@ public struct MemoryFile: Sendable {
     }
 
     public var agesPath: String { path + "-ages" }
+    public var copyPath: String { path + "-copy" }
 
     /// What the last life of the agent remembered; `nil` where there was none.
     ///
-    /// - Throws: `FileError.refused` if the file is damaged or has another title.
+    /// - Throws: `FileError.refused` if the file is damaged or has another title, and no copy is
+    ///   left of it.
     public mutating func load(
         now: Instant, wall: Int64, isSynchronised: Bool = false
     ) throws(FileError) -> Memory? {
         let bytes: [UInt8]?
+        let copy: [UInt8]?
         let ages: [UInt8]?
         do throws(SystemError) {
             bytes = try DurableFile.read(path)
+            copy = try DurableFile.read(copyPath)
             ages = try DurableFile.read(agesPath)
         } catch { throw .system(error) }
-        guard let bytes else { return nil }
-        return try decode(
-            bytes, ages: ages, now: now, wall: wall, isSynchronised: isSynchronised)
+        var reason = "it is gone"
+        do throws(FileError) {
+            if let bytes {
+                return try decode(
+                    bytes, ages: ages, now: now, wall: wall, isSynchronised: isSynchronised)
+            }
+        } catch { reason = error.reason }
+        guard let copy,
+            let memory = try? decode(
+                copy, ages: ages, now: now, wall: wall, isSynchronised: isSynchronised)
+        else {
+            if bytes == nil { return nil }
+            throw damaged(
+                "\(reason), and no second copy is left of it. It holds the terms that keep the"
+                    + " groups from running twice, so it is not guessed at: restore it, or, once"
+                    + " you are sure that the peer runs nothing, move it away")
+        }
+        // A disk that takes nothing now takes the next state, or none.
+        try? DurableFile.replace(path, with: copy)
+        restored = reason
+        return memory
+    }
+
+    /// Replaces the file. From then on its copy is not the same, so it goes in the same step.
+    public func store(_ bytes: [UInt8]) throws(SystemError) {
+        try DurableFile.replace(path, with: bytes, removing: copyPath)
+    }
+
+    /// Writes the second copy where there is none, or another.
+    public func renewCopy() throws(SystemError) {
+        guard let bytes = try DurableFile.read(path), bytes != (try DurableFile.read(copyPath))
+        else { return }
+        try DurableFile.replace(copyPath, with: bytes)
     }
 
     /// The files' bytes, as `encode` and `encodeAges` made them.
@@ -278,11 +318,5 @@ public struct MemoryFile: Sendable {
         }
     }
 
-    private func damaged(_ reason: String) -> FileError {
-        .refused(
-            path: path,
-            reason: "\(reason). It holds the terms that keep the groups from running twice, so"
-                + " it is not guessed at: restore it, or, once you are sure that the peer runs"
-                + " nothing, move it away")
-    }
+    private func damaged(_ reason: String) -> FileError { .refused(path: path, reason: reason) }
 }

@@ -18,6 +18,8 @@ enum StorageRequest: Sendable {
     case file(path: String, [UInt8]?)
     /// The ages of fences and moves anew.
     case ages
+    /// The state file's second copy.
+    case copy
 }
 
 enum StorageAnswer: Sendable {
@@ -37,6 +39,9 @@ final class Storage: Part {
     private(set) var noted: RunNote
     private var wallOffset: Int64
     private var agesDue: Instant
+    /// When nothing was to be remembered for so long.
+    private var copyDue: Instant
+    private let restored: String?
     /// The state file takes what it is given.
     private(set) var isStateWritten = true
 
@@ -53,6 +58,8 @@ final class Storage: Part {
         self.noted = noted
         self.wallOffset = wallOffset
         agesDue = now + .seconds(300)
+        copyDue = now + Storage.quiet
+        restored = memory.restored
         try Worker.start("storage") {
             var worker = StorageWorker(
                 memory: memory, latest: loaded, history: HistoryFile(path: history),
@@ -62,6 +69,8 @@ final class Storage: Part {
             }
         }
     }
+
+    private static let quiet = Duration.seconds(2)
 
     /// By the node's wall clock.
     var wallMilliseconds: Int64 { (WallClock.now() + wallOffset) / 1_000_000 }
@@ -75,6 +84,7 @@ final class Storage: Part {
     }
 
     func persist(_ memory: Memory, ticket: UInt32, _ agent: Agent) {
+        copyDue = agent.now + Storage.quiet
         if !ask(.memory(memory, ticket: ticket)) { agent.follow(.persistFailed(ticket: ticket)) }
     }
 
@@ -85,15 +95,22 @@ final class Storage: Part {
         }
     }
 
-    override var due: Instant { agesDue }
+    override var due: Instant { min(agesDue, copyDue) }
 
     override func pass(_ agent: Agent) {
-        agesDue = agent.now + .seconds(300)
-        _ = ask(.ages)
+        if agent.now >= agesDue {
+            agesDue = agent.now + .seconds(300)
+            _ = ask(.ages)
+        }
+        if agent.now >= copyDue {
+            copyDue = .distantFuture
+            _ = ask(.copy)
+        }
     }
 
     override func open(_ agent: Agent) throws(SystemError) {
         try agent.wait(on: answers.raw, of: self)
+        if let restored { agent.tell(.stateRestored(reason: restored)) }
     }
 
     override func drain(_ agent: Agent) {
@@ -154,6 +171,7 @@ private struct StorageWorker {
                 noteOutcome(nil)
             } catch { noteOutcome(error) }
         case .ages: renewAges()
+        case .copy: report { [memory] () throws(SystemError) in try memory.renewCopy() }
         case .tail(let count, let caller):
             _ = answers.push(.tail(caller: caller, history.tail(count)))
         case .file(let path, let bytes):
@@ -176,7 +194,7 @@ private struct StorageWorker {
             if value.fences != latest?.fences ?? [] || value.moves != latest?.moves ?? [] {
                 try storeAges(of: value, now, wall)
             }
-            try DurableFile.replace(memory.path, with: bytes)
+            try memory.store(bytes)
             latest = value
             _ = answers.push(.persisted(ticket: ticket))
         } catch {

@@ -290,6 +290,27 @@ extension EndToEnd {
             #expect(budgets.output.contains { $0.contains("a reload takes it up") }, "\(budgets)")
         }
 
+        @Test func `a state file that was torn is restored from its copy`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let (path, copy) = (
+                pair.file("east", "state/memory"), pair.file("east", "state/memory-copy")
+            )
+            func text(_ path: String) -> String? {
+                try? String(contentsOfFile: path, encoding: .utf8)
+            }
+            try pair.eventually { text(path) != nil && text(copy) == text(path) }
+            let whole = try #require(text(path))
+            try String(whole.dropLast(20)).write(toFile: path, atomically: true, encoding: .utf8)
+            try pair.killAgent(of: "east")
+            try pair.eventually {
+                let history = text(pair.file("east", "state/history.jsonl")) ?? ""
+                return history.contains("It is restored from its second copy")
+            }
+            try pair.eventually { try pair.role("gateway", on: "east") == "holding" }
+            #expect(text(path)?.hasPrefix("picket-memory 1") == true)
+        }
+
         @Test func `an agent that is restarted stops what its file no longer has`() throws {
             let pair = try LivePair()
             defer { pair.end() }

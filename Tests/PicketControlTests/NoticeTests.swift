@@ -58,6 +58,11 @@ struct NoticeTests {
                     + "agent will not know it."
             ),
             (
+                .stateRestored(reason: "it is cut short"), "state", .warning,
+                "The state file was not whole (it is cut short). It is restored from its second "
+                    + "copy, which was the same; see to the disk."
+            ),
+            (
                 .sensor(name: "inlet", Verdict(.critical), reading: "95C", simulated: true),
                 "sensor", .alarm, "Sensor inlet is past its critical limit: 95C (drill)."
             ),

@@ -201,6 +201,51 @@ struct MemoryFileTests {
         }
     }
 
+    /// Torn, a block of NULs, glued lines, nothing, not there.
+    @Test(
+        arguments: [
+            { Array($0.dropLast(9)) }, { $0.map { _ in 0 } },
+            { $0.filter { $0 != UInt8(ascii: "\n") } }, { _ in [] }, { _ in nil },
+        ] as [@Sendable ([UInt8]) -> [UInt8]?])
+    func `what its disk has damaged is restored from its copy, while that is the same`(
+        damage: @Sendable ([UInt8]) -> [UInt8]?
+    ) throws {
+        let scratch = Scratch()
+        var file = MemoryFile(path: scratch.file("memory"), groups: ["a", "b"])
+        func harm() throws {
+            let bytes = try #require(try DurableFile.read(file.path))
+            if let bytes = damage(bytes) { return try DurableFile.replace(file.path, with: bytes) }
+            try DurableFile.remove(file.path)
+        }
+        let isGone = damage([0]) == nil
+        try file.store(file.encode(memory, now: now, wall: wall))
+        #expect(try file.load(now: now, wall: wall) == memory && file.restored == nil)
+        try harm()
+        if isGone {
+            #expect(try file.load(now: now, wall: wall) == nil)
+        } else {
+            #expect(throws: FileError.self) { try file.load(now: now, wall: wall) }
+        }
+
+        try file.store(file.encode(memory, now: now, wall: wall))
+        try file.renewCopy()
+        try harm()
+        #expect(try file.load(now: now, wall: wall) == memory && file.restored != nil)
+        var again = MemoryFile(path: file.path, groups: ["a", "b"])
+        #expect(try again.load(now: now, wall: wall) == memory && again.restored == nil)
+
+        // The copy is of before: it must not come back.
+        var next = memory
+        next.groups[0].term = Term(memory.groups[0].term.value + 1)
+        try again.store(again.encode(next, now: now, wall: wall))
+        try harm()
+        if isGone {
+            #expect(try again.load(now: now, wall: wall) == nil)
+        } else {
+            #expect(throws: FileError.self) { try again.load(now: now, wall: wall) }
+        }
+    }
+
     @Test(arguments: [
         "picket-memory 2\n", "picket-memory 1\nalone 2\n", "picket-memory 1\nfence\n",
         "picket-memory 1\ngroup a -1 me\n", "picket-memory 1\ngroup a 1 them\n",

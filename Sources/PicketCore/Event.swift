@@ -8,6 +8,8 @@ public enum Event: Equatable, Sendable {
     case received(Message, session: SessionID, link: Int)
     /// A later copy of it, over another link.
     case copied(session: SessionID, link: Int)
+    /// A hello that only the peer's key can seal. It may be a recording.
+    case hailed
     /// The memory of this ticket is on disk.
     case persisted(ticket: UInt32)
     /// The memory of this ticket could not be written. The core asks again by itself.

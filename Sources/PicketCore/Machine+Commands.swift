@@ -142,12 +142,13 @@ extension Machine {
         return nil
     }
 
-    /// The peer's present session spoke so lately that it cannot be off by the operator's doing,
-    /// though it may hear nothing: where only one direction of the links is dead, there is no
-    /// contact and the peer works on (S1).
+    /// The peer spoke so lately that it cannot be off by the operator's doing, though it may hear
+    /// nothing: where only one direction of the links is dead, there is no contact and the peer
+    /// works on (S1). Of a session that this agent never met, or does not know yet, it hears hellos.
     func wasJustHeard(at now: Instant) -> Bool {
-        guard peer.session != nil, let heard = peer.contact.heard else { return false }
-        return now - heard <= max(.seconds(10), policy.timing.detectWithin * 3)
+        let window = max(.seconds(10), policy.timing.detectWithin * 3)
+        let heard = peer.session == nil ? nil : peer.contact.heard
+        return [heard, peer.hailed].contains { $0.map { now - $0 <= window } ?? false }
     }
 
     private func pauseRefusal(_ length: Duration) -> Refusal? {

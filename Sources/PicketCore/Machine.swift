@@ -96,6 +96,7 @@ public struct Machine: Sendable {
             receive(message, session: session, link: link, at: now, into: &out)
         case .copied(let session, let link):
             if session == peer.session { peer.noteHeard(on: link, at: now) }
+        case .hailed: peer.noteHailed(at: now)
         case .persisted(let ticket): disk.persisted(ticket, into: &out)
         case .persistFailed(let ticket): disk.persistFailed(ticket, at: now, into: &out)
         case .fence(let id, let outcome): fenced(id, outcome, at: now, into: &out)

@@ -47,6 +47,8 @@ package struct Peer: Sendable {
     private(set) var maintained: [MaintainedGroup] = []
     private var toldDifferences: [GroupDifference] = []
     private var toldOthers = 0
+    /// When a hello came that only its key can seal, of any session of it. It may be a recording.
+    private(set) var hailed: Instant?
     /// Until when this node agreed that the peer's agent may be away.
     package private(set) var pausedUntil: Instant?
 
@@ -157,6 +159,10 @@ package struct Peer: Sendable {
     var hasFullDisk: Bool { message?.flags.contains(.diskTakesNothing) ?? false }
 
     // MARK: What comes
+
+    mutating func noteHailed(at now: Instant) {
+        if !planted(.helloUnheard) { hailed = now }
+    }
 
     /// A banned session that acknowledges what was sent after it was verified off, or that speaks
     /// after it was declared off. Where the clocks cannot tell, it did so after.

@@ -87,6 +87,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case receiptOutlivesSession
     /// A word that the peer is off stands though it speaks.
     case wordOutlivesSpeech
+    /// What a peer says before it has a session here counts for nothing.
+    case helloUnheard
     /// A takeover that is to be asked for is not.
     case questionSkipped
     /// A receipt stays on disk after the peer is back …

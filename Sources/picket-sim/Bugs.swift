@@ -120,7 +120,7 @@ private enum Hunt {
             self = .swarm(.lists, seeds: 200)
         case .testOutranksFence, .silenceIsAPass, .distrustForgotten, .anyClearTrusts:
             self = .swarm(.trust, seeds: 50)
-        case .wordOutlivesSpeech: self = .swarm(.words, seeds: 100)
+        case .wordOutlivesSpeech, .helloUnheard: self = .swarm(.words, seeds: 100)
         case .clockReadBefore: self = .swarm(.turns, seeds: 200)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)
         case .oldClockKept: self = .swarm(.clocks, seeds: 200)

@@ -18,6 +18,8 @@ final class Links: Part {
     private(set) var foreign: UInt64 = 0
     /// Messages sealed; each goes out on several links.
     private(set) var messagesSent: UInt64 = 0
+    /// When the core heard of a hello last: once a second is enough.
+    private var hailed: Instant?
 
     init(
         _ links: [Link], _ settings: Configuration, _ keys: [Key], session: SessionID,
@@ -97,6 +99,10 @@ final class Links: Part {
             agent.handle(.copied(session: session, link: index))
         case .hello(let answer, let established):
             if answer { transmit(on: index, agent) }
+            if hailed.map({ now - $0 >= .seconds(1) }) ?? true {
+                hailed = now
+                agent.handle(.hailed)
+            }
             if let established {
                 agent.log(
                     .debug, "session \(Text.hex(established.value)) of the peer is established")

@@ -260,6 +260,8 @@ final class AgentLife {
     var sealedCount = 0
     /// A message of this session of the peer's came out of the channel.
     var heardSession: SessionID?
+    /// A hello of the peer's present agent did.
+    var hailedAt: Int64?
     var plain = PlainWindow()
 
     init(

@@ -327,6 +327,15 @@ struct Watch {
         sides[node.index].contradictedAt = sides[node.index].contradictedAt ?? world.now
     }
 
+    /// Asked after a word was given: none is taken while the peer says hello.
+    func judgeAudible(_ node: Node, in world: World) {
+        guard let agent = node.agent, let hailed = agent.hailedAt,
+            world.now - hailed < 5_000_000_000, world.peer(of: node).agent != nil,
+            agent.machine.life.receipt?.proof == .operatorsWord
+        else { return }
+        world.violate("S2", "\(node.id) takes the word that its peer is off, and hears its hellos")
+    }
+
     /// Asked after each turn.
     func judgeWord(_ node: Node, _ agent: AgentLife, in world: World) {
         guard let at = sides[node.index].contradictedAt, world.now > at,

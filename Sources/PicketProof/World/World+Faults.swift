@@ -231,7 +231,11 @@ extension World {
         }
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)
+        let known = node.agent!.machine.life.receipt?.proof
         turn(node, .command(node.agent!.here(command), id: id))
+        if command == .confirmFence, known != .operatorsWord {
+            watch.judgeAudible(node, in: self)
+        }
     }
 }
 

@@ -180,7 +180,8 @@ extension World {
         case .copy(let session): turn(node, .copied(session: session, link: link))
         case .hello(let answer, _):
             if answer { transmitChannel(link, node, agent) }
-            turn(node) { _ in }
+            if packet.from == peer(of: node).agent?.session { agent.hailedAt = now }
+            turn(node, .hailed)
         case .parcel: break
         case .dropped(let reason): coverage.drops[Int(reason.rawValue)] += 1
         }

@@ -40,6 +40,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case fenceBudgetIgnored
     /// Budgets go by the wall clock, and a stamp from the future counts as of now.
     case futureStampsAreNow
+    /// The age of an entry goes by a wall clock that nothing keeps right.
+    case unsynchronisedBelieved
     /// A node fences in it.
     case maintenanceIgnored
     /// It tries a fence again that the peer had asked for before.

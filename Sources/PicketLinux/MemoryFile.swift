@@ -243,7 +243,8 @@ public struct MemoryFile: Sendable {
                 guard lines.contains(["boot", boot]) else { break }
                 since = max(.zero, now - Instant(nanoseconds: value))
             case "wall":
-                guard line.count == 3, line[2] == "1", isSynchronised,
+                let isKept = line.count == 3 && line[2] == "1" && isSynchronised
+                guard isKept || planted(.unsynchronisedBelieved),
                     let passed = age(of: value, wall: wall)
                 else { break }
                 since = max(since, passed)

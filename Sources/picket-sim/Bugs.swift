@@ -133,7 +133,7 @@ private enum Hunt {
             self = .swarm(.disks, seeds: 100)
         case .termsNotNoted: self = .swarm(.terms, seeds: 100)
         case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
-        case .futureStampsAreNow: self = .swarm(.budgets, seeds: 200)
+        case .futureStampsAreNow, .unsynchronisedBelieved: self = .swarm(.budgets, seeds: 200)
         case .clockNotLookedAt, .cancelIgnored, .latenessUntold:
             self = .swarm(.lateness, seeds: 200)
         case .adoptsAfterReboot, .leavesHolding, .leftStaysArmed:

@@ -57,6 +57,8 @@ final class Node {
     /// The groups of which they say it.
     var keptList: [ListedGroup] = []
     var ages: [UInt8]?
+    /// When that was, as they say it.
+    var agesAt = Int64.min / 2
     var wasRefused = false
     var damaged = false
     var fullUntil: Int64 = 0
@@ -154,9 +156,6 @@ final class Node {
         guard let kept else { return .never }
         return keptList.firstIndex { $0.name == name }.map { kept.groups[$0].term }
     }
-
-    /// Something keeps its wall clock right.
-    var isSynchronised: Bool { wallOffset == 0 }
 
     func isUp(_ group: ListedGroup) -> Bool { group.resources.contains { up[$0] } }
     /// One of its resources is, by that definition or by the other one.

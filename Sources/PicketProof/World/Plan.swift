@@ -36,6 +36,17 @@ public struct Plan: Equatable, Sendable {
     public var jitter = Duration.microseconds(200)
     /// Faults are on for this long. Then they stop, and the pair must recover.
     public var safety = Duration.seconds(60)
+    /// By node; `nil`: the board keeps its wall clock while it has no power.
+    public var boardClocks: [BoardClock?] = [nil, nil]
+
+    /// A wall clock that begins at the same instant at each boot.
+    public struct BoardClock: Equatable, Sendable {
+        /// In seconds since 1970.
+        public var begins: Int
+        /// From then on, something keeps it right.
+        public var synchronisedAfter: Duration
+    }
+
     /// The disk of this node takes nothing even then. Its agent is started anew in every other world.
     public var staysFull: NodeID?
     /// The file of this node still lists other groups even then: some are known to both, some not.
@@ -184,6 +195,12 @@ extension Plan {
         if let outlet { lines.append("outlet \(FaultText.text(outlet))") }
         if wiring != .readsOn { lines.append("wiring \(wiring.rawValue)") }
         if window != .seconds(3600) { lines.append("window \(FaultText.text(window))") }
+        for node in [NodeID.low, .high] {
+            guard let clock = boardClocks[node.index] else { continue }
+            lines.append(
+                "board-clock \(FaultText.text(node)) \(clock.begins)"
+                    + " \(FaultText.text(clock.synchronisedAfter))")
+        }
         if let resetAfterStops { lines.append("reset-after-stops \(resetAfterStops)") }
         if sealed { lines.append("sealed") }
         if let staysFull { lines.append("stays-full \(FaultText.text(staysFull))") }
@@ -269,6 +286,11 @@ extension Plan {
             self.wiring = wiring
         case "sealed": sealed = true
         case "reset-after-stops": resetAfterStops = try words.number(1...100)
+        case "board-clock":
+            let node = try words.node()
+            boardClocks[node.index] = BoardClock(
+                begins: try words.number(0...10_000_000_000),
+                synchronisedAfter: try words.duration())
         case "window": window = try words.duration()
         case "stays-full": staysFull = try words.node()
         case "stays-other":

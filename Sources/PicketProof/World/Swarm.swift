@@ -498,6 +498,13 @@ public enum Swarm {
             ]
         case .budgets:
             if chance.percent(50) { plan.window = .seconds(30) }
+            // Of a chance of its own.
+            var boards = Chance(seed: plan.seed ^ 0x62_6f_61_72)
+            for index in plan.boardClocks.indices where boards.percent(40) {
+                plan.boardClocks[index] = Plan.BoardClock(
+                    begins: boards.one(of: [0, 0, 1_600_000_000, 1_900_000_000]),
+                    synchronisedAfter: .seconds(boards.one(of: [5, 15, 40, 100, 10_000])))
+            }
             return [.cuts, .cuts, .power, .hang, .crash, .wall]
         case .lateness:
             plan.detectWithin = .milliseconds(200)

@@ -116,8 +116,7 @@ struct Watch {
         var lastDark = Int64.min / 2
         /// The last time that this node was cut by an operator's order.
         var commandedAt = Int64.min / 2
-        /// When it ordered each of its fences.
-        var orders: [Int64] = []
+        var orders: [Ordered] = []
         /// When it ordered the fence that is under way.
         var orderedAt = Int64.min / 2
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
@@ -156,6 +155,20 @@ struct Watch {
         staleOrdered = takeoversOrdered
     }
 
+    /// One of a node's fences.
+    struct Ordered {
+        /// What of its age this node's files tell of earlier boots, and since when it ages besides.
+        var age: Int64 = 0
+        var since: Int64
+
+        /// An agent starts. In another boot it knows the age that was last written.
+        mutating func begins(on node: Node, at now: Int64) {
+            guard node.agesAt < node.poweredAt else { return }
+            age += max(0, node.agesAt - since)
+            since = now
+        }
+    }
+
     // MARK: Lives
 
     mutating func begins(
@@ -163,6 +176,9 @@ struct Watch {
     ) {
         let index = node.index
         sides[index].startedAt = now
+        for order in sides[index].orders.indices {
+            sides[index].orders[order].begins(on: node, at: now)
+        }
         sides[index].session = session
         sides[index].startedAlone = memory.alone
         resets.begins(node)
@@ -925,7 +941,7 @@ struct Watch {
     mutating func ordered(_ order: FenceOrder, by node: Node, in world: World) {
         let index = node.index
         sides[index].orderedAt = world.now
-        sides[index].orders.append(world.now)
+        sides[index].orders.append(Ordered(since: world.now))
         fences += 1
         if sides[index].liedAt != nil {
             world.violate("S3", "\(node.id) orders a fence, and its last one that counted was none")
@@ -1052,13 +1068,13 @@ struct Watch {
         }
     }
 
-    /// It does not fence, because its budget is spent: no step of a wall clock may make it believe
-    /// so. What it has ordered in earlier boots may be younger to it than it is.
+    /// It does not fence, because its budget is spent: no step of a wall clock, nor one that begins
+    /// in 1970 at each boot, may make it believe so. What it has ordered in earlier boots is younger
+    /// to it by the time for which it was off, and by what it had not written of the last boot.
     func refused(_ node: Node, in world: World) {
         let window = node.policy.fenceBudget.window.nanoseconds
-        let side = sides[node.index]
-        let young = side.orders.count {
-            $0 < side.lastDark || world.now - $0 < window / 100 * 103 + 1_000_000_000
+        let young = sides[node.index].orders.count {
+            $0.age + world.now - $0.since < window / 100 * 103 + 1_000_000_000
         }
         if young < node.policy.fenceBudget.count {
             world.violate(
@@ -1071,7 +1087,7 @@ struct Watch {
         resets.letsReset(
             node, isMaintained: isMaintained(node), remembers: !excuses.contains(.lostState),
             in: world)
-        sides[node.index].orders.append(world.now)
+        sides[node.index].orders.append(Ordered(since: world.now))
     }
 
     private func judgeMaintenance(_ node: Node, in world: World) {

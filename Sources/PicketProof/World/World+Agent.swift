@@ -33,7 +33,7 @@ extension World {
             guard
                 let loaded = try? file.decode(
                     bytes, ages: node.ages, now: local, wall: wall(node),
-                    isSynchronised: node.isSynchronised)
+                    isSynchronised: isSynchronised(node))
             else {
                 preconditionFailure("what was written whole cannot be read")
             }
@@ -121,7 +121,8 @@ extension World {
 
     /// The process ends at once. A write that was under way may or may not be on disk.
     func endAgent(_ node: Node) {
-        guard node.agent != nil else { return }
+        guard let agent = node.agent else { return }
+        renewAges(node, agent)
         node.agent = nil
         node.life += 1
         node.waiting = []

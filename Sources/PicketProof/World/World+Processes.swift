@@ -145,16 +145,50 @@ extension World {
 
     // MARK: Disk
 
-    func wall(_ node: Node) -> Int64 { 1_700_000_000_000_000_000 + now + node.wallOffset }
+    func wall(_ node: Node, at time: Int64? = nil) -> Int64 {
+        let time = time ?? now
+        guard let clock = runningClock(node, at: time) else {
+            return 1_700_000_000_000_000_000 + time + node.wallOffset
+        }
+        return Int64(clock.begins) * 1_000_000_000 + time - node.poweredAt + node.wallOffset
+    }
+
+    /// Something keeps its wall clock right.
+    func isSynchronised(_ node: Node, at time: Int64? = nil) -> Bool {
+        node.wallOffset == 0 && runningClock(node, at: time ?? now) == nil
+    }
+
+    /// The board's own clock, until something keeps it right.
+    private func runningClock(_ node: Node, at time: Int64) -> Plan.BoardClock? {
+        guard let clock = plan.boardClocks[node.index],
+            time - node.poweredAt < clock.synchronisedAfter.nanoseconds
+        else { return nil }
+        return clock
+    }
+
+    /// picketd writes the ages anew every five minutes, which are a twelfth of the usual window: an
+    /// agent that ends has done so last at a multiple of that.
+    func renewAges(_ node: Node, _ agent: AgentLife) {
+        guard plan.boardClocks[node.index] != nil, node.ages != nil, node.fullUntil <= now,
+            node.hangsUntil <= now
+        else { return }
+        let interval = plan.window.nanoseconds / 12
+        let at = agent.startedAt + (now - agent.startedAt) / interval * interval
+        guard at > max(agent.startedAt, node.agesAt) else { return }
+        node.ages = agent.memoryFile.encodeAges(
+            agent.machine.disk.durable, now: node.clock(at), wall: wall(node, at: at),
+            isSynchronised: isSynchronised(node, at: at))
+        node.agesAt = at
+    }
 
     func write(_ memory: Memory, _ ticket: UInt32, _ node: Node, _ agent: AgentLife) {
         let bytes = agent.memoryFile.encode(memory, now: node.clock(now), wall: wall(node))
         var time = 800_000 + chance.below(4_000_000)
         if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
         let ages = agent.memoryFile.encodeAges(
-            memory, now: node.clock(now), wall: wall(node), isSynchronised: node.isSynchronised)
+            memory, now: node.clock(now), wall: wall(node), isSynchronised: isSynchronised(node))
         let writing = Writing(
-            ticket: ticket, memory: memory, list: agent.list, bytes: bytes, ages: ages,
+            ticket: ticket, memory: memory, list: agent.list, bytes: bytes, ages: ages, at: now,
             full: node.fullUntil > now)
         node.writing = (now, node.stood)
         after(time, .written(node.index, life: node.life, writing))
@@ -166,7 +200,7 @@ extension World {
             // since.
             if node.life == life + 1, node.agent == nil, !writing.full, chance.percent(50) {
                 // The ages come first. It draws nothing, so that older seeds tell their stories.
-                if now % 5 == 0 { node.ages = writing.ages } else { node.keep(writing) }
+                if now % 5 == 0 { node.keepAges(writing) } else { node.keep(writing) }
             }
             return
         }
@@ -192,13 +226,15 @@ final class Writing {
     let list: [ListedGroup]
     let bytes: [UInt8]
     let ages: [UInt8]
+    let at: Int64
     /// The disk takes nothing.
     let full: Bool
 
     init(
         ticket: UInt32, memory: Memory, list: [ListedGroup], bytes: [UInt8], ages: [UInt8],
-        full: Bool
+        at: Int64, full: Bool
     ) {
+        self.at = at
         self.list = list
         self.ticket = ticket
         self.memory = memory
@@ -213,6 +249,11 @@ extension Node {
         disk = writing.bytes
         kept = writing.memory
         keptList = writing.list
+        keepAges(writing)
+    }
+
+    fileprivate func keepAges(_ writing: Writing) {
         ages = writing.ages
+        agesAt = writing.at
     }
 }

@@ -74,9 +74,9 @@ extension Configuration {
         // 0.1.0 waited where nothing is stated.
         switch startup {
         case .wait, nil: digest.add(0)
-        case .aloneAfter(let duration): digest.add(duration)
+        case .aloneAfter(let duration, _): digest.add(duration)
         }
-        if policy.fencesUnreachable { digest.add("fence_unreachable") }
+        if policy.startup.fencesUnreachable { digest.add("fence_unreachable") }
         for policy in policy.groups { digest.add(policy) }
         addSlowestOff(to: &digest)
         if let stops = policy.resetAfterStops { digest.add(stops) }

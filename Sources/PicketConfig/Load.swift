@@ -69,8 +69,7 @@ extension Configuration {
                 fenceLevels: cuts[me.peer].map { $0.level }, fenceBudget: budgets.fences,
                 moveBudget: budgets.moves, groups: groups.map { $0.policy }, digest: 0,
                 simulated: simulated || (board?.simulated ?? false),
-                resetAfterStops: watchdog?.resetAfterStops,
-                fencesUnreachable: startup.fencesUnreachable),
+                resetAfterStops: watchdog?.resetAfterStops),
             startup: startup.stated,
             timing: timing, board: board, watchdog: watchdog, sensors: sensors, cuts: cuts,
             groups: groups.map { $0.settings }, paths: paths)
@@ -169,19 +168,19 @@ extension Configuration {
     /// What the file states of it; `nil` stands for the default.
     private static func readStartup(
         _ root: FoundMapping, _ detectWithin: Duration?
-    ) -> (stated: Startup?, fencesUnreachable: Bool, risk: Found?) {
-        guard let found = root["startup"] else { return (nil, false, nil) }
-        if found.isWord("wait") { return (.wait, false, nil) }
+    ) -> (stated: Startup?, risk: Found?) {
+        guard let found = root["startup"] else { return (nil, nil) }
+        if found.isWord("wait") { return (.wait, nil) }
         guard found.isMapping else {
             found.expected("wait, or { alone_after: 5m }")
-            return (nil, false, nil)
+            return (nil, nil)
         }
         let mapping = found.mapping(["alone_after", "fence_unreachable"])
         let risk = mapping["fence_unreachable"]
         let fencesUnreachable = risk?.bool() ?? false
         guard let after = mapping.required("alone_after", "a duration such as 5m"),
             let duration = after.duration(in: .seconds(1) ... .seconds(86_400))
-        else { return (nil, false, nil) }
+        else { return (nil, nil) }
         if fencesUnreachable {
             risk?.warn(
                 "a node that boots and cannot reach its peer cuts it, also one that works: where the"
@@ -193,7 +192,9 @@ extension Configuration {
                 "found \(duration.asWritten), expected more than twice detect_within "
                     + "(\(detectWithin.asWritten)): a peer that is alive must have time to answer")
         }
-        return (.aloneAfter(duration), fencesUnreachable, fencesUnreachable ? risk : nil)
+        return (
+            .aloneAfter(duration, unreachable: fencesUnreachable), fencesUnreachable ? risk : nil
+        )
     }
 
     /// Two nodes that cut each other at once must both get their power back.
@@ -253,7 +254,17 @@ extension Configuration {
     ) {
         guard let sync = group.settings.sync, !sync.takesOverStale else { return }
         let least = budget.timing.headStart + intent.receiptWithin + intent.margin
-        guard sync.maxLag < least else { return }
+        guard sync.maxLag < least else {
+            guard intent.agentIsFirst, let agent = intent.agentTimeout else { return }
+            let longest = budget.timing.headStart + agent * 2 + intent.margin
+            if sync.maxLag < longest {
+                group.maxLag?.warn(
+                    "\(sync.maxLag.asWritten) is less than \(longest.asWritten): a fence agent that takes"
+                        + " its whole time (\(agent.asWritten)) to switch off and again to tell the"
+                        + " status is too late for a takeover")
+            }
+            return
+        }
         group.maxLag?.fail(
             "found \(sync.maxLag.asWritten), expected at least \(least.asWritten), which is the head start"
                 + " \(budget.timing.headStart.asWritten), the proof of off"

@@ -296,7 +296,7 @@ extension Machine {
     }
 
     /// Alone in this boot, it knows of its peer only that it has no power.
-    private var goesByLooks: Bool { !life.hasReceipt && !policy.fencesUnreachable }
+    private var goesByLooks: Bool { !life.hasReceipt && !policy.startup.fencesUnreachable }
 
     mutating func fenced<Sink: EffectSink>(
         _ id: UInt32, _ outcome: FenceOutcome, at now: Instant, into out: inout Sink

@@ -38,19 +38,20 @@ extension Machine {
     /// The node has been without its peer since the agent's start for as long as `alone_after`
     /// asks.
     func patienceIsOver(at now: Instant) -> Bool {
-        guard case .aloneAfter(let patience) = policy.startup else { return false }
+        guard case .aloneAfter(let patience, _) = policy.startup else { return false }
         return now - startedAt >= patience
     }
 
     /// Without a receipt, and without having met its peer in this boot.
     func mayFenceUnmet(at now: Instant) -> Bool {
         peer.state == .never
-            && (hasSeenPeerOff(at: now) || policy.fencesUnreachable || planted(.aloneUnseen))
+            && (hasSeenPeerOff(at: now) || policy.startup.fencesUnreachable
+                || planted(.aloneUnseen))
     }
 
     /// The peer's supply has been off for as long as `alone_after` asks: it cannot work.
     func hasSeenPeerOff(at now: Instant) -> Bool {
-        guard case .aloneAfter(let patience) = policy.startup, let since = vitals.peerOffSince
+        guard case .aloneAfter(let patience, _) = policy.startup, let since = vitals.peerOffSince
         else { return false }
         return now - since >= patience
     }

@@ -6,9 +6,6 @@ public struct Policy: Equatable, Sendable {
     public var linkCount: Int
     public var timing: Timing
     public var startup: Startup
-    /// `alone_after` also fences a peer whose supply is not known to be off: one that works and is
-    /// only unreachable is cut.
-    public var fencesUnreachable: Bool
     /// Tried in this order; empty where the pair has no way to fence, and then it never takes over
     /// without the operator's word.
     public var fenceLevels: [FenceLevel]
@@ -30,14 +27,12 @@ public struct Policy: Equatable, Sendable {
         me: NodeID, linkCount: Int, timing: Timing, startup: Startup = .wait,
         fenceLevels: [FenceLevel], fenceBudget: Budget = .perHour(3),
         moveBudget: Budget = .perHour(3), groups: [GroupPolicy], digest: UInt64,
-        turnsDigest: UInt64 = 1, simulated: Bool = false, resetAfterStops: Int? = nil,
-        fencesUnreachable: Bool = false
+        turnsDigest: UInt64 = 1, simulated: Bool = false, resetAfterStops: Int? = nil
     ) {
         self.me = me
         self.linkCount = linkCount
         self.timing = timing
         self.startup = startup
-        self.fencesUnreachable = fencesUnreachable
         self.fenceLevels = fenceLevels
         self.fenceBudget = fenceBudget
         self.moveBudget = moveBudget
@@ -57,8 +52,16 @@ public enum Startup: Equatable, Sendable {
     case wait
     /// After this long alone, fences the peer and goes on, if this node knows that the peer
     /// cannot be the holder: it remembers that it was (see `Memory.alone`), or has seen the peer's
-    /// supply off all the time.
-    case aloneAfter(Duration)
+    /// supply off all the time. `unreachable`: also a peer whose supply is not known to be off; one
+    /// that works and is only unreachable is cut.
+    case aloneAfter(Duration, unreachable: Bool = false)
+
+    public var fencesUnreachable: Bool {
+        switch self {
+        case .wait: false
+        case .aloneAfter(_, let unreachable): unreachable
+        }
+    }
 }
 
 public enum FenceLevel: Equatable, Sendable {

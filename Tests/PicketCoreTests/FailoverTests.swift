@@ -629,10 +629,7 @@ struct FailoverTests {
     }
 
     @Test func `where the file says so, it fences a peer that it cannot see`() {
-        let world = SmallWorld {
-            $0.startup = .aloneAfter(.seconds(5))
-            $0.fencesUnreachable = true
-        }
+        let world = SmallWorld { $0.startup = .aloneAfter(.seconds(5), unreachable: true) }
         world.boot(world.low)
         world.run(for: .seconds(4))
         #expect(world.holder() == nil)

@@ -152,11 +152,16 @@ public struct Plan: Equatable, Sendable {
             watchdog: watchdog)
         guard let budget = try? intent.derive() else { return nil }
         return Policy(
-            me: node, linkCount: links, timing: budget.timing, startup: startup,
+            me: node, linkCount: links, timing: budget.timing, startup: fullStartup,
             fenceLevels: [.relay(verified: true)],
             fenceBudget: Budget(count: fencesAnHour, window: window),
             moveBudget: Budget(count: movesAnHour, window: window), groups: groups, digest: 42,
-            resetAfterStops: resetAfterStops, fencesUnreachable: fencesUnreachable)
+            resetAfterStops: resetAfterStops)
+    }
+
+    private var fullStartup: Startup {
+        guard case .aloneAfter(let patience, _) = startup else { return startup }
+        return .aloneAfter(patience, unreachable: fencesUnreachable)
     }
 }
 
@@ -188,7 +193,7 @@ extension Plan {
             "drift \(drift[0]) \(drift[1])", "jitter \(FaultText.text(jitter))",
             "safety \(FaultText.text(safety))",
         ]
-        if case .aloneAfter(let patience) = startup {
+        if case .aloneAfter(let patience, _) = startup {
             lines.append("alone-after \(FaultText.text(patience))")
         }
         if fencesUnreachable { lines.append("fences-unreachable") }

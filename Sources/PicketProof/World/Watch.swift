@@ -985,13 +985,13 @@ struct Watch {
     private mutating func judgeUnmet(_ node: Node, in world: World) {
         sides[node.index].goesOnUnmet = true
         operated = true
-        guard case .aloneAfter(let patience) = node.policy.startup else {
+        guard case .aloneAfter(let patience, _) = node.policy.startup else {
             return world.violate("S5", "\(node.id) fences by a receipt that is not on its disk")
         }
         let peer = world.peer(of: node)
         // A line that broke since the last self-test in contact lies unseen.
         let isOdd = node.hasBeenOddAt >= node.passedAt
-        guard !node.policy.fencesUnreachable, !isOdd else { return }
+        guard !node.policy.startup.fencesUnreachable, !isOdd else { return }
         // Looks come every second, and clocks drift. One that boots just then holds nothing.
         let isBack = peer.powered && world.now - peer.poweredAt > 1_500_000_000
         let dark = isBack ? 0 : world.now - peer.darkSince
@@ -1028,7 +1028,7 @@ struct Watch {
             node.lineCause == .aloneAfter && sides[node.index].goesOnUnmet
             && world.now - victim.poweredAt < 100_000_000
         guard node.lineCause == .contactLost || node.lineCause == .aloneAfter, !odd,
-            !node.policy.fencesUnreachable, !isBack,
+            !node.policy.startup.fencesUnreachable, !isBack,
             !excuses.contains(.falseWord), !excuses.contains(.doubleFault)
         else { return }
         let mine = sides[node.index]

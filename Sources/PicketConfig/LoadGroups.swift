@@ -56,6 +56,11 @@ private func readGroup(
     _ name: String, _ found: Found, _ names: PerNode<String>?,
     _ taken: inout [(what: String, path: String)]
 ) -> LoadedGroup {
+    if name == "budgets" {
+        found.fail(
+            "found the name budgets, expected another: \"picket clear budgets\" means something"
+                + " else")
+    }
     let mapping = found.mapping([
         "prefer", "priority", "enabled", "standby", "resources", "start_within", "stop_within",
         "monitor_interval", "restart_limit", "failback", "sync", "environment", "takeover",

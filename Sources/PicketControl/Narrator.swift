@@ -129,8 +129,8 @@ public struct Narrator: Equatable, Sendable {
         case .fenceFailed: return "The fence of {peer} failed{failure}"
         case .fenceRestored: return "{peer} has its power back and may boot"
         case .fenceNotRestored:
-            return "{peer} is off and its power could not be switched on again: switch it on by "
-                + "hand and look at {level}"
+            return "{peer} stays off though its power was to be switched on again: see that its "
+                + "supply has power, look at {level}, or switch {peer} on by hand"
         case .fenceExhausted:
             return "Every way to fence {peer} has failed; {me} takes nothing over and tries "
                 + "again{+ in }"
@@ -219,7 +219,9 @@ public struct Narrator: Equatable, Sendable {
         case .ailing:
             return "{group} fails its monitor on {me}: nothing is done about it in maintenance"
         case .recovered: return "{group} is well again on {me}"
-        case .budgetsCleared: return "What {me} has spent of its fences and moves is given back"
+        case .budgetsCleared:
+            return "What {me} has spent of its fences and moves is given back; {peer} counts for "
+                + "itself"
         case .leftRunning:
             return "The agent on {me} ends in maintenance: its groups keep running, and nobody "
                 + "watches them"
@@ -249,9 +251,9 @@ public struct Narrator: Equatable, Sendable {
             let what =
                 trace.duration == nil
                 ? "cannot be written" : "is not written, for its disk has not answered{+ for }"
-            return "The state file of {me} " + what + ": the terms in reserve are enough "
-                + "for a takeover or two, and then nothing is taken over until the file can be "
-                + "written"
+            return "The state file of {me} " + what + ": until it can be, a group is taken over "
+                + "by terms in reserve, which are enough for once or twice, and a group with sync "
+                + "not at all"
         case .persistRecovered: return "The state file of {me} can be written again"
         case .drillBegan: return "A drill has begun on {me}"
         case .drillEnded: return "The drill on {me} has ended"

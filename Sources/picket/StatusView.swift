@@ -152,7 +152,7 @@ struct StatusView {
             status.fence.movesRefillMs.map { "a move in \(span($0))" },
         ].compactMap { $0 }
         guard !waits.isEmpty else { return "" }
-        return " (\(waits.joined(separator: ", ")), or after picket clear budgets)"
+        return " (\(waits.joined(separator: ", ")), or after picket clear budgets here)"
     }
 
     /// Why this node's health is not 100.

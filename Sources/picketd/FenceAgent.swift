@@ -33,6 +33,8 @@ struct FenceAgent {
     /// It was found there, and the peer's power has not been looked at since.
     private var foundMark: Bool
     private var toldUnrestored = false
+    /// The last self-test saw the peer's power off: to switch it off proves nothing of the outlet.
+    private var sawOff = false
     /// The operator's order to switch on came during a self-test.
     private var wantedOn = false
 
@@ -177,6 +179,7 @@ struct FenceAgent {
         case .idle, .unrestored: return []
         case .testing:
             phase = .idle
+            if end == .exited(0) || end == .exited(2) { sawOff = end == .exited(2) }
             // One that was cut short by an order has found nothing.
             var steps: [Step] = []
             if end == .exited(0) || (waiting.isEmpty && !foundMark) {
@@ -200,7 +203,7 @@ struct FenceAgent {
             guard end == .exited(2) else {
                 return undo(timedOut ? .timeout : end == .exited(0) ? .stillOn : .agent)
             }
-            let steps = reports(.off) + [.proved(cut: true)]
+            let steps = reports(.off) + (sawOff ? [] : [.proved(cut: true)])
             guard settings.policy == .reboot || orders.contains(where: { $0.reboots }) else {
                 return steps + settle()
             }
@@ -220,7 +223,10 @@ struct FenceAgent {
 
     /// Not restored is said once; `restored` follows when a later attempt brings the power back.
     private mutating func switchedOn(_ done: Bool, at now: Instant) -> [Step] {
-        if done { return reports(.restored) + settle() }
+        if done {
+            sawOff = false
+            return reports(.restored) + settle()
+        }
         if orders.isEmpty { orders = [FenceAgent.switchingOn] }
         let steps = toldUnrestored ? [] : reports(.notRestored)
         toldUnrestored = true

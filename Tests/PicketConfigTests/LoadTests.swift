@@ -422,6 +422,31 @@ struct LoadTests {
                 """)
     }
 
+    /// To switch off and to look each may take all its time.
+    @Test func `a copy that a slow fence agent would spend is a warning`() throws {
+        let relay = """
+              - relay:
+                  line: RELAY_PEER
+                  active: low
+                  off_within: 50ms
+                  off_time: 5s
+                  verify: { line: PEER_PGOOD }
+
+            """
+        let text = changed(relay, "")
+            .replacing("detect_within: 500ms", with: "detect_within: 5s")
+        let it = try load(text.replacing("max_lag: 10s", with: "max_lag: 8s")).get()
+        let warning = try #require(it.warnings.first { $0.path.hasSuffix("sync.max_lag") })
+        #expect(warning.message.contains("8s is less than"))
+        let well = try load(text.replacing("max_lag: 10s", with: "max_lag: 30s")).get()
+        #expect(!well.warnings.contains { $0.path.hasSuffix("sync.max_lag") })
+    }
+
+    @Test func `a group must not be named like what is cleared`() {
+        let found = errors(load(changed("plc-gateway:", "budgets:")))
+        #expect(found.contains("groups.budgets: found the name budgets, expected another"))
+    }
+
     @Test func `what is allowed but looks like a mistake is a warning`() throws {
         let text = changed("verify: { line: PEER_PGOOD }", "verify: none")
         let it = try load(text).get()

@@ -45,6 +45,23 @@ struct FenceAgentTests {
         _ = level.order(FenceAgentTests.order(1))
     }
 
+    @Test func `a peer that was off already is cut by nobody`() {
+        var level = FenceAgentTests.level()
+        func end(_ end: ChildEnd) -> [String] {
+            FenceAgentTests.words(level.ended(end, timedOut: false, at: start))
+        }
+        _ = level.test()
+        _ = end(.exited(2))
+        _ = level.order(FenceAgentTests.order(1))
+        _ = end(.exited(0))
+        #expect(end(.exited(2)) == ["1 off", "run on"])
+        _ = end(.exited(0))
+        // It is on now.
+        _ = level.order(FenceAgentTests.order(2))
+        _ = end(.exited(0))
+        #expect(end(.exited(2)) == ["2 off", "cuts", "run on"])
+    }
+
     @Test func `off counts only when the status says so, and the power comes back`() {
         var level = FenceAgentTests.level()
         #expect(FenceAgentTests.words(level.met()) == ["mark"])

@@ -261,7 +261,7 @@ struct ClearCommand: PicketCommand {
         abstract: "Forgets a failed start or fence, so that it is tried again.",
         discussion: """
             "picket clear budgets" gives back what this node has spent of its budgets of fences \
-            and moves. Each node counts for itself.
+            and moves. Each node counts for itself: run it on both.
             """)
     @OptionGroup var agent: AgentOptions
     @Argument(help: "The group, or \"budgets\"; all groups if left out.") var group: String?

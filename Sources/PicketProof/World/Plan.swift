@@ -201,7 +201,7 @@ extension Plan {
         if wiring != .readsOn { lines.append("wiring \(wiring.rawValue)") }
         if window != .seconds(3600) { lines.append("window \(FaultText.text(window))") }
         for node in [NodeID.low, .high] {
-            guard let clock = boardClocks[node.index] else { continue }
+            guard let clock = boardClocks[Int(node.rawValue)] else { continue }
             lines.append(
                 "board-clock \(FaultText.text(node)) \(clock.begins)"
                     + " \(FaultText.text(clock.synchronisedAfter))")
@@ -293,7 +293,7 @@ extension Plan {
         case "reset-after-stops": resetAfterStops = try words.number(1...100)
         case "board-clock":
             let node = try words.node()
-            boardClocks[node.index] = BoardClock(
+            boardClocks[Int(node.rawValue)] = BoardClock(
                 begins: try words.number(0...10_000_000_000),
                 synchronisedAfter: try words.duration())
         case "window": window = try words.duration()

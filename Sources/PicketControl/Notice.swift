@@ -43,6 +43,7 @@ public enum Notice: Sendable {
         case confirmed
         case takenBack
         case notTakenBack(reason: String)
+        case notPutInPlace(reason: String)
         /// A restarted agent finds it so.
         case unsettled(isNew: Bool)
     }
@@ -111,7 +112,7 @@ extension Notice {
             switch news {
             case .taken, .confirmed: .notice
             case .refused, .takenBack, .unsettled: .warning
-            case .notTakenBack: .alarm
+            case .notTakenBack, .notPutInPlace: .alarm
             }
         }
     }
@@ -202,6 +203,8 @@ extension Narrator {
         case .takenBack: return filled("The applied configuration is taken back on {me}.")
         case .notTakenBack(let reason):
             return filled("The applied configuration is not taken back on {me}: ") + reason + "."
+        case .notPutInPlace(let reason):
+            return filled("The applied configuration is not put in place on {me}: ") + reason + "."
         case .unsettled(let isNew):
             return filled("An applied configuration is not settled: {me} has the ")
                 + "\(isNew ? "new" : "old") one. \"picket status\" tells what to do."

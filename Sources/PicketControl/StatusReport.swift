@@ -73,10 +73,13 @@ public struct ApplyReport: Equatable, Sendable {
     public var isNewHere: Bool
     /// On the peer; `nil` where it has not said.
     public var isNewThere: Bool?
-    /// Until this node takes the old one back; `nil` where it waits without end.
+    /// Until this node takes the old one back; `nil` where it will not.
     public var left: Duration?
+    /// It is to stay so here, and the peer is still to hear of it, or to do it.
+    public var isDecided: Bool
 
-    public init(isNewHere: Bool, isNewThere: Bool?, left: Duration?) {
+    public init(isNewHere: Bool, isNewThere: Bool?, left: Duration?, isDecided: Bool = false) {
+        self.isDecided = isDecided
         self.isNewHere = isNewHere
         self.isNewThere = isNewThere
         self.left = left
@@ -90,6 +93,9 @@ public struct ApplyReport: Equatable, Sendable {
         switch isNewThere {
         case .some(let isNew): text += ", \(has(names.peer, isNew))."
         case nil: text += "; \(names.peer) has not said by which it goes."
+        }
+        if isDecided {
+            return text + " That is decided, and \(names.peer) is still to do likewise."
         }
         if let left { text += " \(names.node) takes the old one back in \(Text.span(left))." }
         return text + " \"picket apply --confirm\" keeps the new one on both, \"picket apply"

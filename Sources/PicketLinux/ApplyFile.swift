@@ -9,26 +9,38 @@
 ///     within 300
 ///     until 812345678901
 ///     boot 6f1c…
+///     verdict open
 ///     checksum 8d3f…
 ///
 /// The new text lies beside the note, the old one beside the file in place. Which of the two is in
-/// place is told by that file itself, and by nothing else, so no crash can make the note wrong.
+/// place is told by that file itself, and by nothing else, so no crash can make the note wrong. What
+/// was decided stays noted until the peer has heard of it.
 
 public import PicketCore
 import PicketText
 
-public struct OpenApply: Equatable, Sendable {
+public struct OpenApply: Hashable, Sendable {
+    public enum Verdict: String, Sendable, CaseIterable {
+        case open
+        /// The new file stays.
+        case kept
+        /// The old one is in place again, or still.
+        case back
+    }
+
     public var id: UInt64
     /// The peer's operator, or one here.
     public var byPeer: Bool
     /// Digests of this node's file.
     public var old: UInt64
     public var new: UInt64
-    /// In seconds; 0 where there is nothing to wait for.
+    /// In seconds; 0 where it stays as soon as both nodes have it.
     public var within: UInt32
-    /// When the old one comes back, by the clock of `boot`; `nil` while it is in place.
+    /// When the old one comes back, by the clock of `boot`; `nil` as long as the new one was not
+    /// in place.
     public var until: Instant?
     public var boot: String
+    public var verdict = Verdict.open
 
     public init(
         id: UInt64, byPeer: Bool, old: UInt64, new: UInt64, within: UInt32, boot: String
@@ -88,6 +100,7 @@ public struct ApplyFile: Sendable {
             within \(open.within)
             until \(open.until?.nanoseconds ?? 0)
             boot \(open.boot)
+            verdict \(open.verdict.rawValue)
 
             """)
     }
@@ -100,11 +113,13 @@ public struct ApplyFile: Sendable {
         func number(_ name: String) -> UInt64? { word(name).flatMap { UInt64($0, radix: 16) } }
         guard let id = number("id"), let by = word("by"), let old = number("old"),
             let new = number("new"), let within = word("within").flatMap({ UInt32($0) }),
-            let until = word("until").flatMap({ Int64($0) }), let boot = word("boot")
+            let until = word("until").flatMap({ Int64($0) }), let boot = word("boot"),
+            let verdict = word("verdict").flatMap({ OpenApply.Verdict(rawValue: $0) })
         else { return nil }
         var open = OpenApply(
             id: id, byPeer: by == "peer", old: old, new: new, within: within, boot: boot)
         if until > 0 { open.until = Instant(nanoseconds: until) }
+        open.verdict = verdict
         return open
     }
 }

@@ -21,6 +21,12 @@ public enum DurableFile {
         }
     }
 
+    /// Whether it is a link to another file.
+    public static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 && status.st_mode & 0o170000 == 0o120000
+    }
+
     /// The whole of a regular file of this user's, and no link to another; `nil` where there is none.
     public static func read(_ path: String, owner: UInt32) throws(SystemError) -> [UInt8]? {
         let raw = unsafe picket_open_file(path, picket_read_only_no_link, 0)
@@ -35,10 +41,11 @@ public enum DurableFile {
 
     /// Replaces the file. `durable` false leaves out the syncs, for a file that need not outlive a
     /// boot. With `like`, those who may read that file may read this one. What stands at `removing` in
-    /// the same directory is gone before the new file has its name.
+    /// the same directory is gone before the new file has its name. It may be given up until then: a
+    /// slow disk takes its time before.
     public static func replace(
         _ path: String, with bytes: [UInt8], durable: Bool = true, like: String? = nil,
-        removing: String? = nil
+        removing: String? = nil, unless isGivenUp: () -> Bool = { false }
     ) throws(SystemError) {
         let temporary = path + ".new"
         do throws(SystemError) {
@@ -51,6 +58,7 @@ public enum DurableFile {
                 _ = try checked(fchmod(file.raw, pattern.st_mode & 0o777), "chmod", temporary)
             }
             if durable { _ = try checked(fsync(file.raw), "fsync", temporary) }
+            if isGivenUp() { throw SystemError("rename", path, errno: ECANCELED) }
         } catch {
             _ = unsafe unlink(temporary)
             throw error

@@ -13,7 +13,7 @@
 ///        4  the file's size
 ///        8  the file's digest
 ///        4  to be confirmed within so many seconds; 0: at once
-///        1  answer
+///        1  answer; in a question: how its sender stands
 ///        2  size of the rest
 ///           a piece of the file, or an answer's words; what follows is skipped
 internal import PicketCore
@@ -22,19 +22,15 @@ public struct Parcel: Equatable, Sendable {
     public enum Kind: UInt8, CaseIterable, Sendable {
         /// A piece of the file. The last one asks whether the peer would take it.
         case piece = 1
-        /// What is there of this apply?
+        /// How the sender stands with this apply, by `answer`. How does the other one?
         case look = 2
-        /// Put the file in place.
+        /// As `look`; and: put the file in place.
         case commit = 3
-        /// It stays.
-        case confirm = 4
-        /// Take it back.
-        case revert = 5
         case answer = 16
     }
 
     public enum Answer: UInt8, CaseIterable, Sendable {
-        /// Nothing is open here under this id.
+        /// There is nothing of it here, or nothing any more.
         case nothing = 0
         /// Ask again.
         case working = 1
@@ -42,10 +38,13 @@ public struct Parcel: Equatable, Sendable {
         case more = 2
         /// Checked, and kept beside the one in place.
         case accepted = 3
+        /// The file will not be taken; or the one in place was changed by hand, and stays.
         case refused = 4
         /// It is in place, and may be taken back.
         case taken = 5
+        /// It stays, which is on disk.
         case confirmed = 6
+        /// The old one is in place, and stays, which is on disk.
         case reverted = 7
     }
 

@@ -141,7 +141,7 @@ final class Agent {
         // What is retired stands behind, and its units may be those of a group that is listed.
         let listed = settings.policy.groups.prefix { $0.listing == .listed }.count
         units = Units(hardware.isSimulated ? [] : Array(settings.groups.prefix(listed)), at: now)
-        apply = Apply(in: state, boot: ground.boot, settings)
+        apply = Apply(in: state, boot: ground.boot, settings, at: now)
         parts = [
             links, storage, fences, sensors, signals, reader, processes, service, control, groups,
             health, watchdogs, resets, drills, units, apply,

@@ -4,15 +4,13 @@
 /// peer's own eyes. Only then is anything written. Each node keeps the new text and a note beside
 /// its state (`OpenApply`), puts the file in place, keeps the old one beside it as FILE.before, and
 /// reloads: first the peer, then this node. From there on the apply is *open* on both, until it is
-/// confirmed or taken back, and each node has what it needs for either, also after a restart.
+/// confirmed or taken back. What is next on a node is for `ApplyCourse` to say, which knows neither
+/// disk nor links; here it is done.
 ///
-/// What is in place tells how far a node has come. So there is no state that a crash could leave
-/// wrong: an open apply whose new file is in place is *taken*, and one whose old file is in place is
-/// *offered*. Where a node has gone on alone, the status says which has which file.
-///
-/// The two nodes speak in questions and answers (`Parcel`), one at a time. Each question can be put
-/// again, and is answered by how things are. One datagram goes out in a turn, over one link, after
-/// all that the machine had to send. The disk is the configuration reader's.
+/// The two nodes speak in questions and answers (`Parcel`), one at a time. Each says how its sender
+/// stands, so that either node hears of what the other one decided, whoever asks. One datagram goes
+/// out in a turn, over one link, after all that the machine had to send. The disk is the configuration
+/// reader's.
 
 import CPicket
 import PicketConfig
@@ -27,32 +25,31 @@ final class Apply: Part {
 
     private let file: ApplyFile
     private let boot: String
-    private(set) var open: OpenApply?
-    /// The new file is in place here.
-    private var isTaken: Bool
+    private var course: ApplyCourse?
+    /// Root's helper may still do what it was asked for last.
+    private var isUncertain = false
     /// What waits for the disk, in order.
     private var waiting: [(ConfigurationReader.Found, Agent) -> Void] = []
 
     /// The operator's order that is being done.
     private var order: (caller: UInt32, request: Request)?
-    /// Of the order; without one, how the peer stands.
+    /// Its file, until it is kept here.
+    private var carried: UInt64?
+    /// The order waits no longer for the peer.
+    private var orderEnds = Instant.distantFuture
     private var question: Question?
     private var lastNumber = UInt32(truncatingIfNeeded: Sodium.random())
     private var lastSent = Instant(nanoseconds: 0)
 
     private var incoming: Incoming?
     private var answer: Parcel?
-    /// The last question that could not be done, and why.
-    private var failed: (apply: UInt64, number: UInt32, reason: String)?
     /// What became of the apply before.
-    private var settled: (id: UInt64, answer: Parcel.Answer) = (0, .nothing)
-    /// What the peer has of the open one, as it said last.
-    private var peerHas: Parcel.Answer?
+    private var settled: (id: UInt64, answer: Parcel.Answer, reason: String?) = (0, .nothing, nil)
+    /// Why the peer stands as it does, in its words.
+    private var peerReason = ""
     private var nextLook = Instant(nanoseconds: 0)
-    /// The peer asks for it until then.
-    private var offerEnds = Instant.distantFuture
-    private var isStale = false
-    private var isTakingBack = false
+    /// That the disk refuses was told.
+    private var hasAlarmed = false
 
     private struct Question {
         var parcel: Parcel
@@ -80,45 +77,40 @@ final class Apply: Part {
     private static let again = Duration.milliseconds(100)
     private static let patience = Duration.seconds(3)
     private static let longest = Request.longestFile
-    static let lookEvery = Duration.seconds(2)
-    private static let offerLasts = Duration.seconds(60)
+    private static let lookEvery = Duration.seconds(2)
+    /// Of an order for the peer.
+    private static let lasts = Duration.seconds(60)
 
-    init(in directory: String, boot: String, _ settings: Configuration) {
+    init(in directory: String, boot: String, _ settings: Configuration, at now: Instant) {
         file = ApplyFile(in: directory)
         self.boot = boot
-        let text = ApplyFile.digest(of: settings.text)
-        open = file.load()
-        isTaken = open?.new == text
-        // Neither of the two files is in place: it was changed by hand.
-        if let open, !isTaken, open.old != text {
-            self.open = nil
-            isStale = true
-        }
-        if isTaken, open?.until != nil, open?.boot != boot {
-            open?.until = Instant(nanoseconds: 1)
-        }
+        guard let open = file.load() else { return }
+        let place = ApplyCourse.Place(ApplyFile.digest(of: settings.text), of: open)
+        course = ApplyCourse(open, place, boot: boot, at: now)
     }
 
     override func open(_ agent: Agent) {
-        if isStale { run(.forget, agent) { _, _ in } }
-        if open != nil { agent.tell(.apply(.unsettled(isNew: isTaken))) }
+        guard let course else { return }
+        if course.place == .other {
+            alarm(.notTakenBack(reason: Apply.byHand(agent)), agent)
+        } else if course.verdict == .open {
+            agent.tell(.apply(.unsettled(isNew: course.place == .new)))
+        }
     }
+
+    /// Nothing else is to end or replace the agent meanwhile.
+    var isUnderWay: Bool { order != nil }
 
     // MARK: The operator
 
-    /// Another order has to wait.
-    private func refusal(_ agent: Agent) -> RequestError? {
-        guard order == nil, waiting.isEmpty else {
-            return RequestError(.busy, "A configuration is being applied; try again when it is.")
-        }
-        return nil
-    }
+    static let isBusy = RequestError(
+        .busy, "A configuration is being applied; try again when it is.")
 
     func begin(
         _ request: Request, _ text: [UInt8], _ caller: Caller, _ agent: Agent
     ) throws(RequestError) {
-        if let refusal = refusal(agent) { throw refusal }
-        guard open == nil else {
+        guard order == nil, waiting.isEmpty else { throw Apply.isBusy }
+        guard course == nil else {
             throw RequestError(
                 .refused,
                 "Another configuration is applied and not settled yet: \"picket apply --confirm\""
@@ -133,6 +125,7 @@ final class Apply: Part {
         guard case .apply(_, let within) = request else { return }
         start(request, caller, agent)
         let id = Channel.randomSession().value
+        carried = id
         let seconds = UInt32((within?.nanoseconds ?? 0) / 1_000_000_000)
         check(text, digest: nil, inPlace: seconds == 0, agent) { [self] refused, agent in
             if let refused { return refuse(by: agent.names.node, refused, agent) }
@@ -144,82 +137,25 @@ final class Apply: Part {
         }
     }
 
-    func confirm(_ request: Request, _ caller: Caller, _ agent: Agent) throws(RequestError) {
-        let open = try beginEnd(request, caller, agent)
-        guard !isTaken else { return confirmThere(open, agent) }
-        take(agent) { [self] refused, agent in
-            guard let refused else { return confirmThere(open, agent) }
-            let (node, peer) = (agent.names.node, agent.names.peer)
-            finish(
-                false,
-                "\(node) does not take the new file up, and \(peer) may have it: \"picket apply"
-                    + " --revert\" takes it back.\n\(refused)", agent)
-        }
-    }
-
-    private func confirmThere(_ open: OpenApply, _ agent: Agent) {
-        ask(Parcel(.confirm, of: open.id), agent) { [self] answer, agent in
-            end(open, .confirmed, agent)
-            let (node, peer) = (agent.names.node, agent.names.peer)
-            switch answer?.answer {
-            case .confirmed?, .nothing?:
-                finish(true, "The new configuration stays on \(node) and on \(peer).", agent)
-            case .refused?:
-                finish(
-                    false,
-                    "It stays on \(node). \(peer) did not put it in place:\n"
-                        + String(decoding: answer?.bytes ?? [], as: UTF8.self), agent)
-            default:
-                finish(
-                    false,
-                    "It stays on \(node), but \(peer) has not answered: say the same there, or it may"
-                        + " take the old one back.", agent)
-            }
-        }
-    }
-
-    func revert(_ request: Request, _ caller: Caller, _ agent: Agent) throws(RequestError) {
-        let open = try beginEnd(request, caller, agent)
-        putBack(agent) { [self] failure, agent in
-            if let failure {
-                return finish(
-                    false, "\(agent.names.node) did not put the old file back:\n\(failure)", agent)
-            }
-            end(open, .reverted, agent)
-            ask(Parcel(.revert, of: open.id), agent) { [self] answer, agent in
-                let (node, peer) = (agent.names.node, agent.names.peer)
-                switch answer?.answer {
-                case .reverted?, .nothing?:
-                    finish(true, "The old configuration is back on \(node) and on \(peer).", agent)
-                case .confirmed?:
-                    finish(
-                        false,
-                        "The old configuration is back on \(node), but \(peer) was told to"
-                            + " keep the new one: apply the one that both are to have.", agent)
-                case .refused?:
-                    finish(
-                        false,
-                        "The old configuration is back on \(node), but not on \(peer):\n"
-                            + String(decoding: answer?.bytes ?? [], as: UTF8.self), agent)
-                default:
-                    finish(
-                        false,
-                        "The old configuration is back on \(node), but \(peer) has not answered: say"
-                            + " the same there.", agent)
-                }
-            }
-        }
-    }
-
-    private func beginEnd(
-        _ request: Request, _ caller: Caller, _ agent: Agent
-    ) throws(RequestError) -> OpenApply {
-        if let refusal = refusal(agent) { throw refusal }
-        guard let open else {
+    /// It stays, or the old one comes back.
+    func settle(
+        _ request: Request, _ wish: ApplyCourse.Wish, _ caller: Caller, _ agent: Agent
+    ) throws(RequestError) {
+        guard order == nil, waiting.isEmpty else { throw Apply.isBusy }
+        guard course != nil else {
             throw RequestError(.refused, "No applied configuration waits to be settled here.")
         }
         start(request, caller, agent)
-        return open
+        begin(wish, agent)
+    }
+
+    private func begin(_ wish: ApplyCourse.Wish, _ agent: Agent) {
+        course?.begin(wish)
+        peerReason = ""
+        question = nil
+        nextLook = agent.now
+        orderEnds = agent.now + Apply.lasts
+        step(agent)
     }
 
     private func start(_ request: Request, _ caller: Caller, _ agent: Agent) {
@@ -232,6 +168,7 @@ final class Apply: Part {
     private func finish(_ accepted: Bool, _ text: String, _ agent: Agent) {
         guard let order else { return }
         self.order = nil
+        carried = nil
         agent.control.caller(order.caller)?
             .finish(Reply.told(order.request, accepted: accepted, text))
         agent.noteChange()
@@ -278,61 +215,93 @@ final class Apply: Part {
 
     private func keepHere(_ text: [UInt8], id: UInt64, within: UInt32, _ agent: Agent) {
         keep(text, id: id, byPeer: false, within: within, agent) { [self] refused, agent in
-            guard let refused else { return commitThere(agent) }
-            ask(Parcel(.revert, of: id), agent) { [self] _, agent in
-                refuse(by: agent.names.node, refused, agent)
-            }
+            carried = nil
+            // The peer hears by its own questions that there is nothing of it here.
+            if let refused { return refuse(by: agent.names.node, refused, agent) }
+            begin(.apply, agent)
         }
     }
 
-    private func commitThere(_ agent: Agent) {
-        guard let open else { return }
-        ask(Parcel(.commit, of: open.id), agent) { [self] answer, agent in
-            let peer = agent.names.peer
-            switch answer?.answer {
-            case .taken?:
-                peerHas = .taken
-                takeHere(open, agent)
-            case .refused?:
-                end(open, .reverted, agent)
-                refuse(by: peer, String(decoding: answer?.bytes ?? [], as: UTF8.self), agent)
-            case .nothing?:
-                end(open, .reverted, agent)
-                stop("\(peer) has started anew meanwhile; try again.", agent)
-            default:
-                finish(
-                    false,
-                    "\(peer) has not answered to the order, so it may have the new configuration;"
-                        + " \(agent.names.node) has the old one. \"picket status\" says more, once there"
-                        + " is contact; then \"picket apply --confirm\" goes on, and \"picket apply"
-                        + " --revert\" takes it back.", agent)
-            }
+    /// What the operator is told.
+    private func tell(_ outcome: ApplyCourse.Outcome, of course: ApplyCourse, _ agent: Agent) {
+        let (node, peer) = (agent.names.node, agent.names.peer)
+        let wanted = course.wish == .revert ? OpenApply.Verdict.back : .kept
+        let here = course.place == .other ? "" : course.failure ?? ""
+        switch outcome {
+        case .taken:
+            let span = Text.span(.seconds(Int64(course.open.within)))
+            finish(
+                true,
+                "\(node) and \(peer) go by the new configuration. It is taken back in"
+                    + " \(span) unless \"picket apply --confirm\" is given on either.", agent)
+        case .kept:
+            finish(
+                wanted == .kept,
+                "The new configuration stays on \(node) and on \(peer)."
+                    + (wanted == .kept ? "" : " It was confirmed: apply the one before."), agent)
+        case .back where course.wish == .apply:
+            if !here.isEmpty { return refuse(by: node, here, agent) }
+            if !peerReason.isEmpty { return refuse(by: peer, peerReason, agent) }
+            stop("\(peer) has started anew meanwhile; try again.", agent)
+        case .back:
+            finish(
+                wanted == .back,
+                "The old configuration is back on \(node) and on \(peer)."
+                    + Apply.because(here.isEmpty ? peerReason : here), agent)
+        case .keptHere:
+            finish(
+                false,
+                (course.place == .other ? Apply.byHand(agent) : "It stays on \(node)") + ". "
+                    + there(course, agent), agent)
+        case .backHere where course.wish == .apply && course.peer == .refused:
+            refuse(by: peer, peerReason, agent)
+        case .backHere:
+            finish(
+                false,
+                (course.place == .other
+                    ? Apply.byHand(agent) : "The old configuration is in place on \(node)") + ". "
+                    + there(course, agent) + Apply.because(here), agent)
+        case .unanswered:
+            finish(
+                false,
+                "\(peer) has not answered to the order, so it may have the new configuration;"
+                    + " \(node) has the old one. \"picket status\" says more, once there"
+                    + " is contact; then \"picket apply --confirm\" goes on. Otherwise both take"
+                    + " the old one back.", agent)
+        case .nowhere:
+            finish(
+                false,
+                "The new configuration is not in place on \(node), and \(peer) "
+                    + (course.peer == .accepted ? "has the old one as well." : "has not answered."),
+                agent)
+        case .failing:
+            finish(
+                false,
+                "The disk of \(node) refuses, and it is tried again:\n\(course.failure ?? "")",
+                agent)
         }
     }
 
-    private func takeHere(_ open: OpenApply, _ agent: Agent) {
-        take(agent) { [self] failure, agent in
-            let (node, peer) = (agent.names.node, agent.names.peer)
-            if let failure {
-                return ask(Parcel(.revert, of: open.id), agent) { [self] answer, agent in
-                    end(open, .reverted, agent)
-                    if answer?.answer == .reverted { return refuse(by: node, failure, agent) }
-                    finish(
-                        false,
-                        "\(node) could not put the file in place, and \(peer), which has it,"
-                            + " has not answered: \"picket apply --revert\" there.\n\(failure)",
-                        agent)
-                }
-            }
-            if open.within > 0 {
-                let span = Text.span(.seconds(Int64(open.within)))
-                return finish(
-                    true,
-                    "\(node) and \(peer) go by the new configuration. It is taken back in"
-                        + " \(span) unless \"picket apply --confirm\" is given on either.", agent)
-            }
-            confirmThere(open, agent)
+    /// What is known of the peer, where it was decided here.
+    private func there(_ course: ApplyCourse, _ agent: Agent) -> String {
+        let peer = agent.names.peer
+        switch course.peer {
+        case .refused?: return "\(peer) does otherwise" + Apply.because(peerReason)
+        case .nothing?: return "\(peer) knows nothing of it any more: look at its file."
+        case .confirmed?: return "\(peer) keeps the new one."
+        case .reverted?: return "\(peer) has the old one."
+        case .accepted?, .taken?, .working?, .more?, nil:
+            return "\(peer) has not done likewise yet; it does as soon as it hears of it and can."
+                + Apply.because(peerReason)
         }
+    }
+
+    private static func because(_ reason: String) -> String {
+        reason.isEmpty ? "" : "\n\(reason)"
+    }
+
+    private static func byHand(_ agent: Agent) -> String {
+        "\(agent.options.configuration) was changed by hand since, and stays"
     }
 
     // MARK: What this node does, by whomever
@@ -348,7 +317,7 @@ final class Apply: Part {
             switch found {
             case .read(let new, let keys): done(agent.reader.refusal(of: new, keys, agent), agent)
             case .refused(let lines): done(Text.joined(lines, "\n"), agent)
-            case .left, .kept: done(nil, agent)
+            case .left, .kept, .done: done(nil, agent)
             }
         }
     }
@@ -360,66 +329,95 @@ final class Apply: Part {
         let open = OpenApply(id: id, byPeer: byPeer, old: 0, new: 0, within: within, boot: boot)
         run(.keep(open, text, node: agent.names.node), agent) { [self] found, agent in
             guard case .kept(let open) = found else { return done(found.reason, agent) }
-            self.open = open
-            isTaken = false
+            course = ApplyCourse(
+                open, ApplyCourse.Place(open.old, of: open), boot: boot, at: agent.now)
+            hasAlarmed = false
+            isUncertain = false
+            nextLook = agent.now + Apply.lookEvery
             agent.noteChange()
             done(nil, agent)
         }
     }
 
-    private func take(_ agent: Agent, _ done: @escaping Done) {
-        guard var next = open else { return }
-        if next.within > 0 { next.until = agent.now + .seconds(Int64(next.within)) }
-        run(.take(next), agent) { [self] found, agent in
-            var reason = found.reason
-            if case .read(let new, let keys) = found {
-                let isTakenUp = agent.reader.takeUp(new, keys, agent)
-                reason = isTakenUp ? nil : "the agent does not take it up; its history says why"
+    /// Has the disk do what is next, or tells the operator what came of it.
+    private func step(_ agent: Agent) {
+        guard let job = course?.begin(at: agent.now), let open = course?.open else {
+            if let course, let outcome = course.outcome {
+                self.course?.endWish()
+                tell(outcome, of: course, agent)
             }
-            guard let reason else {
-                open = next
-                isTaken = true
-                agent.tell(.apply(.taken(byPeer: next.byPeer, within: next.within)))
-                return done(nil, agent)
-            }
-            run(.putBack(next), agent) { _, agent in done(reason, agent) }
+            return
+        }
+        switch job {
+        case .take: run(.take(open, isCertain: !isUncertain), job, agent)
+        case .putBack: run(.putBack(open, isCertain: !isUncertain), job, agent)
+        case .note(let verdict):
+            var decided = open
+            decided.verdict = verdict
+            run(.note(decided), job, agent)
+        case .forget: run(.forget(open), job, agent)
         }
     }
 
-    /// Nothing, where the old one is in place.
-    private func putBack(_ agent: Agent, _ done: @escaping Done) {
-        guard let open, isTaken else { return done(nil, agent) }
-        run(.putBack(open), agent) { [self] found, agent in
-            if case .left = found {
-                let reason = "\(agent.options.configuration) was changed by hand since, and stays"
-                agent.tell(.apply(.notTakenBack(reason: reason)))
-                end(open, .reverted, agent)
-                return done(reason, agent)
+    private func run(_ work: ApplyJob, _ job: ApplyCourse.Job, _ agent: Agent) {
+        run(work, agent) { [self] found, agent in
+            var done = ApplyJob.Done(place: nil, failure: found.reason)
+            if case .done(let found) = found { done = found }
+            if case .read(let new, let keys) = done.found, !agent.reader.takeUp(new, keys, agent) {
+                done.place = nil
+                done.failure = "the agent does not take it up; its history says why"
             }
-            guard case .read(let new, let keys) = found else { return done(found.reason, agent) }
-            guard agent.reader.takeUp(new, keys, agent) else {
-                return done("the agent does not take the old file up again", agent)
-            }
-            isTaken = false
-            agent.tell(.apply(.takenBack))
-            done(nil, agent)
+            isUncertain = done.isUncertain
+            course?.did(done.place, failure: done.failure, at: agent.now)
+            told(job, done, agent)
+            if let course, course.isOver { end(course, agent) } else { step(agent) }
         }
     }
 
-    /// It is settled here.
-    private func end(_ open: OpenApply, _ answer: Parcel.Answer, _ agent: Agent) {
-        guard self.open?.id == open.id else { return }
-        if answer == .confirmed { agent.tell(.apply(.confirmed)) }
-        self.open = nil
-        isTakingBack = false
-        isTaken = false
-        peerHas = nil
-        offerEnds = .distantFuture
-        settled = (open.id, answer)
+    /// What the history says of it.
+    private func told(_ job: ApplyCourse.Job, _ done: ApplyJob.Done, _ agent: Agent) {
+        guard let course else { return }
         agent.noteChange()
-        run(.forget, agent) { found, agent in
-            if let reason = found.reason { agent.log(.warning, reason) }
+        nextLook = agent.now
+        if course.place == .other {
+            let reason = Apply.byHand(agent)
+            return alarm(
+                job == .take ? .notPutInPlace(reason: reason) : .notTakenBack(reason: reason),
+                agent)
         }
+        if let reason = done.failure {
+            agent.log(.warning, reason)
+            if job == .putBack { alarm(.notTakenBack(reason: reason), agent) }
+            if job == .take, course.verdict == .kept {
+                alarm(.notPutInPlace(reason: reason), agent)
+            }
+            return
+        }
+        switch job {
+        case .take:
+            agent.tell(.apply(.taken(byPeer: course.open.byPeer, within: course.open.within)))
+        case .putBack: agent.tell(.apply(.takenBack))
+        case .note(.kept): agent.tell(.apply(.confirmed))
+        case .note, .forget: break
+        }
+    }
+
+    /// Once aloud.
+    private func alarm(_ news: Notice.ApplyNews, _ agent: Agent) {
+        if !hasAlarmed { agent.tell(.apply(news)) }
+        hasAlarmed = true
+    }
+
+    private func end(_ over: ApplyCourse, _ agent: Agent) {
+        settled = (over.open.id, over.standing, reason(of: over, agent))
+        course = nil
+        question = nil
+        agent.noteChange()
+        if let outcome = over.outcome { tell(outcome, of: over, agent) }
+    }
+
+    private func reason(of course: ApplyCourse, _ agent: Agent) -> String? {
+        course.place == .other ? Apply.byHand(agent) : course.failure
     }
 
     private func run(
@@ -441,27 +439,44 @@ final class Apply: Part {
         var answer = Parcel(.answer, of: parcel.apply, number: parcel.number)
         switch parcel.kind {
         case .piece: take(piece: parcel, &answer, agent)
-        case .look: answer.answer = standing(of: parcel.apply)
-        case .commit, .confirm, .revert: obey(parcel, &answer, agent)
+        case .look, .commit:
+            if course?.open.id == parcel.apply {
+                course?.heard(parcel.answer)
+                if parcel.kind == .commit { course?.ordered() }
+                step(agent)
+            }
+            stand(parcel.apply, &answer, agent)
         case .answer: return
         }
         self.answer = answer
     }
 
-    private func standing(of id: UInt64) -> Parcel.Answer {
-        if open?.id == id { return isTaken ? .taken : .accepted }
-        return settled.id == id ? settled.answer : .nothing
+    /// How this node stands with an apply.
+    private func stand(_ id: UInt64, _ parcel: inout Parcel, _ agent: Agent) {
+        var reason: String?
+        if let course, course.open.id == id {
+            parcel.answer = course.standing
+            reason = self.reason(of: course, agent)
+        } else if settled.id == id {
+            (parcel.answer, reason) = (settled.answer, settled.reason)
+        } else {
+            parcel.answer = carried == id ? .working : .nothing
+        }
+        if let reason { parcel.bytes = Apply.fitting(reason) }
     }
 
     private func take(piece: Parcel, _ answer: inout Parcel, _ agent: Agent) {
-        if open?.id == piece.apply {
-            answer.answer = standing(of: piece.apply)
-            return
-        }
+        if course?.open.id == piece.apply { return stand(piece.apply, &answer, agent) }
         let size = Int(piece.size)
         if incoming?.id != piece.apply {
             guard piece.offset == 0 else { return }
-            guard open == nil, order == nil, waiting.isEmpty else {
+            // Of the one before it may have heard the last.
+            nextLook = min(nextLook, agent.now)
+            guard order != nil || waiting.isEmpty else {
+                answer.answer = .working
+                return
+            }
+            guard course == nil, order == nil else {
                 let node = agent.names.node
                 return refuse(
                     "\(node) has another applied configuration that is not settled yet: \"picket apply"
@@ -513,7 +528,6 @@ final class Apply: Part {
             keep(
                 file.bytes, id: file.id, byPeer: true, within: file.within, agent
             ) { [self] refused, agent in
-                offerEnds = agent.now + Apply.offerLasts
                 judged(file.id, refused, agent)
             }
         }
@@ -532,45 +546,6 @@ final class Apply: Part {
         incoming?.bytes = []
     }
 
-    private func obey(_ parcel: Parcel, _ answer: inout Parcel, _ agent: Agent) {
-        answer.answer = standing(of: parcel.apply)
-        if let failed, failed.apply == parcel.apply, failed.number == parcel.number {
-            return refuse(failed.reason, &answer)
-        }
-        guard let open, open.id == parcel.apply else { return }
-        guard order == nil, waiting.isEmpty else {
-            answer.answer = .working
-            return
-        }
-        offerEnds = .distantFuture
-        switch parcel.kind {
-        case .commit, .confirm:
-            if isTaken {
-                if parcel.kind == .confirm { end(open, .confirmed, agent) }
-                answer.answer = standing(of: parcel.apply)
-                return
-            }
-            answer.answer = .working
-            take(agent) { [self] refused, agent in
-                guard let refused else { return }
-                fail(parcel, refused, agent)
-                end(open, .refused, agent)
-            }
-        default:
-            answer.answer = .working
-            putBack(agent) { [self] failure, agent in
-                if let failure { return fail(parcel, failure, agent) }
-                end(open, .reverted, agent)
-            }
-        }
-    }
-
-    /// The question will be put again, and is answered by the reason then.
-    private func fail(_ parcel: Parcel, _ reason: String, _ agent: Agent) {
-        agent.log(.warning, reason)
-        failed = (parcel.apply, parcel.number, reason)
-    }
-
     // MARK: Questions
 
     private func ask(
@@ -582,7 +557,7 @@ final class Apply: Part {
         question = Question(
             parcel: parcel, next: max(agent.now, lastSent + Apply.pace),
             until: agent.now + Apply.patience,
-            latest: agent.now + Apply.offerLasts, then: then)
+            latest: agent.now + Apply.lasts, then: then)
     }
 
     private func heard(_ answer: Parcel, _ agent: Agent) {
@@ -603,9 +578,10 @@ final class Apply: Part {
     override var due: Instant {
         var due = question.map { min($0.next, $0.until) } ?? .distantFuture
         if answer != nil { due = Instant(nanoseconds: 0) }
-        guard let open, waiting.isEmpty, order == nil else { return due }
-        due = min(due, isTaken ? open.until ?? .distantFuture : offerEnds)
-        return question == nil && offerEnds == .distantFuture ? min(due, nextLook) : due
+        guard let course else { return due }
+        due = min(due, course.due)
+        if course.wish != nil { due = min(due, orderEnds) }
+        return question == nil ? min(due, nextLook) : due
     }
 
     override func pass(_ agent: Agent) {
@@ -613,35 +589,38 @@ final class Apply: Part {
             question = nil
             asked.then(nil, agent)
         }
-        guard let open, waiting.isEmpty, order == nil else { return }
-        if isTaken, let until = open.until, agent.now >= until {
-            question = nil
-            putBack(agent) { [self] failure, agent in
-                guard let failure else { return end(open, .reverted, agent) }
-                guard self.open != nil else { return }
-                // Once aloud, and tried again.
-                if !isTakingBack { agent.tell(.apply(.notTakenBack(reason: failure))) }
-                isTakingBack = true
-                self.open?.until = agent.now + .seconds(10)
-            }
-        } else if !isTaken, agent.now >= offerEnds {
-            end(open, .nothing, agent)
-        } else if question == nil, offerEnds == .distantFuture, agent.now >= nextLook {
-            nextLook = agent.now + Apply.lookEvery
-            guard agent.status.contact == .established else { return peerHas = nil }
-            ask(Parcel(.look, of: open.id), agent) { [self] answer, agent in
-                note(answer?.answer, of: open, agent)
-            }
+        guard course != nil else { return }
+        course?.pass(at: agent.now)
+        if course?.wish != nil, agent.now >= orderEnds {
+            orderEnds = agent.now + Apply.lasts
+            course?.unheard()
+        }
+        step(agent)
+        if question == nil, agent.now >= nextLook { look(agent) }
+    }
+
+    /// Asks how the peer stands, and says how this node does.
+    private func look(_ agent: Agent) {
+        guard let course else { return }
+        nextLook = agent.now + Apply.lookEvery
+        guard agent.status.contact == .established else { return unheard(agent) }
+        var parcel = Parcel(course.asks, of: course.open.id)
+        stand(course.open.id, &parcel, agent)
+        ask(parcel, agent) { [self] answer, agent in
+            guard let answer else { return unheard(agent) }
+            if course.wish != nil { nextLook = agent.now + Apply.again }
+            guard self.course?.open.id == answer.apply else { return }
+            if self.course?.peer != answer.answer { agent.noteChange() }
+            peerReason = String(decoding: answer.bytes, as: UTF8.self)
+            self.course?.heard(answer.answer)
+            step(agent)
         }
     }
 
-    /// How far the peer has come with what is open here.
-    private func note(_ answer: Parcel.Answer?, of open: OpenApply, _ agent: Agent) {
-        if answer != peerHas { agent.noteChange() }
-        peerHas = answer
-        guard self.open?.id == open.id, !isTaken else { return }
-        // The peer has nothing of what has come to nothing here as well.
-        if answer == .nothing || answer == .reverted { end(open, .nothing, agent) }
+    private func unheard(_ agent: Agent) {
+        if course?.peer != nil { agent.noteChange() }
+        course?.unheard()
+        step(agent)
     }
 
     /// After all that the machine had to send.
@@ -665,16 +644,24 @@ final class Apply: Part {
     // MARK: For the status
 
     func report(_ agent: Agent) -> ApplyReport? {
-        guard let open else { return nil }
+        guard let course else { return nil }
         let peerIsNew: Bool? =
-            switch peerHas {
+            switch course.peer {
             case .taken?, .confirmed?: true
             case .accepted?, .nothing?, .reverted?: false
             default: nil
             }
         return ApplyReport(
-            isNewHere: isTaken, isNewThere: peerIsNew,
-            left: isTaken ? open.until.map { max(.zero, $0 - agent.now) } : nil)
+            isNewHere: course.place != .old, isNewThere: peerIsNew,
+            left: course.left.map { max(.zero, $0 - agent.now) },
+            isDecided: course.verdict != .open)
+    }
+}
+
+extension ApplyCourse.Place {
+    /// Of the file with this digest.
+    init(_ digest: UInt64, of open: OpenApply) {
+        self = digest == open.new ? .new : digest == open.old ? .old : .other
     }
 }
 
@@ -683,9 +670,20 @@ enum ApplyJob: Sendable {
     /// `digest`: what it had when it was sent. `node`: the name that belongs on its line.
     case check([UInt8], digest: UInt64?, node: String, running: [UInt8], inPlace: Bool)
     case keep(OpenApply, [UInt8], node: String)
-    case take(OpenApply)
-    case putBack(OpenApply)
-    case forget
+    /// Not `isCertain`: root's helper may still be at what it was asked for before.
+    case take(OpenApply, isCertain: Bool)
+    case putBack(OpenApply, isCertain: Bool)
+    case note(OpenApply)
+    case forget(OpenApply)
+
+    struct Done: Sendable {
+        /// What is in place then.
+        var place: ApplyCourse.Place?
+        var failure: String?
+        var isUncertain = false
+        /// To be taken up.
+        var found = ConfigurationReader.Found.left
+    }
 }
 
 extension ConfigurationReader.Found {
@@ -701,72 +699,125 @@ extension Startup {
         _ job: ApplyJob, _ file: ApplyFile, _ options: Options, _ hardware: Hardware
     ) throws(StartupError) -> ConfigurationReader.Found {
         let place = options.configuration
+        var done = ApplyJob.Done()
+        var open: OpenApply
+        switch job {
+        case .check(let text, let digest, let node, let running, let inPlace):
+            do throws(SystemError) {
+                if let refusal = try refusal(text, digest, running, inPlace, in: place) {
+                    return .refused([refusal])
+                }
+            } catch { return .refused([error.description]) }
+            return try found(text, for: node, options, hardware)
+        case .keep(let kept, _, _), .take(let kept, _), .putBack(let kept, _), .note(let kept),
+            .forget(let kept):
+            open = kept
+        }
         do throws(SystemError) {
             switch job {
-            case .check(let text, let digest, _, let running, let inPlace):
-                if let digest, digest != ApplyFile.digest(of: text) {
-                    return .refused(["the file came damaged"])
-                }
-                let disk = try DurableFile.read(place) ?? []
-                guard disk == running || (inPlace && disk == text) else {
-                    return .refused([
-                        "\(place) was changed by hand, and the agent has not taken it up: reload the"
-                            + " agent, or put the file back first"
-                    ])
-                }
-            case .keep(var open, let text, let node):
+            case .check: break
+            case .keep(_, let text, let node):
                 let own = options.node == nil ? Configuration.text(text, for: node) : text
                 open.new = ApplyFile.digest(of: own)
                 open.old = ApplyFile.digest(of: try DurableFile.read(place) ?? [])
                 try file.store(open, text: own, like: place)
                 return .kept(open)
-            case .take(let open):
-                let text = try DurableFile.read(file.text) ?? []
-                guard ApplyFile.digest(of: text) == open.new else {
-                    return .refused(["\(file.text) is not what was kept there"])
-                }
-                try file.store(open)
-                if let refusal = try replace(place, with: text, file) { return .refused([refusal]) }
-            case .putBack(let open):
-                let disk = ApplyFile.digest(of: try DurableFile.read(place) ?? [])
-                guard disk == open.new || disk == open.old else {
-                    return .left
-                }
-                if disk != open.old, let refusal = try putBack(place, open) {
-                    return .refused([refusal])
-                }
-            case .forget:
-                try file.remove()
-                return .left
+            case .take(_, let isCertain):
+                done.failure = try put(open, file, options, isCertain, &done.isUncertain)
+            case .putBack(_, let isCertain):
+                done.failure = try putBack(open, options, isCertain, &done.isUncertain)
+            case .note: try file.store(open)
+            case .forget: try file.remove()
             }
-        } catch { return .refused([error.description]) }
-        if case .check(let text, _, let node, _, _) = job {
-            let name = place.parts(between: "/").last ?? place
-            let own = options.node == nil ? Configuration.text(text, for: node) : text
-            let settings = try read(own, named: name, options, hardware)
-            return .read(settings, try verify(settings, hardware))
+        } catch { done.failure = error.description }
+        if !done.isUncertain { done.place = look(at: place, open, job) }
+        guard done.failure == nil, done.place != .other else { return .done(done) }
+        switch job {
+        case .take, .putBack:
+            do throws(StartupError) {
+                let settings = try load(options, hardware)
+                done.found = .read(settings, try keys(settings.keys))
+            } catch {
+                done.failure = Text.joined(error.lines, "\n")
+                done.place = nil
+            }
+        case .check, .keep, .note, .forget: break
         }
-        let settings = try load(options, hardware)
-        return .read(settings, try keys(settings.keys))
+        return .done(done)
     }
 
-    /// Why it was refused; `nil` if it is in place. The place is root's, and root's helper does it
-    /// where the agent may not.
-    private static func replace(
-        _ place: String, with text: [UInt8], _ file: ApplyFile
+    /// Why it is not taken from here on.
+    private static func refusal(
+        _ text: [UInt8], _ digest: UInt64?, _ running: [UInt8], _ inPlace: Bool, in place: String
     ) throws(SystemError) -> String? {
-        let old = try DurableFile.read(place) ?? []
+        if let digest, digest != ApplyFile.digest(of: text) { return "the file came damaged" }
+        if DurableFile.isLink(place) {
+            return "\(place) is a link, and would be replaced: put the file itself there"
+        }
+        let disk = try DurableFile.read(place) ?? []
+        if disk == running || (inPlace && disk == text) { return nil }
+        return "\(place) was changed by hand, and the agent has not taken it up: reload the agent,"
+            + " or put the file back first"
+    }
+
+    private static func found(
+        _ text: [UInt8], for node: String, _ options: Options, _ hardware: Hardware
+    ) throws(StartupError) -> ConfigurationReader.Found {
+        let place = options.configuration
+        let own = options.node == nil ? Configuration.text(text, for: node) : text
+        let name = place.parts(between: "/").last ?? place
+        let settings = try read(own, named: name, options, hardware)
+        return .read(settings, try verify(settings, hardware))
+    }
+
+    /// Where old and new are the same, it is the one that was asked for.
+    private static func look(
+        at place: String, _ open: OpenApply, _ job: ApplyJob
+    ) -> ApplyCourse.Place? {
+        let disk: [UInt8]?
+        do throws(SystemError) { disk = try DurableFile.read(place) } catch { return nil }
+        let digest = ApplyFile.digest(of: disk ?? [])
+        var wantsOld = open.verdict == .back
+        if case .putBack = job { wantsOld = true }
+        return wantsOld && digest == open.old ? .old : ApplyCourse.Place(digest, of: open)
+    }
+
+    /// Why it was not done; `nil` if it was, or if the file was changed by hand.
+    private static func put(
+        _ open: OpenApply, _ file: ApplyFile, _ options: Options, _ isCertain: Bool,
+        _ isUncertain: inout Bool
+    ) throws(SystemError) -> String? {
+        let place = options.configuration
+        let text = try DurableFile.read(file.text) ?? []
+        guard ApplyFile.digest(of: text) == open.new else {
+            return "\(file.text) is not what was kept there"
+        }
+        let disk = try DurableFile.read(place) ?? []
+        let found = ApplyCourse.Place(ApplyFile.digest(of: disk), of: open)
+        if found == .other { return nil }
+        try file.store(open)
+        if found == .new, isCertain { return nil }
         do throws(SystemError) {
-            try DurableFile.replace(place + ".before", with: old, like: place)
+            if found == .old { try DurableFile.replace(place + ".before", with: disk, like: place) }
             try DurableFile.replace(place, with: text, like: place)
             return nil
         } catch { if !isRoots(error) { throw error } }
-        return askHelper("take \(place) \(file.text)")
+        return ask(options, "take \(place) \(file.text)", &isUncertain)
     }
 
+    /// As `put`.
     private static func putBack(
-        _ place: String, _ open: OpenApply
+        _ open: OpenApply, _ options: Options, _ isCertain: Bool, _ isUncertain: inout Bool
     ) throws(SystemError) -> String? {
+        let place = options.configuration
+        let disk = ApplyFile.digest(of: try DurableFile.read(place) ?? [])
+        guard disk == open.new || disk == open.old else { return nil }
+        if disk == open.old {
+            if isCertain { return nil }
+            // What it was asked for before is over when it answers, whatever it says.
+            let failure = ask(options, "give-back \(place)", &isUncertain)
+            return isUncertain ? failure : nil
+        }
         let old = try DurableFile.read(place + ".before") ?? []
         guard ApplyFile.digest(of: old) == open.old else {
             return "\(place).before is not what was there before"
@@ -775,34 +826,54 @@ extension Startup {
             try DurableFile.replace(place, with: old, like: place)
             return nil
         } catch { if !isRoots(error) { throw error } }
-        return askHelper("give-back \(place)")
+        return ask(options, "give-back \(place)", &isUncertain)
     }
 
-    /// Root's helper, which waits for nobody. Why it was not done; `nil` if it was.
-    private static func askHelper(_ order: String) -> String? {
+    /// Root's helper, which waits for nobody. Why it was not done; `nil` if it was. Where it does
+    /// not say, it may be doing it still.
+    private static func ask(
+        _ options: Options, _ order: String, _ isUncertain: inout Bool
+    ) -> String? {
         let gone = "the file in place is root's, and picket-units.service does not answer"
-        let raw = unsafe picket_control_connect(HelperPlace.socket())
-        if raw < 0 { return gone }
-        let socket = Descriptor(owning: raw)
+        guard let socket = connect(options.helper) else { return gone }
         let request = Array("\(order)\n".utf8)
-        guard unsafe send(raw, request, request.count, picket_dont_wait) == request.count else {
-            return gone
-        }
+        guard
+            unsafe send(socket.raw, request, request.count, picket_dont_wait) == request.count
+        else { return gone }
+        isUncertain = true
+        var clock = Clock()
+        let until = clock.now() + .seconds(10)
         var said: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1024)
-        while picket_wait(raw, false, 10_000_000_000) == 1,
+        while picket_wait(socket.raw, false, max(0, (until - clock.now()).nanoseconds)) == 1,
             let count = socket.read(into: &buffer), count > 0
         {
             said += buffer[..<count]
         }
         for line in String(decoding: said, as: UTF8.self).parts(between: "\n") {
-            switch HelperAnswer(line) {
-            case .ended(0): return nil
-            case .ended, .refused, .unknown: return "picket-units: \(line)"
-            case .begun, .says, .listed, nil: continue
+            let answer = HelperAnswer(line)
+            switch answer {
+            case .begun?, .says?, .listed?, nil: continue
+            case .unknown?: return "picket-units: \(line)"
+            case .ended(let code)?:
+                isUncertain = false
+                return code == 0 ? nil : "picket-units: \(line)"
+            case .refused?:
+                isUncertain = false
+                return "picket-units: \(line)"
             }
         }
         return gone
+    }
+
+    /// One that was just started again is waited for.
+    private static func connect(_ path: String) -> Descriptor? {
+        for _ in 0..<60 {
+            let raw = unsafe picket_control_try(path)
+            if raw >= 0 { return Descriptor(owning: raw) }
+            Worker.sleep(.milliseconds(50))
+        }
+        return nil
     }
 
     private static func isRoots(_ error: SystemError) -> Bool {

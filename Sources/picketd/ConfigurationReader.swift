@@ -25,6 +25,7 @@ final class ConfigurationReader: Part {
         case refused([String])
         case left
         case kept(OpenApply)
+        indirect case done(ApplyJob.Done)
     }
 
     private let results: BoundedQueue<Found>
@@ -93,7 +94,7 @@ final class ConfigurationReader: Part {
         case (.leave, .refused(let lines)):
             for line in lines { agent.log(.warning, line) }
         case (.apply, let found): agent.apply.done(found, agent)
-        case (.leave, .read), (_, .left), (_, .kept): break
+        case (.leave, .read), (_, .left), (_, .kept), (_, .done): break
         }
         if wish.isReload, !isReloading { agent.service.ready(agent) }
     }

@@ -90,6 +90,7 @@ final class Control: Part {
                 caller.finish(Reply.result(request, .accepted, narrator: agent.narrator))
                 agent.drainFollowUps()
             case .pause:
+                if agent.apply.isUnderWay { throw Apply.isBusy }
                 // The next agent reads the whole file when it starts. This agent does not end for
                 // a file that the next one would refuse.
                 caller.wait()
@@ -110,8 +111,8 @@ final class Control: Part {
                     throw RequestError(.refused, "Only root may apply a configuration.")
                 }
                 caller.read(file: bytes, for: request)
-            case .applyConfirm: try agent.apply.confirm(request, caller, agent)
-            case .applyRevert: try agent.apply.revert(request, caller, agent)
+            case .applyConfirm: try agent.apply.settle(request, .confirm, caller, agent)
+            case .applyRevert: try agent.apply.settle(request, .revert, caller, agent)
             case .handover, .failback, .fence, .confirmFence, .maintenance, .clear, .take,
                 .clearBudgets:
                 give(request, caller, agent)

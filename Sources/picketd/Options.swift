@@ -10,6 +10,8 @@ struct Options {
     /// The socket of a simulated rack, whose devices and links then stand for the real ones.
     var rack: String?
     var boards = Directory.boards
+    /// Where root's helper is asked.
+    var helper = HelperPlace.socket()
     var checkOnly = false
     var unitsOnly = false
     var debug = false

@@ -116,6 +116,10 @@ struct NoticeTests {
                 "The applied configuration is not taken back on east: disk full."
             ),
             (
+                .apply(.notPutInPlace(reason: "disk full")), "apply", .alarm,
+                "The applied configuration is not put in place on east: disk full."
+            ),
+            (
                 .apply(.unsettled(isNew: false)), "apply", .warning,
                 "An applied configuration is not settled: east has the old one. \"picket status\" "
                     + "tells what to do."

@@ -176,7 +176,10 @@ if !embedded {
                 "PicketLinux", "PicketWire",
             ]),
         tests(
-            "PicketUnitsTests", ["picket-units", "PicketLinux", "PicketCore", "CPicket"]),
+            "PicketUnitsTests",
+            [
+                "picket-units", "picketd", "PicketConfig", "PicketLinux", "PicketCore", "CPicket",
+            ]),
         tests(
             "EndToEndTests",
             [

@@ -93,6 +93,8 @@ private final class Output {
 
 public final class Children {
     public enum Event: Equatable, Sendable {
+        /// It runs.
+        case began(id: UInt32)
         case line(id: UInt32, String)
         case ended(id: UInt32, ChildEnd)
     }
@@ -254,6 +256,7 @@ public final class Children {
                 id: launched.id, raw: launched.output,
                 mostLines: children[index].child.mostLines))
         watch(launched.output)
+        handle(.began(id: launched.id))
     }
 
     /// Takes all that is there; marks the output as ended (`lines` below zero) at its end.

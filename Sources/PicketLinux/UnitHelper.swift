@@ -24,7 +24,7 @@ public enum HelperPlace {
 }
 
 /// A line of the helper's.
-public enum HelperAnswer: Equatable {
+public enum HelperAnswer: Equatable, Sendable {
     /// systemd is asked.
     case begun
     /// What systemctl says.

@@ -21,6 +21,7 @@
 ///     AgentUnit   which file that is
 ///     Listing     reads the configuration's units, from a file that is root's
 ///     Server      the loop: who asks, and what is under way
+///     Writer      puts a configuration in place, which may take long
 ///     Asking      the other end: one request
 
 import CPicket

@@ -58,6 +58,14 @@ enum Order: Equatable {
         }
     }
 
+    /// Only one order for it is under way at a time.
+    var touches: String? {
+        switch self {
+        case .take, .giveBack: "/"
+        default: unit
+        }
+    }
+
     var line: String {
         switch self {
         case .start(let unit): "start \(unit)"

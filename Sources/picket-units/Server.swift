@@ -6,6 +6,8 @@
 /// what counts. A stop ends the starts that were asked for before it.
 ///
 /// Requests wait while the configuration is read, but for the stop of a unit that is known.
+///
+/// `begun` is said when systemctl runs, not when it is to: up to then nobody has asked systemd.
 
 import CPicket
 import PicketCore
@@ -23,6 +25,15 @@ private final class Caller {
     var isUnderWay = false
     /// … and is to run again, for this.
     var then: [String]?
+    var hasBegun = false
+    /// Its unit was started too often …
+    var isLimited = false
+    /// … which was forgotten.
+    var isForgiven = false
+    /// systemctl found no systemd.
+    var isUnheard = false
+    /// It waits for the writer.
+    var isWriting = false
     /// The configuration was looked at since it asked.
     var hasList = false
     var isGone = false
@@ -37,6 +48,11 @@ private final class Caller {
 
     func say(_ answer: HelperAnswer) {
         if !isGone, !connection.send(Array("\(answer.line)\n".utf8)) { isGone = true }
+    }
+
+    func begun() {
+        if !hasBegun { say(.begun) }
+        hasBegun = true
     }
 
     func finish(_ answer: HelperAnswer) {
@@ -62,6 +78,7 @@ final class Server {
     private var rights: Rights
     private var listing: Listing
     private let kept: BoundedQueue<[String]>
+    private let writer: Writer
     private var logger = Logger(threshold: .info)
     private var clock = Clock()
     private let manager = ServiceManager()
@@ -89,6 +106,7 @@ final class Server {
         static let signals: UInt64 = 1
         static let children: UInt64 = 2
         static let output: UInt64 = 3
+        static let writer: UInt64 = 4
     }
     private static let firstCaller: UInt32 = 16
     private static let mostCallers = 64
@@ -109,6 +127,7 @@ final class Server {
             signals = try Signals()
             rights = try Rights(in: options.directory, kept: options.kept)
             kept = try Rights.keeper(in: options.kept)
+            writer = try Writer(in: options.kept)
             children = try Children(notedIn: options.directory, session: SessionID(1))
             poller = try Poller()
         } catch { throw Refusal(text: error.description) }
@@ -122,6 +141,7 @@ final class Server {
             try poller.add(listener.raw, token: Token.listener)
             try poller.add(signals.raw, token: Token.signals)
             try poller.add(children.raw, token: Token.children)
+            try poller.add(writer.raw, token: Token.writer)
         } catch { throw Refusal(text: error.description) }
     }
 
@@ -161,6 +181,7 @@ final class Server {
             case Token.listener: accept()
             case Token.signals: obeySignals()
             case Token.children, Token.output: break
+            case Token.writer: written()
             default:
                 if let caller = callers.first(where: { UInt64($0.id) == token }) { hear(caller) }
             }
@@ -178,7 +199,10 @@ final class Server {
             caller.isGone = true
         }
         endStarts()
-        for caller in callers where caller.isGone && caller.isUnderWay { children.kill(caller.id) }
+        for caller in callers where caller.isGone && caller.isUnderWay {
+            if caller.isWriting { writer.giveUp(caller.id) } else { children.kill(caller.id) }
+            caller.isWriting = false
+        }
         for caller in callers where caller.isGone && !caller.isUnderWay { drop(caller) }
         begin()
     }
@@ -280,12 +304,12 @@ final class Server {
             if !caller.isGone, !caller.isUnderWay, mayBegin(order, of: caller, busy) {
                 begin(order, of: caller)
             }
-            if let unit = order.unit, !caller.isGone || caller.isUnderWay { busy.append(unit) }
+            if let what = order.touches, !caller.isGone || caller.isUnderWay { busy.append(what) }
         }
     }
 
     private func mayBegin(_ order: Order, of caller: Caller, _ busy: [String]) -> Bool {
-        if let unit = order.unit, busy.contains(unit) { return false }
+        if let what = order.touches, busy.contains(what) { return false }
         if case .stop = order, rights.refusal(of: order) == nil { return true }
         if !caller.hasList {
             caller.hasList = true
@@ -317,7 +341,8 @@ final class Server {
             case .take(let offered, let place):
                 return try begin(offered, for: place, of: caller)
             case .giveBack(let place):
-                return try caller.finish(giveBack(place))
+                if let refusal = refusal(of: place) { return caller.finish(.refused(refusal)) }
+                return write(.giveBack, in: place, for: caller)
             case .adopt(let unit):
                 try rights.begin(unit, by: .group)
                 return caller.finish(.ended(0))
@@ -337,13 +362,15 @@ final class Server {
             }
         } catch { return caller.finish(.unknown(error.description)) }
         if order != .look { logger.log(.info, order.line) }
-        caller.say(.begun)
         launch(asks, for: caller)
     }
 
     /// What was refused, for want of a warrant or for a fault that is mended, counts among the
-    /// starts that systemd limits, and is forgotten first.
+    /// starts that systemd limits, and is forgotten. Of a service systemctl tells that it was that;
+    /// of others it does not, and they are forgiven before they are started.
     private func start(_ unit: String, _ caller: Caller) -> [String] {
+        if unit.hasSuffix(".service"), !caller.isLimited { return ["start", "--", unit] }
+        caller.isForgiven = true
         caller.then = ["start", "--", unit]
         return ["reset-failed", "--", unit]
     }
@@ -363,15 +390,28 @@ final class Server {
         case .ended(Server.reader, let end): listed(end)
         case .line(Server.reloader, let line): logger.log(.warning, line)
         case .ended(Server.reloader, _): isReloading = false
+        case .began(let id):
+            guard let caller = callers.first(where: { $0.id == id }) else { return }
+            if caller.then == nil { caller.begun() }
         case .line(let id, let line):
             guard let caller = callers.first(where: { $0.id == id }) else { return }
             caller.offer?.lines.append(line)
+            if line.hasPrefix("Failed to connect to ") { caller.isUnheard = true }
+            // It says how the limit is lifted.
+            if line.parts(between: " ").contains("reset-failed") { caller.isLimited = true }
             // That there is no failure to be forgotten is no news.
             if caller.then == nil, caller.offer == nil { caller.say(.says(line)) }
         case .ended(let id, let end):
             guard let caller = callers.first(where: { $0.id == id }) else { return }
             caller.isUnderWay = false
             if let offer = caller.offer { return take(offer, end, of: caller) }
+            if caller.isLimited, !caller.isForgiven, !caller.isGone, end != .exited(0) {
+                switch caller.order {
+                case .start(let unit)?, .run(let unit)?:
+                    return launch(start(unit, caller), for: caller)
+                default: break
+                }
+            }
             if let then = caller.then, !caller.isGone {
                 caller.then = nil
                 return launch(then, for: caller)
@@ -382,6 +422,8 @@ final class Server {
 
     private func ended(_ caller: Caller, _ end: ChildEnd) {
         switch end {
+        case .exited(let code) where code != 0 && caller.isUnheard:
+            caller.finish(.unknown("systemd does not answer"))
         case .exited(let code): caller.finish(.ended(code))
         case .signalled(let signal):
             caller.finish(.unknown("systemctl was killed by signal \(signal)"))
@@ -401,6 +443,8 @@ final class Server {
         _ offered: String, for place: String, of caller: Caller
     ) throws(SystemError) {
         if let refusal = refusal(of: place) { return caller.finish(.refused(refusal)) }
+        // Which units that one names is not known.
+        if let unread { return caller.finish(.refused("\(place): \(unread)")) }
         guard let text = try DurableFile.read(offered, owner: caller.connection.user) else {
             return caller.finish(
                 .refused("\(offered) is no file of user \(caller.connection.user)"))
@@ -413,13 +457,13 @@ final class Server {
         try DurableFile.replace(copy, with: text, durable: false)
         caller.offer = Offer(place: place, text: text, copy: copy)
         caller.isUnderWay = true
-        caller.say(.begun)
         children.launch(caller.id, launch)
     }
 
     private func take(_ offer: Offer, _ end: ChildEnd, of caller: Caller) {
         do throws(SystemError) {
             try DurableFile.remove(offer.copy)
+            if caller.isGone { return }
             guard end == .exited(0) else {
                 return caller.finish(
                     .refused(offer.lines.first ?? "picketd --units does not run"))
@@ -431,12 +475,7 @@ final class Server {
                         "the file names \(Text.list(more)), which the one in place does not, and only root"
                             + " may: name it by hand on each node, then reload the agent"))
             }
-            let place = offer.place
-            let old = try DurableFile.read(place) ?? []
-            try DurableFile.replace(place + ".before", with: old, like: place)
-            try DurableFile.replace(place, with: offer.text, like: place)
-            logger.log(.info, "\(place) is another one, as user \(caller.connection.user) asked")
-            caller.finish(.ended(0))
+            write(.put(offer.text), in: offer.place, for: caller)
         } catch { caller.finish(.unknown(error.description)) }
     }
 
@@ -448,14 +487,21 @@ final class Server {
         } catch { return error.text }
     }
 
-    private func giveBack(_ place: String) throws(SystemError) -> HelperAnswer {
-        let before = place + ".before"
-        if let refusal = refusal(of: place) { return .refused(refusal) }
-        if let stranger = Listing.distrust(before) { return .refused(stranger) }
-        let old = try DurableFile.read(before) ?? []
-        try DurableFile.replace(place, with: old, like: place)
-        logger.log(.info, "\(place) is the one from before")
-        return .ended(0)
+    private func write(_ work: Writer.Work, in place: String, for caller: Caller) {
+        caller.isUnderWay = true
+        caller.isWriting = true
+        caller.begun()
+        writer.begin(Writer.Order(caller: caller.id, place: place, work: work))
+    }
+
+    private func written() {
+        guard let (id, answer) = writer.take() else { return }
+        guard let caller = callers.first(where: { $0.id == id }) else { return }
+        caller.isUnderWay = false
+        caller.isWriting = false
+        logger.log(
+            .info, "user \(caller.connection.user): \(caller.order?.line ?? ""): \(answer.line)")
+        caller.finish(answer)
     }
 
     // MARK: What may be done

@@ -80,7 +80,9 @@ final class Groups: Part {
         for effect in effects.items {
             switch effect {
             case .run(let run): begin(run, agent)
-            case .kill(let run): agent.processes.kill(run)
+            case .kill(let run):
+                actions.kill(run)
+                agent.processes.kill(run)
             case .outcome(let outcome):
                 // What it writes is told soon, so that the standby's copy can be judged.
                 if outcome == .started, settings[group].sync != nil {

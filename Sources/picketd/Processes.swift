@@ -77,6 +77,7 @@ final class Processes: Part {
             }, { events.append($0) })
         for event in events {
             switch event {
+            case .began: break
             case .line(let id, let line):
                 let purpose = table.spoke(id, line)
                 if purpose == .units {

@@ -2,8 +2,8 @@
 /// mean. Everything is an argument vector; there is no shell.
 ///
 /// The agent may not start or stop a unit. It asks root's helper (picket-units), which waits for the
-/// unit as systemctl does. Where the helper is gone, hangs or refuses, nothing was done, and what
-/// became of the unit is unknown: that is no failure of the unit's.
+/// unit as systemctl does. Where the helper is gone, hangs or refuses, or who asks it is killed by
+/// others than the runner, nobody knows what became of the unit: that is no failure of the unit's.
 
 import PicketConfig
 import PicketCore
@@ -15,6 +15,8 @@ struct ResourceActions {
     private var addressRuns: [(run: RunID, action: ResourceAction, address: VirtualAddress)] = []
     /// What the helper is asked for.
     private var asked: [RunID] = []
+    /// Of that, what took too long.
+    private var killed: [RunID] = []
     /// Addresses to be announced, once or again.
     private(set) var announcements: [Announcement] = []
 
@@ -111,12 +113,18 @@ struct ResourceActions {
     mutating func isUnknown(_ run: RunID, _ end: ChildEnd) -> Bool {
         guard let index = asked.firstIndex(of: run) else { return end.wasNotTried }
         asked.remove(at: index)
+        let wasKilled = killed.contains(run)
+        killed.removeAll { $0 == run }
         switch end {
         case .notStarted: return true
         case .exited(let code): return HelperExit.isUnknown(code)
-        case .signalled, .late: return false
+        case .signalled: return !wasKilled
+        case .late: return false
         }
     }
+
+    /// The runner has waited long enough.
+    mutating func kill(_ run: RunID) { if asked.contains(run) { killed.append(run) } }
 
     // MARK: Announcements
 

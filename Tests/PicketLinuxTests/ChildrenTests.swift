@@ -42,7 +42,9 @@ struct ChildrenTests {
             ChildrenTests.launch(
                 "read a; echo $a $PICKET_TERM; env | wc -l; exec ls /proc/self/fd",
                 input: Array("hello\n".utf8)))
-        let (lines, end) = ChildrenTests.run(children, until: 1)
+        var first: Children.Event?
+        let (lines, end) = ChildrenTests.run(children, until: 1) { first = first ?? $0 }
+        #expect(first == .began(id: 1))
         #expect(end == .exited(0))
         #expect(lines.first == "hello 7")
         // The last is the directory, which ls itself opened.
@@ -117,6 +119,7 @@ struct ChildrenTests {
         for _ in 0..<4000 where ended.count < flood.count {
             children.turn(watch: { _ in }) { event in
                 switch event {
+                case .began: break
                 case .line(_, let line): heard.insert(line)
                 case .ended(let id, let end):
                     #expect(end == .exited(0))

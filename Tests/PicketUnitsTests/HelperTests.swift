@@ -370,17 +370,63 @@ struct HelperTests {
 
     @Test(arguments: ["start", "run"])
     func `starts that were refused do not count against one that is ordered`(verb: String) throws {
-        let helper = try Helper(units: ["gateway.service"])
+        let helper = try Helper(units: ["gateway.service", "data.mount"])
         defer { helper.end() }
         // As for a unit that systemd has not loaded.
         try helper.systemctl("[ $2 != reset-failed ] || { echo not loaded; exit 1; }")
-        let answer = try helper.ask(verb, "gateway.service")
+        let answer = try helper.ask(verb, "data.mount")
         #expect(answer.code == 0 && answer.output == "")
         #expect(
             helper.everything.suffix(2) == [
-                "--no-ask-password reset-failed -- gateway.service with a warrant",
-                "--no-ask-password start -- gateway.service with a warrant",
+                "--no-ask-password reset-failed -- data.mount with a warrant",
+                "--no-ask-password start -- data.mount with a warrant",
             ])
+        // Of a service systemctl says that it was that, once.
+        let start = "--no-ask-password start -- gateway.service with a warrant"
+        let forgive = "--no-ask-password reset-failed -- gateway.service with a warrant"
+        #expect(try helper.ask(verb, "gateway.service").code == 0)
+        #expect(helper.everything.last == start)
+        try helper.systemctl(
+            "[ $2 = reset-failed ] || { echo 'To force a start use \"systemctl reset-failed it\"';"
+                + " cd \(helper.directory); [ -e again ] || { touch again; exit 1; } }")
+        #expect(try helper.ask(verb, "gateway.service").code == 0)
+        #expect(helper.everything.suffix(3) == [start, forgive, start])
+        try helper.systemctl("echo try reset-failed; exit 3")
+        #expect(try helper.ask(verb, "gateway.service").code == 3)
+        #expect(helper.everything.suffix(3) == [start, forgive, start])
+    }
+
+    @Test func `a systemctl that finds no systemd tells nothing of the unit`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        try helper.systemctl("echo 'Failed to connect to system scope bus: gone' >&2; exit 1")
+        let answer = try helper.ask("stop", "gateway.service")
+        #expect(answer.code == HelperExit.unknown && answer.output.contains("does not answer"))
+    }
+
+    @Test func `a hand at the configuration stays, and so does one that cannot be read`()
+        throws
+    {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        let old = helper.text("picket.yaml")
+        let (place, offered) = (helper.configuration, helper.directory + "/new")
+        try helper.write("new", "gateway.service\n")
+        // Put there twice, the one before it is still the one before.
+        for _ in 0..<2 { #expect(try helper.ask("take", place, offered).code == 0) }
+        #expect(helper.text("picket.yaml.before") == old)
+        try helper.write("picket.yaml", "# by hand\n")
+        let refused = try helper.ask("give-back", place)
+        #expect(refused.code == HelperExit.refused && refused.output.contains("and stays"))
+        #expect(helper.text("picket.yaml") == "# by hand\n")
+        try helper.write("picket.yaml", "gateway.service\n")
+        for _ in 0..<2 { #expect(try helper.ask("give-back", place).code == 0) }
+        #expect(helper.text("picket.yaml") == old)
+        try helper.name(["error: it has no groups"], code: 2)
+        let broken = helper.text("picket.yaml")
+        let unread = try helper.ask("take", place, offered)
+        #expect(unread.code == HelperExit.refused && unread.output.contains("could not be read"))
+        #expect(helper.text("picket.yaml") == broken)
     }
 
     @Test func `a helper that is replaced meanwhile is asked again`() throws {
@@ -396,15 +442,17 @@ struct HelperTests {
     }
 }
 
-private final class Helper {
+final class Helper {
     let directory: String
     private let user: String
     private var process = Process()
 
     var configuration: String { directory + "/picket.yaml" }
-    private static let program = URL(fileURLWithPath: "/proc/self/exe")
-        .resolvingSymlinksInPath().deletingLastPathComponent()
-        .appendingPathComponent("picket-units")
+    static func beside(_ program: String) -> String {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().appendingPathComponent(program).path
+    }
+    private static let program = URL(fileURLWithPath: beside("picket-units"))
 
     init(units: [String], user: String = "root", prepare: (Helper) throws -> Void = { _ in })
         throws
@@ -498,6 +546,8 @@ private final class Helper {
         }
         Issue.record("it did not happen in ten seconds")
     }
+
+    var identifier: Int32 { process.processIdentifier }
 
     func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }
 

@@ -52,6 +52,8 @@ public struct Receipt: Equatable, Sendable {
     /// The session that ended; `nil` where this life of the agent never knew one.
     public let session: SessionID?
     public let proof: Proof
+    /// What that session left running in maintenance, by group of this node: no proof for these.
+    public let bars: GroupSet
 
     public enum Proof: UInt8, Equatable, Sendable {
         case verifiedOff = 1
@@ -61,10 +63,14 @@ public struct Receipt: Equatable, Sendable {
         case remembered = 4
     }
 
-    private init(session: SessionID?, proof: Proof) {
+    private init(session: SessionID?, proof: Proof, bars: GroupSet = .none) {
         self.session = session
         self.proof = proof
+        self.bars = bars
     }
+
+    /// It holds for everything that the peer had.
+    var isWhole: Bool { bars == .none }
 
     /// The fence worker's word; any other outcome is no receipt (S3).
     init?(_ outcome: FenceOutcome, of session: SessionID?) {
@@ -80,6 +86,15 @@ public struct Receipt: Equatable, Sendable {
             message.groups.allSatisfy({ $0.role == .vacant || $0.role == .granting })
         else { return nil }
         self.init(session: session, proof: .left)
+    }
+
+    /// The same of a peer whose agent ends, and leaves running what is in maintenance there.
+    ///
+    /// - Parameter bars: what the message says that the peer has something of.
+    init?(_ message: Message, of session: SessionID, barring bars: GroupSet) {
+        guard message.flags.contains(.leavesRunning), message.phase == .leaving, bars != .none
+        else { return nil }
+        self.init(session: session, proof: .left, bars: bars)
     }
 
     static func operatorsWord(on session: SessionID?) -> Receipt {

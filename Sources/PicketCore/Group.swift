@@ -102,6 +102,15 @@ package struct Group: Sendable {
         }
     }
 
+    /// Nothing is being done to it here, nor is about to be.
+    var isAtRest: Bool {
+        switch role {
+        case .vacant, .claiming, .granting, .resuming: true
+        case .holding(let active): active.run != .starting
+        case .unknown, .releasing: isStuck
+        }
+    }
+
     /// In a state that the peer need not acknowledge to know who may act.
     var isSettled: Bool {
         switch role {

@@ -38,8 +38,10 @@ package enum Life: Sendable {
     }
     package struct Leaving: Sendable {
         package var until: Instant
-        /// The first message that said `left`.
+        /// The first message that said `left`, or that what is in maintenance is left running.
         package var sequence: UInt64?
+        /// All but what is in maintenance is given up, and nothing more is taken on.
+        fileprivate(set) var leavesRunning = false
 
         package init(until: Instant, sequence: UInt64? = nil) {
             self.until = until
@@ -113,8 +115,13 @@ package enum Life: Sendable {
         case .paired, .alone, .pausing, .leaving, .left: false
         }
     }
-    /// The last word is said.
     var hasLeft: Bool { if case .left = self { true } else { false } }
+    /// … but for what goes on in maintenance without its agent.
+    var leavesRunning: Bool {
+        if case .leaving(let leaving, _) = self { leaving.leavesRunning } else { false }
+    }
+    /// The last word is said.
+    var hasSaidAll: Bool { hasLeft || leavesRunning }
 
     /// A peer that this node went on without, or never met, has answered: the nodes are a pair
     /// again, unless a receipt says that the session that answers is over.
@@ -167,10 +174,23 @@ package enum Life: Sendable {
         if case .leaving(let leaving, let receipt) = self { self = .left(leaving, receipt) }
     }
 
-    /// The message of this number was the first that said `left`.
+    /// Nothing is held any more but what goes on in maintenance.
+    mutating func leaveRunning() {
+        guard case .leaving(var leaving, let receipt) = self else { return }
+        leaving.leavesRunning = true
+        self = .leaving(leaving, receipt)
+    }
+
+    /// The message of this number was the first that said so.
     mutating func noteLastWord(_ sequence: UInt64) {
-        guard case .left(var leaving, let receipt) = self else { return }
-        leaving.sequence = sequence
-        self = .left(leaving, receipt)
+        switch self {
+        case .leaving(var leaving, let receipt):
+            leaving.sequence = sequence
+            self = .leaving(leaving, receipt)
+        case .left(var leaving, let receipt):
+            leaving.sequence = sequence
+            self = .left(leaving, receipt)
+        case .waiting, .paired, .alone, .returning, .pausing: break
+        }
     }
 }

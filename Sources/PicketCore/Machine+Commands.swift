@@ -116,7 +116,7 @@ extension Machine {
         if !canFence { return .noFence }
         if life.isLeaving { return .leaving }
         if !fence.isIdle || fence.isCommanded { return .busy }
-        if life.hasReceipt, peer.state == .lost { return .peerLeft }
+        if let receipt = life.receipt, receipt.isWhole, peer.state == .lost { return .peerLeft }
         fence.command(cause)
         return nil
     }

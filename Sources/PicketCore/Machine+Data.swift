@@ -43,7 +43,7 @@ extension Machine {
             let runs = active.run != .starting
             if runs { disk.useData(of: group) }
             changed = groups[group].edit { $0.lead(runs: runs, at: now) }
-        } else if let receipt = life.validReceipt {
+        } else if let receipt = life.validReceipt, covers(receipt, group) {
             // What a peer that left by plan wrote last, it wrote in contact.
             let limit = receipt.proof == .left ? nil : sync.maxLag + policy.timing.deadAfter
             changed = groups[group].edit { $0.seal(limit: limit, at: now) }

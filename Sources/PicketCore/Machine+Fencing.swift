@@ -27,7 +27,7 @@ extension Machine {
             var limit = policy.timing.fenceTimeout
             if episode.cause == .peerAskedForIt { limit = min(limit, policy.timing.deadAfter) }
             order(cause: episode.cause, voidAfter: now + limit, at: now, into: &out)
-        } else if peer.state == .lost, !life.hasReceipt {
+        } else if peer.state == .lost, !life.hasReceipt || isRestToTakeOver {
             stepLost(at: now, into: &out)
         } else if case .waiting(let receipt) = life, !inContact,
             receipt.map({ $0.proof == .remembered }) ?? mayFenceUnmet(at: now)
@@ -51,6 +51,15 @@ extension Machine {
         fence.planAlone()
         order(
             cause: .aloneAfter, voidAfter: now + policy.timing.fenceTimeout, at: now, into: &out)
+    }
+
+    /// What a peer that left by plan has left running is in maintenance no more.
+    private var isRestToTakeOver: Bool {
+        guard let receipt = life.validReceipt else { return false }
+        return groups.indices.contains {
+            receipt.bars.contains($0) && policy.groups[$0].enabled && !groups[$0].isHeld
+                && !isMaintained($0)
+        }
     }
 
     private func bootAloneRefusal(at now: Instant) -> Refusal? {

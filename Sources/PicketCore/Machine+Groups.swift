@@ -294,8 +294,17 @@ extension Machine {
     private mutating func takeOver<Sink: EffectSink>(
         _ group: GroupIndex, into out: inout Sink
     ) {
-        guard let receipt = life.validReceipt, isWilling(group), mayForm(group) else { return }
+        guard let receipt = life.validReceipt, isWilling(group), mayForm(group),
+            covers(receipt, group)
+        else { return }
         takeOver(group, by: receipt, into: &out)
+    }
+
+    /// What the peer left running is not covered by its last word; nor is what the files have
+    /// otherwise, because a part of it may run there under another name.
+    func covers(_ receipt: Receipt, _ group: GroupIndex) -> Bool {
+        receipt.isWhole || !receipt.bars.contains(group) && mayStart(group)
+            || planted(.restIsNotBarred)
     }
 
     private mutating func takeOver<Sink: EffectSink>(
@@ -557,7 +566,7 @@ extension Machine {
     ) {
         if life.isLeaving, !isMaintained(group) {
             abandon(term, group, cause: .plannedStop, into: &out)
-        } else if let receipt = life.validReceipt {
+        } else if let receipt = life.validReceipt, covers(receipt, group) {
             activate(Active(resuming: term, group: group, receipt: receipt), into: &out)
         } else if inContact, let session = peer.session, peer.doesNotList(group) {
             activate(

@@ -61,7 +61,7 @@ extension Machine {
         by receipt: Receipt, cause: Cause, into out: inout Sink
     ) {
         life.goOn(by: receipt)
-        if receipt.proof != .operatorsWord { disk.rememberAlone() }
+        if receipt.proof != .operatorsWord, receipt.isWhole { disk.rememberAlone() }
         out.emit(.trace(Trace(.taken, cause: cause)))
     }
 
@@ -114,14 +114,16 @@ extension Machine {
         groups.indices.contains { isMaintained($0) && groups[$0].runningTerm != nil }
     }
 
-    /// All that is not in maintenance is with the peer, or stopped.
-    private var hasGivenRest: Bool {
+    /// All that is not in maintenance is with the peer, or stopped; and nothing is being done to what
+    /// is, as long as there is time.
+    private func hasGivenRest(at now: Instant, until end: Instant) -> Bool {
         groups.indices.allSatisfy { group in
-            if isMaintained(group) { return true }
             switch groups[group].role {
             case .vacant, .claiming: return true
             case .granting: return !inContact
-            case .unknown, .holding, .releasing, .resuming: return false
+            case .holding, .resuming, .unknown, .releasing:
+                return isMaintained(group)
+                    && (groups[group].isAtRest || now >= end || planted(.leavesHalfWay))
             }
         }
     }
@@ -131,7 +133,11 @@ extension Machine {
         _ leaving: Life.Leaving, at now: Instant, into out: inout Sink
     ) {
         guard !exited else { return }
-        if leavesRunning, !fence.isOrdered, hasGivenRest {
+        if leavesRunning, !fence.isOrdered, hasGivenRest(at: now, until: leaving.until) {
+            if !life.leavesRunning { leaveRunning(at: now, into: &out) }
+            guard isMaintained || lastWordIsHeard || !inContact || now >= leaving.until else {
+                return
+            }
             out.emit(.trace(Trace(.leftRunning, cause: .plannedStop)))
             exit(.unattended, into: &out)
             return
@@ -147,10 +153,22 @@ extension Machine {
             send(currentReports(), flags: [], at: now, into: &out)
             life.noteLastWord(peer.contact.sequence)
         }
-        let heard =
-            life.leaving?.sequence.map { (peer.message?.acknowledged ?? 0) >= $0 } ?? false
-        guard (released && (heard || !inContact)) || now >= leaving.until else { return }
+        guard (released && (lastWordIsHeard || !inContact)) || now >= leaving.until else { return }
         out.emit(.trace(Trace(.left, cause: .plannedStop)))
         exit(released ? .released : .running, into: &out)
+    }
+
+    private var lastWordIsHeard: Bool {
+        life.leaving?.sequence.map { (peer.message?.acknowledged ?? 0) >= $0 } ?? false
+    }
+
+    /// The peer takes the last word for a receipt. In maintenance of the pair it could do nothing by
+    /// one, and is told nothing.
+    private mutating func leaveRunning<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        life.leaveRunning()
+        note(into: &out)
+        guard !isMaintained else { return }
+        send(currentReports(), flags: [], at: now, into: &out)
+        life.noteLastWord(peer.contact.sequence)
     }
 }

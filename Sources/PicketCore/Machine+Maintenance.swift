@@ -140,13 +140,19 @@ extension Machine {
                     report(of: group).map { $0.role == .holding }
                     ?? (disk.memory.groups[group].holder == .peer)
                 theyAreAtWork = theyAreAtWork || isTheirs && !planted(.maintainedFenced)
-            } else if !groups[group].isHeld && !groups[group].isBlocked {
+            } else if !groups[group].isHeld, !groups[group].isBlocked, !isGivenUp(group) {
                 return false
             } else {
                 othersRunHere = true
             }
         }
         return theyAreAtWork || !othersRunHere && groups.indices.contains { isMaintained($0) }
+    }
+
+    /// By a peer that leaves, and takes nothing on before it has.
+    private func isGivenUp(_ group: GroupIndex) -> Bool {
+        peer.message?.phase == .leaving && report(of: group)?.role == .vacant
+            && !planted(.restIsNoReceipt)
     }
 }
 

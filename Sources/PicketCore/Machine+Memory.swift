@@ -18,9 +18,14 @@ extension Machine {
 
     /// What runs here, for an agent that would follow in this boot.
     mutating func note<Sink: EffectSink>(into out: inout Sink) {
-        // A node that has left is no longer armed, because its last word is the peer's receipt.
-        let isArmed = peer.isArmed && (!life.hasLeft || planted(.leftStaysArmed))
-        let word = life.hasReceipt && !disk.memory.alone
+        // A node that has left is no longer armed, because its last word is the peer's receipt. Nor
+        // is one beside a peer that left something running, which the next agent does not know.
+        let hasLeft =
+            life.hasLeft && !planted(.leftStaysArmed)
+            || life.leavesRunning && !planted(.leavesRunningArmed)
+        let hasRest = life.receipt.map { !$0.isWhole } ?? false
+        let isArmed = peer.isArmed && !hasLeft && !hasRest
+        let word = life.hasReceipt && !disk.memory.alone && !hasRest
         let maintenance = disk.memory.maintenance
         guard
             isArmed != disk.noted.contact || word != disk.noted.word || clockHasMoved

@@ -27,6 +27,7 @@ extension Machine {
         let maintenance = Maintenance(
             isOn: message.flags.contains(.maintenance), version: message.maintenance)
         peer.take(message, by: policy, at: now, into: &out)
+        if peer.message?.flags.contains(.leavesRunning) == true { hearOfRest(into: &out) }
         hear(maintenance, nil, into: &out)
         if let told = peer.hearMaintained() { hear(told.maintenance, told.place, into: &out) }
     }
@@ -69,11 +70,23 @@ extension Machine {
     /// said the same keeps nothing by it, because if both remembered the other's word, both would
     /// boot alone.
     private mutating func takeLeave<Sink: EffectSink>(_ left: Receipt, into out: inout Sink) {
-        guard !life.hasReceipt, !life.hasLeft else { return }
+        let known = life.receipt
+        guard !life.hasSaidAll, known.map({ !$0.isWhole && $0 != left }) ?? true else { return }
         life.take(left)
-        disk.rememberPeerLeft()
+        if left.isWhole { disk.rememberPeerLeft() }
+        guard known == nil else { return }
         fence.cancel(cause: .peerLeft, into: &out)
         out.emit(.trace(Trace(.peerLeft, cause: .peerLeft)))
+    }
+
+    /// The peer's agent ends, and leaves something running. That is no proof for what it still has,
+    /// nor is it kept: an agent that followed this one would not know what it does not hold for.
+    private mutating func hearOfRest<Sink: EffectSink>(into out: inout Sink) {
+        guard let message = peer.message, message.acknowledged > 0, let session = peer.session,
+            let held = peer.held, let left = Receipt(message, of: session, barring: held),
+            !planted(.restIsNoReceipt)
+        else { return }
+        takeLeave(left, into: &out)
     }
 
     /// Something that was sent not long ago was acknowledged.

@@ -6,7 +6,7 @@ extension Machine {
         let doubtful = isInDoubt(at: now)
         if now >= outgoing.next {
             outgoing.schedule(
-                now + (doubtful || life.hasLeft ? policy.timing.probe : policy.timing.heartbeat))
+                now + (doubtful || life.hasSaidAll ? policy.timing.probe : policy.timing.heartbeat))
             peer.stepLinks(
                 policy.linkCount, within: policy.timing.deadAfter, at: now, into: &out)
             send(outgoing.reports, flags: doubtful ? .probe : [], at: now, into: &out)
@@ -72,6 +72,7 @@ extension Machine {
             flags.insert(.maintenanceKept)
         }
         if vitals.drill { flags.insert(.drill) }
+        if life.leavesRunning { flags.insert(.leavesRunning) }
         if disk.takesNothing { flags.insert(.diskTakesNothing) }
         if policy.simulated || vitals.health.simulated { flags.insert(.simulated) }
         if peer.pausedUntil != nil { flags.insert(.pauseAgreed) }

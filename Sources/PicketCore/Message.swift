@@ -70,12 +70,16 @@ public struct Message: Equatable, Sendable {
         public static let leavesDifferences = Flags(rawValue: 1 << 10)
         /// Something that the files differ in is active on the sender, or was so last.
         public static let heldDifferences = Flags(rawValue: 1 << 11)
+        /// With `leaving`: the sender's agent ends, and takes nothing on before. What it reports to
+        /// have something of goes on in maintenance; all else it has given up.
+        public static let leavesRunning = Flags(rawValue: 1 << 12)
 
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
         public static var all: Flags {
             [
                 .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou,
                 .diskTakesNothing, .maintenanceKept, .leavesDifferences, .heldDifferences,
+                .leavesRunning,
             ]
         }
     }
@@ -164,6 +168,14 @@ public struct GroupReport: Equatable, Sendable {
         case granting = 4
         /// A restarted agent found the group running on this node and asks to keep it at `term`.
         case resuming = 5
+
+        /// Something of it may run on the sender.
+        var isHeld: Bool {
+            switch self {
+            case .holding, .releasing, .resuming: true
+            case .vacant, .claiming, .granting: false
+            }
+        }
     }
 
     public struct Flags: OptionSet, Equatable, Sendable {

@@ -94,6 +94,20 @@ package struct Peer: Sendable {
         }
     }
 
+    /// What it has something of, by group of this node; `nil` where the files have some of that
+    /// otherwise.
+    var held: GroupSet? {
+        guard let theirs = message?.groups else { return nil }
+        var held = GroupSet.none
+        for place in theirs.indices where theirs[place].role.isHeld {
+            guard let group = matches.firstIndex(where: { $0.place == place && !$0.bars }) else {
+                return nil
+            }
+            held.insert(group)
+        }
+        return held
+    }
+
     mutating func leaveDifferences(_ leaves: Bool) { isLeftDifferences = leaves }
 
     /// Nothing is known to differ from a peer that has not said anything yet.

@@ -101,6 +101,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case aloneUnfenced
     /// An agent that comes back after its node has left is still armed.
     case leftStaysArmed
+    /// The same of one that has left something running in maintenance.
+    case leavesRunningArmed
+    /// A peer that leaves something running has given up nothing else.
+    case restIsNoReceipt
+    /// What such a peer leaves running is started when its maintenance ends, without a fence.
+    case restIsNotBarred
+    /// An agent leaves what is in maintenance in the middle of a start or a stop.
+    case leavesHalfWay
     /// A fence that the operator ordered before there was contact is remembered on disk.
     case orderRemembered
 

@@ -158,7 +158,8 @@ private enum Hunt {
             .resetForAnyPeer, .resetNotCounted:
             self = .swarm(.stuck, seeds: 200)
         case .maintenanceIgnored, .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims,
-            .maintainedForgotten, .maintainedFenced:
+            .maintainedForgotten, .maintainedFenced, .leavesRunningArmed, .restIsNoReceipt,
+            .restIsNotBarred, .leavesHalfWay:
             self = .swarm(.maintenance, seeds: 100)
         case .orderRemembered: self = .swarm(.strangers, seeds: 400)
         case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)

@@ -18,7 +18,7 @@ struct VersionTests {
 
     /// Flags that 0.1.0 does not know.
     static let newer: Message.Flags = [
-        .diskTakesNothing, .maintenanceKept, .leavesDifferences, .heldDifferences,
+        .diskTakesNothing, .maintenanceKept, .leavesDifferences, .heldDifferences, .leavesRunning,
     ]
 
     static let message = Message(

@@ -111,6 +111,15 @@ public struct GroupRunner: Sendable {
         }
     }
 
+    /// A start or a stop has begun and not ended.
+    package var isUnderWay: Bool {
+        guard case .busy(let job) = state else { return false }
+        switch job.purpose {
+        case .start, .unwind, .stop: return true
+        case .restartDown, .restartUp: return false
+        }
+    }
+
     /// Every resource is stopped.
     package var isDown: Bool { state == .stopped && lost.isEmpty }
 

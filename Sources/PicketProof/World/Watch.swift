@@ -82,6 +82,10 @@ struct Watch {
         /// The groups that the peer held, by the newest message of its present life; and those that
         /// it would have gone on with but for its copy.
         var heldByPeer: Set<Int> = []
+        /// The groups that a peer which leaves has nothing of, by the same message.
+        var givenUp: Set<Int> = []
+        /// When an agent of it left by plan, whether or not something runs on.
+        var leftAt = Int64.min / 2
         var copyMissing: Set<Int> = []
         /// The operator has ordered this life of its agent to leave.
         var leavesSince: Int64?
@@ -190,6 +194,7 @@ struct Watch {
             sides[side].heldByPeer = []
             sides[side].copyMissing = []
         }
+        sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
             now - at < 60_000_000_000 || node.forgetsUntil > at
@@ -280,7 +285,9 @@ struct Watch {
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
             judge(report, of: group, node, in: world)
         }
-        if message.phase == .left { sides[index].hasLeft = agent.session }
+        if message.phase == .left || message.flags.contains(.leavesRunning) {
+            sides[index].hasLeft = agent.session
+        }
         sides[index].leavesDifferences = message.flags.contains(.leavesDifferences)
         if message.flags.contains(.fenceMe) { sides[index].fenceMe = true }
     }
@@ -308,6 +315,9 @@ struct Watch {
                 resets.hears(message, node)
                 sides[index].heldByPeer = Set(
                     message.groups.filter { $0.role == .holding }.map { Int($0.name) - 1 })
+                sides[index].givenUp = Set(
+                    message.groups.filter { message.phase == .leaving && $0.role == .vacant }
+                        .map { Int($0.name) - 1 })
                 sides[index].copyMissing = Set(
                     message.groups.filter {
                         $0.role == .vacant && $0.flags.contains(.eligible) && $0.sync != .current
@@ -544,7 +554,7 @@ struct Watch {
                 theyAreAtWork =
                     theyAreAtWork
                     || sides[node.index].heldByPeer.contains(group.name) && peer.isUp(group)
-            } else if !node.isWholeUp(group) {
+            } else if !node.isWholeUp(group), !sides[node.index].givenUp.contains(group.name) {
                 return
             }
         }
@@ -553,6 +563,28 @@ struct Watch {
                 "S11",
                 "\(node.id) orders a fence of \(peer.id), which has only groups in maintenance")
         }
+    }
+
+    /// Its agent ends by plan.
+    mutating func left(
+        _ node: Node, _ agent: AgentLife, _ departure: Departure, in world: World
+    ) {
+        guard departure != .running else { return }
+        sides[node.index].leftAt = world.now
+        guard departure == .unattended, let since = sides[node.index].leavesSince,
+            world.now - since < node.policy.timing.leaveWithin.nanoseconds / 100 * 97
+        else { return }
+        for (group, runner) in zip(agent.list, agent.runners) where runner.isUnderWay {
+            world.violate(
+                "S11", "\(node.id) ends in the middle of a start or a stop of group \(group.name)")
+        }
+    }
+
+    /// S7: the last word of a node that has left is its peer's receipt, so it has no right to fence
+    /// until it has met its peer again.
+    private func judgeLeaver(_ node: Node, in world: World) {
+        guard sides[node.index].leftAt > sides[node.index].reachedAt, excuses.isEmpty else { return }
+        world.violate("S7", "\(node.id) orders a fence, and has not met its peer since it left")
     }
 
     /// S11: both nodes go by the newest order that they know of.
@@ -956,6 +988,7 @@ struct Watch {
             let slack = still > 0 ? node.policy.timing.heartbeat.nanoseconds * 2 : 0
             judgeMaintenance(node, in: world)
             judgeMaintained(node, in: world)
+            judgeLeaver(node, in: world)
             judgeFitness(order, of: node, in: world)
             if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 - slack {
                 world.violate("S5", "\(node.id) orders a fence, in contact \(age / 1000) us ago")

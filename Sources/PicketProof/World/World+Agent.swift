@@ -389,6 +389,7 @@ extension World {
                 violate("S1", "\(node.id) left, and resource \(resource) is up")
             }
         }
+        watch.left(node, agent, departure, in: self)
         let hasLeft = departure == .released
         tell(node, .world(hasLeft ? "the agent has left" : "the agent ends, its groups go on"))
         endAgent(node)

@@ -87,8 +87,11 @@ package struct Group: Sendable {
             role = .resuming(noted.term)
         } else if planted(.noteAfterStart) {
             role = .vacant
+        } else if let noted, noted.isByRight, !planted(.partialIsUnknown) {
+            role = .releasing(Releasing(resuming: noted.term, cause: .agentRestarted))
         } else {
-            role = .unknown(Unknown(term: max(term, noted?.term ?? term), noted: noted?.term))
+            role = .unknown(
+                Unknown(term: max(term, noted?.term ?? term), isNoted: noted != nil))
         }
     }
 
@@ -166,19 +169,11 @@ package struct Group: Sendable {
                 group: group, term: active.term,
                 isPartial: active.run == .starting && !planted(.startAdopted))
         case .releasing(let releasing):
-            Holding(
-                group: group, term: releasing.term,
-                isPartial: releasing.isPartial && !planted(.startAdopted))
+            Holding(group: group, term: releasing.term, isPartial: !planted(.stopAdopted))
         case .resuming(let term): Holding(group: group, term: term)
-        case .unknown(let unknown):
-            unknown.noted.map { Holding(group: group, term: $0, isPartial: true) }
+        case .unknown(let unknown): unknown.mayRun ? .withoutRight(group) : nil
         case .vacant, .claiming, .granting: nil
         }
-    }
-
-    /// The agent before this one had begun to start it, by a right of this node's.
-    var wasStarting: Bool {
-        if case .unknown(let unknown) = role { unknown.noted != nil } else { false }
     }
 
     var isStarting: Bool {
@@ -292,13 +287,13 @@ package struct Group: Sendable {
     /// Every resource is stopped.
     mutating func noteStopped() { role = .vacant }
 
-    /// A stop did not end well: it is tried again at `retryAt`.
-    mutating func stick(by end: StuckBy, retryAt: Instant) {
+    /// A stop did not end well: it is tried again.
+    mutating func stick(by end: StuckBy, at now: Instant) {
         if case .releasing(var releasing) = role {
-            releasing.note(end)
+            releasing.note(end, at: now)
             role = .releasing(releasing)
         }
-        retryStop(at: retryAt)
+        retryStop(at: now + Group.stopRetry)
     }
 
     mutating func retryStop(at next: Instant) {
@@ -560,14 +555,17 @@ package struct Unknown: Equatable, Sendable {
     package var term: Term
     /// The stop failed, and is tried again then.
     package var retryAt: Instant?
-    /// At which the agent before this one ran it, or had begun to start it.
-    package private(set) var noted: Term?
+    /// An agent before this one in the same boot has noted that something of it may run.
+    package let isNoted: Bool
 
-    package init(term: Term, retryAt: Instant? = nil, noted: Term? = nil) {
+    package init(term: Term, retryAt: Instant? = nil, isNoted: Bool = false) {
         self.term = term
         self.retryAt = retryAt
-        self.noted = noted
+        self.isNoted = isNoted
     }
+
+    /// Should it leave the file, the agent that follows must stop it by that file.
+    var mayRun: Bool { (isNoted || retryAt != nil) && !planted(.strayNotNoted) }
 }
 
 /// How a stop did not end well.
@@ -587,43 +585,43 @@ package struct Releasing: Equatable, Sendable {
     /// Whether the peer is to be offered the group once everything is stopped.
     package var yields: Bool
     package var automatic: Bool
-    /// It had not come up as a whole.
-    package var isPartial = false
     /// A stop did not end well, and is tried again then: something may still run here.
     package var retryAt: Instant?
     /// In how many of them stopping was tried, and did not help.
     fileprivate(set) var failedStops = 0
-    private var unknownStops = 0
+    /// Since when it could not be tried, or not every time.
+    private var unknownSince: Instant?
     /// Only a fence can end for certain what may run here. A stop that could not be tried may be
     /// tried in a moment, and costs no node its power until it could not be for a minute.
     package var asksToBeFenced = false
 
-    static let mostUnknownStops = 3
+    static let patience = Duration.seconds(60)
 
     init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {
         term = active.term
-        isPartial = active.run == .starting
         self.cause = cause
         self.yields = yields
         self.automatic = automatic
     }
 
-    fileprivate mutating func note(_ end: StuckBy) {
+    fileprivate mutating func note(_ end: StuckBy, at now: Instant) {
         switch end {
         case .failed:
             failedStops += 1
             asksToBeFenced = true
         case .dirtyStart: asksToBeFenced = true
         case .unknown:
-            unknownStops += 1
+            let since = unknownSince ?? now
+            unknownSince = since
             if planted(.unknownStopsCount) { failedStops += 1 }
-            if unknownStops >= Releasing.mostUnknownStops || planted(.unknownStopsAsk) {
+            if now - since >= Releasing.patience || planted(.unknownStopsAsk) {
                 asksToBeFenced = true
             }
         }
     }
 
-    /// An agent that found its group held elsewhere, or leaves before it was confirmed.
+    /// An agent that found its group held elsewhere, or not up as a whole, or leaves before it was
+    /// confirmed.
     package init(resuming term: Term, cause: Cause) {
         self.term = term
         self.cause = cause

@@ -712,6 +712,7 @@ extension Machine {
         out.emit(
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
+        retire(group, into: &out)
         guard releasing.yields, let report = takersReport(of: group) else { return }
         guard !isStateful(group) || report.sync == .current else {
             tellOfPeersCopy(group, cause: releasing.cause, at: now, into: &out)
@@ -750,7 +751,7 @@ extension Machine {
         _ group: GroupIndex, by end: StuckBy, at now: Instant, into out: inout Sink
     ) {
         let (wasStuck, asked) = (groups[group].isStuck, groups[group].asksToBeFenced)
-        groups[group].stick(by: end, retryAt: now + Group.stopRetry)
+        groups[group].stick(by: end, at: now)
         if !wasStuck {
             let term = groups[group].stoppingTerm
             out.emit(.trace(Trace(.stopFailed, group: group, term: term)))

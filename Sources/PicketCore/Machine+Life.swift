@@ -20,7 +20,7 @@ extension Machine {
     ) {
         if let receipt,
             receipt.proof == .operatorsWord
-                || groups.contains(where: { $0.isResuming || $0.wasStarting })
+                || groups.contains(where: { $0.runningTerm != nil })
         {
             goOn(by: receipt, cause: .agentRestarted, into: &out)
             return

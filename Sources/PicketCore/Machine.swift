@@ -142,7 +142,10 @@ public struct Machine: Sendable {
     private mutating func begin<Sink: EffectSink>(into out: inout Sink) {
         begun = true
         for group in groups.indices {
-            guard case .unknown = groups[group].role else { continue }
+            switch groups[group].role {
+            case .unknown, .releasing: break
+            case .vacant, .claiming, .holding, .granting, .resuming: continue
+            }
             if policy.groups[group].listing == .retiring, planted(.retiredNotStopped) {
                 groups[group].noteStopped()
                 retire(group, into: &out)

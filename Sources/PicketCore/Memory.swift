@@ -132,8 +132,8 @@ public struct RunNote: Equatable, Sendable {
 public struct Holding: Equatable, Sendable {
     public var group: GroupIndex
     public var term: Term
-    /// Nobody knows how far it has come: its start, or the stop of what such a start has left, was
-    /// under way. It is stopped first, and starts anew.
+    /// Nobody knows how far it has come: its start or its stop was under way. It is stopped first, and
+    /// starts anew.
     public var isPartial: Bool
 
     public init(group: GroupIndex, term: Term, isPartial: Bool = false) {
@@ -141,4 +141,12 @@ public struct Holding: Equatable, Sendable {
         self.term = term
         self.isPartial = isPartial
     }
+
+    /// Something of it may run here that this node had no right to: a stop at an agent's start has
+    /// failed.
+    static func withoutRight(_ group: GroupIndex) -> Holding {
+        Holding(group: group, term: .never, isPartial: true)
+    }
+
+    var isByRight: Bool { term > .never }
 }

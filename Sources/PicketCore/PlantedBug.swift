@@ -151,6 +151,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case noteAfterStart
     /// A start that was under way is noted like what runs, and adopted.
     case startAdopted
+    /// A stop that was under way is noted like what runs, and adopted.
+    case stopAdopted
+    /// A node that cannot stop what it has begun to start, as its note says, asks for no fence.
+    case partialIsUnknown
+    /// What an agent cannot stop at its start is not noted.
+    case strayNotNoted
     /// What is gone from the file runs on when the agent is restarted.
     case retiredNotStopped
     /// What is added starts before that is stopped.

@@ -46,6 +46,8 @@ public struct GroupRunner: Sendable {
         public var deadline: Instant
         var run: RunID
         var killed: Bool
+        /// A try before this one has failed.
+        var hasFailed = false
     }
 
     public enum Purpose: Equatable, Sendable {
@@ -300,14 +302,14 @@ extension GroupRunner {
 
     private mutating func begin<Sink: ResourceSink>(
         _ action: ResourceAction, _ resource: Int, for purpose: Purpose, attempt: Int = 1,
-        at now: Instant, into out: inout Sink
+        hasFailed: Bool = false, at now: Instant, into out: inout Sink
     ) {
         let timeout = plan.resources[resource].timeout(of: action)!
         let id = run(action, resource, timeout, into: &out)
         state = .busy(
             Job(
                 purpose: purpose, resource: resource, action: action, attempt: attempt,
-                deadline: now + timeout, run: id, killed: false))
+                deadline: now + timeout, run: id, killed: false, hasFailed: hasFailed))
     }
 
     private mutating func run<Sink: ResourceSink>(
@@ -336,9 +338,12 @@ extension GroupRunner {
             top = job.resource - 1
             down(job.purpose, to: last(of: job.purpose), at: now, into: &out)
         case .stop where job.attempt == 1 && lost.isEmpty:
-            begin(.stop, job.resource, for: job.purpose, attempt: 2, at: now, into: &out)
+            begin(
+                .stop, job.resource, for: job.purpose, attempt: 2, hasFailed: !unknown, at: now,
+                into: &out)
         case .stop:
-            stick(job.purpose, unknown: unknown, into: &out)
+            let isUnknown = unknown && !job.hasFailed && lost.isEmpty
+            stick(job.purpose, unknown: isUnknown, into: &out)
         case .monitor:
             preconditionFailure("monitors are no jobs")
         }
@@ -414,7 +419,7 @@ extension GroupRunner {
         }
     }
 
-    /// Something may still be up here. `unknown`: the stop could not be tried.
+    /// Something may still be up here. `unknown`: the stop could not be tried even once.
     private mutating func stick<Sink: ResourceSink>(
         _ purpose: Purpose, unknown: Bool = false, into out: inout Sink
     ) {

@@ -462,9 +462,10 @@ extension Group {
             image.put(4)
             image.put(it.term)
             image.put(
-                (it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.isPartial ? 4 : 0)
-                    | (it.asksToBeFenced ? 8 : 0))
+                (it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.asksToBeFenced ? 8 : 0))
             image.put(optional: it.retryAt)
+            // Not written: how many stops have failed, and since when none could be tried. Nothing
+            // in the checker is reset, and each of its stops can be tried.
         case .granting(let grant):
             image.put(5)
             image.put(grant.term)
@@ -473,10 +474,9 @@ extension Group {
             image.put(6)
             image.put(term)
         case .unknown(let it):
-            image.put(it.noted == nil ? 7 : 10)
+            image.put(it.isNoted ? 10 : 7)
             image.put(it.term)
             image.put(optional: it.retryAt)
-            if let noted = it.noted { image.put(noted) }
         }
         image.put(term)
         image.put(copy.state.rawValue)
@@ -510,7 +510,6 @@ extension Group {
             let flags = image.byte()
             it.yields = flags & 1 != 0
             it.automatic = flags & 2 != 0
-            it.isPartial = flags & 4 != 0
             it.asksToBeFenced = flags & 8 != 0
             it.retryAt = image.optional()
             role = .releasing(it)
@@ -520,9 +519,7 @@ extension Group {
                 Granting(term: at, automatic: flags & 1 != 0, resumed: flags & 2 != 0))
         case 6: role = .resuming(at)
         default:
-            let retryAt = image.optional()
-            let noted = kind == 10 ? image.term() : nil
-            role = .unknown(Unknown(term: at, retryAt: retryAt, noted: noted))
+            role = .unknown(Unknown(term: at, retryAt: image.optional(), isNoted: kind == 10))
         }
         let term = image.term()
         let sync = GroupReport.SyncState(rawValue: image.byte())!

@@ -7,10 +7,12 @@ struct ResetWatch {
     /// was tried the last time.
     private var failed: [[Int]]
     private var isTried: [[Bool]]
-    /// By group and node: how often in a row stopping could not be tried, and whether something may
-    /// run there that only a fence can end.
-    private var untried: [[Int]]
-    private var asks: [[Bool]]
+    /// By group and node: since when stopping could not be tried; and since when something may run
+    /// there that only a fence can end.
+    private var untriedSince: [[Int64?]]
+    private var asksSince: [[Int64?]]
+    /// By group and node: something of it may run there by a right of the node's, as it has noted.
+    private var isNoted: [[Bool]]
     /// By node, what its peer's newest message says to it.
     private var heard: [Message?] = [nil, nil]
     /// By node: since when it is to be ended, and when that was last looked at.
@@ -25,8 +27,9 @@ struct ResetWatch {
     init(groups: Int) {
         failed = Array(repeating: [0, 0], count: groups)
         isTried = Array(repeating: [false, false], count: groups)
-        untried = failed
-        asks = isTried
+        untriedSince = Array(repeating: [nil, nil], count: groups)
+        asksSince = untriedSince
+        isNoted = isTried
     }
 
     mutating func begins(_ node: Node) {
@@ -35,32 +38,49 @@ struct ResetWatch {
         since[node.index] = nil
     }
 
+    /// One of its resources.
     mutating func beginsStop(of group: Int, isTried: Bool, _ node: Node) {
-        self.isTried[group][node.index] = isTried
+        if isTried { self.isTried[group][node.index] = true }
     }
 
-    mutating func came(_ outcome: ResourceOutcome, of group: Int, _ node: Node) {
+    mutating func stops(_ group: Int, _ node: Node) { isTried[group][node.index] = false }
+
+    mutating func noted(_ group: Int, _ node: Node) { isNoted[group][node.index] = true }
+
+    mutating func wentDark(_ node: Node) {
+        for group in isNoted.indices { isNoted[group][node.index] = false }
+    }
+
+    mutating func came(_ outcome: ResourceOutcome, of group: Int, _ node: Node, at now: Int64) {
+        defer { isTried[group][node.index] = false }
         switch outcome {
         case .stopFailed, .stopUnknown:
             if isTried[group][node.index] { failed[group][node.index] += 1 }
-            noteStuck(group, node)
-        case .startFailedDirty, .startFailedUnknown: noteStuck(group, node)
-        case .started, .startFailed, .stopped: forget(group, node)
+            noteStuck(group, node, at: now)
+        case .startFailedDirty, .startFailedUnknown: noteStuck(group, node, at: now)
+        case .startFailed, .stopped:
+            isNoted[group][node.index] = false
+            forget(group, node)
+        case .started: forget(group, node)
         case .failed, .restarted, .ailing, .recovered: break
         }
     }
 
-    private mutating func noteStuck(_ group: Int, _ node: Node) {
-        if !isTried[group][node.index] { untried[group][node.index] += 1 }
-        if isTried[group][node.index] || untried[group][node.index] >= 3 {
-            asks[group][node.index] = true
+    /// One that could not be tried is told of when that has been so for a minute.
+    private mutating func noteStuck(_ group: Int, _ node: Node, at now: Int64) {
+        var asks = isTried[group][node.index]
+        if !asks {
+            let since = untriedSince[group][node.index] ?? now
+            untriedSince[group][node.index] = since
+            asks = now - since > 59_400_000_000
         }
+        if asks { asksSince[group][node.index] = asksSince[group][node.index] ?? now }
     }
 
     private mutating func forget(_ group: Int, _ node: Node) {
         failed[group][node.index] = 0
-        untried[group][node.index] = 0
-        asks[group][node.index] = false
+        untriedSince[group][node.index] = nil
+        asksSince[group][node.index] = nil
     }
 
     /// The operator gives back what was spent.
@@ -114,9 +134,10 @@ struct ResetWatch {
     ) {
         let index = node.index
         defer { looked[index] = world.now }
-        if message.flags.contains(.fenceMe), !asks.contains(where: { $0[index] }) {
+        if message.flags.contains(.fenceMe), !asksSince.contains(where: { $0[index] != nil }) {
             world.violate("S5", "\(node.id) asks to be fenced, and no stop has failed")
         }
+        judgeSilence(message, node, in: world)
         guard let most = world.plan.resetAfterStops else { return }
         guard isDue(message, node, after: most, reached: reached, orders: orders, in: world) else {
             since[index] = nil
@@ -131,6 +152,21 @@ struct ResetWatch {
         world.violate(
             "L1",
             "\(node.id) cannot stop a group, its peer cannot fence it, and it goes on all the same")
+    }
+
+    /// L1: what it had a right to, and cannot stop, it asks its peer to end. While it fences that peer
+    /// itself, or somebody works on the group, it says nothing.
+    private func judgeSilence(_ message: Message, _ node: Node, in world: World) {
+        guard message.flags.isDisjoint(with: [.fenceMe, .maintenance]), message.phase == .paired,
+            message.seenGeneration > 0, message.acknowledged > 0
+        else { return }
+        for group in asksSince.indices where isNoted[group][node.index] {
+            guard let since = asksSince[group][node.index], world.now - since > 5_000_000_000,
+                !world.watch.mayBeOrderedOff(group, node)
+            else { continue }
+            world.violate(
+                "L1", "\(node.id) cannot stop group \(group), and does not ask to be fenced")
+        }
     }
 
     private func isDue(

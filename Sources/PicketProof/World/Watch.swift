@@ -42,6 +42,8 @@ struct Watch {
     private var heard: [[UInt64]]
     /// By group: the nodes whose start of it has not come to an end.
     private var starting: [Set<Int>]
+    /// The same of its stop.
+    private var stopping: [Set<Int>]
     /// An operator gave a word, or ordered a fence.
     var operated = false
     /// A sense line broke while a fence was under way. The fence then counts too early, and until
@@ -152,6 +154,7 @@ struct Watch {
         failedOn = Array(repeating: nil, count: groups)
         heard = running
         starting = Array(repeating: [], count: groups)
+        stopping = starting
         unlistedAt = Array(repeating: .min / 2, count: groups)
         startedLast = Array(repeating: nil, count: groups)
         takeoversOrdered = Array(repeating: [], count: groups)
@@ -226,11 +229,13 @@ struct Watch {
 
     mutating func wentDark(_ node: Node, in world: World) {
         sides[node.index].lastDark = world.now
+        resets.wentDark(node)
         sides[node.index].wordGiven = false
         sides[node.index].goesOnUnmet = false
         for group in running.indices {
             running[group][node.index] = 0
             starting[group].remove(node.index)
+            stopping[group].remove(node.index)
         }
         // The agent forgets everything that was not yet on disk.
         if let since = sides[node.index].maintenance?.at,
@@ -250,6 +255,9 @@ struct Watch {
         for group in running.indices { running[group][node.index] = 0 }
         for holding in note.holdings {
             running[list[holding.group].name][node.index] = holding.term.value
+        }
+        for group in running.indices where running[group][node.index] > 0 {
+            resets.noted(group, node)
         }
     }
 
@@ -536,6 +544,12 @@ struct Watch {
             || sides[node.index].maintained[group]?.isOn == true
     }
 
+    /// … or it is not certain that it is not.
+    func mayBeOrderedOff(_ group: Int, _ node: Node) -> Bool {
+        isOrderedOff(group, node) || sides[node.index].maintenance == nil
+            || sides[node.index].maintained[group] == nil
+    }
+
     private func isMaintained(_ node: Node) -> Bool {
         sides[node.index].maintenance?.isOn == true && !excuses.contains(.lostState)
     }
@@ -619,6 +633,7 @@ struct Watch {
 
     /// The machine has a group stopped.
     mutating func stops(_ group: GroupIndex, cause: Cause, _ node: Node, in world: World) {
+        stopping[group].insert(node.index)
         switch cause {
         case .command, .failback, .conflict, .agentRestarted, .none:
             sides[node.index].handsOff[group] = false
@@ -727,6 +742,9 @@ struct Watch {
             }
             if starting[group].contains(node.index) {
                 world.violate("S2", "\(node.id) adopts group \(group) in the middle of its start")
+            }
+            if stopping[group].contains(node.index) {
+                world.violate("S2", "\(node.id) adopts group \(group) in the middle of its stop")
             }
             return
         }
@@ -883,8 +901,9 @@ struct Watch {
     mutating func came(
         _ outcome: ResourceOutcome, of group: GroupIndex, _ node: Node, at now: Int64
     ) {
-        resets.came(outcome, of: group, node)
+        resets.came(outcome, of: group, node, at: now)
         starting[group].remove(node.index)
+        if outcome == .stopped || outcome == .startFailed { stopping[group].remove(node.index) }
         switch outcome {
         case .failed, .startFailed, .startFailedDirty, .startFailedUnknown:
             failedOn[group] = (node.index, node.life)

@@ -66,6 +66,7 @@ extension Refusal {
         case .peerUnaware: "peer_unaware"
         case .groupWrong: "group_wrong"
         case .copyNotCurrent: "copy_not_current"
+        case .overruled: "overruled"
         }
     }
 }

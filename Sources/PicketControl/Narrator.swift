@@ -223,8 +223,8 @@ public struct Narrator: Equatable, Sendable {
             return "What {me} has spent of its fences and moves is given back; {peer} counts for "
                 + "itself"
         case .leftRunning:
-            return "The agent on {me} ends in maintenance: its groups keep running, and nobody "
-                + "watches them"
+            return "The agent on {me} ends: what is in maintenance there keeps running, and nobody "
+                + "watches it"
         case .peerMaintenance:
             return trace.number == 0
                 ? "{peer} is out of maintenance" : "{peer} is in maintenance"
@@ -411,6 +411,7 @@ public struct Narrator: Equatable, Sendable {
             return "{group} is down where it should run, or may run where it should not"
         case .copyNotCurrent:
             return "the copy of its data on {me} is not known to be current"
+        case .overruled: return "a newer order, given on {peer}, says the opposite"
         }
     }
 
@@ -505,6 +506,8 @@ public struct Narrator: Equatable, Sendable {
         case .copyNotCurrent:
             return "Start the node that has the newest data. Where they are lost, or this copy is "
                 + "the newest after all, \"picket take GROUP --stale\" starts it here."
+        case .overruled:
+            return "Ask who gave it (\"picket history\" shows it), then give the order again."
         }
     }
 

@@ -186,6 +186,14 @@ public struct Protection: Equatable, Sendable {
                 "{peer} would not take over: the pair is in maintenance. End it with "
                     + "\"picket maintenance off\".")
         }
+        let mine = status.groups.indices.filter {
+            isEnabled($0, report) && status.groups[$0].role == .holding
+        }
+        if !mine.isEmpty, mine.allSatisfy({ status.groups[$0].maintained }) {
+            return add(
+                failure, .unprotected,
+                "{peer} would not take over: all that runs on {me} is in maintenance.")
+        }
         if status.peerHealth == 0 {
             return add(
                 failure, .unprotected,

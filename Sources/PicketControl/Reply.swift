@@ -86,7 +86,8 @@ public enum Reply {
         case .peerUnaware where on:
             return narrator.filled(
                 "\(what) is on here, but {peer} has not heard of it: it may still cut {me} and "
-                    + "take over. Give the order on {peer} as well, or mend the links.")
+                    + "take over. Give the order on {peer} as well"
+                    + (group.map { ", if its file has \($0)" } ?? "") + ", or mend the links.")
         case .peerUnaware:
             return narrator.filled(
                 "\(what) is off here, but {peer} has not heard of it: it "

@@ -181,4 +181,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case copyNotCurrent = 29
     /// Hands are off a group: it is in maintenance, the others are not.
     case groupMaintained = 30
+    /// A newer order of the other node's says the opposite.
+    case overruled = 31
 }

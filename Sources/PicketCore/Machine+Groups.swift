@@ -7,6 +7,7 @@ extension Machine {
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) {
         absorbTerm(group)
+        noteHolder(group)
         stepFailures(group, at: now)
         if let sync = policy.groups[group].sync { stepData(group, sync, at: now, into: &out) }
         if groups[group].isBlockOver(at: now) { groups[group].unblock() }
@@ -77,6 +78,15 @@ extension Machine {
         case .vacant, .holding, .releasing: groups[group].use(report.term)
         case .claiming, .granting, .resuming: break
         }
+    }
+
+    /// Whoever gave it the right: after the next start of this agent nobody may tell it.
+    @inline(__always)
+    private mutating func noteHolder(_ group: GroupIndex) {
+        guard disk.memory.groups[group].holder != .peer, inContact, !groups[group].isHeld,
+            report(of: group)?.role == .holding, !planted(.holderForgotten)
+        else { return }
+        disk.note(.peer, of: group)
     }
 
     /// Whether this node would start the group if it were given it: it is willing, and its disk has

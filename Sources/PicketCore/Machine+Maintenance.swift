@@ -24,14 +24,15 @@ extension Machine {
             return .refusedFor(.groupWrong, wrong)
         }
         if let order = disk.order { out.emit(.answer(id: order.command, .refused(.busy))) }
-        disk.maintain(disk.maintenance(group).next(isOn: on, by: policy.me), group)
+        let ordered = disk.maintenance(group).next(isOn: on, by: policy.me)
+        disk.maintain(ordered, group)
         if !on, group == nil, !inContact { peer.forgetMaintenance() }
         outgoing.noteChange()
         out.emit(
             .trace(Trace(.maintenance, group: group, cause: .command, number: on ? 1 : 0)))
         disk.await(
             MaintenanceOrder(
-                command: id, group: group, until: now + .seconds(3),
+                command: id, group: group, ordered: ordered, until: now + .seconds(3),
                 since: peer.contact.sequence + 1))
         return nil
     }
@@ -72,6 +73,12 @@ extension Machine {
             out.emit(.leaveAlone(group, isMaintained(group)))
         }
         guard let order = disk.order else { return }
+        let known = disk.maintenance(order.group)
+        if known != order.ordered, known.isOn != order.ordered.isOn {
+            disk.await(nil)
+            out.emit(.answer(id: order.command, .refused(.overruled)))
+            return
+        }
         let isKept = disk.keepsMaintenance(order.group)
         if isKept, peerHolds(order) {
             disk.await(nil)
@@ -99,15 +106,18 @@ extension Machine {
 
     // MARK: One group
 
-    /// In the message that is sent now: the one that an order waits for; else the one that the peer
-    /// told of last and, every other time, one of those that ever had an order. A group that is gone
-    /// from the file is told of no more, and stands behind all others in the list.
+    /// In the message that is sent now: every other time the one that the peer told of last, because
+    /// an order there may wait for that; else the one that an order waits for here, or one of those
+    /// that ever had an order. A group that is gone from the file is told of no more, and stands behind
+    /// all others in the list.
     var maintainedToTell: MaintainedGroup? {
-        if let group = disk.order?.group { return told(of: group) }
+        let order = disk.order?.group
+        if let order, planted(.orderCrowdsOut) { return told(of: order) }
         let sequence = Int(truncatingIfNeeded: peer.contact.sequence & 0xFFFF)
         if sequence % 2 == 1, let group = peer.maintained.last?.place, hadOrder(group) {
             return told(of: group)
         }
+        if let order { return told(of: order) }
         let ordered = groups.indices.count { hadOrder($0) }
         guard ordered > 0 else { return nil }
         var left = sequence / 2 % ordered
@@ -133,11 +143,14 @@ extension Machine {
     /// be taken over from it.
     var isFenceForNothing: Bool {
         var othersRunHere = false
-        var theyAreAtWork = false
+        var theyAreAtWork =
+            peer.message?.flags.contains(.atWork) == true && !planted(.maintainedFenced)
         for group in groups.indices where policy.groups[group].enabled {
             if isMaintained(group) {
                 let isTheirs =
-                    report(of: group).map { $0.role == .holding }
+                    report(of: group).map {
+                        planted(.onlyHoldersWork) ? $0.role == .holding : $0.role.isHeld
+                    }
                     ?? (disk.memory.groups[group].holder == .peer)
                 theyAreAtWork = theyAreAtWork || isTheirs && !planted(.maintainedFenced)
             } else if !groups[group].isHeld, !groups[group].isBlocked, !isGivenUp(group) {

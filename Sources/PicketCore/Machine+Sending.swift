@@ -73,6 +73,9 @@ extension Machine {
         }
         if vitals.drill { flags.insert(.drill) }
         if life.leavesRunning { flags.insert(.leavesRunning) }
+        if !isMaintained, groups.indices.contains(where: { groups[$0].isHeld && isMaintained($0) }) {
+            flags.insert(.atWork)
+        }
         if disk.takesNothing { flags.insert(.diskTakesNothing) }
         if policy.simulated || vitals.health.simulated { flags.insert(.simulated) }
         if peer.pausedUntil != nil { flags.insert(.pauseAgreed) }

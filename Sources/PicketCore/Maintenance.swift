@@ -61,6 +61,7 @@ package struct MaintenanceOrder: Sendable {
     package var command: UInt32
     /// `nil` for the whole pair.
     package var group: GroupIndex?
+    package var ordered: Maintenance
     /// The answer does not wait longer.
     package var until: Instant
     /// The first message that told of it.

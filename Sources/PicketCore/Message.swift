@@ -73,13 +73,16 @@ public struct Message: Equatable, Sendable {
         /// With `leaving`: the sender's agent ends, and takes nothing on before. What it reports to
         /// have something of goes on in maintenance; all else it has given up.
         public static let leavesRunning = Flags(rawValue: 1 << 12)
+        /// Somebody works on the sender: something may run there that alone is in maintenance. The
+        /// receiver's file may not have it.
+        public static let atWork = Flags(rawValue: 1 << 13)
 
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
         public static var all: Flags {
             [
                 .probe, .maintenance, .drill, .simulated, .fenceMe, .pauseAgreed, .fencedYou,
                 .diskTakesNothing, .maintenanceKept, .leavesDifferences, .heldDifferences,
-                .leavesRunning,
+                .leavesRunning, .atWork,
             ]
         }
     }

@@ -54,6 +54,13 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case maintainedForgotten
     /// … and its node is fenced for nothing.
     case maintainedFenced
+    /// A node that waits for its own order tells nothing of others.
+    case orderCrowdsOut
+    /// Somebody works on what runs as a whole alone: not on what is being stopped there, or waits for
+    /// the peer's word …
+    case onlyHoldersWork
+    /// … and nobody remembers on disk where it runs.
+    case holderForgotten
     /// A vacant group is started in maintenance.
     case maintenanceClaims
     case pauseUnbounded

@@ -21,6 +21,10 @@ public struct ServiceManager: Sendable {
     public func alive() { tell("WATCHDOG=1") }
     public func status(_ text: String) { tell("STATUS=\(text)") }
     public func stopping() { tell("STOPPING=1") }
+    /// It takes so long at most, though the unit may state less (TimeoutStopSec=).
+    public func stopping(within time: Duration) {
+        tell("STOPPING=1\nEXTEND_TIMEOUT_USEC=\(time.microseconds)")
+    }
     /// Followed by `ready`. systemd wants the monotonic instant at which it began.
     public func reloading() {
         tell("RELOADING=1\nMONOTONIC_USEC=\(picket_monotonic_time() / 1000)")

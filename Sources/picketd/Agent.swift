@@ -258,7 +258,7 @@ final class Agent {
         control.flush()
         if isLeaving { endFences() }
         if departure == .unattended {
-            log(.warning, "ended in maintenance: the groups keep running, and nobody watches them")
+            log(.warning, "ended: what is in maintenance keeps running, and nobody watches it")
         } else if departure == .released {
             resets.noteEnd(self)
             log(.notice, "ended: nothing is held here")
@@ -338,7 +338,7 @@ final class Agent {
     /// A planned stop.
     func leave() {
         log(.notice, "asked to stop")
-        service.stopping()
+        service.stopping(within: settings.policy.timing.leaveWithin + .seconds(60))
         isLeaving = true
         handle(.command(.leave, id: 0))
     }

@@ -43,7 +43,7 @@ struct ResourceActions {
             case .start, .stop:
                 asked.append(run.id)
                 // It gives a helper up that is gone, or hangs, before its own time is up.
-                let patience = run.timeout.milliseconds / 4 * 3
+                let patience = min(run.timeout / 4 * 3, .seconds(10)).milliseconds
                 return ["picket-units", "--patience", "\(patience)", run.action.text, unit]
             case .monitor: return ["systemctl", "is-active", "--quiet", unit]
             case .promote, .demote: return nil

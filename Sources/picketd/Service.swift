@@ -43,6 +43,7 @@ final class Service: Part {
     }
     func reloading() { manager?.reloading() }
     func stopping() { manager?.stopping() }
+    func stopping(within time: Duration) { manager?.stopping(within: time) }
     func alive() { manager?.alive() }
 
     override var due: Instant { manager?.watchdog == nil ? .distantFuture : nextSign }

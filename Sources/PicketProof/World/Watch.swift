@@ -86,6 +86,9 @@ struct Watch {
         var heldByPeer: Set<Int> = []
         /// The groups that a peer which leaves has nothing of, by the same message.
         var givenUp: Set<Int> = []
+        /// Those that it has something of, by the same message, and since when it has said so. An
+        /// agent that follows knows what the one before had on disk.
+        var theirs: [Int: Int64] = [:]
         /// When an agent of it left by plan, whether or not something runs on.
         var leftAt = Int64.min / 2
         var copyMissing: Set<Int> = []
@@ -198,6 +201,10 @@ struct Watch {
             sides[side].copyMissing = []
         }
         sides[index].givenUp = []
+        sides[1 - index].theirs = [:]
+        sides[index].theirs = sides[index].theirs.filter {
+            now - $0.value > 5_000_000_000 && node.forgetsUntil <= $0.value
+        }
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
             now - at < 60_000_000_000 || node.forgetsUntil > at
@@ -323,6 +330,14 @@ struct Watch {
                 resets.hears(message, node)
                 sides[index].heldByPeer = Set(
                     message.groups.filter { $0.role == .holding }.map { Int($0.name) - 1 })
+                let theirs = message.groups.filter {
+                    $0.role == .holding || $0.role == .releasing || $0.role == .resuming
+                }
+                sides[index].theirs = Dictionary(
+                    uniqueKeysWithValues: theirs.map {
+                        let name = Int($0.name) - 1
+                        return (name, sides[index].theirs[name] ?? world.now)
+                    })
                 sides[index].givenUp = Set(
                     message.groups.filter { message.phase == .leaving && $0.role == .vacant }
                         .map { Int($0.name) - 1 })
@@ -567,7 +582,7 @@ struct Watch {
             if isMaintained(group.name, node) {
                 theyAreAtWork =
                     theyAreAtWork
-                    || sides[node.index].heldByPeer.contains(group.name) && peer.isUp(group)
+                    || sides[node.index].theirs[group.name] != nil && peer.isUp(group)
             } else if !node.isWholeUp(group), !sides[node.index].givenUp.contains(group.name) {
                 return
             }

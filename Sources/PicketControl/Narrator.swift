@@ -93,6 +93,9 @@ public struct Narrator: Equatable, Sendable {
         case .peerSession: return "The agent on {peer} has begun a new session"
         case .armed:
             return "{me} is armed: it will fence {peer} if contact is lost"
+        case .peerLeft where trace.number != nil:
+            return "{peer} has left by a planned stop: what is in maintenance runs on there, and "
+                + "it holds nothing else"
         case .peerLeft: return "{peer} has left by a planned stop and holds no group"
         case .leaving: return "{me} is leaving: it stops its groups and gives them up"
         case .left: return "{me} has left and holds no group"

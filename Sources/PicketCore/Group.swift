@@ -82,12 +82,12 @@ package struct Group: Sendable {
     ///   - isListed: by the file of this agent.
     init(term: Term, noted: Holding?, isListed: Bool, mayBeOutdated: Bool) {
         self.term = term
-        copy = Copy(mayBeOutdated: mayBeOutdated && noted == nil)
+        copy = Copy(mayBeOutdated: mayBeOutdated && noted?.isByRight != true)
         if let noted, !noted.isPartial, isListed {
             role = .resuming(noted.term)
         } else if planted(.noteAfterStart) {
             role = .vacant
-        } else if let noted, noted.isByRight, !planted(.partialIsUnknown) {
+        } else if let noted, noted.isByRight, isListed, !planted(.partialIsUnknown) {
             role = .releasing(Releasing(resuming: noted.term, cause: .agentRestarted))
         } else {
             role = .unknown(
@@ -565,7 +565,7 @@ package struct Unknown: Equatable, Sendable {
     }
 
     /// Should it leave the file, the agent that follows must stop it by that file.
-    var mayRun: Bool { (isNoted || retryAt != nil) && !planted(.strayNotNoted) }
+    var mayRun: Bool { isNoted || retryAt != nil }
 }
 
 /// How a stop did not end well.

@@ -80,10 +80,12 @@ extension Machine {
         }
     }
 
-    /// Whoever gave it the right: after the next start of this agent nobody may tell it.
+    /// Whoever gave it the right: an agent that follows is to know where somebody works, though it
+    /// may not hear its peer.
     @inline(__always)
     private mutating func noteHolder(_ group: GroupIndex) {
-        guard disk.memory.groups[group].holder != .peer, inContact, !groups[group].isHeld,
+        guard disk.memory.groups[group].maintenance.isOn,
+            disk.memory.groups[group].holder != .peer, inContact, !groups[group].isHeld,
             report(of: group)?.role == .holding, !planted(.holderForgotten)
         else { return }
         disk.note(.peer, of: group)
@@ -554,6 +556,7 @@ extension Machine {
         guard case .holding(let active) = groups[group].role else { return }
         groups[group].release(
             Releasing(from: active, cause: cause, yields: yields, automatic: automatic))
+        note(into: &out)
         out.emit(.stop(group, cause: cause))
         out.emit(.trace(Trace(.releasing, group: group, term: active.term, cause: cause)))
         if planted(.releasedBeforeStopped) { released(group, at: promised, into: &out) }
@@ -605,6 +608,7 @@ extension Machine {
         _ term: Term, _ group: GroupIndex, cause: Cause, into out: inout Sink
     ) {
         groups[group].release(Releasing(resuming: term, cause: cause))
+        note(into: &out)
         out.emit(.stop(group, cause: cause))
         out.emit(.trace(Trace(.orphaned, group: group, term: term, cause: cause)))
     }
@@ -766,7 +770,7 @@ extension Machine {
             let term = groups[group].stoppingTerm
             out.emit(.trace(Trace(.stopFailed, group: group, term: term)))
         }
-        if groups[group].asksToBeFenced, !asked {
+        if groups[group].asksToBeFenced, !asked, isMaintained || !isMaintained(group) {
             out.emit(.trace(Trace(.askedToBeFenced, group: group, cause: .stopFailed)))
         }
     }

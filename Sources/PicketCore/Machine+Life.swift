@@ -114,13 +114,13 @@ extension Machine {
         groups.indices.contains { isMaintained($0) && groups[$0].runningTerm != nil }
     }
 
-    /// All that is not in maintenance is with the peer, or stopped; and nothing is being done to what
-    /// is, as long as there is time.
+    /// All that is not in maintenance is with the peer, or stopped; and nothing is being done to
+    /// what is, as long as there is time.
     private func hasGivenRest(at now: Instant, until end: Instant) -> Bool {
         groups.indices.allSatisfy { group in
             switch groups[group].role {
             case .vacant, .claiming: return true
-            case .granting: return !inContact
+            case .granting: return !inContact || isMaintained(group) && now >= end
             case .holding, .resuming, .unknown, .releasing:
                 return isMaintained(group)
                     && (groups[group].isAtRest || now >= end || planted(.leavesHalfWay))
@@ -162,8 +162,8 @@ extension Machine {
         life.leaving?.sequence.map { (peer.message?.acknowledged ?? 0) >= $0 } ?? false
     }
 
-    /// The peer takes the last word for a receipt. In maintenance of the pair it could do nothing by
-    /// one, and is told nothing.
+    /// The peer takes the last word for a receipt. In maintenance of the pair it could do nothing
+    /// by one, and is told nothing.
     private mutating func leaveRunning<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         life.leaveRunning()
         note(into: &out)

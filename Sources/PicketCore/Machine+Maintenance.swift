@@ -106,18 +106,16 @@ extension Machine {
 
     // MARK: One group
 
-    /// In the message that is sent now: every other time the one that the peer told of last, because
-    /// an order there may wait for that; else the one that an order waits for here, or one of those
-    /// that ever had an order. A group that is gone from the file is told of no more, and stands behind
-    /// all others in the list.
+    /// In the message that is sent now: every other time the one that the peer told of last,
+    /// because an order there may wait for that; else the one that an order waits for here, or one
+    /// of those that ever had an order. A group that is gone from the file is told of no more, and
+    /// stands behind all others in the list.
     var maintainedToTell: MaintainedGroup? {
-        let order = disk.order?.group
-        if let order, planted(.orderCrowdsOut) { return told(of: order) }
         let sequence = Int(truncatingIfNeeded: peer.contact.sequence & 0xFFFF)
         if sequence % 2 == 1, let group = peer.maintained.last?.place, hadOrder(group) {
             return told(of: group)
         }
-        if let order { return told(of: order) }
+        if let group = disk.order?.group { return told(of: group) }
         let ordered = groups.indices.count { hadOrder($0) }
         guard ordered > 0 else { return nil }
         var left = sequence / 2 % ordered
@@ -148,9 +146,7 @@ extension Machine {
         for group in groups.indices where policy.groups[group].enabled {
             if isMaintained(group) {
                 let isTheirs =
-                    report(of: group).map {
-                        planted(.onlyHoldersWork) ? $0.role == .holding : $0.role.isHeld
-                    }
+                    report(of: group).map { $0.role.isHeld }
                     ?? (disk.memory.groups[group].holder == .peer)
                 theyAreAtWork = theyAreAtWork || isTheirs && !planted(.maintainedFenced)
             } else if !groups[group].isHeld, !groups[group].isBlocked, !isGivenUp(group) {

@@ -76,7 +76,8 @@ extension Machine {
         if left.isWhole { disk.rememberPeerLeft() }
         guard known == nil else { return }
         fence.cancel(cause: .peerLeft, into: &out)
-        out.emit(.trace(Trace(.peerLeft, cause: .peerLeft)))
+        out.emit(
+            .trace(Trace(.peerLeft, cause: .peerLeft, number: left.isWhole ? nil : 1)))
     }
 
     /// The peer's agent ends, and leaves something running. That is no proof for what it still has,

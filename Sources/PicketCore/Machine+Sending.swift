@@ -73,7 +73,8 @@ extension Machine {
         }
         if vitals.drill { flags.insert(.drill) }
         if life.leavesRunning { flags.insert(.leavesRunning) }
-        if !isMaintained, groups.indices.contains(where: { groups[$0].isHeld && isMaintained($0) }) {
+        for group in groups.indices
+        where groups[group].isHeld && isMaintained(group) && !isMaintained {
             flags.insert(.atWork)
         }
         if disk.takesNothing { flags.insert(.diskTakesNothing) }

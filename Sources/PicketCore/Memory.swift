@@ -132,8 +132,8 @@ public struct RunNote: Equatable, Sendable {
 public struct Holding: Equatable, Sendable {
     public var group: GroupIndex
     public var term: Term
-    /// Nobody knows how far it has come: its start or its stop was under way. It is stopped first, and
-    /// starts anew.
+    /// Nobody knows how far it has come: its start or its stop was under way. It is stopped first,
+    /// and starts anew.
     public var isPartial: Bool
 
     public init(group: GroupIndex, term: Term, isPartial: Bool = false) {

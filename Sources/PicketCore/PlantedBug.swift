@@ -54,12 +54,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case maintainedForgotten
     /// … and its node is fenced for nothing.
     case maintainedFenced
-    /// A node that waits for its own order tells nothing of others.
-    case orderCrowdsOut
-    /// Somebody works on what runs as a whole alone: not on what is being stopped there, or waits for
-    /// the peer's word …
-    case onlyHoldersWork
-    /// … and nobody remembers on disk where it runs.
+    /// … because nobody remembers on disk where it runs.
     case holderForgotten
     /// A vacant group is started in maintenance.
     case maintenanceClaims
@@ -162,8 +157,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case stopAdopted
     /// A node that cannot stop what it has begun to start, as its note says, asks for no fence.
     case partialIsUnknown
-    /// What an agent cannot stop at its start is not noted.
-    case strayNotNoted
     /// What is gone from the file runs on when the agent is restarted.
     case retiredNotStopped
     /// What is added starts before that is stopped.

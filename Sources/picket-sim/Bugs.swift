@@ -113,7 +113,9 @@ private enum Hunt {
             self = .checker(bounds, "1 crash")
         case .tieUnbroken, .lateTurnsOverlap: self = .swarm(.partitions, seeds: 200)
         case .configurationIgnored: self = .swarm(.configurations, seeds: 3000)
-        case .startAdopted, .stopAdopted: self = .swarm(.moves, seeds: 400)
+        case .leavesRunningArmed, .restIsNoReceipt, .leavesHalfWay, .holderForgotten:
+            self = .swarm(.work, seeds: 100)
+        case .startAdopted: self = .swarm(.moves, seeds: 400)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
         case .retiredNotAwaited: self = .swarm(.renames, seeds: 100)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
@@ -154,15 +156,12 @@ private enum Hunt {
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
         case .formationIsNoMove, .failuresForgottenAtStart: self = .swarm(.flaps, seeds: 100)
-        case .partialIsUnknown: self = .swarm(.resources, seeds: 400)
-        case .strayNotNoted: self = .swarm(.lists, seeds: 400)
+        case .stopAdopted, .partialIsUnknown: self = .swarm(.stuck, seeds: 200)
         case .requestInMaintenance, .neverReset, .unknownStopsCount, .unknownStopsAsk,
             .resetForAnyPeer, .resetNotCounted:
             self = .swarm(.stuck, seeds: 200)
         case .maintenanceIgnored, .olderMaintenanceWins, .maintenanceRestarts, .maintenanceClaims,
-            .maintainedForgotten, .maintainedFenced, .leavesRunningArmed, .restIsNoReceipt,
-            .restIsNotBarred, .leavesHalfWay, .orderCrowdsOut, .onlyHoldersWork,
-            .holderForgotten:
+            .maintainedForgotten, .maintainedFenced, .restIsNotBarred:
             self = .swarm(.maintenance, seeds: 100)
         case .orderRemembered: self = .swarm(.strangers, seeds: 400)
         case .failedStopReleases, .releasedBeforeStopped: self = .swarm(.resources, seeds: 100)

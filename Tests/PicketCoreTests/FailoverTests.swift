@@ -519,6 +519,69 @@ struct FailoverTests {
         #expect(world.violations.isEmpty)
     }
 
+    @Test func `a start that was under way, and cannot be stopped, asks for a fence`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        #expect(world.command(.handover(nil), on: world.low) == .accepted)
+        let high = world.high
+        let partial = { high.running[0] != nil && high.note.holdings.first?.isPartial == true }
+        #expect(world.run(until: partial, within: .seconds(5)))
+        world.killAgent(high)
+        high.failStop = true
+        world.after(.milliseconds(150)) { world.startAgent(high) }
+        world.run(for: .seconds(5))
+        #expect(world.fences == [.high] && world.holder() == .low)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `a stop that was under way is not adopted`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.startTime = .seconds(1)
+        #expect(world.command(.handover(nil), on: world.low) == .accepted)
+        world.run(for: .milliseconds(100))
+        world.killAgent(world.low)
+        world.after(.milliseconds(150)) { world.startAgent(world.low) }
+        world.run(for: .seconds(10))
+        #expect(!world.low.has(.adopted) && world.holder() != nil)
+        #expect(world.fences.isEmpty && world.violations.isEmpty)
+    }
+
+    @Test func `what cannot be stopped at the start is noted, and stopped without its file`() {
+        let world = SmallWorld()
+        world.high.failStop = true
+        world.bootBoth()
+        world.run(for: .seconds(2))
+        #expect(world.high.note.holdings == [.withoutRight(0)])
+        // Nobody knows that it runs, and no node loses its power for it.
+        #expect(world.fences.isEmpty)
+        world.killAgent(world.high)
+        world.high.policy.groups[0] = world.high.policy.groups[0].retired()
+        world.startAgent(world.high)
+        world.run(for: .seconds(2))
+        #expect(world.high.note.holdings == [.withoutRight(0)] && !world.high.has(.retired))
+        world.high.failStop = false
+        #expect(world.run(until: { world.high.has(.retired) }, within: .seconds(31)))
+        #expect(world.fences.isEmpty && world.violations.isEmpty)
+    }
+
+    @Test func `stops that cannot be tried ask for a fence after a minute, however often`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        let low = world.low
+        low.failStop = true
+        low.stopIsUnknown = true
+        #expect(world.command(.handover(nil), on: low) == .accepted)
+        for _ in 0..<5 {
+            world.run(for: .seconds(5))
+            _ = world.command(.clear(nil), on: low)
+        }
+        world.run(for: .seconds(30))
+        #expect(world.fences.isEmpty && !low.has(.askedToBeFenced))
+        world.run(for: .seconds(40))
+        #expect(world.fences == [.low])
+    }
+
     @Test func `what the file no longer has is stopped, and then spoken of no more`() {
         let world = SmallWorld()
         world.bootBoth()

@@ -219,7 +219,7 @@ struct GroupRunnerTests {
         #expect(again.action == .stop && again.id != run.id)
     }
 
-    @Test func `a stop that could not be begun is told as that`() {
+    @Test func `a stop that could not be begun even once is told as that`() {
         var runner = GroupRunner(group: 3, plan: .quiet(1))
         var list = ResourceRecorder()
         let now = Instant(nanoseconds: 0)
@@ -234,7 +234,7 @@ struct GroupRunnerTests {
         }
         let outcomes = list.items.filter(\.isOutcome)
         #expect(
-            outcomes == [.outcome(.stopUnknown), .outcome(.stopUnknown), .outcome(.stopFailed)])
+            outcomes == [.outcome(.stopUnknown), .outcome(.stopFailed), .outcome(.stopFailed)])
     }
 
     @Test func `a demotion that fails does not keep a resource from being stopped`() {

@@ -163,6 +163,118 @@ struct MaintenanceTests {
         #expect(world.low.has(.adopted) && world.low.machine!.isMaintained(1))
     }
 
+    private func two() -> SmallWorld {
+        let world = SmallWorld {
+            $0.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+        }
+        world.bootBoth()
+        return world
+    }
+
+    @Test func `what a leaver has given up starts by its last word, and what it left does not`() {
+        let world = two()
+        _ = world.command(.maintenance(true, of: 1), on: world.low)
+        world.run(for: .seconds(2))
+        world.low.supervised = false
+        // High may not start group 0 when it is offered.
+        world.high.failStart = true
+        _ = world.command(.handover(0), on: world.low)
+        world.run(for: .seconds(1))
+        world.high.failStart = false
+        _ = world.command(.leave, on: world.low)
+        world.run(for: .seconds(1))
+        #expect(world.low.machine == nil && !world.low.note.contact)
+        world.run(for: .seconds(12))
+        #expect(world.high.runs("group 0") && world.low.runs("group 1") && world.fences.isEmpty)
+        // An agent that followed would not know what it does not hold for.
+        #expect(!world.high.note.contact && !world.high.note.word && !world.high.disk.alone)
+        _ = world.command(.maintenance(false, of: 1, despite: .all), on: world.high)
+        world.run(for: .seconds(3))
+        #expect(world.fences == [.low] && world.high.runs("group 1"))
+        #expect(world.violations == [])
+    }
+
+    @Test func `a node that left something running does not fence before it has met its peer`() {
+        let world = two()
+        _ = world.command(.maintenance(true, of: 1), on: world.low)
+        world.run(for: .seconds(2))
+        for node in world.nodes {
+            node.supervised = false
+            _ = world.command(.leave, on: node)
+            world.run(for: .seconds(2))
+        }
+        #expect(world.nodes.allSatisfy { $0.machine == nil })
+        world.startAgent(world.low)
+        world.run(for: .seconds(5))
+        #expect(world.fences.isEmpty && world.low.runs("group 1"))
+        world.startAgent(world.high)
+        world.run(for: .seconds(2))
+        #expect(world.low.runs("group 1") && world.nodes.contains { $0.runs("group 0") })
+    }
+
+    @Test func `a node works on what its peer does not list`() {
+        let world = SmallWorld()
+        var policy = world.low.policy
+        policy.groups.append(GroupPolicy(prefer: .low, name: 9))
+        world.low.configure(policy, names: ["group 0", "other"])
+        world.bootBoth()
+        world.run(for: .seconds(2))
+        #expect(world.low.runs("other"))
+        _ = world.command(.maintenance(true, of: 1), on: world.low)
+        world.run(for: .seconds(2))
+        _ = world.command(.handover(0), on: world.high)
+        world.run(for: .seconds(2))
+        #expect(world.high.runs("group 0"))
+        world.cutAll()
+        world.run(for: .seconds(5))
+        #expect(!world.fences.contains(.low) && world.low.runs("other"))
+    }
+
+    @Test func `what is being stopped there is worked on as well`() {
+        let world = two()
+        _ = world.command(.maintenance(true, of: 1), on: world.low)
+        world.run(for: .seconds(2))
+        world.low.failStop = true
+        _ = world.command(.handover(1), on: world.low)
+        world.run(for: .seconds(1))
+        world.low.failStop = false
+        _ = world.command(.handover(0), on: world.low)
+        world.run(for: .seconds(2))
+        #expect(world.high.runs("group 0") && world.low.runs("group 1"))
+        world.cutAll()
+        world.run(for: .seconds(5))
+        #expect(!world.fences.contains(.low))
+    }
+
+    @Test func `orders on two groups at two nodes are both answered`() {
+        let world = two()
+        for (group, node) in world.nodes.enumerated() {
+            _ = world.command(.maintenance(true, of: group), on: node)
+        }
+        world.run(for: .seconds(1))
+        for node in world.nodes { #expect(Array(node.answers.values) == [.accepted]) }
+    }
+
+    @Test func `an order that a newer one undoes is not answered as held`() {
+        let world = two()
+        for _ in 0..<2 {
+            _ = world.command(.maintenance(true, of: 0), on: world.high)
+            world.run(for: .seconds(1))
+        }
+        _ = world.command(.maintenance(false, of: 0), on: world.low)
+        world.run(for: .seconds(1))
+        world.cutAll()
+        world.run(for: .milliseconds(20))
+        // High gives two, of which the last says that it is off.
+        _ = world.command(.maintenance(true, of: 0), on: world.high)
+        _ = world.command(.maintenance(false, of: 0), on: world.high)
+        world.low.answers = [:]
+        _ = world.command(.maintenance(true, of: 0), on: world.low)
+        world.cutAll(false)
+        world.run(for: .seconds(1))
+        #expect(Array(world.low.answers.values) == [.refused(.overruled)])
+    }
+
     @Test func `beside a peer that tells no version its flag alone counts`() {
         let world = paired()
         var message = Message(sequence: 1 << 40, flags: .maintenance, phase: .paired)

@@ -53,6 +53,8 @@ final class TestNode {
     var names: [String]
     var failStart = false
     var failStop = false
+    /// It could not even be tried.
+    var stopIsUnknown = false
     var traces: [(at: Instant, trace: Trace)] = []
     var answers: [UInt32: CommandResult] = [:]
     var cancelled: Set<UInt32> = []
@@ -359,7 +361,8 @@ final class SmallWorld {
         after(startTime) { [unowned self] in
             guard node.powered, node.session == session else { return }
             if node.failStop {
-                self.handle(.resources(group, .stopFailed), on: node)
+                let outcome: ResourceOutcome = node.stopIsUnknown ? .stopUnknown : .stopFailed
+                self.handle(.resources(group, outcome), on: node)
             } else {
                 node.running[group] = nil
                 self.handle(.resources(group, .stopped), on: node)

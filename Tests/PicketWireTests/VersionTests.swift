@@ -18,7 +18,8 @@ struct VersionTests {
 
     /// Flags that 0.1.0 does not know.
     static let newer: Message.Flags = [
-        .diskTakesNothing, .maintenanceKept, .leavesDifferences, .heldDifferences, .leavesRunning,
+        .diskTakesNothing, .maintenanceKept, .leavesDifferences, .heldDifferences,
+        .leavesRunning, .atWork,
     ]
 
     static let message = Message(

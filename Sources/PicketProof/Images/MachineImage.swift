@@ -464,8 +464,8 @@ extension Group {
             image.put(
                 (it.yields ? 1 : 0) | (it.automatic ? 2 : 0) | (it.asksToBeFenced ? 8 : 0))
             image.put(optional: it.retryAt)
-            // Not written: how many stops have failed, and since when none could be tried. Nothing
-            // in the checker is reset, and each of its stops can be tried.
+        // Not written: how many stops have failed, and since when none could be tried. Nothing
+        // in the checker is reset, and each of its stops can be tried.
         case .granting(let grant):
             image.put(5)
             image.put(grant.term)

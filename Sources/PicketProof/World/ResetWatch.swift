@@ -43,8 +43,6 @@ struct ResetWatch {
         if isTried { self.isTried[group][node.index] = true }
     }
 
-    mutating func stops(_ group: Int, _ node: Node) { isTried[group][node.index] = false }
-
     mutating func noted(_ group: Int, _ node: Node) { isNoted[group][node.index] = true }
 
     mutating func wentDark(_ node: Node) {
@@ -81,6 +79,10 @@ struct ResetWatch {
         failed[group][node.index] = 0
         untriedSince[group][node.index] = nil
         asksSince[group][node.index] = nil
+    }
+
+    func isStuck(_ group: Int, _ node: Node) -> Bool {
+        failed[group][node.index] > 0 || untriedSince[group][node.index] != nil
     }
 
     /// The operator gives back what was spent.
@@ -154,14 +156,15 @@ struct ResetWatch {
             "\(node.id) cannot stop a group, its peer cannot fence it, and it goes on all the same")
     }
 
-    /// L1: what it had a right to, and cannot stop, it asks its peer to end. While it fences that peer
-    /// itself, or somebody works on the group, it says nothing.
+    /// L1: what it had a right to, and cannot stop, it asks its peer to end. While it fences that
+    /// peer itself, or somebody works on the group, it says nothing.
     private func judgeSilence(_ message: Message, _ node: Node, in world: World) {
         guard message.flags.isDisjoint(with: [.fenceMe, .maintenance]), message.phase == .paired,
             message.seenGeneration > 0, message.acknowledged > 0
         else { return }
         for group in asksSince.indices where isNoted[group][node.index] {
             guard let since = asksSince[group][node.index], world.now - since > 5_000_000_000,
+                node.agent?.listed.contains(where: { $0.name == group }) == true,
                 !world.watch.mayBeOrderedOff(group, node)
             else { continue }
             world.violate(

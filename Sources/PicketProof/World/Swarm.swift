@@ -44,6 +44,8 @@ public enum Swarm {
         case renames
         /// Maintenance at either node, while groups fail and nodes come and go.
         case maintenance
+        /// Somebody works on one group on low, which leaves by plan, or is not heard any more.
+        case work
         /// Services that fail some seconds after each start, on both nodes.
         case flaps
         /// Sensors that overheat, fail and are drilled.
@@ -92,6 +94,7 @@ public enum Swarm {
         if focus == .clocks { again(every: 30, &plan, loseClock) }
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
+        if focus == .work { again(every: 55, &plan, work) }
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
         if focus == .renames {
             var list = plan.list
@@ -272,6 +275,61 @@ public enum Swarm {
             (pause + 1 + chance.below(4), 3_000, .cut(from: node, link: nil)),
             (pause + 5, 5 + chance.below(150), .pause(node.peer)),
         ]
+    }
+
+    /// Both groups are on low, as preferred, and hands are off the second one. Then low leaves while high
+    /// may not start the first one at once, and high may leave as well; or it leaves in the middle of
+    /// what a person ordered; or the links die while the group is being stopped, or while high, whose
+    /// agent is restarted, had it before it lost its power.
+    private static func work(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 0, .command(.low, .clear(nil))),
+            (100, 0, .command(.low, .maintenance(false, of: 1, despite: .all))),
+            (1_000, 0, .command(.low, .failback(nil))),
+        ]
+        func then(_ at: Int64, _ fault: Fault, lasting: Int64 = 0) {
+            links.append((at, lasting, fault))
+        }
+        let works = Fault.command(.low, .maintenance(true, of: 1, despite: .none))
+        var cut: Int64
+        switch chance.below(5) {
+        case 0, 1:
+            then(4_000, .resource(.high, 0, .startFails), lasting: 2_000)
+            then(5_000, .command(.low, .handover(0)))
+            then(7_000, works)
+            let leaves = 12_500 + chance.below(1_500)
+            then(leaves, .command(.low, .leave))
+            cut = leaves + 300 + chance.below(2_000)
+            if chance.percent(50) { then(cut - 200, .command(.high, .leave)) }
+            let ends = cut + chance.below(8_000)
+            then(ends, .command(.high, .maintenance(false, of: 1, despite: .all)))
+        case 2:
+            then(4_000, .command(.low, .handover(1)))
+            then(6_000, works)
+            then(7_000, .resource(.low, 1, .slow), lasting: 10_000)
+            then(8_000, .command(.high, .handover(1)))
+            cut = 8_020 + chance.below(300)
+            then(cut, .command(.low, .leave))
+            cut += 4_000
+        case 3:
+            then(4_000, works)
+            then(5_000, .relay(.low, .unreachable), lasting: 30_000)
+            then(6_000, .resource(.low, 1, .stopFails), lasting: 20_000)
+            then(7_000, .command(.low, .handover(nil)))
+            cut = 9_000 + chance.below(5_000)
+        default:
+            then(4_000, .command(.low, .handover(1)))
+            then(5_000, .powerLoss(.high), lasting: 500)
+            then(14_000, .command(.low, .handover(0)))
+            then(15_000, works)
+            then(16_000, .relay(.low, .unreachable), lasting: 25_000)
+            cut = 24_000 + chance.below(2_000)
+            then(cut, .crash(.high))
+        }
+        for node in [NodeID.low, .high] { then(cut, .cut(from: node, link: nil), lasting: 15_000) }
+        return links
     }
 
     /// Nothing is a difference any more once the holder has the list, too. It stops the group by the
@@ -556,6 +614,10 @@ public enum Swarm {
                 .maintenance, .maintenance, .maintenance, .resources, .cuts, .power, .crash,
                 .operators, .leave, .sensors,
             ]
+        case .work:
+            plan.groups = [GroupPolicy(prefer: .low), GroupPolicy(prefer: .low)]
+            plan.staysFull = nil
+            return []
         case .flaps:
             plan.movesAnHour = 2
             return [.flaps, .flaps, .flaps, .resources, .sensors, .cuts]

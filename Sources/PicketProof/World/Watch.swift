@@ -196,15 +196,17 @@ struct Watch {
         sides[index].wordAt = nil
         sides[index].contradictedAt = nil
         sides[index].leavesSince = nil
+        let held = sides[index].heldByPeer
+        sides[index].theirs = sides[index].theirs.filter {
+            held.contains($0.key) && now - $0.value > 5_000_000_000
+                && node.forgetsUntil <= $0.value
+        }
+        sides[1 - index].theirs = [:]
         for side in sides.indices {
             sides[side].heldByPeer = []
             sides[side].copyMissing = []
         }
         sides[index].givenUp = []
-        sides[1 - index].theirs = [:]
-        sides[index].theirs = sides[index].theirs.filter {
-            now - $0.value > 5_000_000_000 && node.forgetsUntil <= $0.value
-        }
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
             now - at < 60_000_000_000 || node.forgetsUntil > at
@@ -603,7 +605,8 @@ struct Watch {
         guard departure == .unattended, let since = sides[node.index].leavesSince,
             world.now - since < node.policy.timing.leaveWithin.nanoseconds / 100 * 97
         else { return }
-        for (group, runner) in zip(agent.list, agent.runners) where runner.isUnderWay {
+        for (group, runner) in zip(agent.list, agent.runners)
+        where runner.isUnderWay && !resets.isStuck(group.name, node) {
             world.violate(
                 "S11", "\(node.id) ends in the middle of a start or a stop of group \(group.name)")
         }
@@ -612,7 +615,8 @@ struct Watch {
     /// S7: the last word of a node that has left is its peer's receipt, so it has no right to fence
     /// until it has met its peer again.
     private func judgeLeaver(_ node: Node, in world: World) {
-        guard sides[node.index].leftAt > sides[node.index].reachedAt, excuses.isEmpty else { return }
+        let side = sides[node.index]
+        guard side.leftAt >= side.reachedAt, excuses.isEmpty else { return }
         world.violate("S7", "\(node.id) orders a fence, and has not met its peer since it left")
     }
 

@@ -126,7 +126,6 @@ extension World {
             case .stop:
                 node.up[process.resource] = false
                 node.serves[process.resource] = false
-                watch.resets.stops(process.group.name, node)
             case .monitor, .promote, .demote: break
             }
         }

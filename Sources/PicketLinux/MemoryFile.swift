@@ -18,7 +18,8 @@
 ///
 /// A second copy stands beside it while it is the same: it is removed in the instant in which the
 /// first is replaced, and written anew when nothing else is waiting. So a first one that its disk has
-/// damaged or lost is restored from it exactly, or not at all.
+/// damaged or lost is restored from it exactly, or not at all. A planned end removes it, because an
+/// older agent may follow, which would leave it beside a newer state.
 ///
 /// The file may be an older or a newer agent's (ARCHITECTURE, "Versions"): a field that it lacks
 /// has the value of a node that never wrote anything, and a line of an unknown kind is skipped.
@@ -82,30 +83,29 @@ public struct MemoryFile: Sendable {
     public mutating func load(
         now: Instant, wall: Int64, isSynchronised: Bool = false
     ) throws(FileError) -> Memory? {
-        let bytes: [UInt8]?
-        let copy: [UInt8]?
-        let ages: [UInt8]?
-        do throws(SystemError) {
-            bytes = try DurableFile.read(path)
-            copy = try DurableFile.read(copyPath)
-            ages = try DurableFile.read(agesPath)
-        } catch { throw .system(error) }
-        var reason = "it is gone"
+        let copy = MemoryFile.bytes(at: copyPath)
+        let ages = MemoryFile.bytes(at: agesPath)
+        let reason: String
         do throws(FileError) {
+            let bytes: [UInt8]?
+            do throws(SystemError) { bytes = try DurableFile.read(path) } catch {
+                throw .system(error)
+            }
             if let bytes {
                 return try decode(
                     bytes, ages: ages, now: now, wall: wall, isSynchronised: isSynchronised)
             }
+            if copy == nil { return nil }
+            reason = "it is gone"
         } catch { reason = error.reason }
         guard let copy,
             let memory = try? decode(
                 copy, ages: ages, now: now, wall: wall, isSynchronised: isSynchronised)
         else {
-            if bytes == nil { return nil }
             throw damaged(
-                "\(reason), and no second copy is left of it. It holds the terms that keep the"
-                    + " groups from running twice, so it is not guessed at: restore it, or, once"
-                    + " you are sure that the peer runs nothing, move it away")
+                "\(reason), and no whole second copy is left of it. It holds the terms that keep"
+                    + " the groups from running twice, so it is not guessed at: restore it, or, once"
+                    + " you are sure that the peer runs nothing, move it and \(copyPath) away")
         }
         // A disk that takes nothing now takes the next state, or none.
         try? DurableFile.replace(path, with: copy)
@@ -113,14 +113,21 @@ public struct MemoryFile: Sendable {
         return memory
     }
 
+    /// What is there and cannot be read is as good as damaged.
+    private static func bytes(at path: String) -> [UInt8]? {
+        do throws(SystemError) { return try DurableFile.read(path) } catch { return [] }
+    }
+
     /// Replaces the file. From then on its copy is not the same, so it goes in the same step.
     public func store(_ bytes: [UInt8]) throws(SystemError) {
         try DurableFile.replace(path, with: bytes, removing: copyPath)
     }
 
-    /// Writes the second copy where there is none, or another.
+    /// Writes the second copy where there is none, or another. The file may still be as damaged as
+    /// when it was read: then what it was restored from stays.
     public func renewCopy() throws(SystemError) {
-        guard let bytes = try DurableFile.read(path), bytes != (try DurableFile.read(copyPath))
+        guard let bytes = try DurableFile.read(path), bytes != MemoryFile.bytes(at: copyPath),
+            case .lines = SealedText.open(bytes, title: MemoryFile.title)
         else { return }
         try DurableFile.replace(copyPath, with: bytes)
     }

@@ -269,6 +269,7 @@ final class Agent {
         } else {
             log(.notice, "ended: the groups keep running for the next agent")
         }
+        storage.dropCopy()
         storage.finish(within: .seconds(1))
         control.withdraw()
         if departure != .running { return ExitCode.planned }

@@ -35,6 +35,7 @@ final class Storage: Part {
     private let requests: BoundedQueue<StorageRequest>
     private let answers: BoundedQueue<StorageAnswer>
     private let noteFile: RunNoteFile
+    private let copyPath: String
     /// What runs here, as it was noted last.
     private(set) var noted: RunNote
     private var wallOffset: Int64
@@ -55,6 +56,7 @@ final class Storage: Part {
         self.requests = requests
         self.answers = answers
         self.noteFile = noteFile
+        copyPath = memory.copyPath
         self.noted = noted
         self.wallOffset = wallOffset
         agesDue = now + .seconds(300)
@@ -87,6 +89,10 @@ final class Storage: Part {
         copyDue = agent.now + Storage.quiet
         if !ask(.memory(memory, ticket: ticket)) { agent.follow(.persistFailed(ticket: ticket)) }
     }
+
+    /// An older agent may follow, which would leave the copy beside a newer state. The next of this
+    /// release writes it anew.
+    func dropCopy() { write(copyPath, nil) }
 
     func note(_ note: RunNote, _ agent: Agent) {
         noted = note

@@ -246,6 +246,45 @@ struct MemoryFileTests {
         }
     }
 
+    /// A directory cannot be read.
+    @Test func `what cannot be read is as good as damaged`() throws {
+        var file = MemoryFile(path: scratch.file("memory"), groups: ["a", "b"])
+        let bytes = file.encode(memory, now: now, wall: wall)
+        try file.store(bytes)
+        try DurableFile.makeDirectory(file.copyPath)
+        try DurableFile.makeDirectory(file.agesPath)
+        #expect(try file.load(now: now, wall: wall) == memory && file.restored == nil)
+        try DurableFile.remove(file.path)
+        #expect(throws: FileError.self) { try file.load(now: now, wall: wall) }
+        #expect(unsafe rmdir(file.copyPath) == 0)
+        try DurableFile.replace(file.copyPath, with: bytes)
+        try DurableFile.makeDirectory(file.path)
+        #expect(try file.load(now: now, wall: wall) == memory && file.restored != nil)
+        try DurableFile.remove(file.copyPath)
+        let refused = #expect(throws: FileError.self) {
+            try file.load(now: now, wall: wall)
+        }
+        #expect(refused?.reason.contains("move it and \(file.copyPath) away") == true)
+    }
+
+    @Test func `a file that could not be restored leaves its copy as it is`() throws {
+        var file = MemoryFile(path: scratch.file("memory"), groups: ["a", "b"])
+        let bytes = file.encode(memory, now: now, wall: wall)
+        try file.store(bytes)
+        try file.renewCopy()
+        try DurableFile.replace(file.path, with: Array(bytes.dropLast(9)))
+        // Where the new one would be written.
+        try DurableFile.makeDirectory(file.path + ".new")
+        #expect(try file.load(now: now, wall: wall) == memory)
+        #expect(try DurableFile.read(file.path) != bytes)
+        try file.renewCopy()
+        #expect(try DurableFile.read(file.copyPath) == bytes)
+        // A copy that is damaged as well makes no blank one.
+        try DurableFile.remove(file.path)
+        try DurableFile.replace(file.copyPath, with: Array(bytes.dropLast(9)))
+        #expect(throws: FileError.self) { try file.load(now: now, wall: wall) }
+    }
+
     @Test(arguments: [
         "picket-memory 2\n", "picket-memory 1\nalone 2\n", "picket-memory 1\nfence\n",
         "picket-memory 1\ngroup a -1 me\n", "picket-memory 1\ngroup a 1 them\n",

@@ -114,7 +114,8 @@ public struct ApplyFile: Sendable {
         guard let id = number("id"), let by = word("by"), let old = number("old"),
             let new = number("new"), let within = word("within").flatMap({ UInt32($0) }),
             let until = word("until").flatMap({ Int64($0) }), let boot = word("boot"),
-            let verdict = word("verdict").flatMap({ OpenApply.Verdict(rawValue: $0) })
+            // Notes before the first release that had them lacked it.
+            let verdict = OpenApply.Verdict(rawValue: word("verdict") ?? "open")
         else { return nil }
         var open = OpenApply(
             id: id, byPeer: by == "peer", old: old, new: new, within: within, boot: boot)

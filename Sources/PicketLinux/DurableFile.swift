@@ -39,6 +39,11 @@ public enum DurableFile {
         return try file.readAll(limit: 1 << 20, named: path)
     }
 
+    /// Whether something else is there by now, for whoever replaces what he has read.
+    public static func differs(_ path: String, from bytes: [UInt8]) -> Bool {
+        ((try? read(path)) ?? []) != bytes
+    }
+
     /// Replaces the file. `durable` false leaves out the syncs, for a file that need not outlive a
     /// boot. With `like`, those who may read that file may read this one. What stands at `removing` in
     /// the same directory is gone before the new file has its name. It may be given up until then: a

@@ -68,7 +68,8 @@ struct Options {
                picket-units clear UNIT         stop it unless its group is active here
                picket-units list               the units that it may start
                picket-units look               what systemd knows of them, and their warrants
-               picket-units take FILE NEW      put NEW in place of FILE, the configuration
+               picket-units take FILE NEW [OLD] put NEW in place of FILE, the configuration,
+                                               which has the digest OLD
                picket-units give-back FILE     put the one back that was there before
                picket-units options            the options of picketd's unit, if its file is root's
 

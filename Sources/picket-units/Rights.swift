@@ -28,8 +28,9 @@ enum Order: Equatable {
     case list
     /// What systemd knows of the units, and which have a warrant.
     case look
-    /// Put this file, which the agent offers, in place of the configuration.
-    case take(String, for: String)
+    /// Put this file, which the agent offers, in place of the configuration; of that with this digest
+    /// alone, if one is named.
+    case take(String, for: String, over: String?)
     /// Put the configuration back that was there before the last one that was taken.
     case giveBack(String)
 
@@ -43,7 +44,8 @@ enum Order: Equatable {
         case "clear" where words.count == 2: self = .clear(words[1])
         case "list" where words.count == 1: self = .list
         case "look" where words.count == 1: self = .look
-        case "take" where words.count == 3: self = .take(words[2], for: words[1])
+        case "take" where words.count == 3 || words.count == 4:
+            self = .take(words[2], for: words[1], over: words.count == 4 ? words[3] : nil)
         case "give-back" where words.count == 2: self = .giveBack(words[1])
         default: return nil
         }
@@ -75,7 +77,8 @@ enum Order: Equatable {
         case .clear(let unit): "clear \(unit)"
         case .list: "list"
         case .look: "look"
-        case .take(let offered, let place): "take \(place) \(offered)"
+        case .take(let offered, let place, let old):
+            "take \(place) \(offered)" + (old.map { " \($0)" } ?? "")
         case .giveBack(let place): "give-back \(place)"
         }
     }

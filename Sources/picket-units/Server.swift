@@ -26,10 +26,6 @@ private final class Caller {
     /// … and is to run again, for this.
     var then: [String]?
     var hasBegun = false
-    /// Its unit was started too often …
-    var isLimited = false
-    /// … which was forgotten.
-    var isForgiven = false
     /// systemctl found no systemd.
     var isUnheard = false
     /// It waits for the writer.
@@ -66,6 +62,7 @@ private struct Offer {
     let place: String
     let text: [UInt8]
     let copy: String
+    let over: String?
     var lines: [String] = []
 }
 
@@ -338,8 +335,8 @@ final class Server {
                 }
                 guard !rights.named.isEmpty else { return caller.finish(.ended(0)) }
                 asks = ["show", "--property=\(Server.shown)", "--"] + rights.named
-            case .take(let offered, let place):
-                return try begin(offered, for: place, of: caller)
+            case .take(let offered, let place, let old):
+                return try begin(offered, for: place, over: old, of: caller)
             case .giveBack(let place):
                 if let refusal = refusal(of: place) { return caller.finish(.refused(refusal)) }
                 return write(.giveBack, in: place, for: caller)
@@ -366,11 +363,9 @@ final class Server {
     }
 
     /// What was refused, for want of a warrant or for a fault that is mended, counts among the
-    /// starts that systemd limits, and is forgotten. Of a service systemctl tells that it was that;
-    /// of others it does not, and they are forgiven before they are started.
+    /// starts that systemd limits, and is forgotten. Afterwards it could not be told by what systemctl
+    /// says: not of a unit that had failed by itself before.
     private func start(_ unit: String, _ caller: Caller) -> [String] {
-        if unit.hasSuffix(".service"), !caller.isLimited { return ["start", "--", unit] }
-        caller.isForgiven = true
         caller.then = ["start", "--", unit]
         return ["reset-failed", "--", unit]
     }
@@ -397,21 +392,12 @@ final class Server {
             guard let caller = callers.first(where: { $0.id == id }) else { return }
             caller.offer?.lines.append(line)
             if line.hasPrefix("Failed to connect to ") { caller.isUnheard = true }
-            // It says how the limit is lifted.
-            if line.parts(between: " ").contains("reset-failed") { caller.isLimited = true }
             // That there is no failure to be forgotten is no news.
             if caller.then == nil, caller.offer == nil { caller.say(.says(line)) }
         case .ended(let id, let end):
             guard let caller = callers.first(where: { $0.id == id }) else { return }
             caller.isUnderWay = false
             if let offer = caller.offer { return take(offer, end, of: caller) }
-            if caller.isLimited, !caller.isForgiven, !caller.isGone, end != .exited(0) {
-                switch caller.order {
-                case .start(let unit)?, .run(let unit)?:
-                    return launch(start(unit, caller), for: caller)
-                default: break
-                }
-            }
             if let then = caller.then, !caller.isGone {
                 caller.then = nil
                 return launch(then, for: caller)
@@ -440,7 +426,7 @@ final class Server {
     /// Reads its units first, from a copy that is root's: they may not be more than what is named now,
     /// or the agent could name its own.
     private func begin(
-        _ offered: String, for place: String, of caller: Caller
+        _ offered: String, for place: String, over old: String?, of caller: Caller
     ) throws(SystemError) {
         if let refusal = refusal(of: place) { return caller.finish(.refused(refusal)) }
         // Which units that one names is not known.
@@ -455,7 +441,7 @@ final class Server {
             return caller.finish(.refused(error.text))
         }
         try DurableFile.replace(copy, with: text, durable: false)
-        caller.offer = Offer(place: place, text: text, copy: copy)
+        caller.offer = Offer(place: place, text: text, copy: copy, over: old)
         caller.isUnderWay = true
         children.launch(caller.id, launch)
     }
@@ -475,7 +461,7 @@ final class Server {
                         "the file names \(Text.list(more)), which the one in place does not, and only root"
                             + " may: name it by hand on each node, then reload the agent"))
             }
-            write(.put(offer.text), in: offer.place, for: caller)
+            write(.put(offer.text, over: offer.over), in: offer.place, for: caller)
         } catch { caller.finish(.unknown(error.description)) }
     }
 

@@ -2,7 +2,8 @@
 /// helper's sign of life.
 ///
 /// What was put there last is marked by its digest, so that the one before comes back only in its
-/// place: what root has written there since is nobody else's to undo.
+/// place: what root has written there since is nobody else's to undo. Nor is it overwritten: who has a
+/// file put there names the digest of the one that it replaces.
 
 import CPicket
 import PicketCore
@@ -11,7 +12,8 @@ import PicketText
 
 final class Writer {
     enum Work: Sendable {
-        case put([UInt8])
+        /// In place of the file with this digest.
+        case put([UInt8], over: String?)
         case giveBack
     }
 
@@ -68,7 +70,8 @@ final class Writer {
         let mark = directory + "/taken"
         do throws(SystemError) {
             switch order.work {
-            case .put(let text): return try put(text, in: order.place, mark, unless: isGivenUp)
+            case .put(let text, let old):
+                return try put(text, over: old, in: order.place, mark, unless: isGivenUp)
             case .giveBack: return try giveBack(order.place, mark, unless: isGivenUp)
             }
         } catch {
@@ -80,16 +83,17 @@ final class Writer {
     }
 
     private static func put(
-        _ text: [UInt8], in place: String, _ mark: String, unless isGivenUp: () -> Bool
+        _ text: [UInt8], over expected: String?, in place: String, _ mark: String,
+        unless isGivenUp: () -> Bool
     ) throws(SystemError) -> HelperAnswer {
         let old = try DurableFile.read(place) ?? []
         // The one before it is still the one before it.
         if old == text { return .ended(0) }
+        if let expected, expected != Text.hex(ApplyFile.digest(of: old)) { return byHand(place) }
         try DurableFile.makeDirectory(DurableFile.parent(of: mark))
         try DurableFile.replace(mark, with: digest(of: text))
         try DurableFile.replace(place + ".before", with: old, like: place)
-        try DurableFile.replace(place, with: text, like: place, unless: isGivenUp)
-        return .ended(0)
+        return try replace(old, in: place, with: text, unless: isGivenUp)
     }
 
     private static func giveBack(
@@ -100,11 +104,31 @@ final class Writer {
         let old = try DurableFile.read(before) ?? []
         let found = try DurableFile.read(place) ?? []
         if found == old { return .ended(0) }
-        guard try DurableFile.read(mark) == digest(of: found) else {
-            return .refused("\(place) is another one than was put there last, and stays")
+        // The first helpers that put one there left no mark.
+        if let marked = try DurableFile.read(mark), marked != digest(of: found) {
+            return byHand(place)
         }
-        try DurableFile.replace(place, with: old, like: place, unless: isGivenUp)
+        return try replace(found, in: place, with: old, unless: isGivenUp)
+    }
+
+    private static func replace(
+        _ old: [UInt8], in place: String, with text: [UInt8], unless isGivenUp: () -> Bool
+    ) throws(SystemError) -> HelperAnswer {
+        var isChanged = false
+        do throws(SystemError) {
+            try DurableFile.replace(place, with: text, like: place) {
+                isChanged = DurableFile.differs(place, from: old)
+                return isChanged || isGivenUp()
+            }
+        } catch {
+            if isChanged { return byHand(place) }
+            throw error
+        }
         return .ended(0)
+    }
+
+    private static func byHand(_ place: String) -> HelperAnswer {
+        .refused("\(place) was changed by hand since, and stays")
     }
 
     private static func digest(of text: [UInt8]) -> [UInt8] {

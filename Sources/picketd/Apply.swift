@@ -327,7 +327,9 @@ final class Apply: Part {
         _ done: @escaping Done
     ) {
         let open = OpenApply(id: id, byPeer: byPeer, old: 0, new: 0, within: within, boot: boot)
-        run(.keep(open, text, node: agent.names.node), agent) { [self] found, agent in
+        let job = ApplyJob.keep(
+            open, text, node: agent.names.node, running: agent.settings.text)
+        run(job, agent) { [self] found, agent in
             guard case .kept(let open) = found else { return done(found.reason, agent) }
             course = ApplyCourse(
                 open, ApplyCourse.Place(open.old, of: open), boot: boot, at: agent.now)
@@ -361,7 +363,8 @@ final class Apply: Part {
 
     private func run(_ work: ApplyJob, _ job: ApplyCourse.Job, _ agent: Agent) {
         run(work, agent) { [self] found, agent in
-            var done = ApplyJob.Done(place: nil, failure: found.reason)
+            var done = ApplyJob.Done(
+                place: nil, failure: found.reason, isUncertain: isUncertain)
             if case .done(let found) = found { done = found }
             if case .read(let new, let keys) = done.found, !agent.reader.takeUp(new, keys, agent) {
                 done.place = nil
@@ -663,13 +666,24 @@ extension ApplyCourse.Place {
     init(_ digest: UInt64, of open: OpenApply) {
         self = digest == open.new ? .new : digest == open.old ? .old : .other
     }
+
+    /// Where old and new are the same, it is the one that was asked for.
+    init(_ digest: UInt64, of open: OpenApply, after job: ApplyJob) {
+        let wantsOld =
+            switch job {
+            case .putBack: true
+            case .check, .keep, .take: false
+            case .note(let open), .forget(let open): open.verdict == .back
+            }
+        self = wantsOld && digest == open.old ? .old : .init(digest, of: open)
+    }
 }
 
 /// What the configuration reader does for an apply, off the loop.
 enum ApplyJob: Sendable {
     /// `digest`: what it had when it was sent. `node`: the name that belongs on its line.
     case check([UInt8], digest: UInt64?, node: String, running: [UInt8], inPlace: Bool)
-    case keep(OpenApply, [UInt8], node: String)
+    case keep(OpenApply, [UInt8], node: String, running: [UInt8])
     /// Not `isCertain`: root's helper may still be at what it was asked for before.
     case take(OpenApply, isCertain: Bool)
     case putBack(OpenApply, isCertain: Bool)
@@ -709,25 +723,37 @@ extension Startup {
                 }
             } catch { return .refused([error.description]) }
             return try found(text, for: node, options, hardware)
-        case .keep(let kept, _, _), .take(let kept, _), .putBack(let kept, _), .note(let kept),
-            .forget(let kept):
+        case .keep(let kept, _, _, _), .take(let kept, _), .putBack(let kept, _),
+            .note(let kept), .forget(let kept):
             open = kept
         }
         do throws(SystemError) {
             switch job {
             case .check: break
-            case .keep(_, let text, let node):
+            case .keep(_, let text, let node, let running):
+                let disk = try DurableFile.read(place) ?? []
+                let inPlace = !open.byPeer && open.within == 0
+                // A hand may have come after the check.
+                if let refusal = refusal(disk, running, inPlace ? text : running, in: place) {
+                    return .refused([refusal])
+                }
                 let own = options.node == nil ? Configuration.text(text, for: node) : text
                 open.new = ApplyFile.digest(of: own)
-                open.old = ApplyFile.digest(of: try DurableFile.read(place) ?? [])
+                open.old = ApplyFile.digest(of: disk)
                 try file.store(open, text: own, like: place)
                 return .kept(open)
             case .take(_, let isCertain):
+                done.isUncertain = !isCertain
                 done.failure = try put(open, file, options, isCertain, &done.isUncertain)
             case .putBack(_, let isCertain):
+                done.isUncertain = !isCertain
                 done.failure = try putBack(open, options, isCertain, &done.isUncertain)
             case .note: try file.store(open)
-            case .forget: try file.remove()
+            case .forget:
+                let found = look(at: place, open, job)
+                if found == .other || found == (open.verdict == .back ? .old : .new) {
+                    try file.remove()
+                }
             }
         } catch { done.failure = error.description }
         if !done.isUncertain { done.place = look(at: place, open, job) }
@@ -755,7 +781,13 @@ extension Startup {
             return "\(place) is a link, and would be replaced: put the file itself there"
         }
         let disk = try DurableFile.read(place) ?? []
-        if disk == running || (inPlace && disk == text) { return nil }
+        return refusal(disk, running, inPlace ? text : running, in: place)
+    }
+
+    private static func refusal(
+        _ disk: [UInt8], _ running: [UInt8], _ other: [UInt8], in place: String
+    ) -> String? {
+        if disk == running || disk == other { return nil }
         return "\(place) was changed by hand, and the agent has not taken it up: reload the agent,"
             + " or put the file back first"
     }
@@ -770,16 +802,12 @@ extension Startup {
         return .read(settings, try verify(settings, hardware))
     }
 
-    /// Where old and new are the same, it is the one that was asked for.
     private static func look(
         at place: String, _ open: OpenApply, _ job: ApplyJob
     ) -> ApplyCourse.Place? {
         let disk: [UInt8]?
         do throws(SystemError) { disk = try DurableFile.read(place) } catch { return nil }
-        let digest = ApplyFile.digest(of: disk ?? [])
-        var wantsOld = open.verdict == .back
-        if case .putBack = job { wantsOld = true }
-        return wantsOld && digest == open.old ? .old : ApplyCourse.Place(digest, of: open)
+        return ApplyCourse.Place(ApplyFile.digest(of: disk ?? []), of: open, after: job)
     }
 
     /// Why it was not done; `nil` if it was, or if the file was changed by hand.
@@ -794,15 +822,24 @@ extension Startup {
         }
         let disk = try DurableFile.read(place) ?? []
         let found = ApplyCourse.Place(ApplyFile.digest(of: disk), of: open)
-        if found == .other { return nil }
-        try file.store(open)
-        if found == .new, isCertain { return nil }
-        do throws(SystemError) {
-            if found == .old { try DurableFile.replace(place + ".before", with: disk, like: place) }
-            try DurableFile.replace(place, with: text, like: place)
+        if found == .other {
+            // What the helper was asked for before, it does not do over a hand's.
+            isUncertain = false
             return nil
-        } catch { if !isRoots(error) { throw error } }
-        return ask(options, "take \(place) \(file.text)", &isUncertain)
+        }
+        try file.store(open)
+        if isCertain {
+            if found == .new { return nil }
+            do throws(SystemError) {
+                try DurableFile.replace(place + ".before", with: disk, like: place)
+                try DurableFile.replace(place, with: text, like: place) {
+                    DurableFile.differs(place, from: disk)
+                }
+                return nil
+            } catch { if !isRoots(error) { throw error } }
+        }
+        return ask(
+            options, "take \(place) \(file.text) \(Text.hex(open.old))", &isUncertain)
     }
 
     /// As `put`.
@@ -810,9 +847,13 @@ extension Startup {
         _ open: OpenApply, _ options: Options, _ isCertain: Bool, _ isUncertain: inout Bool
     ) throws(SystemError) -> String? {
         let place = options.configuration
-        let disk = ApplyFile.digest(of: try DurableFile.read(place) ?? [])
-        guard disk == open.new || disk == open.old else { return nil }
-        if disk == open.old {
+        let disk = try DurableFile.read(place) ?? []
+        let found = ApplyFile.digest(of: disk)
+        guard found == open.new || found == open.old else {
+            isUncertain = false
+            return nil
+        }
+        if found == open.old {
             if isCertain { return nil }
             // What it was asked for before is over when it answers, whatever it says.
             let failure = ask(options, "give-back \(place)", &isUncertain)
@@ -822,10 +863,14 @@ extension Startup {
         guard ApplyFile.digest(of: old) == open.old else {
             return "\(place).before is not what was there before"
         }
-        do throws(SystemError) {
-            try DurableFile.replace(place, with: old, like: place)
-            return nil
-        } catch { if !isRoots(error) { throw error } }
+        if isCertain {
+            do throws(SystemError) {
+                try DurableFile.replace(place, with: old, like: place) {
+                    DurableFile.differs(place, from: disk)
+                }
+                return nil
+            } catch { if !isRoots(error) { throw error } }
+        }
         return ask(options, "give-back \(place)", &isUncertain)
     }
 

@@ -80,10 +80,16 @@ struct ApplyCourse: Hashable {
         if open.boot != boot, open.until != nil {
             self.open.until = now + ApplyCourse.meetsWithin
         }
+        // Old and new are the same, so that nothing is to be taken.
+        if place == .new, self.open.until == nil { self.open.until = now + span }
         noteHand()
     }
 
     // MARK: What is next
+
+    private var span: Duration {
+        open.within > 0 ? .seconds(Int64(open.within)) : ApplyCourse.offerLasts
+    }
 
     /// What is to be in place.
     private var goal: Place {
@@ -114,6 +120,7 @@ struct ApplyCourse: Hashable {
     /// What the disk is to do now. Its end is told by `did`.
     mutating func begin(at now: Instant) -> Job? {
         guard job == nil, !isOver, now >= retryAt else { return nil }
+        retryAt = Instant(nanoseconds: 0)
         if !isThere {
             job = goal == .new ? .take : .putBack
         } else if verdict != .open, open.verdict != verdict {
@@ -121,10 +128,7 @@ struct ApplyCourse: Hashable {
         } else if isNoted, isAgreed {
             job = .forget
         }
-        if job == .take {
-            let span = open.within > 0 ? .seconds(Int64(open.within)) : ApplyCourse.offerLasts
-            open.until = now + span
-        }
+        if job == .take { open.until = now + span }
         return job
     }
 
@@ -138,13 +142,14 @@ struct ApplyCourse: Hashable {
         switch done {
         case .take where failure != nil && verdict == .open: decide(.back)
         case .take, .putBack:
-            if failure != nil, !isThere { retryAt = now + ApplyCourse.again }
+            let isDone = failure == nil && place == (done == .take ? .new : .old)
+            if !isDone, !isThere { retryAt = now + ApplyCourse.again }
         case .note where failure != nil, .forget where failure != nil:
             retryAt = now + ApplyCourse.again
         case .note(let verdict):
             open.verdict = verdict
             isSilent = false
-        case .forget: isOver = true
+        case .forget: isOver = isThere
         }
         noteHand()
         advance()
@@ -218,8 +223,10 @@ struct ApplyCourse: Hashable {
         guard verdict == .open, job == nil else { return }
         switch wish {
         case .apply:
-            // The peer had it before.
-            if place == .new, open.within == 0 { decide(.kept) }
+            // The peer had it before it was taken here.
+            if place == .new, open.within == 0, open.old != open.new || peer == .taken {
+                decide(.kept)
+            }
         case .confirm:
             if place == .new, peer != nil || isSilent { decide(.kept) }
         case .revert:
@@ -242,9 +249,8 @@ struct ApplyCourse: Hashable {
         case .kept, .back:
             guard isNoted else { return nil }
             let isKept = verdict == .kept
-            if place != .other {
-                if peer == (isKept ? .confirmed : .reverted) { return isKept ? .kept : .back }
-                if peer == .nothing, !isKept { return .back }
+            if place != .other, peer == (isKept ? .confirmed : .reverted) {
+                return isKept ? .kept : .back
             }
             return isSilent || isAgreed ? (isKept ? .keptHere : .backHere) : nil
         }

@@ -28,6 +28,14 @@ struct ApplyFileTests {
         #expect(try DurableFile.read(file.text) == nil)
     }
 
+    @Test func `a note without a verdict is open`() {
+        let file = ApplyFile(in: "")
+        let text = String(decoding: file.encode(open), as: UTF8.self)
+        let body = text.split(separator: "\n").dropLast(2).joined(separator: "\n") + "\n"
+        #expect(file.decode(SealedText.seal(body)) == open)
+        #expect(file.decode(SealedText.seal(body + "verdict new\n")) == nil)
+    }
+
     @Test func `a damaged note opens nothing`() {
         let file = ApplyFile(in: "")
         let bytes = file.encode(open)

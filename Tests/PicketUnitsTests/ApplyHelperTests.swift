@@ -55,6 +55,9 @@ struct ApplyHelperTests {
         }
         let silent = try bench.apply(.take(open, isCertain: true))
         #expect(silent.isUncertain && silent.place == nil && silent.failure != nil)
+        // It is believed no more because nobody is there to be asked.
+        let gone = try bench.apply(.putBack(open, isCertain: false))
+        #expect(gone.isUncertain && gone.place == nil && gone.failure != nil)
         try bench.start()
         // The file was never put there, and the helper says that it is not.
         let back = try bench.apply(.putBack(open, isCertain: false))
@@ -71,6 +74,8 @@ struct ApplyHelperTests {
         let open = try bench.keep(old + "budgets: { fences: 5 }\n")
         let hand = old + "# by hand\n"
         try bench.helper.write("picket.yaml", hand)
+        // What nobody runs is none that could be taken back to.
+        #expect(throws: Bench.NotDone.self) { try bench.keep(old, running: old) }
         #expect(try bench.apply(.take(open, isCertain: true)).place == .other)
         #expect(bench.helper.text("picket.yaml") == hand)
         #expect(!FileManager.default.fileExists(atPath: bench.helper.configuration + ".before"))
@@ -131,11 +136,15 @@ private final class Bench {
 
     func end() { helper.end() }
 
-    /// As the agent's own, which the helper takes for root's here.
-    func keep(_ text: String) throws -> OpenApply {
+    /// As the agent's own, which the helper takes for root's here. The agent runs the file in place,
+    /// or this one.
+    func keep(_ text: String, running: String? = nil) throws -> OpenApply {
+        let running = Array((running ?? helper.text("picket.yaml")).utf8)
         let open = OpenApply(id: 1, byPeer: true, old: 0, new: 0, within: 60, boot: "B")
         let found = Startup.read(
-            options, Hardware(), for: .apply(.keep(open, Array(text.utf8), node: "east"), file))
+            options, Hardware(),
+            for: .apply(
+                .keep(open, Array(text.utf8), node: "east", running: running), file))
         guard case .kept(let kept) = found else { throw NotDone(found: "\(found)") }
         return kept
     }

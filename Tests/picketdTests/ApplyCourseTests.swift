@@ -28,7 +28,12 @@ struct ApplyCourseTests {
     ) {
         var seen: Set<World> = []
         var left: [World] = []
-        for begun in [true, false] { left.append(World(faults, within: within, begun: begun)) }
+        // A node that has the file already is what a file that differs is cured by.
+        for same in [[false, false], [true, false], [false, true]] {
+            for begun in [true, false] {
+                left.append(World(faults, within: within, begun: begun, same: same))
+            }
+        }
         var said: Set<ApplyCourse.Outcome> = []
         while let world = left.popLast() {
             if let outcome = world.said { said.insert(outcome) }
@@ -44,21 +49,57 @@ struct ApplyCourseTests {
         #expect(said.isSuperset(of: within == 0 ? [.kept] : [.taken]))
         print("\(faults) \(within): \(seen.count) states")
     }
+
+    @Test func `who has the file already waits as long as was asked for`() throws {
+        let open = OpenApply(id: 1, byPeer: true, old: 1, new: 1, within: 300, boot: "")
+        var course = ApplyCourse(open, .new, boot: "", at: now)
+        #expect(course.left == now + .seconds(300))
+        course.pass(at: soon)
+        course.begin(.confirm)
+        course.heard(.taken)
+        #expect(course.verdict == .kept)
+        var late = ApplyCourse(open, .new, boot: "", at: now)
+        late.pass(at: now + .seconds(300))
+        #expect(late.verdict == .back)
+    }
+
+    @Test func `a note that does not go is tried again later, and not without end`() throws {
+        var open = OpenApply(id: 1, byPeer: true, old: 1, new: 2, within: 0, boot: "")
+        open.verdict = .back
+        var course = ApplyCourse(open, .old, boot: "", at: now)
+        course.heard(.reverted)
+        #expect(course.begin(at: now) == .forget)
+        course.did(.old, failure: "no", at: now)
+        #expect(course.due == now + ApplyCourse.again)
+        // The peer is not heard any more, so there is nothing to be done.
+        course.unheard()
+        #expect(course.begin(at: soon) == nil && course.due > soon)
+        course.heard(.reverted)
+        #expect(course.begin(at: soon) == .forget)
+        // The file changed in this instant.
+        course.did(.new, failure: nil, at: soon)
+        #expect(!course.isOver && course.begin(at: soon) == .putBack)
+        course.did(.new, failure: nil, at: soon)
+        #expect(course.begin(at: soon) == nil && course.due == soon + ApplyCourse.again)
+    }
 }
 
 /// Less than `distantFuture`.
 private let later = Instant(nanoseconds: 1 << 60)
 private let muchLater = Instant(nanoseconds: 1 << 61)
 private let now = Instant(nanoseconds: 1)
+/// After an offer's end, and before that of what is to be confirmed.
+private let soon = now + .seconds(61)
 
 private struct Node: Hashable {
+    /// Old and new are the same.
+    let isSame: Bool
     var disk = ApplyCourse.Place.old
     var note: OpenApply?
     var course: ApplyCourse?
     var settled = Parcel.Answer.nothing
     /// Still to be done by a helper that has not said so.
     var pending: ApplyCourse.Place?
-    var isUncertain = false
     /// On their way to this node.
     var question: Word?
     var answer: Parcel.Answer?
@@ -68,7 +109,17 @@ private struct Node: Hashable {
         var standing: Parcel.Answer
     }
 
+    init(isSame: Bool) { self.isSame = isSame }
+
     var standing: Parcel.Answer { course?.standing ?? settled }
+
+    private func digest(_ open: OpenApply) -> UInt64 {
+        switch disk {
+        case .old: open.old
+        case .new: open.new
+        case .other: .max
+        }
+    }
 
     mutating func heard(_ word: Word) -> Parcel.Answer {
         course?.heard(word.standing)
@@ -78,11 +129,12 @@ private struct Node: Hashable {
 
     mutating func restart() {
         pending = nil
-        isUncertain = false
         settled = .nothing
         question = nil
         answer = nil
-        course = note.map { ApplyCourse($0, disk, boot: "", at: now) }
+        course = note.map {
+            ApplyCourse($0, ApplyCourse.Place(digest($0), of: $0), boot: "", at: now)
+        }
     }
 
     enum End: CaseIterable {
@@ -104,6 +156,17 @@ private struct Node: Hashable {
         }
         if how == .killedBefore { return restart() }
         let isDone = how == .done || how == .killedAfter || how == .unknownDone
+        let order: ApplyJob
+        switch job {
+        case .take: order = .take(open, isCertain: true)
+        case .putBack: order = .putBack(open, isCertain: true)
+        case .note(let verdict):
+            var decided = open
+            decided.verdict = verdict
+            order = .note(decided)
+        case .forget: order = .forget(open)
+        }
+        var found: ApplyCourse.Place { ApplyCourse.Place(digest(open), of: open, after: order) }
         switch job {
         case .take, .putBack:
             if disk != .other {
@@ -120,10 +183,12 @@ private struct Node: Hashable {
                 note = open
                 note?.verdict = verdict
             }
-        case .forget: if isDone { note = nil }
+        case .forget:
+            let isThere = found == .other || found == (open.verdict == .back ? .old : .new)
+            if isDone, isThere { note = nil }
         }
         if how.isKill { return restart() }
-        let place = how.isUnknown ? nil : disk
+        let place = how.isUnknown ? nil : found
         course?.did(place, failure: how == .done ? nil : "no", at: now)
         if let over = course, over.isOver {
             settled = over.standing
@@ -133,21 +198,24 @@ private struct Node: Hashable {
 }
 
 private struct World: Hashable, CustomStringConvertible {
-    var nodes = [Node(), Node()]
+    var nodes: [Node]
     var faults: ApplyCourseTests.Faults
     var said: ApplyCourse.Outcome?
     /// What was said to be final.
     var final: ApplyCourse.Place?
     var wrong: String?
 
-    init(_ faults: ApplyCourseTests.Faults, within: UInt32, begun: Bool) {
+    init(_ faults: ApplyCourseTests.Faults, within: UInt32, begun: Bool, same: [Bool]) {
         self.faults = faults
+        nodes = same.map { Node(isSame: $0) }
         // The peer has kept it; this node has, or died before.
         for index in begun ? [0, 1] : [1] {
             let open = OpenApply(
-                id: 1, byPeer: index == 1, old: 1, new: 2, within: within, boot: "")
+                id: 1, byPeer: index == 1, old: same[index] ? 2 : 1, new: 2, within: within,
+                boot: "")
             nodes[index].note = open
-            nodes[index].course = ApplyCourse(open, .old, boot: "", at: now)
+            nodes[index].course = ApplyCourse(
+                open, ApplyCourse.Place(open.old, of: open), boot: "", at: now)
         }
         nodes[0].course?.begin(.apply)
     }
@@ -219,6 +287,13 @@ private struct World: Hashable, CustomStringConvertible {
             } else {
                 may { $0.step(me) }
                 may { $0.nodes[me].course?.pass(at: muchLater) }
+                may {
+                    $0.nodes[me].course?.pass(at: soon)
+                    let isBack = $0.nodes[me].course?.verdict != course.verdict
+                    if course.place == .new, course.open.within > 60, isBack {
+                        $0.wrong = "taken back before its time"
+                    }
+                }
             }
             // Heard with its answer, without it, late, or by nobody.
             let word = Node.Word(kind: course.asks, standing: course.standing)
@@ -272,7 +347,7 @@ private struct World: Hashable, CustomStringConvertible {
         let place: ApplyCourse.Place
         switch outcome {
         case .taken:
-            if nodes[me].disk == .old { wrong = "taken, and it is not" }
+            if !nodes[me].isSame, nodes[me].disk == .old { wrong = "taken, and it is not" }
             return
         case .kept: place = .new
         case .back: place = .old
@@ -280,7 +355,9 @@ private struct World: Hashable, CustomStringConvertible {
         }
         for node in nodes {
             // A hand may be quicker than any word.
-            if node.disk != place, node.disk != .other { wrong = "\(outcome), and it is not" }
+            if !node.isSame, node.disk != place, node.disk != .other {
+                wrong = "\(outcome), and it is not"
+            }
             guard let note = node.note else { continue }
             if note.verdict != (place == .new ? .kept : .back) { wrong = "\(outcome), not noted" }
         }
@@ -312,8 +389,11 @@ private struct World: Hashable, CustomStringConvertible {
         }
         let places = world.nodes.map { $0.disk }
         if places.contains(.other) { return nil }
-        if places[0] != places[1] { return "the files differ: \(world)" }
-        if let final, final != places[0] { return "it was said that \(final) stays" }
+        let told = world.nodes.filter { !$0.isSame }.map { $0.disk }
+        if Set(told).count > 1 { return "the files differ: \(world)" }
+        if let final, let place = told.first, final != place {
+            return "it was said that \(final) stays"
+        }
         return nil
     }
 }

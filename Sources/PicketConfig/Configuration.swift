@@ -34,7 +34,8 @@ public final class Configuration: @unchecked Sendable {
     public let sensors: [SensorDescription]
     /// How each node is cut, by the node that is cut.
     public let cuts: PerNode<[FenceSettings]>
-    /// In the order of the file, and then what is retired; the index is the core's `GroupIndex`.
+    /// In the order of the file, and then what is retired, or at the places where the agent has them
+    /// that lives; the index is the core's `GroupIndex`.
     public private(set) var groups: [GroupSettings]
     public let paths: Paths
     /// A level that was not seen to cut for longer weakens the pair.
@@ -103,11 +104,16 @@ extension Configuration {
         return unknown
     }
 
-    /// What the configuration before this one has retired, it has as well.
-    public func keepRetired(of former: Configuration) {
-        for (group, policy) in zip(former.groups, former.policy.groups)
-        where policy.listing != .listed {
-            append(group, policy)
+    /// Its groups at the places where an agent has them that goes by the configuration before this
+    /// one.
+    public func keepPlaces(of former: Configuration) {
+        let places = former.policy.places(of: policy.groups)
+        policy.groups = former.policy.taking(policy.groups)
+        let file = groups
+        groups = places.enumerated().map { place, number in
+            var group = number.map { file[$0] } ?? former.groups[place]
+            if number == nil { group.sync = nil }
+            return group
         }
     }
 
@@ -275,6 +281,22 @@ public struct GroupSettings: Equatable, Sendable {
     /// What runs on the standby. Cold: nothing. Warm: the resources that have `promote` are
     /// started there. Hot: the same, and a takeover is a `promote` alone.
     public enum Standby: UInt8, Equatable, Sendable { case cold, warm, hot }
+}
+
+extension GroupSettings {
+    /// How many of the first resources are the same.
+    public func sharedResources(with other: GroupSettings) -> Int {
+        var count = 0
+        while count < min(resources.count, other.resources.count),
+            resources[count].name == other.resources[count].name,
+            resources[count].kind == other.resources[count].kind
+        { count += 1 }
+        return count
+    }
+
+    public func hasResources(of other: GroupSettings) -> Bool {
+        resources.count == other.resources.count && sharedResources(with: other) == resources.count
+    }
 }
 
 extension Configuration {

@@ -28,6 +28,7 @@ extension Cause {
         case .conflict: "conflict"
         case .peerAnswered: "peer_answered"
         case .late: "late"
+        case .configurationChanged: "configuration_changed"
         case .none: "none"
         }
     }

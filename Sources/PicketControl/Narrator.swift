@@ -199,6 +199,9 @@ public struct Narrator: Equatable, Sendable {
             return "The agent on {me} does not run when it should, again and again{+, in the last "
                 + "10 s for }: it would find {peer} dead later than detect_within allows"
         case .inTimeAgain: return "The agent on {me} runs when it should again"
+        case .changed: return "{group} goes by the changed configuration on {me}"
+        case .changeWaits:
+            return "{group} starts what is new of it on {me} once {peer} has the same groups"
         case .retired:
             return "{group}, which the configuration no longer has, is stopped on {me}"
         case .resetCalledOff: return "{me} feeds its watchdog again"
@@ -370,6 +373,7 @@ public struct Narrator: Equatable, Sendable {
         case .conflict: return "the two nodes disagreed"
         case .peerAnswered: return "{peer} answered in time"
         case .late: return "it came too late"
+        case .configurationChanged: return "the configuration was changed"
         case .none: return ""
         }
     }

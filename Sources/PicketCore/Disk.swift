@@ -39,6 +39,14 @@ package struct Disk: Sendable {
         }
     }
 
+    /// The changed configuration has one more, of which the disk says this.
+    mutating func add(_ group: GroupMemory) {
+        memory.groups.append(group)
+        durable.groups.append(group)
+        saving?.memory.groups.append(group)
+        formerData.append(nil)
+    }
+
     package var isSaving: Bool { saving != nil }
     /// The newest writing failed, or does not end: until one succeeds, only what is on disk can be
     /// counted on.

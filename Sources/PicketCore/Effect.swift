@@ -19,6 +19,8 @@ public enum Effect: Equatable, Sendable {
     /// From now on do nothing to the group but what is asked for here: monitors go on, and only
     /// tell. Or no longer so.
     case leaveAlone(GroupIndex, Bool)
+    /// Take up what the changed configuration says of the group, or a part of it.
+    case change(GroupIndex, GroupChange)
     /// Feed the hardware watchdog: this turn was whole and healthy.
     case feedWatchdog
     /// Nothing of this session of the peer's is to be accepted any more.
@@ -27,6 +29,17 @@ public enum Effect: Equatable, Sendable {
     case trace(Trace)
     /// The agent may end now.
     case exit(Departure)
+}
+
+/// How far a group takes up the changed configuration.
+public enum GroupChange: UInt8, Sendable {
+    /// Nothing of it is up.
+    case whole
+    /// Stop what it no longer has and what comes after that, as it was started; answered by
+    /// `dropped`.
+    case drop
+    /// Start the rest; answered by `started`.
+    case add
 }
 
 /// What an agent that ends leaves behind.
@@ -98,5 +111,6 @@ public enum Cause: UInt8, CaseIterable, Equatable, Sendable {
     case conflict = 19
     case peerAnswered = 20
     case late = 21
+    case configurationChanged = 22
     case none = 0
 }

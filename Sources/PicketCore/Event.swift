@@ -93,6 +93,8 @@ public enum ResourceOutcome: Equatable, Sendable {
     case ailing
     /// … and it is well again.
     case recovered
+    /// What a changed group no longer has is stopped; the rest goes on.
+    case dropped
 }
 
 /// The operator's orders and word, after the command line has asked what it must ask.

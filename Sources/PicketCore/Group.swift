@@ -42,6 +42,10 @@ package struct Group: Sendable {
     package private(set) var stableSince: Instant?
     /// Where a takeover is to be asked for: how far the question has come.
     package private(set) var question = Question.none
+    /// What the changed file has it be, as long as something of the former may be up here.
+    package private(set) var next: GroupPolicy?
+    /// How far that has come of a group that is held.
+    package private(set) var change = Change.none
     /// The last refusal told, so that each is told once.
     package private(set) var toldRefusal: Refusal?
 
@@ -64,6 +68,15 @@ package struct Group: Sendable {
         case asked
         /// The operator ordered it, or the group was active here when the peer went off.
         case answered
+    }
+
+    package enum Change: UInt8, Sendable {
+        case none
+        /// What the file does not have any more is being stopped.
+        case dropping
+        /// The rest is up. What the file adds waits.
+        case waiting
+        case adding
     }
 
     /// This node asks the holder for the group.
@@ -167,7 +180,7 @@ package struct Group: Sendable {
         case .holding(let active):
             Holding(
                 group: group, term: active.term,
-                isPartial: active.run == .starting && !planted(.startAdopted))
+                isPartial: isStarting && !planted(.startAdopted))
         case .releasing(let releasing):
             Holding(group: group, term: releasing.term, isPartial: !planted(.stopAdopted))
         case .resuming(let term): Holding(group: group, term: term)
@@ -176,8 +189,10 @@ package struct Group: Sendable {
         }
     }
 
+    /// It is not up as a whole.
     var isStarting: Bool {
-        if case .holding(let active) = role { active.run == .starting } else { false }
+        guard case .holding(let active) = role else { return false }
+        return active.run == .starting || change != .none
     }
 
     /// The term of what is being stopped.
@@ -282,7 +297,19 @@ package struct Group: Sendable {
 
     mutating func leaveAlone(_ on: Bool) { isLeftAlone = on }
 
-    mutating func release(_ releasing: Releasing) { role = .releasing(releasing) }
+    mutating func release(_ releasing: Releasing) {
+        role = .releasing(releasing)
+        change = .none
+    }
+
+    // MARK: A changed configuration
+
+    mutating func await(_ next: GroupPolicy?) { self.next = next }
+
+    mutating func note(_ change: Change) { self.change = change }
+
+    /// Nobody knows whether something of it is up, by the changed file.
+    mutating func forgetStopped() { role = .unknown(Unknown(term: term)) }
 
     /// Every resource is stopped.
     mutating func noteStopped() { role = .vacant }

@@ -128,7 +128,7 @@ extension Machine {
     @inline(__always)
     private func waitsForRetired(_ group: GroupIndex) -> Bool {
         policy.groups[group].isAdded && !planted(.retiredNotAwaited)
-            && isRetiring
+            && isDropping
     }
 
     /// The node that starts a group that neither has. Files that differ in that, too, may make each
@@ -182,7 +182,7 @@ extension Machine {
         _ group: GroupIndex, into out: inout Sink
     ) {
         guard mayForm(group), inContact, life.isPaired, let session = peer.session,
-            isEligible(group),
+            isEligible(group), !peer.mayRunDifferences,
             peer.leavesDifferences && !peer.isLeftDifferences || planted(.differencesNotLeft),
             knowsMyTerm(of: group), startsDifferentByData(group, into: &out)
         else { return }
@@ -475,6 +475,7 @@ extension Machine {
             release(group, cause: .plannedStop, yields: true, automatic: false, into: &out)
             return
         }
+        if stepChange(active, group, into: &out) { return }
         switch active.run {
         case .starting: return
         case .running, .ailing: break
@@ -604,7 +605,7 @@ extension Machine {
         }
     }
 
-    private mutating func abandon<Sink: EffectSink>(
+    mutating func abandon<Sink: EffectSink>(
         _ term: Term, _ group: GroupIndex, cause: Cause, into out: inout Sink
     ) {
         groups[group].release(Releasing(resuming: term, cause: cause))
@@ -622,6 +623,7 @@ extension Machine {
         switch (groups[group].role, outcome) {
         case (.holding(let active), .started):
             groups[group].noteRunning()
+            addedAll(group)
             out.emit(
                 .trace(
                     Trace(
@@ -659,11 +661,13 @@ extension Machine {
             groups[group].noteRunning()
             groups[group].noteRestarted()
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
+        case (.holding, .dropped): dropped(group, into: &out)
         case (.releasing, .stopped), (.releasing, .startFailed):
             released(group, at: now, into: &out)
         case (.unknown, .stopped), (.unknown, .startFailed):
             groups[group].noteStopped()
             retire(group, into: &out)
+            settle(group, into: &out)
         case (.releasing, .stopFailed), (.unknown, .stopFailed):
             stick(group, by: .failed, at: now, into: &out)
         case (.releasing, .startFailedDirty), (.unknown, .startFailedDirty):
@@ -727,7 +731,10 @@ extension Machine {
             .trace(
                 Trace(.released, group: group, term: releasing.term, cause: releasing.cause)))
         retire(group, into: &out)
-        guard releasing.yields, let report = takersReport(of: group) else { return }
+        settle(group, into: &out)
+        guard releasing.yields, case .vacant = groups[group].role,
+            let report = takersReport(of: group)
+        else { return }
         guard !isStateful(group) || report.sync == .current else {
             tellOfPeersCopy(group, cause: releasing.cause, at: now, into: &out)
             return

@@ -108,8 +108,8 @@ extension Machine {
 
     /// In the message that is sent now: every other time the one that the peer told of last,
     /// because an order there may wait for that; else the one that an order waits for here, or one
-    /// of those that ever had an order. A group that is gone from the file is told of no more, and
-    /// stands behind all others in the list.
+    /// of those that ever had an order. A group that is gone from the file is told of no more. By
+    /// this node's places.
     var maintainedToTell: MaintainedGroup? {
         let sequence = Int(truncatingIfNeeded: peer.contact.sequence & 0xFFFF)
         if sequence % 2 == 1, let group = peer.maintained.last?.place, hadOrder(group) {

@@ -33,7 +33,8 @@ extension Machine {
         outgoing.sent()
         var reports = reports
         addData(to: &reports, at: now)
-        leaveOutGone(&reports)
+        var maintained = maintainedToTell
+        putInOrder(&reports, &maintained)
         // While an order is under way, what this node says of its groups may differ from the view
         // by which it ordered. The peer shall not take the one for the other (S7).
         let seen = fence.isOrdered ? 0 : outgoing.seenGeneration
@@ -59,7 +60,7 @@ extension Machine {
                     relayTest: vitals.relayTest, configurationDigest: policy.digest,
                     turnsDigest: policy.turnsDigest, generation: outgoing.generation,
                     seenGeneration: seen, maintenance: disk.memory.maintenance.version,
-                    maintained: maintainedToTell, pause: life.pausing?.length ?? .zero,
+                    maintained: maintained, pause: life.pausing?.length ?? .zero,
                     groups: reports),
                 on: .first(policy.linkCount)))
     }
@@ -91,11 +92,23 @@ extension Machine {
         return flags
     }
 
-    /// The peer hears no more of what is gone from the file.
-    private func leaveOutGone(_ reports: inout [GroupReport]) {
-        for group in reports.indices.reversed() where policy.groups[group].listing == .gone {
-            reports.remove(at: group)
+    /// In the order of the file; of what is gone from it the peer hears no more.
+    private func putInOrder(_ reports: inout [GroupReport], _ told: inout MaintainedGroup?) {
+        guard policy.groups.contains(where: { $0.position != nil || $0.listing == .gone }) else {
+            return
         }
+        var order = groups.indices.filter { policy.groups[$0].listing != .gone }
+        order.sortShort { rank($0) < rank($1) }
+        if let group = told?.place {
+            let place = order.firstIndex(of: group)
+            if let place { told?.place = place } else { told = nil }
+        }
+        reports = order.map { reports[$0] }
+    }
+
+    private func rank(_ group: GroupIndex) -> Int {
+        policy.groups[group].listing == .listed
+            ? policy.groups[group].position ?? group : policy.groups.count + group
     }
 
     func currentReports() -> [GroupReport] { groups.indices.map { currentReport(of: $0) } }

@@ -26,6 +26,7 @@
 ///   - `Machine+Reset`     a group that cannot be stopped, beside a peer that cannot fence
 ///   - `Machine+Commands`  the operator
 ///   - `Machine+Maintenance`  hands off, as the pair's one state
+///   - `Machine+Reload`    groups that a changed configuration adds, changes or removes
 ///   - `Machine+Memory`    terms, the state file, the run note
 ///   - `Machine+Sending`   heartbeats, probes, answers
 ///   - `Machine+Status`    what is shown
@@ -161,38 +162,22 @@ public struct Machine: Sendable {
         out.emit(.exit(departure))
     }
 
-    /// Replaces the policy by another for the same pair and groups. Roles are untouched.
-    ///
-    /// - Returns: false, and nothing changes, if node, links or the number of groups differ.
-    public mutating func reload(_ new: Policy) -> Bool {
-        guard new.me == policy.me, new.linkCount == policy.linkCount,
-            new.groups.count == policy.groups.count
-        else { return false }
+    /// Takes the settings of the pair from another policy, and leaves the groups as they are.
+    mutating func takeSettings(of new: Policy) {
         if new.digest != policy.digest {
             configuredSince = peer.contact.sequence + 1
             let unknown = configurationIsAgreed ? nil : formerTiming
             formerTiming = FencingTurns.slower(policy.timing, unknown)
         }
-        let before = policy.groups
+        let groups = policy.groups
         policy = new
-        for group in before.indices {
-            policy.groups[group].isAdded = before[group].isAdded
-            policy.groups[group].listing = before[group].listing
-        }
-        peer.match(policy)
-        return true
+        policy.groups = groups
     }
 
-    /// Something that is gone from the file may run here.
-    public var isRetiring: Bool { policy.groups.contains { $0.listing == .retiring } }
-
-    /// What the file does not have any more has been stopped here.
-    mutating func retire<Sink: EffectSink>(_ group: GroupIndex, into out: inout Sink) {
-        guard policy.groups[group].listing == .retiring else { return }
-        policy.groups[group].listing = .gone
+    mutating func list(_ group: GroupPolicy, at place: GroupIndex) {
+        if place == policy.groups.count { policy.groups.append(group) }
+        policy.groups[place] = group
         peer.match(policy)
-        disk.note(.nobody, of: group)
-        out.emit(.trace(Trace(.retired, group: group)))
     }
 
     /// The shell must call again, with `tick` if nothing else happens, no later than this.

@@ -27,7 +27,7 @@ package struct Outgoing: Sendable {
         guard a.count == b.count else { return false }
         for index in a.indices
         where a[index].role != b[index].role || a[index].priority != b[index].priority
-            || a[index].name != b[index].name
+            || a[index].name != b[index].name || a[index].resources != b[index].resources
         { return false }
         return true
     }

@@ -108,6 +108,21 @@ package struct Peer: Sendable {
         return held
     }
 
+    /// Something that differs may be up there, or be about to be.
+    var mayRunDifferences: Bool {
+        guard let theirs = message?.groups else { return false }
+        return theirs.indices.contains { place in
+            theirs[place].role != .vacant && theirs[place].role != .claiming
+                && !matches.contains { $0.place == place && !$0.bars }
+        }
+    }
+
+    /// It gives every group the resources that this node gives it, as far as it says.
+    func lists(_ policy: Policy) -> Bool {
+        guard let message else { return false }
+        return message.turnsDigest == 0 ? message.configurationDigest == policy.digest : !differs
+    }
+
     mutating func leaveDifferences(_ leaves: Bool) { isLeftDifferences = leaves }
 
     /// Nothing is known to differ from a peer that has not said anything yet.
@@ -132,8 +147,9 @@ package struct Peer: Sendable {
             if policy.groups[group].listing == .gone {
                 match = .gone
             } else if !isNamed || planted(.groupsByPlace) {
-                if sameFile || isNamed, group < theirs.count {
-                    match = GroupMatch(place: group, difference: [])
+                let place = policy.groups[group].position ?? group
+                if sameFile || isNamed, place < theirs.count {
+                    match = GroupMatch(place: place, difference: [])
                 }
             } else {
                 match = GroupMatch(of: policy.groups[group], near: group, among: theirs)

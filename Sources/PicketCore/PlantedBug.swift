@@ -161,6 +161,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case retiredNotStopped
     /// What is added starts before that is stopped.
     case retiredNotAwaited
+    /// A reload leaves a group running that the file does not have any more …
+    case reloadLeavesRemoved
+    /// … or does not stop what it has no more of a group that runs …
+    case reloadForgetsWhatRuns
+    /// … or starts what it adds to a group at once.
+    case reloadDoesNotWait
     /// A start of an agent that died goes on, whatever its successor does.
     case leftBehindGoesOn
     /// The note of what runs survives a reboot.

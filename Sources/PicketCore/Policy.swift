@@ -47,6 +47,29 @@ public struct Policy: Equatable, Sendable {
     }
 }
 
+extension Policy {
+    /// The groups of a changed file at their places in this policy: one that it has had stays
+    /// where it is, one that is gone is retired there, and what is new comes last. By place: the
+    /// group's number in the file; `nil` of one that is gone.
+    public func places(of file: [GroupPolicy]) -> [Int?] {
+        var places: [Int?] = groups.map { known in
+            file.firstIndex { $0.name == known.name }
+        }
+        for number in file.indices where !places.contains(number) { places.append(number) }
+        return places
+    }
+
+    /// This policy, of the file before it, with the groups of a changed one at their places.
+    public func taking(_ file: [GroupPolicy]) -> [GroupPolicy] {
+        places(of: file).enumerated().map { place, number in
+            guard let number else { return groups[place].retired() }
+            var group = file[number]
+            if number != place { group.position = number }
+            return group
+        }
+    }
+}
+
 public enum Startup: Equatable, Sendable {
     /// Waits for the peer or the operator, however long.
     case wait
@@ -103,6 +126,8 @@ public struct GroupPolicy: Equatable, Sendable {
     /// `nil` for a group without data of its own. With it the group is *stateful* (Copy.swift).
     public var sync: Sync?
     public var listing = Listing.listed
+    /// In the order of the file, where the machine has it at another place; 0.1.0 knows it by that.
+    public var position: Int?
     /// The list that this agent found running did not have it, or had other resources for it. A
     /// resource may have moved to it.
     public var isAdded = false
@@ -121,6 +146,7 @@ public struct GroupPolicy: Equatable, Sendable {
         var group = self
         group.listing = .retiring
         group.isAdded = false
+        group.position = nil
         group.enabled = false
         group.sync = nil
         return group

@@ -48,6 +48,8 @@ public struct Trace: Equatable, Sendable {
         case alwaysLate, inTimeAgain
         // What the file does not have any more has been stopped
         case retired
+        // A group goes by the changed configuration; the rest of it waits for the peer's
+        case changed, changeWaits
     }
 
     public init(
@@ -80,7 +82,7 @@ extension Trace.Kind {
             .released, .yielded, .taken, .adopted, .healthChanged, .peerHealthChanged,
             .maintenance, .peerMaintenance, .leftRunning, .budgetsCleared, .drillBegan,
             .drillEnded, .fencePlanned, .fenceOrdered, .fenceVerified, .fenceCancelled,
-            .fenceVoided, .resetCalledOff, .copyAwaited, .retired:
+            .fenceVoided, .resetCalledOff, .copyAwaited, .retired, .changed, .changeWaits:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
             .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused:
@@ -179,6 +181,8 @@ extension Trace.Kind {
         case .alwaysLate: "always_late"
         case .inTimeAgain: "in_time_again"
         case .retired: "retired"
+        case .changed: "changed"
+        case .changeWaits: "change_waits"
         }
     }
 }

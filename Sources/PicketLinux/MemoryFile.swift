@@ -48,8 +48,8 @@ import PicketText
 
 public struct MemoryFile: Sendable {
     public let path: String
-    /// In the configuration's order.
-    public let groups: [String]
+    /// In the configuration's order; what a changed configuration adds comes last.
+    public private(set) var groups: [String]
     /// Of the file, but not of the configuration.
     private var others: [(name: String, memory: GroupMemory)] = []
     /// Why what was loaded comes from the second copy.
@@ -71,6 +71,17 @@ public struct MemoryFile: Sendable {
         self.path = path
         self.groups = groups
         self.boot = boot
+    }
+
+    /// A changed configuration adds these. Returns what the file said of them when it was read.
+    public mutating func add(_ names: [String]) -> [GroupMemory] {
+        names.map { name in
+            groups.append(name)
+            guard let index = others.firstIndex(where: { $0.name == name }) else {
+                return GroupMemory()
+            }
+            return others.remove(at: index).memory
+        }
     }
 
     public var agesPath: String { path + "-ages" }

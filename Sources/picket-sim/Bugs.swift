@@ -118,6 +118,8 @@ private enum Hunt {
         case .startAdopted: self = .swarm(.moves, seeds: 400)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
         case .retiredNotAwaited: self = .swarm(.renames, seeds: 100)
+        case .reloadLeavesRemoved, .reloadForgetsWhatRuns: self = .swarm(.lists, seeds: 100)
+        case .reloadDoesNotWait: self = .swarm(.reloads, seeds: 20)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)
         case .testOutranksFence, .silenceIsAPass, .distrustForgotten, .anyClearTrusts:

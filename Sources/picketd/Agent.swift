@@ -37,8 +37,8 @@ final class Agent {
 
     let options: Options
     let hardware: Hardware
-    let narrator: Narrator
-    let names: Names
+    private(set) var narrator: Narrator
+    private(set) var names: Names
     let session: SessionID
     private let startedAt: Instant
     private(set) var settings: Configuration
@@ -138,9 +138,7 @@ final class Agent {
         watchdogs = Watchdogs(settings, at: now)
         resets = Resets(ground, isFirst: start.note == .blank)
         drills = Drills(narrator, ground)
-        // What is retired stands behind, and its units may be those of a group that is listed.
-        let listed = settings.policy.groups.prefix { $0.listing == .listed }.count
-        units = Units(hardware.isSimulated ? [] : Array(settings.groups.prefix(listed)), at: now)
+        units = Units(hardware.isSimulated ? nil : settings, at: now)
         apply = Apply(in: state, boot: ground.boot, settings, at: now)
         parts = [
             links, storage, fences, sensors, signals, reader, processes, service, control, groups,
@@ -326,15 +324,35 @@ final class Agent {
         return lastCommand
     }
 
-    /// The configuration was changed. False where it is for another pair.
+    /// The configuration was changed, its groups at their places. False where it is for another
+    /// pair.
     func takeUp(_ new: Configuration) -> Bool {
-        guard machine.reload(new.policy) else { return false }
+        isHandling = true
+        let added = new.groups[settings.groups.count...].map { $0.name }
+        let known = storage.memories(of: added)
+        guard machine.reload(new.policy, adding: known, at: now, into: &effects) else {
+            isHandling = false
+            return false
+        }
         settings = new
+        names = Startup.names(new)
+        narrator = Narrator(names: names)
+        drills.rename(names)
+        storage.add(added, new.groups.map { $0.name })
+        groups.takeUp(new.groups, self)
+        if !hardware.isSimulated { units.takeUp(new, at: now) }
+        perform()
+        isHandling = false
+        handle(.tick)
         return true
     }
 
     /// Something that is gone from the file may still run here.
-    var isRetiring: Bool { look(at: &machine) { $0.isRetiring } }
+    var isDropping: Bool { look(at: &machine) { $0.isDropping } }
+    var isBetweenLists: Bool { look(at: &machine) { $0.isBetweenLists } }
+    func maintained(changedBy new: Policy) -> GroupIndex? {
+        look(at: &machine) { $0.maintained(changedBy: new) }
+    }
 
     /// A planned stop.
     func leave() {
@@ -370,6 +388,7 @@ final class Agent {
             if !drills.answered(id, result, self) { control.answer(id, result, self) }
         case .trace(let trace): tell(trace)
         case .leaveAlone(let group, let on): groups.leaveAlone(group, on, self)
+        case .change(let group, let part): groups.change(group, part, self)
         case .exit(let departure): self.departure = departure
         }
     }

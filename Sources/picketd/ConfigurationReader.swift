@@ -106,22 +106,22 @@ final class ConfigurationReader: Part {
             return "node: found \(found), expected \(expected): write \"node:\" on a line of its"
                 + " own, so that each node puts its own name there"
         }
-        new.keepRetired(of: agent.settings)
+        new.keepPlaces(of: agent.settings)
         let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
         if !unable.isEmpty { return agent.narrator.sentence(.reloadNeedsRestart(for: unable)) }
-        return agent.links.refusal(of: keys, new, agent)
+        return ConfigurationReader.refusal(of: new, keys, agent)
     }
 
     /// False where it is refused, which is told.
     @discardableResult
     func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) -> Bool {
-        new.keepRetired(of: agent.settings)
+        new.keepPlaces(of: agent.settings)
         let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
         guard unable.isEmpty else {
             agent.tell(.reloadNeedsRestart(for: unable))
             return false
         }
-        if let refusal = agent.links.refusal(of: keys, new, agent) {
+        if let refusal = ConfigurationReader.refusal(of: new, keys, agent) {
             refuse([refusal], agent)
             return false
         }
@@ -138,11 +138,11 @@ final class ConfigurationReader: Part {
 
     /// What is retired stands only in the file by which it was started, until it is stopped.
     private func leave(_ settings: Configuration, _ agent: Agent) {
-        if !agent.isRetiring { ask(.leave(settings)) }
+        if !agent.isDropping { ask(.leave(settings)) }
     }
 
     override func observe(_ trace: Trace, _ agent: Agent) {
-        if trace.kind == .retired { leave(agent.settings, agent) }
+        if trace.kind == .retired || trace.kind == .changed { leave(agent.settings, agent) }
     }
 
     private func refuse(_ lines: [String], _ agent: Agent) {
@@ -170,13 +170,37 @@ final class ConfigurationReader: Part {
         return all
     }
 
+    /// Why an agent that lives cannot take the groups up now.
+    private static func refusal(
+        of new: Configuration, _ keys: [Key], _ agent: Agent
+    ) -> String? {
+        if let refusal = agent.links.refusal(of: keys, new, agent) { return refusal }
+        if agent.isBetweenLists {
+            return "what the last reload changes is still being stopped: reload once more"
+        }
+        guard let group = agent.maintained(changedBy: new.policy) else { return nil }
+        let name = new.groups[group].name
+        return "groups.\(name): in maintenance nothing is started or stopped, and the file changes"
+            + " what is up of it: end the maintenance first (picket maintenance off), or take this"
+            + " group's change back"
+    }
+
     /// What is bound to sockets, threads and files from the start.
     private static func needsRestart(from old: Configuration, to new: Configuration) -> [String] {
         var all: [String] = []
         if old.me != new.me { all.append("this node's name") }
         for section in Configuration.Section.allCases
-        where old.digest(of: section) != new.digest(of: section) {
+        where section != .groups && old.digest(of: section) != new.digest(of: section) {
             all.append(section.text)
+        }
+        for (group, before) in old.policy.groups.enumerated() where before.listing == .listed {
+            let after = new.policy.groups[group]
+            if after.listing == .listed, (before.sync == nil) != (after.sync == nil) {
+                all.append("sync of group \(new.groups[group].name)")
+            }
+        }
+        if new.groups.count > Limits.groups {
+            all.append("more groups than \(Limits.groups), with those that this agent has had")
         }
         if old.paths != new.paths { all.append("the paths") }
         return all

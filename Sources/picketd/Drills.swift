@@ -24,6 +24,8 @@ final class Drills: Part {
         boot = ground.boot
     }
 
+    func rename(_ names: Names) { runner.rename(names) }
+
     var isUnderWay: Bool { runner.drill != nil }
     /// As its request says it.
     var line: String? { runner.drill?.line }

@@ -10,7 +10,10 @@ import PicketText
 final class Groups: Part {
     private var runners: [GroupRunner] = []
     private var actions: ResourceActions
-    private let settings: [GroupSettings]
+    /// As they are started and stopped.
+    private var settings: [GroupSettings]
+    /// As the changed configuration has them.
+    private var wanted: [GroupSettings]
     /// By group: when its copy is probed next, and whether a probe runs.
     private var probes: [Probe] = []
 
@@ -22,6 +25,7 @@ final class Groups: Part {
     /// - Parameter held: what the agent before this one ran in this boot.
     init(_ settings: [GroupSettings], held: [Holding]) {
         self.settings = settings
+        wanted = settings
         actions = ResourceActions(settings)
         for (index, group) in settings.enumerated() {
             runners.append(
@@ -46,6 +50,48 @@ final class Groups: Part {
                 }
                 return plan
             }, restarts: group.restarts)
+    }
+
+    // MARK: A changed configuration
+
+    /// Groups at their places; new ones come last. One that has other resources waits for the
+    /// machine's word.
+    func takeUp(_ groups: [GroupSettings], _ agent: Agent) {
+        wanted = groups
+        for (group, new) in groups.enumerated() {
+            if group == settings.count {
+                settings.append(new)
+                runners.append(GroupRunner(group: group, plan: Groups.plan(new)))
+                probes.append(Probe(due: .distantFuture))
+            } else if settings[group].hasResources(of: new) {
+                settings[group] = new
+                runners[group].replace(Groups.plan(new), resourcesDiffer: false)
+            }
+            let isCopied = settings[group].sync != nil
+            probes[group].due = isCopied ? min(probes[group].due, agent.now) : .distantFuture
+        }
+        actions.takeUp(settings)
+    }
+
+    func change(_ group: GroupIndex, _ part: GroupChange, _ agent: Agent) {
+        var effects = ResourceEffects()
+        let plan = Groups.plan(wanted[group])
+        switch part {
+        case .whole:
+            take(group)
+            runners[group].replace(plan, resourcesDiffer: true)
+        case .drop:
+            runners[group].change(
+                to: plan, from: settings[group].sharedResources(with: wanted[group]),
+                at: agent.now, into: &effects)
+        case .add: runners[group].add(at: agent.now, into: &effects)
+        }
+        perform(effects, of: group, agent)
+    }
+
+    private func take(_ group: GroupIndex) {
+        settings[group] = wanted[group]
+        actions.takeUp(settings)
     }
 
     // MARK: What the machine asks for
@@ -84,6 +130,7 @@ final class Groups: Part {
                 actions.kill(run)
                 agent.processes.kill(run)
             case .outcome(let outcome):
+                if outcome == .dropped { take(group) }
                 // What it writes is told soon, so that the standby's copy can be judged.
                 if outcome == .started, settings[group].sync != nil {
                     probes[group].due = agent.now

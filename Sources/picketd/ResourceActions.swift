@@ -10,7 +10,7 @@ import PicketCore
 import PicketLinux
 
 struct ResourceActions {
-    private let settings: [GroupSettings]
+    private var settings: [GroupSettings]
     /// What runs of an address.
     private var addressRuns: [(run: RunID, action: ResourceAction, address: VirtualAddress)] = []
     /// What the helper is asked for.
@@ -21,6 +21,8 @@ struct ResourceActions {
     private(set) var announcements: [Announcement] = []
 
     init(_ settings: [GroupSettings]) { self.settings = settings }
+
+    mutating func takeUp(_ settings: [GroupSettings]) { self.settings = settings }
 
     struct Announcement {
         var address: VirtualAddress

@@ -20,6 +20,8 @@ enum StorageRequest: Sendable {
     case ages
     /// The state file's second copy.
     case copy
+    /// The state file has more groups from now on.
+    case groups(MemoryFile)
 }
 
 enum StorageAnswer: Sendable {
@@ -34,8 +36,9 @@ enum StorageAnswer: Sendable {
 final class Storage: Part {
     private let requests: BoundedQueue<StorageRequest>
     private let answers: BoundedQueue<StorageAnswer>
-    private let noteFile: RunNoteFile
-    private let copyPath: String
+    private var noteFile: RunNoteFile
+    /// As it was read, with the groups that were added since.
+    private var memoryFile: MemoryFile
     /// What runs here, as it was noted last.
     private(set) var noted: RunNote
     private var wallOffset: Int64
@@ -56,7 +59,7 @@ final class Storage: Part {
         self.requests = requests
         self.answers = answers
         self.noteFile = noteFile
-        copyPath = memory.copyPath
+        memoryFile = memory
         self.noted = noted
         self.wallOffset = wallOffset
         agesDue = now + .seconds(300)
@@ -92,7 +95,21 @@ final class Storage: Part {
 
     /// An older agent may follow, which would leave the copy beside a newer state. The next of this
     /// release writes it anew.
-    func dropCopy() { write(copyPath, nil) }
+    func dropCopy() { write(memoryFile.copyPath, nil) }
+
+    /// What the state file said of groups that the configuration did not have.
+    func memories(of added: [String]) -> [GroupMemory] {
+        var file = memoryFile
+        return file.add(added)
+    }
+
+    /// The changed configuration has these as well; and then the names of all, by their places.
+    func add(_ added: [String], _ groups: [String]) {
+        guard !added.isEmpty else { return }
+        _ = memoryFile.add(added)
+        noteFile = RunNoteFile(path: noteFile.path, boot: noteFile.boot, groups: groups)
+        _ = ask(.groups(memoryFile))
+    }
 
     func note(_ note: RunNote, _ agent: Agent) {
         noted = note
@@ -158,7 +175,7 @@ final class Storage: Part {
 }
 
 private struct StorageWorker {
-    let memory: MemoryFile
+    var memory: MemoryFile
     /// What was to be remembered last.
     var latest: Memory?
     var history: HistoryFile
@@ -178,6 +195,7 @@ private struct StorageWorker {
             } catch { noteOutcome(error) }
         case .ages: renewAges()
         case .copy: report { [memory] () throws(SystemError) in try memory.renewCopy() }
+        case .groups(let file): memory = file
         case .tail(let count, let caller):
             _ = answers.push(.tail(caller: caller, history.tail(count)))
         case .file(let path, let bytes):

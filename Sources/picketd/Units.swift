@@ -23,7 +23,7 @@ final class Units: Part {
         var unit: String
     }
 
-    private let named: [Named]
+    private var named: [Named]
     private var lookAt: Instant
     private var isLooking = false
     /// The groups that were not active here when the look began. What it finds of one that was is
@@ -39,16 +39,29 @@ final class Units: Part {
     static let interval = Duration.seconds(10)
     static let within = Duration.seconds(5)
 
-    /// - Parameter groups: none where nothing is to be looked at.
-    init(_ groups: [GroupSettings], at now: Instant) {
+    /// - Parameter settings: none where nothing is to be looked at.
+    init(_ settings: Configuration?, at now: Instant) {
+        named = settings.map { Units.named($0) } ?? []
+        lookAt = now
+    }
+
+    /// The configuration was changed.
+    func takeUp(_ settings: Configuration, at now: Instant) {
+        named = Units.named(settings)
+        strays.removeAll { !named.contains($0) }
+        lookAt = min(lookAt, now + .seconds(1))
+    }
+
+    /// The units of what is retired may be those of a group that is listed.
+    private static func named(_ settings: Configuration) -> [Named] {
         var named: [Named] = []
-        for (index, group) in groups.enumerated() {
+        for (index, group) in settings.groups.enumerated()
+        where settings.policy.groups[index].listing == .listed {
             for case .unit(let unit) in group.resources.map({ $0.kind }) {
                 named.append(Named(group: index, unit: unit))
             }
         }
-        self.named = named
-        lookAt = now
+        return named
     }
 
     override var due: Instant { named.isEmpty || isLooking ? .distantFuture : lookAt }

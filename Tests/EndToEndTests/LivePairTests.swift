@@ -282,8 +282,14 @@ extension EndToEnd {
             let nothing = try check(text, in: pair.file("east", "nothing"))
             #expect(nothing.status == 3, "\(nothing)")
             let renamed = try changed("\"gateway\":", "gw:")
-            #expect(renamed.status == 1)
-            #expect(renamed.output.contains { $0.hasPrefix("refuse") && $0.contains("new.yaml:") })
+            #expect(renamed.status == 0)
+            #expect(renamed.output.contains { $0.hasPrefix("remove") && $0.contains("is stopped") })
+            #expect(renamed.output.contains { $0.contains("a reload takes it up") })
+            let moved = try check(
+                text.replacingOccurrences(of: "\"gateway\":", with: "gw:")
+                    + "\ndirectories: { run: /run/elsewhere }\n")
+            #expect(moved.status == 1, "\(moved)")
+            #expect(moved.output.contains { $0.hasPrefix("refuse") && $0.contains("new.yaml:") })
             #expect(renamed.output.contains { $0.hasPrefix("add") && $0.contains("group gw") })
             let budgets = try check(text + "\nbudgets: { fences: 5 }\n")
             #expect(budgets.status == 0, "\(budgets)")
@@ -338,6 +344,81 @@ extension EndToEnd {
             let same = try Program.run(
                 "picket", ["check", "--against-running", path, "--run", run])
             #expect(same.output.contains { $0.contains("nothing differs") }, "\(same)")
+        }
+
+        @Test func `a reload adds, changes and removes a group, and the others run on`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let nodes = ["east", "west"]
+            var texts: [String: String] = [:]
+            for node in nodes {
+                texts[node] = try String(
+                    contentsOfFile: pair.file(node, "picket.yaml"), encoding: .utf8)
+            }
+            func pid(_ node: String) throws -> Int {
+                let process = try pair.status(of: node)["process"] as? [String: Any]
+                return try #require(process?["pid"] as? Int)
+            }
+            let before = try nodes.map { try pid($0) }
+            let places = ["one", "two"].map { pair.file("east", $0) }
+            // Each node has a file of its own, and both have the same resource.
+            func resource(_ number: Int) -> String {
+                let path = places[number] + ".$PICKET_NODE"
+                let commands = [
+                    ("start", "date +%s%N > \(path)"), ("stop", "rm -f \(path)"),
+                    ("monitor", "test -e \(path)"),
+                ]
+                let list = commands.map { "\($0): [sh, -c, \"\($1)\"]" }
+                return "{ command: { " + list.joined(separator: ", ") + " } }"
+            }
+            /// The standby's first, as a person would.
+            func reload(_ resources: [String]) throws {
+                for node in nodes.reversed() {
+                    var text = try #require(texts[node])
+                    if !resources.isEmpty {
+                        let line = try #require(
+                            text.split(separator: "\n").first { $0.contains("\"gateway\":") })
+                        let indent = line.prefix { $0 == " " }
+                        text = text.replacingOccurrences(
+                            of: line,
+                            with: "\(indent)extra: { prefer: east, resources: ["
+                                + resources.joined(separator: ", ") + "] }\n\(line)")
+                    }
+                    try text.write(
+                        toFile: pair.file(node, "picket.yaml"), atomically: true, encoding: .utf8)
+                    #expect(kill(pid_t(try pid(node)), SIGHUP) == 0)
+                    Thread.sleep(forTimeInterval: 0.5)
+                }
+            }
+            func eventually(_ what: String, _ isSo: () throws -> Bool) throws {
+                let deadline = Date() + 20
+                while try !isSo(), Date() < deadline { Thread.sleep(forTimeInterval: 0.1) }
+                let history = try Program.run(
+                    "picket", ["history", "--socket", pair.socket("east")])
+                #expect(try isSo(), "\(what): \(history.output.suffix(12))")
+            }
+            func content(_ number: Int) -> String? {
+                try? String(contentsOfFile: places[number] + ".east", encoding: .utf8)
+            }
+            try reload([resource(0)])
+            try eventually("added") {
+                try pair.role("extra", on: "east") == "holding" && content(0) != nil
+            }
+            let first = content(0)
+            try reload([resource(0), resource(1)])
+            try eventually("changed") { content(1) != nil }
+            #expect(content(0) == first)
+            try reload([resource(0)])
+            try eventually("changed back") { content(1) == nil }
+            #expect(content(0) == first)
+            try reload([])
+            try eventually("removed") {
+                try content(0) == nil && pair.role("extra", on: "east") == nil
+            }
+            #expect(try pair.role("gateway", on: "east") == "holding")
+            #expect(try nodes.map { try pid($0) } == before)
+            let history = try Program.run("picket", ["history", "--socket", pair.socket("east")])
+            #expect(!history.output.contains { $0.contains("stops gateway") }, "\(history)")
         }
 
         @Test(arguments: [(0o644, 32, "mode 644"), (0o600, 31, "32")])

@@ -44,7 +44,9 @@ struct FailoverTests {
         var other = SmallWorld.policy(me: .low)
         other.digest &+= 1
         other.turnsDigest &+= 1
-        #expect(world.low.machine?.reload(other) == true)
+        var effects = Recorder()
+        #expect(
+            world.low.machine?.reload(other, at: world.now, into: &effects) == true)
         world.run(for: .seconds(1))
         world.cutPower(world.high)
         let died = world.now

@@ -62,6 +62,10 @@ struct Stage: ResourceSink {
     mutating func leaveAlone(_ on: Bool) {
         with { runner, now, _ in runner.leaveAlone(on, at: now) }
     }
+    mutating func change(to plan: GroupPlan, from first: Int) {
+        with { $0.change(to: plan, from: first, at: $1, into: &$2) }
+    }
+    mutating func add() { with { $0.add(at: $1, into: &$2) } }
     mutating func stop(_ cause: Cause = .command) {
         with { $0.stop(cause: cause, at: $1, into: &$2) }
     }

@@ -344,6 +344,49 @@ struct GroupRunnerTests {
         #expect(stage.violations == [])
     }
 
+    @Test func `of a changed group what comes before the first difference runs on`() {
+        var stage = Stage(.simple(3))
+        stage.start()
+        stage.pass(100)
+        let begun = stage.log.count
+        stage.change(to: .simple(4), from: 1)
+        stage.pass(100)
+        #expect(stage.log.dropFirst(begun) == ["stop 2", "stop 1", "→ dropped"])
+        #expect(stage.up == [0])
+        stage.pass(1_500)
+        #expect(stage.log.dropFirst(begun + 3).allSatisfy { $0.hasSuffix("monitor 0") })
+        stage.add()
+        stage.pass(100)
+        let added = stage.log.filter { !$0.hasPrefix("kill") && !$0.hasPrefix("monitor") }
+        #expect(added.suffix(4) == ["start 1", "start 2", "start 3", "→ started"])
+        #expect(stage.up == [0, 1, 2, 3])
+        stage.stop()
+        stage.pass(100)
+        #expect(stage.up.isEmpty)
+        #expect(stage.violations == [])
+    }
+
+    @Test func `a change waits for a restart that is under way, and a stop ends it`() {
+        var failures = 1
+        var stage = Stage(.simple(2)) { index, action in
+            guard action == .monitor, index == 0, failures > 0 else { return .succeeds(after: 10) }
+            failures -= 1
+            return .fails(after: 1)
+        }
+        stage.start()
+        while stage.outcomes.last != .restarted { stage.pass(1) }
+        stage.change(to: .simple(1), from: 1)
+        stage.pass(100)
+        #expect(stage.outcomes == [.started, .restarted, .dropped])
+        #expect(stage.up == [0])
+        stage.change(to: .simple(2), from: 0)
+        stage.stop()
+        stage.pass(100)
+        #expect(stage.outcomes.last == .stopped)
+        #expect(stage.up.isEmpty)
+        #expect(stage.violations == [])
+    }
+
     @Test func `restarts are limited within the window`() {
         var stage = Stage(.simple(1, restarts: 2)) { _, action in
             action == .monitor ? .fails(after: 1) : .succeeds(after: 1)

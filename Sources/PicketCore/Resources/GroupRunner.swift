@@ -20,7 +20,7 @@
 /// woke up late takes none that ended in time for overdue.
 public struct GroupRunner: Sendable {
     public let group: GroupIndex
-    public let plan: GroupPlan
+    public private(set) var plan: GroupPlan
     public private(set) var state: State
 
     /// What is going on, also for the status.
@@ -59,6 +59,8 @@ public struct GroupRunner: Sendable {
         /// … and start them again.
         case restartUp(from: Int)
         case stop
+        /// Stop the resources down to `resource`, which the changed configuration has otherwise.
+        case drop(to: Int)
     }
 
     /// How long a killed process may take to end before it is given up for lost: it hangs in the
@@ -77,6 +79,12 @@ public struct GroupRunner: Sendable {
     }
 
     private var top: Int
+    /// How many resources are to be up: of a changed group not those that are added yet.
+    private var wanted: Int
+    /// What is taken up when the resources from the first that differs are stopped.
+    private var change: (plan: GroupPlan, first: Int)?
+    /// What the changed plan adds is to be started.
+    private var isAdding = false
     private var term: Term
     private var cause: Cause = .none
     private var monitors: [Monitor]
@@ -102,6 +110,7 @@ public struct GroupRunner: Sendable {
         state = .stopped
         // An earlier life of the agent may have left anything.
         top = plan.resources.count - 1
+        wanted = plan.resources.count
         monitors = plan.resources.map { _ in Monitor(run: nil, at: .distantFuture) }
     }
 
@@ -144,6 +153,7 @@ extension GroupRunner {
     ) {
         accept(activation)
         top = -1
+        wanted = plan.resources.count
         up(.start, from: 0, at: now, into: &out)
     }
 
@@ -153,6 +163,7 @@ extension GroupRunner {
     ) {
         accept(activation)
         top = plan.resources.count - 1
+        wanted = plan.resources.count
         state = .running
         for index in monitors.indices where plan.resources[index].monitor != nil {
             monitors[index] = Monitor(run: nil, at: now)
@@ -176,8 +187,69 @@ extension GroupRunner {
         guard !on, !ailing.isEmpty else { return }
         ailing = []
         guard state == .running else { return }
-        for index in monitors.indices where monitors[index].run == nil {
+        for index in monitors.indices.prefix(wanted) where monitors[index].run == nil {
             if plan.resources[index].monitor != nil { monitors[index].at = now }
+        }
+    }
+
+    // MARK: A changed configuration
+
+    /// Takes up another plan. Where the resources are the same, nothing else comes of it; else only
+    /// of a group that is stopped here, and then anything may be up.
+    public mutating func replace(_ new: GroupPlan, resourcesDiffer: Bool) {
+        guard resourcesDiffer else {
+            plan = new
+            return
+        }
+        precondition(isDown, "changed before it was stopped")
+        take(new, keeping: new.resources.count)
+    }
+
+    /// Stops the resources from `first` on, as they were, and takes up another plan, of which the
+    /// resources before that are the same. What it has beyond them waits for `add`.
+    public mutating func change<Sink: ResourceSink>(
+        to new: GroupPlan, from first: Int, at now: Instant, into out: inout Sink
+    ) {
+        change = (new, first)
+        cause = .configurationChanged
+        switch state {
+        case .running: drop(first, at: now, into: &out)
+        // Then it is done, or the group is stopped as a whole.
+        case .busy: break
+        case .stopped, .failed, .stuck: change = nil
+        }
+    }
+
+    /// Starts what the changed plan has beyond what is up.
+    public mutating func add<Sink: ResourceSink>(at now: Instant, into out: inout Sink) {
+        wanted = plan.resources.count
+        isAdding = true
+        // A restart that is under way goes on to what is added.
+        guard state == .running else { return }
+        killMonitors(into: &out)
+        cause = .configurationChanged
+        up(.start, from: top + 1, at: now, into: &out)
+    }
+
+    private mutating func take(_ new: GroupPlan, keeping count: Int) {
+        plan = new
+        wanted = count
+        top = count - 1
+        monitors = plan.resources.map { _ in Monitor(run: nil, at: .distantFuture) }
+        ailing = []
+    }
+
+    private mutating func drop<Sink: ResourceSink>(
+        _ first: Int, at now: Instant, into out: inout Sink
+    ) {
+        killMonitors(into: &out)
+        down(.drop(to: first), to: first, at: now, into: &out)
+    }
+
+    private mutating func monitorAll(at now: Instant) {
+        state = .running
+        for index in monitors.indices.prefix(wanted) where plan.resources[index].monitor != nil {
+            monitors[index] = Monitor(run: nil, at: now + plan.resources[index].monitorInterval)
         }
     }
 
@@ -186,6 +258,8 @@ extension GroupRunner {
         cause: Cause, at now: Instant, into out: inout Sink
     ) {
         self.cause = cause
+        change = nil
+        isAdding = false
         switch state {
         case .stopped, .failed, .stuck:
             down(.stop, to: 0, at: now, into: &out)
@@ -275,13 +349,11 @@ extension GroupRunner {
     private mutating func up<Sink: ResourceSink>(
         _ purpose: Purpose, from resource: Int, at now: Instant, into out: inout Sink
     ) {
-        guard resource < plan.resources.count else {
-            state = .running
-            for index in monitors.indices where plan.resources[index].monitor != nil {
-                monitors[index] = Monitor(
-                    run: nil, at: now + plan.resources[index].monitorInterval)
-            }
-            if purpose == .start { out.emit(.outcome(.started)) }
+        guard resource < wanted else {
+            monitorAll(at: now)
+            if purpose == .start || isAdding { out.emit(.outcome(.started)) }
+            isAdding = false
+            if let change { drop(change.first, at: now, into: &out) }
             return
         }
         top = resource
@@ -350,8 +422,10 @@ extension GroupRunner {
     }
 
     private func last(of purpose: Purpose) -> Int {
-        if case .restartDown(let last) = purpose { return last }
-        return 0
+        switch purpose {
+        case .restartDown(let last), .drop(let last): last
+        case .start, .unwind, .restartUp, .stop: 0
+        }
     }
 
     /// A start or promotion ended, or was cancelled by a stop.
@@ -374,7 +448,7 @@ extension GroupRunner {
             }
         case .stop:
             fall(.stop, after: job.action, to: 0, at: now, into: &out)
-        case .unwind, .restartDown:
+        case .unwind, .restartDown, .drop:
             preconditionFailure("nothing is started on the way down")
         }
     }
@@ -414,6 +488,11 @@ extension GroupRunner {
             out.emit(.outcome(.startFailed))
         case .restartDown(let first):
             up(.restartUp(from: first), from: first, at: now, into: &out)
+        case .drop(let first):
+            if let change { take(change.plan, keeping: min(first, top + 1)) }
+            change = nil
+            monitorAll(at: now)
+            out.emit(.outcome(.dropped))
         case .start, .restartUp:
             preconditionFailure("nothing is stopped on the way up")
         }
@@ -432,7 +511,7 @@ extension GroupRunner {
         switch purpose {
         case .stop: out.emit(.outcome(unknown ? .stopUnknown : .stopFailed))
         case .unwind: out.emit(.outcome(unknown ? .startFailedUnknown : .startFailedDirty))
-        case .restartDown, .restartUp, .start: out.emit(.outcome(.failed))
+        case .restartDown, .restartUp, .start, .drop: out.emit(.outcome(.failed))
         }
     }
 }

@@ -133,7 +133,9 @@ private struct Chart {
             add(id, "  ▲ keeps the group at term \(activation.term.value)")
         case .stop: add(id, "  ▼ stops the group")
         case .exit: add(id, "  the agent ends")
-        case .persist, .note, .fence, .cancelFence, .feedWatchdog, .ban, .answer, .leaveAlone: break
+        case .persist, .note, .fence, .cancelFence, .feedWatchdog, .ban, .answer, .leaveAlone,
+            .change:
+            break
         }
     }
 

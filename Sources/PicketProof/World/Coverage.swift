@@ -35,6 +35,7 @@ public struct Coverage: Equatable, Sendable {
         case .trace: 11
         case .exit: 12
         case .leaveAlone: 13
+        case .change: 14
         }
     }
 

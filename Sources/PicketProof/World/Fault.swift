@@ -59,8 +59,10 @@ public enum Fault: Equatable, Sendable {
     case wallStep(NodeID, Duration)
     /// Its file differs from the peer's in settings that must agree.
     case otherConfiguration(NodeID)
-    /// Its file lists these groups, for the agent that starts next.
+    /// Its file lists these groups, for the agent that starts next …
     case list(NodeID, [ListedGroup])
+    /// … or for the one that lives, which is told to read it.
+    case reload(NodeID)
     /// Its agent starts anew with another key than the pair's.
     case wrongKey(NodeID)
 
@@ -117,7 +119,7 @@ extension Fault {
         "disk-hangs",
         "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "list",
         "wrong-key",
-        "wall-step", "sensor", "drill", "sync",
+        "wall-step", "reload", "sensor", "drill", "sync",
         "resource", "command", "false-word",
     ]
 }

@@ -44,6 +44,7 @@ public enum FaultText {
         case .deadWatchdog(let node): ["dead-watchdog", text(node)]
         case .otherConfiguration(let node): ["other-configuration", text(node)]
         case .list(let node, let list): ["list", text(node)] + list.map { text($0) }
+        case .reload(let node): ["reload", text(node)]
         case .wrongKey(let node): ["wrong-key", text(node)]
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
         case .sensor(let node, let sensor, let fault):
@@ -147,6 +148,7 @@ public enum FaultText {
         case "other-configuration": return .otherConfiguration(node)
         case "list":
             return .list(node, try words.list())
+        case "reload": return .reload(node)
         case "wrong-key": return .wrongKey(node)
         case "wall-step": return .wallStep(node, try words.duration())
         case "sensor":

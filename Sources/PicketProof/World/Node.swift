@@ -2,6 +2,7 @@
 /// and the agent, if one runs.
 internal import PicketCore
 internal import PicketHardware
+internal import PicketLinux
 internal import PicketWire
 
 final class Node {
@@ -208,11 +209,12 @@ final class AgentLife {
     let session: SessionID
     let startedAt: Int64
     /// The groups of the file that it has read.
-    let listed: [ListedGroup]
-    /// What that does not have any more, and is stopped.
-    let retired: [ListedGroup]
-    /// Both, by which its machine knows them.
-    let list: [ListedGroup]
+    private(set) var listed: [ListedGroup]
+    /// By the places at which its machine has them: as they are started and stopped. What the file
+    /// does not have any more is among them.
+    var list: [ListedGroup]
+    /// As they are to be.
+    private(set) var wanted: [ListedGroup]
     var machine: Machine
     var channel: Channel
     var runners: [GroupRunner]
@@ -266,11 +268,11 @@ final class AgentLife {
     init(
         machine: Machine, channel: Channel, session: SessionID, runners: [GroupRunner],
         fence: RelayFence, disproved: Bool, memoryFile: World.StateFile, listed: [ListedGroup],
-        retired: [ListedGroup], startedAt: Int64, local: Instant
+        list: [ListedGroup], startedAt: Int64, local: Instant
     ) {
         self.listed = listed
-        self.retired = retired
-        list = listed + retired
+        self.list = list
+        wanted = list
         self.machine = machine
         self.channel = channel
         self.session = session
@@ -288,6 +290,22 @@ final class AgentLife {
 
     /// Its file has the group.
     func lists(_ name: Int) -> Bool { listed.contains { $0.name == name } }
+
+    /// Another file. Returns what the disk says of the groups that come last.
+    func list(
+        _ file: [ListedGroup], at places: [Int?], plan: (ListedGroup) -> GroupPlan
+    ) -> [GroupMemory] {
+        listed = file
+        wanted = places.enumerated().map { place, number in
+            number.map { file[$0] } ?? wanted[place]
+        }
+        let added = Array(wanted[list.count...])
+        for group in added {
+            runners.append(GroupRunner(group: list.count, plan: plan(group)))
+            list.append(group)
+        }
+        return memoryFile.add(added.map { "g\($0.name)" })
+    }
 
     /// To be called after anything that may have moved a deadline of theirs.
     func noteRunners() {

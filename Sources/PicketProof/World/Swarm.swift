@@ -42,6 +42,9 @@ public enum Swarm {
         /// A group that is given another name, and its resources another definition, on one node
         /// after the other, the holder last.
         case renames
+        /// A resource that stands in another group in the changed files, and agents that read them
+        /// while they live.
+        case reloads
         /// Maintenance at either node, while groups fail and nodes come and go.
         case maintenance
         /// Somebody works on one group on low, which leaves by plan, or is not heard any more.
@@ -104,6 +107,11 @@ public enum Swarm {
             }
             again(every: 25, &plan) { rename(in: list, on: $0, &$1) }
         }
+        if focus == .reloads {
+            var list = plan.list
+            list[0].resources.append(list[1].resources.removeLast())
+            again(every: 20, &plan) { shift(to: list, on: $0, &$1) }
+        }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
             return plan
@@ -135,7 +143,13 @@ public enum Swarm {
                 // A list is read by an agent that starts; often the other file follows.
                 if kind == .lists, case .list(let node, let list) = entry.fault {
                     let restart = entry.at + .milliseconds(chance.below(300))
-                    let restarts = chance.percent(70) ? Fault.crash : { .command($0, .leave) }
+                    let ends = chance.percent(70) ? Fault.crash : { .command($0, .leave) }
+                    // Of a chance of its own, like `asks`.
+                    var reloads = Chance(
+                        seed: plan.seed ^ 0x72_6c_64 ^ UInt64(entry.at.microseconds))
+                    let restarts = { (node: NodeID) -> Fault in
+                        reloads.percent(50) ? .reload(node) : ends(node)
+                    }
                     plan.faults.append(FaultEntry(at: restart, restarts(node)))
                     if chance.percent(60) {
                         let next = restart + .milliseconds(chance.below(8_000))
@@ -343,8 +357,25 @@ public enum Swarm {
             (0, 0, .command(node, .handover(0))),
             (2_000, 12_000, .list(node.peer, list)), (2_000, 0, .crash(node.peer)),
             (second, 9_000, .list(node, list)), (second, 4_000, .resource(node, 0, .slow)),
-            (second, 0, .crash(node)),
+            (second, 0, chance.percent(50) ? .crash(node) : .reload(node)),
             (back, 0, .crash(node.peer)), (back + 3_000, 0, .crash(node)),
+        ]
+    }
+
+    /// Each node holds the group that it prefers, and each file in its turn has a resource of the one
+    /// in the other.
+    private static func shift(
+        to list: [ListedGroup], on node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let second = 4_000 + chance.below(3_000)
+        let back = 12_000 + chance.below(1_000)
+        return [
+            (0, 0, .command(node, .failback(nil))),
+            (2_000, back - 2_000, .list(node, list)), (2_000, 0, .reload(node)),
+            (second - 1, back + 1_000 - second, .list(node.peer, list)),
+            (second, 0, .reload(node.peer)),
+            (second, 3_000, .resource(node.peer, Int(chance.below(2)), .slow)),
+            (back + 1, 0, .reload(node)), (back + 1_001, 0, .reload(node.peer)),
         ]
     }
 
@@ -607,6 +638,12 @@ public enum Swarm {
             for index in plan.groups.indices { plan.groups[index].sync = nil }
             // An agent that is restarted is not missed.
             plan.detectWithin = .seconds(1)
+            plan.staysFull = nil
+            return []
+        case .reloads:
+            for index in plan.groups.indices { plan.groups[index].sync = nil }
+            if plan.groups.count == 1 { plan.groups.append(GroupPolicy(prefer: .high)) }
+            (plan.groups[0].prefer, plan.groups[1].prefer) = (.low, .high)
             plan.staysFull = nil
             return []
         case .maintenance:
@@ -874,7 +911,7 @@ extension Fault {
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .diskHangs,
             .deadWatchdog, .otherConfiguration, .list, .wrongKey,
-            .wallStep,
+            .wallStep, .reload,
             .drill, .sync,
             .resource, .command,
             .falseWord:

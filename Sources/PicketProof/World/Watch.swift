@@ -226,6 +226,13 @@ struct Watch {
         for chip in node.chips.indices { node.chips[chip].forget() }
     }
 
+    /// A living agent lists more.
+    mutating func lists(_ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>) {
+        for (group, known) in zip(list, added) {
+            sides[node.index].ceilings[group.name] = known.term.value
+        }
+    }
+
     mutating func agentEnded(_ node: Node, at now: Int64) {
         ends.append(now)
         // Groups that were not even noted to be held.
@@ -654,7 +661,7 @@ struct Watch {
     mutating func stops(_ group: GroupIndex, cause: Cause, _ node: Node, in world: World) {
         stopping[group].insert(node.index)
         switch cause {
-        case .command, .failback, .conflict, .agentRestarted, .none:
+        case .command, .failback, .conflict, .agentRestarted, .configurationChanged, .none:
             sides[node.index].handsOff[group] = false
         case .plannedStop: judgeLeaving(group, node, in: world)
         default: break
@@ -929,7 +936,9 @@ struct Watch {
             let last = tries[group][node.index]
             let isSeries = last.life == node.life && now - last.at < Watch.series
             tries[group][node.index] = (isSeries ? last.count + 1 : 1, now, node.life)
-        case .started, .stopped, .stopFailed, .stopUnknown, .restarted, .ailing, .recovered: break
+        case .started, .stopped, .stopFailed, .stopUnknown, .restarted, .ailing, .recovered,
+            .dropped:
+            break
         }
     }
 

@@ -55,7 +55,7 @@ extension World {
             runners: list.indices.map { GroupRunner(group: $0, plan: groupPlan(list[$0])) },
             fence: RelayFence(relayDescription, found: node.line ? .on : .off, at: local),
             disproved: node.disproved,
-            memoryFile: file, listed: node.file, retired: retired, startedAt: now,
+            memoryFile: file, listed: node.file, list: list, startedAt: now,
             local: local)
         node.agent = agent
         reload(node)
@@ -283,7 +283,7 @@ extension World {
         agent.handling = false
     }
 
-    private func perform(_ node: Node, _ agent: AgentLife) {
+    func perform(_ node: Node, _ agent: AgentLife) {
         while node.agent === agent, !agent.effects.items.isEmpty {
             if pauses(node, agent) { return }
             guard let effect = agent.effects.takeFirst() else { break }
@@ -307,7 +307,7 @@ extension World {
         case .note(let note):
             node.note = note
             node.noted = agent.list
-            if !agent.machine.isRetiring { node.left = agent.listed }
+            if !agent.machine.isDropping { node.left = agent.listed }
             watch.noted(note, agent.list, node)
         case .fence(let order):
             agent.orderCauses[order.id] = order.cause
@@ -341,8 +341,27 @@ extension World {
         case .leaveAlone(let group, let on):
             agent.runners[group].leaveAlone(on, at: reading(node))
             agent.noteRunners()
+        case .change(let group, let part): change(group, part, node, agent)
         case .exit(let departure): exit(departure, node, agent)
         }
+    }
+
+    private func change(
+        _ group: GroupIndex, _ part: GroupChange, _ node: Node, _ agent: AgentLife
+    ) {
+        let wanted = agent.wanted[group]
+        let local = reading(node)
+        switch part {
+        case .whole:
+            agent.list[group] = wanted
+            agent.runners[group].replace(groupPlan(wanted), resourcesDiffer: true)
+        case .drop:
+            let first = zip(agent.list[group].resources, wanted.resources).prefix { $0 == $1 }.count
+            agent.runners[group].change(
+                to: groupPlan(wanted), from: first, at: local, into: &agent.resourceEffects)
+        case .add: agent.runners[group].add(at: local, into: &agent.resourceEffects)
+        }
+        perform(agent.resourceEffects, of: group, node, agent)
     }
 
     private func answered(_ result: CommandResult) {
@@ -364,6 +383,10 @@ extension World {
             watch.refused(node, in: self)
         }
         switch trace.kind {
+        case .changed:
+            for place in node.noted.indices where node.noted[place].name == trace.group {
+                node.noted[place] = agent.list.first { $0.name == trace.group }!
+            }
         case .maintenance where trace.cause == .command:
             watch.maintain(node, trace.number == 1, trace.group, at: now)
         case .contact:

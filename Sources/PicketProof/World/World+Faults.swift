@@ -67,6 +67,7 @@ extension World {
         case .list(let id, let list):
             node(id).file = list
             return true
+        case .reload(let id): takeUpFile(node(id))
         case .wrongKey(let id):
             use(World.otherKey, on: node(id))
             return true
@@ -131,7 +132,7 @@ extension World {
         case .list(let id, _): node(id).file = plan.list
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .pauseAfter, .hang,
             .livelock, .crash, .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs,
-            .wallStep, .resource, .command, .falseWord:
+            .wallStep, .reload, .resource, .command, .falseWord:
             break
         }
     }
@@ -150,15 +151,52 @@ extension World {
     }
 
     func reload(_ node: Node) {
-        guard let agent = node.agent else { return }
-        var policy = node.policy
-        if node.digest != node.policy.digest {
-            // The changed configuration has another holder and other times of the turns.
-            policy = plan.otherPolicy(of: node.id)
-            policy.digest = node.digest
-            policy.turnsDigest = node.digest
+        guard let agent = node.agent, !agent.machine.isBetweenLists else { return }
+        reload(node, agent, agent.listed)
+    }
+
+    /// The agent that lives takes up its file. It does not change a group that is in maintenance.
+    private func takeUpFile(_ node: Node) {
+        guard let agent = node.agent, node.standsStillUntil <= now,
+            !agent.machine.isBetweenLists, node.file != agent.listed,
+            agent.machine.maintained(
+                changedBy: placed(policy(of: node, listing: node.file), agent)) == nil
+        else { return }
+        tell(node, .world("the agent reads its file again"))
+        agent.handling = true
+        reload(node, agent, node.file)
+        perform(node, agent)
+        guard agent.halfway == nil else { return }
+        agent.handling = false
+        turn(node, .tick)
+    }
+
+    private func reload(_ node: Node, _ agent: AgentLife, _ file: [ListedGroup]) {
+        let new = policy(of: node, listing: file)
+        let policy = placed(new, agent)
+        let places = agent.machine.policy.places(of: new.groups)
+        let added = agent.list(file, at: places) { groupPlan($0) }
+        watch.lists(node, added, agent.list.suffix(added.count))
+        let isTaken = agent.machine.reload(
+            policy, adding: added, at: reading(node), into: &agent.effects)
+        precondition(isTaken, "a reload that is refused")
+    }
+
+    private func policy(of node: Node, listing file: [ListedGroup]) -> Policy {
+        guard node.digest != node.policy.digest else {
+            return plan.policy(node.policy, listing: file)
         }
-        _ = agent.machine.reload(plan.policy(policy, listing: agent.listed, retired: agent.retired))
+        // The changed configuration has another holder and other times of the turns.
+        var policy = plan.otherPolicy(of: node.id)
+        policy.digest = node.digest
+        policy.turnsDigest = node.digest
+        return plan.policy(policy, listing: file)
+    }
+
+    private func placed(_ new: Policy, _ agent: AgentLife) -> Policy {
+        var policy = new
+        policy.groups = agent.machine.policy.taking(new.groups)
+        return policy
     }
 
     func node(_ id: NodeID) -> Node { nodes[Int(id.rawValue)] }

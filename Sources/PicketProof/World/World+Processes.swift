@@ -31,6 +31,7 @@ extension World {
             case .outcome(let outcome):
                 let name = agent.list[group].name
                 if outcome == .started { watch.isUp(name, node) }
+                if outcome == .dropped { agent.list[group] = agent.wanted[group] }
                 watch.came(outcome, of: name, node, at: now)
                 agent.followUps.append(.resources(group, outcome))
             case .failure: break

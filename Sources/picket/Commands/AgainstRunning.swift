@@ -26,6 +26,8 @@ struct AgainstRunning {
     }
 
     private(set) var changes: [Change] = []
+    /// The next agent would not be let go on with what runs by it.
+    private var barsRestart = false
 
     var verdict: Verdict {
         if changes.contains(where: { $0.kind == .refuse }) { return .refused }
@@ -35,11 +37,14 @@ struct AgainstRunning {
     init(
         _ new: Configuration, _ runs: WhatRuns, old: Configuration?, mistakes: ConfigurationErrors?
     ) {
-        for mistake in mistakes?.list ?? [] {
-            changes.append(Change(kind: .refuse, what: mistake.path, text: mistake.text))
-        }
         if let old { compare(old, new) }
         compare(runs, old, new)
+        let mistakes = mistakes?.list ?? []
+        barsRestart = !mistakes.isEmpty
+        guard verdict == .restart else { return }
+        for mistake in mistakes {
+            changes.append(Change(kind: .refuse, what: mistake.path, text: mistake.text))
+        }
     }
 
     private mutating func compare(_ old: Configuration, _ new: Configuration) {
@@ -76,28 +81,50 @@ struct AgainstRunning {
                 changes.append(
                     Change(
                         kind: .add, what: what,
-                        text: "adds group \(group.name): it starts once the peer has it too"))
+                        text: "adds group \(group.name): it starts once the peer has it too",
+                        needsRestart: false))
                 continue
             }
-            if known.resources != policy.resources {
-                // One that runs is refused, with its line.
-                guard !runs.groups.contains(where: { $0.name == group.name }) else { continue }
-                change(what, "the resources of group \(group.name)")
-            } else if let old, let at = old.groups.firstIndex(where: { $0.name == group.name }) {
+            let former = old?.groups.firstIndex { $0.name == group.name }
+            if let old, let former, (old.groups[former].sync == nil) != (group.sync == nil) {
+                change(what, "whether group \(group.name) has data of its own (sync)")
+            } else if known.resources != policy.resources {
+                let isActive = runs.groups.contains { $0.name == group.name }
+                change(
+                    what, "the resources of group \(group.name)", restart: false,
+                    note: isActive
+                        ? AgainstRunning.steps(former.flatMap { old?.groups[$0] }, group) : "")
+            } else if let old, let at = former {
                 if old.groups[at] != group {
-                    change(what, "times or settings of group \(group.name)")
+                    change(what, "times or settings of group \(group.name)", restart: false)
                 } else if old.policy.groups[at] != policy {
                     change(what, "the policy of group \(group.name)", restart: false)
                 }
             }
         }
         for known in runs.started where !new.groups.contains(where: { $0.name == known.name }) {
-            guard !runs.groups.contains(where: { $0.name == known.name }) else { continue }
+            let isActive = runs.groups.contains { $0.name == known.name }
             changes.append(
                 Change(
                     kind: .remove, what: "groups.\(known.name)",
-                    text: "removes group \(known.name), which is not active here"))
+                    text: "removes group \(known.name), which is "
+                        + (isActive ? "active here: it is stopped" : "not active here"),
+                    needsRestart: false))
         }
+    }
+
+    /// What a reload does to a group that is active here.
+    private static func steps(_ old: GroupSettings?, _ new: GroupSettings) -> String {
+        guard let old else { return ", which is active here" }
+        let kept = old.sharedResources(with: new)
+        var steps: [String] = []
+        let stopped = old.resources[kept...].map { $0.name }
+        let started = new.resources[kept...].map { $0.name }
+        if !stopped.isEmpty { steps.append("stops \(Text.list(stopped))") }
+        if !started.isEmpty {
+            steps.append("starts \(Text.list(started)) once the peer has the same groups")
+        }
+        return steps.isEmpty ? "" : ", which is active here: " + Text.list(steps)
     }
 
     // MARK: Words
@@ -111,14 +138,20 @@ struct AgainstRunning {
         }
         switch verdict {
         case .reload where changes.isEmpty: lines.append("\(file): nothing differs from what runs.")
-        case .reload: lines.append("\(file): a reload takes it up.")
+        case .reload:
+            lines.append("\(file): a reload takes it up.")
+            if barsRestart {
+                lines.append(
+                    "\(file): \"picket pause\" and an upgrade refuse it until then, because of what"
+                        + " runs on this node.")
+            }
         case .restart:
             lines.append(
                 "\(file): a reload refuses it. It can be taken up with a restart: \"picket pause\","
                     + " then restart the agent.")
         case .refused:
             lines.append(
-                "\(file): reload, \"picket pause\" and an upgrade refuse it, because of what runs"
+                "\(file): a reload, \"picket pause\" and an upgrade refuse it, because of what runs"
                     + " on this node.")
         }
         return lines

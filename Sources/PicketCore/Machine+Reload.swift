@@ -1,0 +1,179 @@
+/// A changed configuration that a living agent takes up.
+///
+/// A group stays at its place in the list as long as the agent lives. What the file does not have
+/// any more is stopped as it was listed; what it has anew may be up for any reason, and is stopped
+/// first, as at an agent's start. Of a group that is held, the resources before the first that
+/// differs go on. The others are stopped, and the peer is told the former digest until they are. What
+/// the file adds to such a group is started when nothing that is gone is up any more, here or on the
+/// peer: when its file gives every group the same resources, or it is provably off.
+extension Machine {
+    /// Takes up another policy for the same pair, whose groups are at their places
+    /// (`Policy.taking`).
+    ///
+    /// - Parameter added: what the disk says of the groups that come last.
+    /// - Returns: false, and nothing changes, if node or links differ, or something that the change
+    ///   before this one drops is still being stopped.
+    public mutating func reload<Sink: EffectSink>(
+        _ new: Policy, adding added: [GroupMemory] = [], at now: Instant, into out: inout Sink
+    ) -> Bool {
+        guard new.me == policy.me, new.linkCount == policy.linkCount,
+            new.groups.count == groups.count + added.count, !exited, !isBetweenLists
+        else { return false }
+        takeSettings(of: new)
+        for group in groups.indices { take(new.groups[group], group, into: &out) }
+        for memory in added { add(new.groups[groups.count], memory, into: &out) }
+        // The peer is to know of the list before anything is done by it.
+        outgoing.tell(currentReports())
+        return true
+    }
+
+    /// A person may be at work on this group, and the policy changes what is up of it. `nil` where
+    /// there is none.
+    public func maintained(changedBy new: Policy) -> GroupIndex? {
+        new.groups.indices.first { group in
+            guard group < groups.count else { return isMaintained }
+            guard isMaintained(group) else { return false }
+            let known = groups[group].next ?? policy.groups[group]
+            let isListed = known.listing == .listed
+            if isListed != (new.groups[group].listing == .listed) { return true }
+            return isListed && new.groups[group].resources != known.resources
+        }
+    }
+
+    /// Of a group that runs, a part is being stopped for the last change.
+    public var isBetweenLists: Bool { groups.contains { $0.change == .dropping } }
+
+    private mutating func add<Sink: EffectSink>(
+        _ listed: GroupPolicy, _ memory: GroupMemory, into out: inout Sink
+    ) {
+        let group = groups.count
+        disk.add(memory)
+        groups.append(
+            Group(term: memory.term, noted: nil, isListed: true, mayBeOutdated: true))
+        list(added(listed), at: group)
+        if listed.sync != nil { disk.takeHolderForData(of: group) }
+        out.emit(.stop(group, cause: .configurationChanged))
+    }
+
+    private func added(_ listed: GroupPolicy) -> GroupPolicy {
+        var group = listed
+        group.isAdded = true
+        return group
+    }
+
+    private mutating func take<Sink: EffectSink>(
+        _ new: GroupPolicy, _ group: GroupIndex, into out: inout Sink
+    ) {
+        let known = policy.groups[group]
+        guard new.listing == .listed else {
+            if known.listing == .listed { drop(new, group, into: &out) }
+            return
+        }
+        if new.resources == known.resources, known.listing != .gone {
+            groups[group].await(nil)
+            var taken = known.listing == .listed ? new : added(new)
+            taken.isAdded = taken.isAdded || known.isAdded
+            list(taken, at: group)
+            return
+        }
+        if planted(.reloadForgetsWhatRuns) { return list(new, at: group) }
+        groups[group].await(new)
+        settle(group, into: &out)
+    }
+
+    /// It is gone from the file.
+    private mutating func drop<Sink: EffectSink>(
+        _ retired: GroupPolicy, _ group: GroupIndex, into out: inout Sink
+    ) {
+        groups[group].await(nil)
+        groups[group].vacate()
+        groups[group].dropWish()
+        var gone = policy.groups[group].retired()
+        gone.listing = .retiring
+        list(gone, at: group)
+        switch groups[group].role {
+        case .vacant, .claiming, .granting: retire(group, into: &out)
+        case .holding:
+            if planted(.reloadLeavesRemoved) { return retire(group, into: &out) }
+            release(
+                group, cause: .configurationChanged, yields: false, automatic: false, into: &out)
+        case .resuming(let term):
+            abandon(term, group, cause: .configurationChanged, into: &out)
+        case .unknown, .releasing: break
+        }
+    }
+
+    /// What the file does not have any more has been stopped here.
+    mutating func retire<Sink: EffectSink>(_ group: GroupIndex, into out: inout Sink) {
+        guard policy.groups[group].listing == .retiring else { return }
+        var gone = policy.groups[group]
+        gone.listing = .gone
+        list(gone, at: group)
+        disk.note(.nobody, of: group)
+        out.emit(.trace(Trace(.retired, group: group)))
+    }
+
+    /// Nothing of it is up here: it is what the file has it be.
+    mutating func settle<Sink: EffectSink>(_ group: GroupIndex, into out: inout Sink) {
+        guard let next = groups[group].next else { return }
+        groups[group].vacate()
+        guard case .vacant = groups[group].role else { return }
+        groups[group].await(nil)
+        list(added(next), at: group)
+        groups[group].forgetStopped()
+        out.emit(.change(group, .whole))
+        out.emit(.stop(group, cause: .configurationChanged))
+        out.emit(.trace(Trace(.changed, group: group)))
+    }
+
+    /// The file changes what runs here. Returns whether that is under way.
+    mutating func stepChange<Sink: EffectSink>(
+        _ active: Active, _ group: GroupIndex, into out: inout Sink
+    ) -> Bool {
+        switch groups[group].change {
+        case .none, .waiting:
+            if groups[group].next != nil {
+                guard active.run == .running, !isMaintained(group) else { return false }
+                groups[group].note(.dropping)
+                note(into: &out)
+                out.emit(.change(group, .drop))
+                return true
+            }
+            guard groups[group].change == .waiting else { return false }
+            guard mayAdd(group), !isMaintained(group) else { return false }
+            groups[group].note(.adding)
+            out.emit(.change(group, .add))
+            return true
+        case .dropping, .adding: return true
+        }
+    }
+
+    /// A resource of it may have been another group's, here or on the peer.
+    private func mayAdd(_ group: GroupIndex) -> Bool {
+        if planted(.reloadDoesNotWait) { return true }
+        if isDropping { return false }
+        if life.validReceipt != nil { return true }
+        return inContact && life.isPaired && report(of: group)?.role == .vacant
+            && peer.lists(policy)
+    }
+
+    /// Something that is gone from the file may be up here.
+    public var isDropping: Bool {
+        policy.groups.contains { $0.listing == .retiring }
+            || groups.contains { $0.next != nil }
+    }
+
+    /// What the file does not have any more is stopped; the rest of a group that is held is up.
+    mutating func dropped<Sink: EffectSink>(_ group: GroupIndex, into out: inout Sink) {
+        guard groups[group].change == .dropping, let next = groups[group].next else { return }
+        groups[group].await(nil)
+        groups[group].note(.waiting)
+        list(added(next), at: group)
+        out.emit(.trace(Trace(.changed, group: group)))
+        if !mayAdd(group) { out.emit(.trace(Trace(.changeWaits, group: group))) }
+    }
+
+    mutating func addedAll(_ group: GroupIndex) {
+        if groups[group].change == .adding { groups[group].note(.none) }
+    }
+}

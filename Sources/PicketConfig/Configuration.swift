@@ -44,6 +44,9 @@ public final class Configuration: @unchecked Sendable {
     public internal(set) var warnings: [ConfigurationError]
     /// The file that says all this.
     public internal(set) var text: [UInt8] = []
+    /// Its name, and the lines of its sections and groups.
+    private var file = ""
+    private var lines: [(path: String, line: Int)] = []
 
     init(
         node: String, me: NodeID, pair: String, names: PerNode<String>, keys: [String],
@@ -122,6 +125,28 @@ extension Configuration {
         group.sync = nil
         groups.append(group)
         self.policy.groups.append(policy)
+    }
+}
+
+extension Configuration {
+    func noteLines(of root: YamlNode, in file: String) {
+        self.file = file
+        guard case .mapping(let sections) = root.content else { return }
+        for section in sections {
+            lines.append((section.key, section.keyPosition.line))
+            guard section.key == "groups", case .mapping(let groups) = section.value.content
+            else { continue }
+            for group in groups {
+                lines.append(("groups." + group.key, group.keyPosition.line))
+            }
+        }
+    }
+
+    /// `picket.yaml:12: groups.web`, of a section or a group; its name alone where the file does not
+    /// have it.
+    public func place(of path: String) -> String {
+        guard let known = lines.first(where: { $0.path == path }) else { return path }
+        return "\(file):\(known.line): \(path)"
     }
 }
 

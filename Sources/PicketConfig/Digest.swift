@@ -117,6 +117,14 @@ extension Configuration {
             }
         }
 
+        /// Where the file states it.
+        public var key: String {
+            switch self {
+            case .names, .links: "pair"
+            case .watchdog, .sensors, .fence, .groups: label
+            }
+        }
+
         public var text: String {
             switch self {
             case .names: "the names of pair and nodes"

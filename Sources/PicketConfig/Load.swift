@@ -29,6 +29,7 @@ extension Configuration {
         try problems.throwIfAny()
         guard let configuration else { preconditionFailure("no configuration and no problem") }
         configuration.text = bytes
+        configuration.noteLines(of: root.node, in: file)
         return configuration
     }
 

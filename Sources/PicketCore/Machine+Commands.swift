@@ -155,7 +155,9 @@ extension Machine {
         if !inContact { return .notInContact }
         if length > policy.timing.longestPause || length <= .zero { return .tooLong }
         if !life.isPaired || peer.pausedUntil != nil || !fence.isIdle { return .busy }
-        if groups.contains(where: { !$0.isSettled || $0.isStarting }) { return .busy }
+        if groups.contains(where: { !$0.isSettled || $0.isStarting || $0.next != nil }) {
+            return .busy
+        }
         return nil
     }
 

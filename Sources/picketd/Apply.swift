@@ -366,9 +366,11 @@ final class Apply: Part {
             var done = ApplyJob.Done(
                 place: nil, failure: found.reason, isUncertain: isUncertain)
             if case .done(let found) = found { done = found }
-            if case .read(let new, let keys) = done.found, !agent.reader.takeUp(new, keys, agent) {
+            if case .read(let new, let keys) = done.found,
+                let reason = agent.reader.takeUp(new, keys, agent)
+            {
                 done.place = nil
-                done.failure = "the agent does not take it up; its history says why"
+                done.failure = reason
             }
             isUncertain = done.isUncertain
             course?.did(done.place, failure: done.failure, at: agent.now)

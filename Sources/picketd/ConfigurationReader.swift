@@ -112,28 +112,27 @@ final class ConfigurationReader: Part {
         return ConfigurationReader.refusal(of: new, keys, agent)
     }
 
-    /// False where it is refused, which is told.
+    /// Why it is not taken up, which is told as well; `nil` where it is.
     @discardableResult
-    func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) -> Bool {
+    func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) -> String? {
         new.keepPlaces(of: agent.settings)
         let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
-        guard unable.isEmpty else {
-            agent.tell(.reloadNeedsRestart(for: unable))
-            return false
-        }
+        guard unable.isEmpty else { return refuse(.reloadNeedsRestart(for: unable), agent) }
         if let refusal = ConfigurationReader.refusal(of: new, keys, agent) {
             refuse([refusal], agent)
-            return false
+            return refusal
         }
-        guard agent.takeUp(new) else {
-            agent.tell(.reloadOfAnotherPair)
-            return false
-        }
+        guard agent.takeUp(new) else { return refuse(.reloadOfAnotherPair, agent) }
         agent.links.replace(keys, new)
         leave(new, agent)
         for warning in new.warnings { agent.log(.warning, warning.text) }
         agent.tell(.reloaded)
-        return true
+        return nil
+    }
+
+    private func refuse(_ notice: Notice, _ agent: Agent) -> String {
+        agent.tell(notice)
+        return agent.narrator.sentence(notice)
     }
 
     /// What is retired stands only in the file by which it was started, until it is stopped.
@@ -180,29 +179,40 @@ final class ConfigurationReader: Part {
         }
         guard let group = agent.maintained(changedBy: new.policy) else { return nil }
         let name = new.groups[group].name
-        return "groups.\(name): in maintenance nothing is started or stopped, and the file changes"
+        let place = new.place(of: "groups.\(name)")
+        return "\(place): in maintenance nothing is started or stopped, and the file changes"
             + " what is up of it: end the maintenance first (picket maintenance off), or take this"
             + " group's change back"
     }
 
-    /// What is bound to sockets, threads and files from the start.
+    /// What is bound to sockets, threads and files from the start, and where the file states it.
     private static func needsRestart(from old: Configuration, to new: Configuration) -> [String] {
         var all: [String] = []
-        if old.me != new.me { all.append("this node's name") }
+        func add(_ what: String, at path: String) {
+            all.append("\(what) (\(new.place(of: path)))")
+        }
+        if old.me != new.me { add("this node's name", at: "node") }
         for section in Configuration.Section.allCases
         where section != .groups && old.digest(of: section) != new.digest(of: section) {
-            all.append(section.text)
+            add(section.text, at: section.key)
         }
         for (group, before) in old.policy.groups.enumerated() where before.listing == .listed {
-            let after = new.policy.groups[group]
+            let (name, after) = (new.groups[group].name, new.policy.groups[group])
             if after.listing == .listed, (before.sync == nil) != (after.sync == nil) {
-                all.append("sync of group \(new.groups[group].name)")
+                add("whether group \(name) has data of its own (sync)", at: "groups.\(name)")
             }
         }
         if new.groups.count > Limits.groups {
-            all.append("more groups than \(Limits.groups), with those that this agent has had")
+            add("more than \(Limits.groups) groups, with those that it has had", at: "groups")
         }
-        if old.paths != new.paths { all.append("the paths") }
+        let (before, after) = (old.paths, new.paths)
+        if before.stateDirectory != after.stateDirectory
+            || before.runDirectory != after.runDirectory
+        {
+            add("the directories", at: "directories")
+        } else if before != after {
+            add("the control socket", at: "control")
+        }
         return all
     }
 }

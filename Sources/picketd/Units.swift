@@ -103,6 +103,8 @@ final class Units: Part {
     }
 
     private func judge(_ states: [UnitState], _ agent: Agent) {
+        // A unit that leaves one group for another runs until it is stopped for the one.
+        guard !agent.isDropping else { return lookSoon(agent) }
         let status = agent.status
         let hands = status.maintenance || status.peerMaintenance
         var found: [Named] = []

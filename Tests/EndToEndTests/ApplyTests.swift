@@ -23,7 +23,7 @@ extension EndToEnd {
                 old + "budgets: { fences: 0 }\nfoo: 1\n", "east refuses", "picket.yaml:", "foo")
             try isRefused(
                 old.replacingOccurrences(of: "\"name\": \"rack7\"", with: "name: rack8"),
-                "the names of pair and nodes can change only with a restart")
+                "the names of pair and nodes (picket.yaml:", "can change only with a restart")
             // Only the peer refuses: there a hand was quicker.
             let hand = try pair.text("west")
             try (hand + "# by hand\n").write(
@@ -85,6 +85,60 @@ extension EndToEnd {
             ).output.joined()
             #expect(history.contains("The applied configuration is taken back on east."))
             #expect(history.contains("The applied configuration stays on east."))
+        }
+
+        @Test func `a changed group is applied on both nodes, and their agents run on`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let old = try pair.text("east")
+            let before = try nodes.map { try pair.process(of: $0) }
+            func isApplied(_ resources: [Int]) throws {
+                let done = try pair.apply(pair.text(old, withExtra: resources))
+                #expect(done.status == 0, "\(done)")
+                try pair.eventually { pair.extra(on: "east") == resources }
+                #expect(pair.extra(on: "west") == [])
+            }
+            try isApplied([0, 1])
+            let first = pair.start(of: 0, on: "east")
+            try isApplied([0, 1, 2])
+            #expect(pair.start(of: 0, on: "east") == first)
+            for node in nodes {
+                let groups = try pair.status(of: node)["groups"] as? [[String: Any]]
+                #expect(groups?.count == 2)
+                for group in groups ?? [] { #expect((group["differs_in"] as? [String]) == []) }
+            }
+            // It moves as any other does.
+            let moved = try Program.run(
+                "picket", ["handover", "extra", "--socket", pair.socket("east")])
+            #expect(moved.status == 0, "\(moved)")
+            try pair.eventually { pair.extra(on: "west") == [0, 1, 2] }
+            #expect(pair.extra(on: "east") == [])
+            // The node that holds it refuses, or the other one: nothing is changed.
+            func maintain(_ word: String) throws {
+                let result = try Program.run(
+                    "picket", ["maintenance", word, "extra", "--socket", pair.socket("east")])
+                #expect(result.status == 0, "\(result)")
+            }
+            try maintain("on")
+            let refused = try pair.apply(pair.text(old, withExtra: [0]))
+            #expect(refused.status == 1, "\(refused)")
+            #expect(refused.complaints.contains("picket.yaml:"), "\(refused)")
+            #expect(refused.complaints.contains("groups.extra: in maintenance"), "\(refused)")
+            #expect(pair.extra(on: "west") == [0, 1, 2])
+            try maintain("off")
+            let taken = try pair.apply(old, "--confirm-within", "5m")
+            #expect(taken.status == 0, "\(taken)")
+            try pair.eventually { pair.extra(on: "west") == [] }
+            let reverted = try pair.apply(nil, "--revert")
+            #expect(reverted.status == 0, "\(reverted)")
+            try pair.eventually { pair.extra(on: "east") == [0, 1, 2] }
+            #expect(pair.extra(on: "west") == [])
+            try isApplied([])
+            try pair.eventually {
+                try nodes.allSatisfy { try pair.role("extra", on: $0) == nil }
+            }
+            #expect(try pair.role("gateway", on: "east") == "holding")
+            #expect(try nodes.map { try pair.process(of: $0) } == before)
         }
 
         @Test func `an agent that dies in the middle knows which node has which file`() throws {

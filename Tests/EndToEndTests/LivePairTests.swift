@@ -350,73 +350,33 @@ extension EndToEnd {
             let pair = try LivePair()
             defer { pair.end() }
             let nodes = ["east", "west"]
-            var texts: [String: String] = [:]
-            for node in nodes {
-                texts[node] = try String(
-                    contentsOfFile: pair.file(node, "picket.yaml"), encoding: .utf8)
-            }
-            func pid(_ node: String) throws -> Int {
-                let process = try pair.status(of: node)["process"] as? [String: Any]
-                return try #require(process?["pid"] as? Int)
-            }
-            let before = try nodes.map { try pid($0) }
-            let places = ["one", "two"].map { pair.file("east", $0) }
-            // Each node has a file of its own, and both have the same resource.
-            func resource(_ number: Int) -> String {
-                let path = places[number] + ".$PICKET_NODE"
-                let commands = [
-                    ("start", "date +%s%N > \(path)"), ("stop", "rm -f \(path)"),
-                    ("monitor", "test -e \(path)"),
-                ]
-                let list = commands.map { "\($0): [sh, -c, \"\($1)\"]" }
-                return "{ command: { " + list.joined(separator: ", ") + " } }"
-            }
+            let texts = try nodes.map { try pair.text($0) }
+            let before = try nodes.map { try pair.process(of: $0) }
             /// The standby's first, as a person would.
-            func reload(_ resources: [String]) throws {
-                for node in nodes.reversed() {
-                    var text = try #require(texts[node])
-                    if !resources.isEmpty {
-                        let line = try #require(
-                            text.split(separator: "\n").first { $0.contains("\"gateway\":") })
-                        let indent = line.prefix { $0 == " " }
-                        text = text.replacingOccurrences(
-                            of: line,
-                            with: "\(indent)extra: { prefer: east, resources: ["
-                                + resources.joined(separator: ", ") + "] }\n\(line)")
-                    }
-                    try text.write(
+            func reload(_ resources: [Int]) throws {
+                for (node, text) in zip(nodes, texts).reversed() {
+                    try pair.text(text, withExtra: resources).write(
                         toFile: pair.file(node, "picket.yaml"), atomically: true, encoding: .utf8)
-                    #expect(kill(pid_t(try pid(node)), SIGHUP) == 0)
+                    #expect(try kill(pair.process(of: node), SIGHUP) == 0)
                     Thread.sleep(forTimeInterval: 0.5)
                 }
             }
-            func eventually(_ what: String, _ isSo: () throws -> Bool) throws {
-                let deadline = Date() + 20
-                while try !isSo(), Date() < deadline { Thread.sleep(forTimeInterval: 0.1) }
-                let history = try Program.run(
-                    "picket", ["history", "--socket", pair.socket("east")])
-                #expect(try isSo(), "\(what): \(history.output.suffix(12))")
-            }
-            func content(_ number: Int) -> String? {
-                try? String(contentsOfFile: places[number] + ".east", encoding: .utf8)
-            }
-            try reload([resource(0)])
-            try eventually("added") {
-                try pair.role("extra", on: "east") == "holding" && content(0) != nil
-            }
-            let first = content(0)
-            try reload([resource(0), resource(1)])
-            try eventually("changed") { content(1) != nil }
-            #expect(content(0) == first)
-            try reload([resource(0)])
-            try eventually("changed back") { content(1) == nil }
-            #expect(content(0) == first)
+            try reload([0])
+            try pair.eventually { pair.extra(on: "east") == [0] }
+            #expect(try pair.role("extra", on: "east") == "holding")
+            let first = pair.start(of: 0, on: "east")
+            try reload([0, 1])
+            try pair.eventually { pair.extra(on: "east") == [0, 1] }
+            try reload([0])
+            try pair.eventually { pair.extra(on: "east") == [0] }
+            #expect(pair.start(of: 0, on: "east") == first)
             try reload([])
-            try eventually("removed") {
-                try content(0) == nil && pair.role("extra", on: "east") == nil
+            try pair.eventually {
+                try pair.extra(on: "east") == [] && pair.role("extra", on: "east") == nil
             }
+            #expect(pair.extra(on: "west") == [])
             #expect(try pair.role("gateway", on: "east") == "holding")
-            #expect(try nodes.map { try pid($0) } == before)
+            #expect(try nodes.map { try pair.process(of: $0) } == before)
             let history = try Program.run("picket", ["history", "--socket", pair.socket("east")])
             #expect(!history.output.contains { $0.contains("stops gateway") }, "\(history)")
         }
@@ -518,6 +478,39 @@ final class LivePair {
         if process.isRunning { process.interrupt() }
         process.waitUntilExit()
         try? FileManager.default.removeItem(atPath: temporary)
+    }
+}
+
+/// A group more, whose resources are files, on each node its own.
+extension LivePair {
+    private func place(_ number: Int) -> String { file("east", "extra\(number)") }
+
+    /// The file with such a group; without any resource it has none.
+    func text(_ text: String, withExtra numbers: [Int]) throws -> String {
+        if numbers.isEmpty { return text }
+        let resources = numbers.map { number in
+            let path = place(number) + ".$PICKET_NODE"
+            let commands = [
+                ("start", "date +%s%N > \(path)"), ("stop", "rm -f \(path)"),
+                ("monitor", "test -e \(path)"),
+            ]
+            let list = commands.map { "\($0): [sh, -c, \"\($1)\"]" }
+            return "{ command: { " + list.joined(separator: ", ") + " } }"
+        }
+        let line = try #require(text.split(separator: "\n").first { $0.contains("\"gateway\":") })
+        let group = "extra: { prefer: east, resources: [" + resources.joined(separator: ", ") + "] }"
+        return text.replacingOccurrences(
+            of: line, with: "\(line.prefix { $0 == " " })\(group)\n\(line)")
+    }
+
+    /// When the resource was started that is up; `nil` where it is not.
+    func start(of number: Int, on node: String) -> String? {
+        try? String(contentsOfFile: place(number) + "." + node, encoding: .utf8)
+    }
+
+    /// What of it is up.
+    func extra(on node: String) -> [Int] {
+        (0..<4).filter { start(of: $0, on: node) != nil }
     }
 }
 

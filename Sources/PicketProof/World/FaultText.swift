@@ -88,9 +88,10 @@ public enum FaultText {
     static func text(_ node: NodeID) -> String { node == .low ? "low" : "high" }
     private static func text(_ link: Int?) -> [String] { link.map { ["link", "\($0)"] } ?? [] }
 
-    /// `1:2+3`: group 1 with resources 2 and 3.
+    /// `1:2+3`: group 1 with resources 2 and 3; `1:2+3:off` where it is not enabled.
     static func text(_ group: ListedGroup) -> String {
         "\(group.name):" + group.resources.map { "\($0)" }.joined(separator: "+")
+            + (group.isEnabled ? "" : ":off")
     }
 
     static func text(_ duration: Duration) -> String { Text.exact(duration, inSeconds: true) }
@@ -277,14 +278,19 @@ struct Words {
     mutating func listed() throws(ScriptError) -> ListedGroup {
         let what = "a group and its resources, such as 1:2+3"
         let parts = try word(what).split(separator: ":")
-        guard parts.count == 2, let name = Int(parts[0]), (0..<Limits.groups).contains(name) else {
+        let isEnabled = parts.last != "off"
+        guard parts.count == (isEnabled ? 2 : 3), let name = Int(parts[0]),
+            (0..<Limits.groups).contains(name)
+        else {
             throw expected(what)
         }
         let resources = parts[1].split(separator: "+").map { Int($0) ?? -1 }
         guard resources.allSatisfy({ (0...Limits.groups).contains($0) }) else {
             throw expected(what)
         }
-        return ListedGroup(name: name, resources: resources)
+        var group = ListedGroup(name: name, resources: resources)
+        group.isEnabled = isEnabled
+        return group
     }
     mutating func optionalGroup() throws(ScriptError) -> GroupIndex? {
         next == nil ? nil : try group()

@@ -135,7 +135,8 @@ public struct Plan: Equatable, Sendable {
             var known = policy.groups[group.name % groups.count]
             known.name = UInt64(group.name + 1)
             known.resources = group.digest
-            known.isAdded = !retired.isEmpty && !found.contains(group)
+            if !group.isEnabled { (known.enabled, known.settings) = (false, 1) }
+            known.isAdded = !retired.isEmpty && !found.contains { $0.isStarted(like: group) }
             return known
         }
         listed.groups = list.map(known) + retired.map { known($0).retired() }
@@ -171,14 +172,21 @@ public struct ListedGroup: Equatable, Sendable {
     public var name: Int
     /// What is started, in this order. The plan's group n has 2n and 2n + 1.
     public var resources: [Int]
+    public var isEnabled = true
 
     public init(name: Int, resources: [Int]) {
         self.name = name
         self.resources = resources
     }
 
+    func isStarted(like other: ListedGroup) -> Bool {
+        name == other.name && resources == other.resources
+    }
+
     var digest: UInt32 { resources.reduce(7) { $0 &* 31 &+ UInt32($1 + 1) } }
-    fileprivate var whole: UInt64 { UInt64(digest) &* 31 &+ UInt64(name + 1) }
+    fileprivate var whole: UInt64 {
+        (UInt64(digest) &* 31 &+ UInt64(name + 1)) &* 2 &+ (isEnabled ? 0 : 1)
+    }
 }
 
 // MARK: - As text

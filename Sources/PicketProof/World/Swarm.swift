@@ -801,8 +801,13 @@ public enum Swarm {
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .configuration: return entry(.otherConfiguration(node), lasting() * 10)
         case .lists:
-            return entry(
-                .list(node, changed(plan, &chance)), .seconds(5 + chance.below(40)))
+            var list = changed(plan, &chance)
+            // Of a chance of its own, like `asks`.
+            var disables = Chance(seed: plan.seed ^ 0x6f_66_66 ^ UInt64(at.microseconds))
+            if !list.isEmpty, disables.percent(20) {
+                list[Int(disables.below(Int64(list.count)))].isEnabled = false
+            }
+            return entry(.list(node, list), .seconds(5 + chance.below(40)))
         case .wall:
             if chance.percent(20) { return entry(.wrongKey(node), lasting() * 10) }
             return entry(.wallStep(node, .seconds(chance.below(200_000) - 100_000)))

@@ -88,7 +88,7 @@ extension World {
         var list = listed
         for var holding in node.note.holdings {
             let group = node.noted[holding.group]
-            if let place = list.firstIndex(of: group) {
+            if let place = list.firstIndex(where: { $0.isStarted(like: group) }) {
                 holding.group = place
             } else if list.contains(where: { $0.name == group.name }) {
                 return nil

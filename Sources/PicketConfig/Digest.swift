@@ -137,6 +137,28 @@ extension Configuration {
         }
     }
 
+    /// Whether an agent that goes by the other configuration would have to start anew for what this
+    /// one has in the section.
+    public func isBound(_ section: Section, otherwiseThan other: Configuration) -> Bool {
+        switch section {
+        case .groups: false
+        case .sensors: !reads(sensorsOf: other)
+        case .names, .links, .watchdog, .fence: digest(of: section) != other.digest(of: section)
+        }
+    }
+
+    /// The same sensors, each as often; how they are judged may differ.
+    private func reads(sensorsOf other: Configuration) -> Bool {
+        board?.name == other.board?.name && sensors.count == other.sensors.count
+            && sensors.allSatisfy { mine in
+                other.sensors.contains { theirs in
+                    var same = theirs
+                    same.watch = mine.watch
+                    return same == mine && theirs.watch.interval == mine.watch.interval
+                }
+            }
+    }
+
     /// Equal for two configurations that agree in a section.
     public func digest(of section: Section) -> UInt64 {
         var digest = Digest()

@@ -339,6 +339,7 @@ final class Agent {
         narrator = Narrator(names: names)
         drills.rename(names)
         storage.add(added, new.groups.map { $0.name })
+        sensors.takeUp(new.sensors)
         groups.takeUp(new.groups, self)
         if !hardware.isSimulated { units.takeUp(new, at: now) }
         perform()

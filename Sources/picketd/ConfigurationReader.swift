@@ -193,7 +193,7 @@ final class ConfigurationReader: Part {
         }
         if old.me != new.me { add("this node's name", at: "node") }
         for section in Configuration.Section.allCases
-        where section != .groups && old.digest(of: section) != new.digest(of: section) {
+        where new.isBound(section, otherwiseThan: old) {
             add(section.text, at: section.key)
         }
         for (group, before) in old.policy.groups.enumerated() where before.listing == .listed {

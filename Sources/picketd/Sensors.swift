@@ -90,6 +90,14 @@ final class Sensors: Part {
         agent.health.update(agent)
     }
 
+    /// The changed configuration judges the same sensors otherwise.
+    func takeUp(_ sensors: [SensorDescription]) {
+        for index in monitors.indices {
+            let changed = sensors.first { $0.name == monitors[index].name }
+            if let changed { monitors[index].judge(by: changed.watch) }
+        }
+    }
+
     // MARK: Drills
 
     func inject(

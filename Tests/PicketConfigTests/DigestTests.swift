@@ -124,6 +124,33 @@ struct DigestTests {
     }
 
     /// Two releases must agree of every driver, as of the example above.
+    @Test(arguments: [
+        ("name: rack7", "name: rack8", [.names]), ("10.1.0.2:7780", "10.1.0.2:7781", [.links]),
+        ("timeout: 10s", "timeout: 11s", [.watchdog]),
+        ("timeout: 10s", "timeout: 10s, reset_after_stops: 3", []),
+        ("address: 0x48", "address: 0x49", [.sensors]), ("\">75C\"", "\">76C\"", []),
+        ("hysteresis: 3C", "hysteresis: 3C\n    interval: 2s", [.sensors]),
+        ("board: simulated\n", "", [.sensors]), ("off_time: 5s", "off_time: 6s", [.fence]),
+        ("prefer: east", "prefer: west", []), ("gateway.service", "other.service", []),
+    ] as [(String, String, [Configuration.Section])])
+    func `what an agent binds at its start needs another agent`(
+        old: String, new: String, sections: [Configuration.Section]
+    ) throws {
+        let (before, after) = (try load(example).get(), try load(changed(old, new)).get())
+        #expect(
+            Configuration.Section.allCases.filter { after.isBound($0, otherwiseThan: before) }
+                == sections)
+    }
+
+    @Test func `a section and a group are named with their line`() throws {
+        let settings = try load("# one line more\n" + example).get()
+        let lines = example.split(separator: "\n", omittingEmptySubsequences: false)
+        let line = try #require(lines.firstIndex { $0.hasPrefix("fence:") }) + 2
+        #expect(settings.place(of: "fence").hasSuffix(":\(line): fence"))
+        #expect(settings.place(of: "groups.gateway").contains(": groups.gateway"))
+        #expect(settings.place(of: "directories") == "directories")
+    }
+
     @Test func `the digest of the drivers does not depend on the day`() throws {
         let sensors = """
               a: { driver: tmp102, bus: 1, address: 0x48 }

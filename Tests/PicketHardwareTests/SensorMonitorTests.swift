@@ -96,6 +96,18 @@ struct SensorMonitorTests {
                 == [.ok, .warn, .warn, .ok, .critical, .critical, .warn, .critical, .critical, .ok])
     }
 
+    @Test func `changed limits judge the next values, and forget no level`() {
+        var monitor = monitor()
+        #expect(run(&monitor, [20, 20].map(Input.value)).last?.level == .ok)
+        monitor.judge(by: SensorWatch(warn: [.above(15)], debounce: 2))
+        #expect(monitor.verdict.level == .ok)
+        #expect(run(&monitor, [20, 20].map(Input.value), from: 3).map(\.level) == [.ok, .warn])
+        monitor.judge(by: Self.watch)
+        #expect(
+            run(&monitor, [20, 20, 20].map(Input.value), from: 5).map(\.level)
+                == [.warn, .warn, .ok])
+    }
+
     @Test func `a failed read is never a value, and three in a row are a failed sensor`() {
         var monitor = monitor()
         let verdicts = run(&monitor, [.value(20), .nak, .nak, .nak])

@@ -7,7 +7,6 @@ public import PicketCore
 /// an injection can lower health and never raise it (S9), and a real failure during a drill shows.
 public struct SensorMonitor: Sendable {
     public let name: String
-    private let watch: SensorWatch
     private let unit: Unit
     private var real: SensorTrack
     private var drill: Drill?
@@ -34,9 +33,14 @@ public struct SensorMonitor: Sendable {
 
     public init(_ description: SensorDescription, at now: Instant) {
         name = description.name
-        watch = description.watch
         unit = description.driver.unit
         real = SensorTrack(description.watch, at: now)
+    }
+
+    /// From the next value on it is judged by these limits, which a drill's values are as well.
+    public mutating func judge(by watch: SensorWatch) {
+        real.judge(by: watch)
+        drill?.track.judge(by: watch)
     }
 
     /// The sensor's own reading, never a pretended one.

@@ -8,7 +8,7 @@ internal import PicketCore
 /// overheating sensor with a loose contact is still seen to overheat. A failed sensor keeps the
 /// level of its last values if that was worse: a failure never raises health.
 struct SensorTrack: Sendable {
-    private let watch: SensorWatch
+    private var watch: SensorWatch
     /// When a value last came; before the first, when the track began.
     private var heardAt: Instant
 
@@ -30,6 +30,9 @@ struct SensorTrack: Sendable {
         self.watch = watch
         heardAt = now
     }
+
+    /// From the next value on it is judged by these limits.
+    mutating func judge(by watch: SensorWatch) { self.watch = watch }
 
     /// Forgets the value that the next one would be compared with, but not how long ago it came.
     mutating func jump() {

@@ -51,7 +51,8 @@ struct AgainstRunning {
         if old.me != new.me { change("node", "this node's name") }
         for section in Configuration.Section.allCases where section != .groups {
             if old.digest(of: section) != new.digest(of: section) {
-                change(section.label, section.text)
+                let isBound = new.isBound(section, otherwiseThan: old)
+                change(section.label, isBound ? section.text : "limits of sensors", restart: isBound)
             }
         }
         if old.paths != new.paths { change("directories", "the directories") }

@@ -89,12 +89,8 @@ extension Configuration {
     ///
     /// - Returns: those of them that the other file does not have either, or that are too many.
     public func retire(_ names: [String], of started: Configuration) -> [String] {
+        noteAdded(to: started)
         var unknown: [String] = []
-        for (index, group) in groups.enumerated() {
-            let same = started.groups.firstIndex { $0.name == group.name }
-            let resources = same.map { started.policy.groups[$0].resources }
-            policy.groups[index].isAdded = resources != policy.groups[index].resources
-        }
         for name in names {
             guard let index = started.groups.firstIndex(where: { $0.name == name }),
                 groups.count < Limits.groups
@@ -105,6 +101,35 @@ extension Configuration {
             append(started.groups[index], started.policy.groups[index].retired())
         }
         return unknown
+    }
+
+    /// What runs on this node and has other resources by this file is what the file had by which it
+    /// was started, until this file is taken up as a change. Whether a group has data of its own is
+    /// no such change.
+    ///
+    /// - Returns: whether there is any.
+    public func keep(_ names: [String], of started: Configuration) -> Bool {
+        noteAdded(to: started)
+        var keeps = false
+        for (index, group) in groups.enumerated() where names.contains(group.name) {
+            guard let same = started.groups.firstIndex(where: { $0.name == group.name }),
+                (started.groups[same].sync == nil) == (group.sync == nil)
+            else { continue }
+            groups[index] = started.groups[same]
+            policy.groups[index].resources = started.policy.groups[same].resources
+            policy.groups[index].sync = started.policy.groups[same].sync
+            policy.groups[index].isAdded = false
+            keeps = true
+        }
+        return keeps
+    }
+
+    private func noteAdded(to started: Configuration) {
+        for (index, group) in groups.enumerated() {
+            let same = started.groups.firstIndex { $0.name == group.name }
+            let resources = same.map { started.policy.groups[$0].resources }
+            policy.groups[index].isAdded = resources != policy.groups[index].resources
+        }
     }
 
     /// Its groups at the places where an agent has them that goes by the configuration before this

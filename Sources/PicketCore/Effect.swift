@@ -36,7 +36,7 @@ public enum GroupChange: UInt8, Sendable {
     /// Nothing of it is up.
     case whole
     /// Stop what it no longer has and what comes after that, as it was started; answered by
-    /// `dropped`.
+    /// `dropped`, or by `outgrown`.
     case drop
     /// Start the rest; answered by `started`.
     case add

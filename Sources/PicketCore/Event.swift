@@ -95,6 +95,8 @@ public enum ResourceOutcome: Equatable, Sendable {
     case recovered
     /// What a changed group no longer has is stopped; the rest goes on.
     case dropped
+    /// Nothing of it is in the changed group.
+    case outgrown
 }
 
 /// The operator's orders and word, after the command line has asked what it must ask.

@@ -662,6 +662,10 @@ extension Machine {
             groups[group].noteRestarted()
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.holding, .dropped): dropped(group, into: &out)
+        // It starts anew, as one that nobody has.
+        case (.holding, .outgrown):
+            release(
+                group, cause: .configurationChanged, yields: false, automatic: false, into: &out)
         case (.releasing, .stopped), (.releasing, .startFailed):
             released(group, at: now, into: &out)
         case (.unknown, .stopped), (.unknown, .startFailed):

@@ -3,9 +3,12 @@
 /// A group stays at its place in the list as long as the agent lives. What the file does not have
 /// any more is stopped as it was listed; what it has anew may be up for any reason, and is stopped
 /// first, as at an agent's start. Of a group that is held, the resources before the first that
-/// differs go on. The others are stopped, and the peer is told the former digest until they are. What
+/// differs go on; one of which nothing goes on is given up, and starts as one that nobody has. The others are stopped, and the peer is told the former digest until they are. What
 /// the file adds to such a group is started when nothing that is gone is up any more, here or on the
-/// peer: when its file gives every group the same resources, or it is provably off.
+/// peer (`mayAdd`).
+///
+/// An agent that is restarted with a changed file begins with what runs as it was started, and takes
+/// the file up in the same way.
 extension Machine {
     /// Takes up another policy for the same pair, whose groups are at their places
     /// (`Policy.taking`).
@@ -148,13 +151,19 @@ extension Machine {
         }
     }
 
-    /// A resource of it may have been another group's, here or on the peer.
+    /// A resource of it may have been another group's, here or on the peer. The peer could start the
+    /// group as it is here, or has the same groups altogether, or leaves to this node what differs.
     private func mayAdd(_ group: GroupIndex) -> Bool {
         if planted(.reloadDoesNotWait) { return true }
         if isDropping { return false }
         if life.validReceipt != nil { return true }
-        return inContact && life.isPaired && report(of: group)?.role == .vacant
-            && peer.lists(policy)
+        guard inContact, life.isPaired else { return false }
+        if let report = report(of: group), report.role == .vacant {
+            if peer.lists(policy) { return true }
+            if peer.namesGroups, mayStart(group), report.flags.contains(.eligible) { return true }
+        }
+        return peer.leavesDifferences && !peer.isLeftDifferences && !peer.mayRunDifferences
+            && peer.message?.seenGeneration == outgoing.generation
     }
 
     /// Something that is gone from the file may be up here.

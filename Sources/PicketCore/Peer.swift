@@ -117,6 +117,9 @@ package struct Peer: Sendable {
         }
     }
 
+    /// 0.1.0 speaks of groups by their place.
+    var namesGroups: Bool { (message?.turnsDigest ?? 0) != 0 }
+
     /// It gives every group the resources that this node gives it, as far as it says.
     func lists(_ policy: Policy) -> Bool {
         guard let message else { return false }

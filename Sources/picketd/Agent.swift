@@ -21,6 +21,8 @@ final class Agent {
     struct Start: ~Copyable {
         var options: Options
         var settings: Configuration
+        /// The file, where something runs that it has otherwise than `settings`.
+        var untaken: Configuration?
         var hardware: Hardware
         var ground: Hardware.Ground
         var keys: [Key]
@@ -42,6 +44,8 @@ final class Agent {
     let session: SessionID
     private let startedAt: Instant
     private(set) var settings: Configuration
+    /// To be taken up before anything else is done.
+    private let untaken: Configuration?
 
     // What decides
     private var machine: Machine
@@ -100,6 +104,7 @@ final class Agent {
     init(_ start: consuming Start) {
         options = start.options
         settings = start.settings
+        untaken = start.untaken
         hardware = start.hardware
         let (settings, ground, hardware) = (start.settings, start.ground, start.hardware)
         let options = start.options
@@ -182,6 +187,10 @@ final class Agent {
         watchdogs.pass(self)
         resets.find(self)
         health.update(self)
+        if let untaken {
+            untaken.keepPlaces(of: settings)
+            _ = takeUp(untaken)
+        }
         handle(.tick)
         service.ready(self)
     }

@@ -161,7 +161,8 @@ enum Startup {
                         + Text.list(left)))
         }
         var clock = Clock()
-        retire(options, settings, hardware, in: paths.runDirectory, boot: ground.boot)
+        let untaken = goOn(
+            options, settings, hardware, in: paths.runDirectory, boot: ground.boot)
         let groups = settings.groups.map { $0.name }
         var memoryFile = MemoryFile(
             path: paths.stateDirectory + "/memory", groups: groups, boot: ground.boot)
@@ -175,35 +176,57 @@ enum Startup {
                 isSynchronised: WallClock.isSynchronised)
             loaded = try noteFile.load()
         } catch { end(.failed(error.description)) }
-        note(settings, running: loaded.note, in: paths.runDirectory, boot: ground.boot)
+        note(
+            settings, running: loaded.note, isChanged: untaken != nil, in: paths.runDirectory,
+            boot: ground.boot)
         return Agent(
             Agent.Start(
-                options: options, settings: settings, hardware: hardware, ground: ground,
+                options: options, settings: settings, untaken: untaken, hardware: hardware,
+                ground: ground,
                 keys: keys, signals: signals, control: control, links: links(settings, ground),
                 memoryFile: memoryFile, memory: memory, noteFile: noteFile, note: loaded.note,
                 actions: actions))
     }
 
-    /// What runs and the file no longer has is stopped as the agent that started it read it.
-    private static func retire(
+    /// What runs and the file has otherwise goes on as the agent that started it read it; what the
+    /// file no longer has is stopped so.
+    ///
+    /// - Returns: the file as it is, where something goes on: to be taken up as a change.
+    private static func goOn(
         _ options: Options, _ settings: Configuration, _ hardware: Hardware, in directory: String,
         boot: String
-    ) {
+    ) -> Configuration? {
         let note = RunNoteFile(
             path: directory + "/note", boot: boot, groups: settings.groups.map { $0.name })
         var unknown: [String]
-        let left: [UInt8]?
+        var changed: [String] = []
+        let runs: WhatRuns
         do throws(FileError) {
-            unknown = try note.load().unknown
-            left = try WhatRuns(in: directory, boot: boot).configuration
+            let loaded = try note.load()
+            unknown = loaded.unknown
+            runs = try WhatRuns(in: directory, boot: boot)
+            for holding in loaded.note.holdings {
+                let (name, resources) = (
+                    settings.groups[holding.group].name,
+                    settings.policy.groups[holding.group].resources
+                )
+                let known = runs.started.first { $0.name == name }
+                if let known, known.resources != resources { changed.append(name) }
+            }
         } catch { end(.failed(error.description)) }
-        guard !unknown.isEmpty else { return }
-        if let left {
+        guard !unknown.isEmpty || !changed.isEmpty else { return nil }
+        var file: Configuration?
+        if let left = runs.configuration {
             do throws(ConfigurationErrors) {
                 let started = try Configuration.load(
                     left, file: directory + "/configuration", node: options.node,
                     boards: boards(options), simulated: hardware.isSimulated)
                 unknown = settings.retire(unknown, of: started)
+                if settings.keep(changed, of: started) {
+                    file = try Configuration.load(
+                        settings.text, file: options.configuration, node: options.node,
+                        boards: boards(options), simulated: hardware.isSimulated)
+                }
             } catch {}
         }
         guard unknown.isEmpty else {
@@ -213,12 +236,14 @@ enum Startup {
                         + " configuration no longer has: put it back, hand it over, then remove it")
             )
         }
+        return file
     }
 
     /// Leaves for the next agent what this one starts. A group that runs must be the same to both:
     /// what of it is gone from the file would run on, and nobody would stop it.
     private static func note(
-        _ settings: Configuration, running: RunNote, in directory: String, boot: String
+        _ settings: Configuration, running: RunNote, isChanged: Bool, in directory: String,
+        boot: String
     ) {
         let file = StartedFile(path: directory + "/started", boot: boot)
         let before = file.load()
@@ -240,8 +265,8 @@ enum Startup {
                         + " them"))
         }
         system(try file.store(now))
-        // What is retired stands only in the file by which it was started.
-        if !settings.policy.groups.contains(where: { $0.listing == .retiring }) {
+        // What is retired, or is to be changed, stands only in the file by which it was started.
+        if !isChanged, !settings.policy.groups.contains(where: { $0.listing == .retiring }) {
             system(try WhatRuns.leave(settings.text, in: directory))
         }
     }

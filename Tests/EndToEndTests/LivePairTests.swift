@@ -353,11 +353,15 @@ extension EndToEnd {
             let texts = try nodes.map { try pair.text($0) }
             let before = try nodes.map { try pair.process(of: $0) }
             /// The standby's first, as a person would.
-            func reload(_ resources: [Int]) throws {
+            func reload(_ resources: [Int], crashing: Bool = false) throws {
                 for (node, text) in zip(nodes, texts).reversed() {
                     try pair.text(text, withExtra: resources).write(
                         toFile: pair.file(node, "picket.yaml"), atomically: true, encoding: .utf8)
-                    #expect(try kill(pair.process(of: node), SIGHUP) == 0)
+                    if crashing, node == "east" {
+                        try pair.killAgent(of: node)
+                    } else {
+                        #expect(try kill(pair.process(of: node), SIGHUP) == 0)
+                    }
                     Thread.sleep(forTimeInterval: 0.5)
                 }
             }
@@ -379,6 +383,14 @@ extension EndToEnd {
             #expect(try nodes.map { try pair.process(of: $0) } == before)
             let history = try Program.run("picket", ["history", "--socket", pair.socket("east")])
             #expect(!history.output.contains { $0.contains("stops gateway") }, "\(history)")
+            // An agent that is restarted takes it up as well, of what the one before it ran.
+            try reload([0, 2])
+            try pair.eventually { pair.extra(on: "east") == [0, 2] }
+            let second = pair.start(of: 0, on: "east")
+            try reload([0, 1], crashing: true)
+            try pair.eventually { pair.extra(on: "east") == [0, 1] }
+            #expect(pair.start(of: 0, on: "east") == second)
+            #expect(try pair.role("extra", on: "east") == "holding")
         }
 
         @Test(arguments: [(0o644, 32, "mode 644"), (0o600, 31, "32")])
@@ -498,7 +510,8 @@ extension LivePair {
             return "{ command: { " + list.joined(separator: ", ") + " } }"
         }
         let line = try #require(text.split(separator: "\n").first { $0.contains("\"gateway\":") })
-        let group = "extra: { prefer: east, resources: [" + resources.joined(separator: ", ") + "] }"
+        let list = resources.joined(separator: ", ")
+        let group = "extra: { prefer: east, resources: [\(list)] }"
         return text.replacingOccurrences(
             of: line, with: "\(line.prefix { $0 == " " })\(group)\n\(line)")
     }

@@ -124,15 +124,16 @@ struct DigestTests {
     }
 
     /// Two releases must agree of every driver, as of the example above.
-    @Test(arguments: [
-        ("name: rack7", "name: rack8", [.names]), ("10.1.0.2:7780", "10.1.0.2:7781", [.links]),
-        ("timeout: 10s", "timeout: 11s", [.watchdog]),
-        ("timeout: 10s", "timeout: 10s, reset_after_stops: 3", []),
-        ("address: 0x48", "address: 0x49", [.sensors]), ("\">75C\"", "\">76C\"", []),
-        ("hysteresis: 3C", "hysteresis: 3C\n    interval: 2s", [.sensors]),
-        ("board: simulated\n", "", [.sensors]), ("off_time: 5s", "off_time: 6s", [.fence]),
-        ("prefer: east", "prefer: west", []), ("gateway.service", "other.service", []),
-    ] as [(String, String, [Configuration.Section])])
+    @Test(
+        arguments: [
+            ("name: rack7", "name: rack8", [.names]), ("10.1.0.2:7780", "10.1.0.2:7781", [.links]),
+            ("timeout: 10s", "timeout: 11s", [.watchdog]),
+            ("timeout: 10s", "timeout: 10s, reset_after_stops: 3", []),
+            ("address: 0x48", "address: 0x49", [.sensors]), ("\">75C\"", "\">76C\"", []),
+            ("hysteresis: 3C", "hysteresis: 3C\n    interval: 2s", [.sensors]),
+            ("board: simulated\n", "", [.sensors]), ("off_time: 5s", "off_time: 6s", [.fence]),
+            ("prefer: east", "prefer: west", []), ("gateway.service", "other.service", []),
+        ] as [(String, String, [Configuration.Section])])
     func `what an agent binds at its start needs another agent`(
         old: String, new: String, sections: [Configuration.Section]
     ) throws {

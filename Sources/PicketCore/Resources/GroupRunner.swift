@@ -80,7 +80,7 @@ public struct GroupRunner: Sendable {
 
     private var top: Int
     /// How many resources are to be up: of a changed group not those that are added yet.
-    private var wanted: Int
+    public private(set) var wanted: Int
     /// What is taken up when the resources from the first that differs are stopped.
     private var change: (plan: GroupPlan, first: Int)?
     /// What the changed plan adds is to be started.
@@ -206,10 +206,12 @@ extension GroupRunner {
     }
 
     /// Stops the resources from `first` on, as they were, and takes up another plan, of which the
-    /// resources before that are the same. What it has beyond them waits for `add`.
+    /// resources before that are the same. What it has beyond them waits for `add`. Where nothing is
+    /// the same, that is for the caller to stop.
     public mutating func change<Sink: ResourceSink>(
         to new: GroupPlan, from first: Int, at now: Instant, into out: inout Sink
     ) {
+        guard first > 0 else { return out.emit(.outcome(.outgrown)) }
         change = (new, first)
         cause = .configurationChanged
         switch state {

@@ -125,10 +125,11 @@ public struct Plan: Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - retired: what the file does not have any more, and is stopped.
-    ///   - found: what was listed when that was started.
+    ///   - found: what was listed when something was started that runs and is listed no more, or
+    ///     otherwise.
     func policy(
         _ policy: Policy, listing list: [ListedGroup], retired: [ListedGroup] = [],
-        found: [ListedGroup] = []
+        found: [ListedGroup]? = nil
     ) -> Policy {
         var listed = policy
         let known = { (group: ListedGroup) in
@@ -136,7 +137,7 @@ public struct Plan: Equatable, Sendable {
             known.name = UInt64(group.name + 1)
             known.resources = group.digest
             if !group.isEnabled { (known.enabled, known.settings) = (false, 1) }
-            known.isAdded = !retired.isEmpty && !found.contains { $0.isStarted(like: group) }
+            known.isAdded = found.map { !$0.contains { $0.isStarted(like: group) } } ?? false
             return known
         }
         listed.groups = list.map(known) + retired.map { known($0).retired() }

@@ -937,7 +937,7 @@ struct Watch {
             let isSeries = last.life == node.life && now - last.at < Watch.series
             tries[group][node.index] = (isSeries ? last.count + 1 : 1, now, node.life)
         case .started, .stopped, .stopFailed, .stopUnknown, .restarted, .ailing, .recovered,
-            .dropped:
+            .dropped, .outgrown:
             break
         }
     }

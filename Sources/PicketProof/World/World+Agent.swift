@@ -20,12 +20,8 @@ extension World {
             restart(node, after: 1_000_000_000)
             return
         }
-        guard let (note, retired) = note(of: node, for: node.file) else {
-            tell(node, .world("the agent refuses to start: its file changes what runs"))
-            restart(node, after: 1_000_000_000)
-            return
-        }
-        let list = node.file + retired
+        let (note, listed, retired) = note(of: node, for: node.file)
+        let list = listed + retired
         var file = StateFile(
             path: "state", groups: list.map { "g\($0.name)" }, boot: "\(node.powerLife)")
         var memory = Memory.blank(groups: list.count)
@@ -47,7 +43,8 @@ extension World {
         let agent = AgentLife(
             machine: Machine(
                 policy: plan.policy(
-                    node.policy, listing: node.file, retired: retired, found: node.left),
+                    node.policy, listing: listed, retired: retired,
+                    found: listed == node.file && retired.isEmpty ? nil : node.left),
                 memory: memory, session: session, note: note, at: local),
             channel: Channel(
                 keys: [node.key], me: node.id, session: session, at: local,
@@ -55,10 +52,11 @@ extension World {
             runners: list.indices.map { GroupRunner(group: $0, plan: groupPlan(list[$0])) },
             fence: RelayFence(relayDescription, found: node.line ? .on : .off, at: local),
             disproved: node.disproved,
-            memoryFile: file, listed: node.file, list: list, startedAt: now,
+            memoryFile: file, listed: listed, list: list, startedAt: now,
             local: local)
         node.agent = agent
-        reload(node)
+        // What runs goes on as it was started, until the file is taken up as a change.
+        reload(node, agent, node.file)
         node.waiting = []
         node.standsStillUntil = 0
         watch.begins(node, session: session, memory, of: list, at: now)
@@ -77,24 +75,22 @@ extension World {
         }
     }
 
-    /// What the note says, by the places of this list and of what runs that it does not have; `nil`
-    /// if something runs with other resources than the list gives it.
+    /// What the note says, by the places of this list and of what runs that it does not have. What
+    /// runs with other resources than the list gives it stands in it as it was started.
     private func note(
-        of node: Node, for listed: [ListedGroup]
-    ) -> (note: RunNote, retired: [ListedGroup])? {
+        of node: Node, for file: [ListedGroup]
+    ) -> (note: RunNote, listed: [ListedGroup], retired: [ListedGroup]) {
         var note = node.note
-        guard node.noted != listed else { return (note, []) }
+        guard node.noted != file else { return (note, file, []) }
         note.holdings = []
-        var list = listed
+        var list = file
         for var holding in node.note.holdings {
             let group = node.noted[holding.group]
-            if let place = list.firstIndex(where: { $0.isStarted(like: group) }) {
-                holding.group = place
-            } else if list.contains(where: { $0.name == group.name }) {
-                return nil
-            } else {
-                holding.group = list.count
+            holding.group = list.firstIndex { $0.name == group.name } ?? list.count
+            if holding.group == list.count {
                 list.append(group)
+            } else if !list[holding.group].isStarted(like: group) {
+                list[holding.group] = group
             }
             note.holdings.append(holding)
         }
@@ -111,7 +107,7 @@ extension World {
                     ?? .never
             }
         }
-        return (note, Array(list[listed.count...]))
+        return (note, Array(list[..<file.count]), Array(list[file.count...]))
     }
 
     func restart(_ node: Node, after delay: Int64) {

@@ -171,7 +171,7 @@ extension World {
         turn(node, .tick)
     }
 
-    private func reload(_ node: Node, _ agent: AgentLife, _ file: [ListedGroup]) {
+    func reload(_ node: Node, _ agent: AgentLife, _ file: [ListedGroup]) {
         let new = policy(of: node, listing: file)
         let policy = placed(new, agent)
         let places = agent.machine.policy.places(of: new.groups)

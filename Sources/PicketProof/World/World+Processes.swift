@@ -78,7 +78,11 @@ extension World {
             node.startedAt[group.name] = now
             node.up[resource] = true
             node.serves[resource] = false
-            watch.comesUp(group, term: run.term, node, in: self)
+            // Of a changed group no more than this is to be up here.
+            var part = group
+            let wanted = max(run.resource + 1, agent.runners[run.group].wanted)
+            part.resources = Array(group.resources.prefix(wanted))
+            watch.comesUp(part, term: run.term, node, in: self)
         }
         // It comes up long beyond its time, as a file system does that had to be checked first.
         if hangs { time += 3_000_000_000 + chance.below(40_000_000_000) }

@@ -52,7 +52,8 @@ struct AgainstRunning {
         for section in Configuration.Section.allCases where section != .groups {
             if old.digest(of: section) != new.digest(of: section) {
                 let isBound = new.isBound(section, otherwiseThan: old)
-                change(section.label, isBound ? section.text : "limits of sensors", restart: isBound)
+                let text = isBound ? section.text : "limits of sensors"
+                change(section.label, text, restart: isBound)
             }
         }
         if old.paths != new.paths { change("directories", "the directories") }

@@ -152,7 +152,7 @@ extension Machine {
         }
         guard !peer.leavesDifferences else { return }
         var mine = false
-        for group in groups.indices where !mayStart(group) {
+        for group in groups.indices where differs(group) {
             if let report = report(of: group), report.role == .holding {
                 disk.note(.peer, of: group)
             }
@@ -175,7 +175,12 @@ extension Machine {
     }
 
     /// Something that differs is active here, or was so last.
-    var heldDifferences: Bool { groups.indices.contains { !mayStart($0) && hadLast($0) } }
+    var heldDifferences: Bool { groups.indices.contains { differs($0) && hadLast($0) } }
+
+    /// Or is about to, because the file changes it.
+    private func differs(_ group: GroupIndex) -> Bool {
+        !mayStart(group) || groups[group].next != nil
+    }
 
     /// What the peer leaves to this node.
     private mutating func startDifferent<Sink: EffectSink>(

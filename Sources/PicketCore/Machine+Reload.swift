@@ -25,6 +25,7 @@ extension Machine {
         takeSettings(of: new)
         for group in groups.indices { take(new.groups[group], group, into: &out) }
         for memory in added { add(new.groups[groups.count], memory, into: &out) }
+        changedSince = peer.contact.sequence + 1
         // The peer is to know of the list before anything is done by it.
         outgoing.tell(currentReports())
         return true
@@ -163,7 +164,7 @@ extension Machine {
             if peer.namesGroups, mayStart(group), report.flags.contains(.eligible) { return true }
         }
         return peer.leavesDifferences && !peer.isLeftDifferences && !peer.mayRunDifferences
-            && peer.message?.seenGeneration == outgoing.generation
+            && (peer.message?.acknowledged ?? 0) >= changedSince
     }
 
     /// Something that is gone from the file may be up here.
@@ -178,6 +179,7 @@ extension Machine {
         groups[group].await(nil)
         groups[group].note(.waiting)
         list(added(next), at: group)
+        changedSince = peer.contact.sequence + 1
         out.emit(.trace(Trace(.changed, group: group)))
         if !mayAdd(group) { out.emit(.trace(Trace(.changeWaits, group: group))) }
     }

@@ -41,6 +41,8 @@ public struct Machine: Sendable {
     package private(set) var exited = false
     /// The first message of the present configuration, and the times of the one before it.
     private(set) var configuredSince: UInt64 = 1
+    /// The same of the list of groups, and of what each of them has here.
+    var changedSince: UInt64 = 1
     private(set) var formerTiming: Timing?
     package private(set) var lateness: Lateness
     /// `nextDeadline`, as it was after the newest event.

@@ -148,7 +148,7 @@ struct DigestTests {
         let lines = example.split(separator: "\n", omittingEmptySubsequences: false)
         let line = try #require(lines.firstIndex { $0.hasPrefix("fence:") }) + 2
         #expect(settings.place(of: "fence").hasSuffix(":\(line): fence"))
-        #expect(settings.place(of: "groups.gateway").contains(": groups.gateway"))
+        #expect(settings.place(of: "groups.plc-gateway").hasSuffix(": groups.plc-gateway"))
         #expect(settings.place(of: "directories") == "directories")
     }
 

@@ -67,7 +67,7 @@ extension Machine {
         image.put(vitals.health.score)
         image.put(vitals.drill)
         // Not written: the policy, which does not change; when the peer's message came, for the
-        // round trip; `configuredSince`, `formerTiming`: no configuration changes; the links,
+        // round trip; `configuredSince`, `changedSince`, `formerTiming`: no configuration changes; the links,
         // whether the configurations agree, and everything else that was told, which only the trace
         // shows; the order that waits for both nodes, which is only answered; the relay's test and the watchdog, which the checker leaves alone; the generation
         // that was seen, the peer's own; the run note, which is the node's; the ticket.

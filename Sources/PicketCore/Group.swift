@@ -104,7 +104,7 @@ package struct Group: Sendable {
             role = .releasing(Releasing(resuming: noted.term, cause: .agentRestarted))
         } else {
             role = .unknown(
-                Unknown(term: max(term, noted?.term ?? term), isNoted: noted != nil))
+                Unknown(term: max(term, noted?.term ?? term), notedAt: noted?.term))
         }
     }
 
@@ -184,7 +184,9 @@ package struct Group: Sendable {
         case .releasing(let releasing):
             Holding(group: group, term: releasing.term, isPartial: !planted(.stopAdopted))
         case .resuming(let term): Holding(group: group, term: term)
-        case .unknown(let unknown): unknown.mayRun ? .withoutRight(group) : nil
+        case .unknown(let unknown):
+            unknown.mayRun
+                ? Holding(group: group, term: unknown.notedAt ?? .never, isPartial: true) : nil
         case .vacant, .claiming, .granting: nil
         }
     }
@@ -582,17 +584,18 @@ package struct Unknown: Equatable, Sendable {
     package var term: Term
     /// The stop failed, and is tried again then.
     package var retryAt: Instant?
-    /// An agent before this one in the same boot has noted that something of it may run.
-    package let isNoted: Bool
+    /// An agent before this one in the same boot has noted that something of it may run, at this
+    /// term; `never` where it had no right to it.
+    package let notedAt: Term?
 
-    package init(term: Term, retryAt: Instant? = nil, isNoted: Bool = false) {
+    package init(term: Term, retryAt: Instant? = nil, notedAt: Term? = nil) {
         self.term = term
         self.retryAt = retryAt
-        self.isNoted = isNoted
+        self.notedAt = notedAt
     }
 
     /// Should it leave the file, the agent that follows must stop it by that file.
-    var mayRun: Bool { isNoted || retryAt != nil }
+    var mayRun: Bool { notedAt != nil || retryAt != nil }
 }
 
 /// How a stop did not end well.
@@ -616,13 +619,16 @@ package struct Releasing: Equatable, Sendable {
     package var retryAt: Instant?
     /// In how many of them stopping was tried, and did not help.
     fileprivate(set) var failedStops = 0
-    /// Since when it could not be tried, or not every time.
+    /// Since when it could not be tried, or not every time; and how often.
     private var unknownSince: Instant?
+    private var unknownStops = 0
     /// Only a fence can end for certain what may run here. A stop that could not be tried may be
     /// tried in a moment, and costs no node its power until it could not be for a minute.
     package var asksToBeFenced = false
 
     static let patience = Duration.seconds(60)
+    /// An agent that stood still for a minute has tried nothing meanwhile.
+    static let fewestUnknownStops = 3
 
     init(from active: Active, cause: Cause, yields: Bool, automatic: Bool) {
         term = active.term
@@ -641,7 +647,10 @@ package struct Releasing: Equatable, Sendable {
             let since = unknownSince ?? now
             unknownSince = since
             if planted(.unknownStopsCount) { failedStops += 1 }
-            if now - since >= Releasing.patience || planted(.unknownStopsAsk) {
+            unknownStops += 1
+            if now - since >= Releasing.patience && unknownStops >= Releasing.fewestUnknownStops
+                || planted(.unknownStopsAsk)
+            {
                 asksToBeFenced = true
             }
         }

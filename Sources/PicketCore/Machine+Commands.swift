@@ -128,7 +128,7 @@ extension Machine {
         if inContact { return .inContact }
         if wasJustHeard(at: now) { return .peerHeard }
         if life.isLeaving { return .leaving }
-        if case .alone = life { return .alreadyThere }
+        if case .alone(let receipt) = life, receipt.isWhole { return .alreadyThere }
         if fence.isOrdered { return .busy }
         fence.abandon()
         if let session = peer.session {

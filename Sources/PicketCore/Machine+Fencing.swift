@@ -4,7 +4,7 @@ extension Machine {
     func fenceRefusal(at now: Instant) -> Refusal? {
         if life.isLeaving { return .leaving }
         if isMaintained, !planted(.maintenanceIgnored) { return .maintenance }
-        if isFenceForNothing, !isMaintained { return .groupMaintained }
+        if isFenceForNothing(at: now), !isMaintained { return .groupMaintained }
         if !peer.isArmed { return .notArmed }
         if !canFence { return .noFence }
         if peer.pausedUntil != nil || life.pausing != nil { return .busy }
@@ -57,7 +57,7 @@ extension Machine {
     private var isRestToTakeOver: Bool {
         guard let receipt = life.validReceipt else { return false }
         return groups.indices.contains {
-            receipt.bars.contains($0) && policy.groups[$0].enabled && !groups[$0].isHeld
+            !covers(receipt, $0) && policy.groups[$0].enabled && !groups[$0].isHeld
                 && !isMaintained($0)
         }
     }
@@ -65,7 +65,7 @@ extension Machine {
     private func bootAloneRefusal(at now: Instant) -> Refusal? {
         if life.isLeaving { return .leaving }
         if isMaintained { return .maintenance }
-        if isFenceForNothing { return .groupMaintained }
+        if isFenceForNothing(at: now) { return .groupMaintained }
         if !canFence { return .noFence }
         if fence.isCounted { return nil }
         if isBudgetSpent(at: now) { return .fenceBudgetSpent }

@@ -139,7 +139,7 @@ extension Machine {
     /// Nobody gains by a fence of the peer: each group is left alone, or runs here and the peer has
     /// one that is left alone. A node on which somebody works is fenced only for a group that is to
     /// be taken over from it.
-    var isFenceForNothing: Bool {
+    func isFenceForNothing(at now: Instant) -> Bool {
         var othersRunHere = false
         var theyAreAtWork =
             peer.message?.flags.contains(.atWork) == true && !planted(.maintainedFenced)
@@ -149,7 +149,7 @@ extension Machine {
                     report(of: group).map { $0.role.isHeld }
                     ?? (disk.memory.groups[group].holder == .peer)
                 theyAreAtWork = theyAreAtWork || isTheirs && !planted(.maintainedFenced)
-            } else if !groups[group].isHeld, !groups[group].isBlocked, !isGivenUp(group) {
+            } else if !groups[group].isHeld, !groups[group].isBlocked, !isGivenUp(group, at: now) {
                 return false
             } else {
                 othersRunHere = true
@@ -158,10 +158,13 @@ extension Machine {
         return theyAreAtWork || !othersRunHere && groups.indices.contains { isMaintained($0) }
     }
 
-    /// By a peer that leaves, and takes nothing on before it has.
-    private func isGivenUp(_ group: GroupIndex) -> Bool {
-        peer.message?.phase == .leaving && report(of: group)?.role == .vacant
-            && !planted(.restIsNoReceipt)
+    /// By a peer that leaves, and takes nothing on before it has. Where its last word is lost, or is
+    /// no receipt, the group does not wait for ever.
+    private func isGivenUp(_ group: GroupIndex, at now: Instant) -> Bool {
+        guard peer.message?.phase == .leaving, report(of: group)?.role == .vacant,
+            let heard = peer.contact.heard
+        else { return false }
+        return now - heard <= policy.timing.leaveWithin
     }
 }
 

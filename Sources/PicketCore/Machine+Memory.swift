@@ -22,7 +22,7 @@ extension Machine {
         // is one beside a peer that left something running, which the next agent does not know.
         let hasLeft =
             life.hasLeft && !planted(.leftStaysArmed)
-            || life.leavesRunning && !planted(.leavesRunningArmed)
+            || life.leavesRunning && !isMaintained && !planted(.leavesRunningArmed)
         let hasRest = life.receipt.map { !$0.isWhole } ?? false
         let isArmed = peer.isArmed && !hasLeft && !hasRest
         let word = life.hasReceipt && !disk.memory.alone && !hasRest

@@ -2,7 +2,7 @@
 extension Machine {
     /// Why the pair would not survive the peer's death now; `nil` if it would.
     func protectionGap(at now: Instant) -> Refusal? {
-        if life.receipt?.proof == .left { return .peerLeft }
+        if life.receipt?.proof == .left, life.receipt?.isWhole == true { return .peerLeft }
         if !inContact { return .notInContact }
         if let refusal = fenceRefusal(at: now) { return refusal }
         if vitals.relayTest == .failed { return .noFence }

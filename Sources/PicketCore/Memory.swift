@@ -142,11 +142,7 @@ public struct Holding: Equatable, Sendable {
         self.isPartial = isPartial
     }
 
-    /// Something of it may run here that this node had no right to: a stop at an agent's start has
-    /// failed.
-    static func withoutRight(_ group: GroupIndex) -> Holding {
-        Holding(group: group, term: .never, isPartial: true)
-    }
-
-    var isByRight: Bool { term > .never }
+    /// Else something of it may run here that this node had no right to: a stop at an agent's start
+    /// has failed.
+    public var isByRight: Bool { term > .never }
 }

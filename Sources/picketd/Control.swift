@@ -96,7 +96,7 @@ final class Control: Part {
                 caller.wait()
                 let groups = agent.settings.policy.groups
                 let holdings = agent.storage.noted.holdings.filter {
-                    groups[$0.group].listing == .listed
+                    groups[$0.group].listing == .listed && $0.isByRight
                 }
                 let running = holdings.map { holding in
                     RunningGroup(

@@ -205,7 +205,7 @@ enum Startup {
             let loaded = try note.load()
             unknown = loaded.unknown
             runs = try WhatRuns(in: directory, boot: boot)
-            for holding in loaded.note.holdings {
+            for holding in loaded.note.holdings where holding.isByRight {
                 let (name, resources) = (
                     settings.groups[holding.group].name,
                     settings.policy.groups[holding.group].resources
@@ -252,7 +252,7 @@ enum Startup {
             now.append(StartedFile.Group(name: group.name, resources: policy.resources))
         }
         var changed: [String] = []
-        for holding in running.holdings {
+        for holding in running.holdings where holding.isByRight {
             let group = now[holding.group]
             let known = before.first { $0.name == group.name }
             if let known, known != group { changed.append(group.name) }

@@ -126,7 +126,7 @@ public struct GroupRunner: Sendable {
     package var isUnderWay: Bool {
         guard case .busy(let job) = state else { return false }
         switch job.purpose {
-        case .start, .unwind, .stop: return true
+        case .start, .unwind, .stop, .drop: return true
         case .restartDown, .restartUp: return false
         }
     }

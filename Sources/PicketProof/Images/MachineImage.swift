@@ -474,7 +474,7 @@ extension Group {
             image.put(6)
             image.put(term)
         case .unknown(let it):
-            image.put(it.isNoted ? 10 : 7)
+            image.put(it.notedAt != nil ? 10 : 7)
             image.put(it.term)
             image.put(optional: it.retryAt)
         }
@@ -519,7 +519,8 @@ extension Group {
                 Granting(term: at, automatic: flags & 1 != 0, resumed: flags & 2 != 0))
         case 6: role = .resuming(at)
         default:
-            role = .unknown(Unknown(term: at, retryAt: image.optional(), isNoted: kind == 10))
+            role = .unknown(
+                Unknown(term: at, retryAt: image.optional(), notedAt: kind == 10 ? .never : nil))
         }
         let term = image.term()
         let sync = GroupReport.SyncState(rawValue: image.byte())!

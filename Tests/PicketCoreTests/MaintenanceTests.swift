@@ -194,6 +194,24 @@ struct MaintenanceTests {
         #expect(world.violations == [])
     }
 
+    @Test func `the operator's word is taken beside a last word that leaves something out`() {
+        let world = two()
+        _ = world.command(.maintenance(true, of: 1), on: world.low)
+        world.run(for: .seconds(2))
+        world.low.supervised = false
+        _ = world.command(.leave, on: world.low)
+        world.run(for: .seconds(2))
+        #expect(world.low.machine == nil && world.high.runs("group 0"))
+        world.relays = [.unreachable, .unreachable]
+        world.cutPower(world.low)
+        _ = world.command(.maintenance(false, of: 1, despite: .all), on: world.high)
+        world.run(for: .seconds(15))
+        #expect(!world.high.runs("group 1"))
+        #expect(world.command(.confirmFence, on: world.high) == .accepted)
+        world.run(for: .seconds(2))
+        #expect(world.high.runs("group 1"))
+    }
+
     @Test func `a node that left something running does not fence before it has met its peer`() {
         let world = two()
         _ = world.command(.maintenance(true, of: 1), on: world.low)

@@ -35,7 +35,7 @@ struct CheckerTests {
     @Test func `an image refuses a flag that it has no bit for`() async {
         await #expect(processExitsWith: .failure) {
             _ = CheckerTests.image(
-                Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 12)))
+                Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 14)))
         }
         await #expect(processExitsWith: .failure) {
             _ = CheckerTests.image(

@@ -306,7 +306,7 @@ extension Message {
         hasSeen: Bool
     ) {
         precondition(
-            flags.rawValue < 1 << 12 && phase.rawValue < 1 << 3 && maintenance < 1 << 8,
+            flags.rawValue < 1 << 14 && phase.rawValue < 1 << 3 && maintenance < 1 << 8,
             "a flag, a phase or a version that the image has no bit for")
         image.put(UInt8(sequence))
         image.put(UInt8(acknowledged))
@@ -317,7 +317,7 @@ extension Message {
         image.put(UInt8(maintenance))
         image.put(health | UInt8(flags.rawValue >> 11) << 7)
         if phase == .pausing { image.put(age: pause.nanoseconds) }
-        image.put(UInt8(groups.count))
+        image.put(UInt8(groups.count) | UInt8(flags.rawValue >> 12) << 6)
         for group in groups {
             precondition(
                 group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 6,
@@ -344,7 +344,9 @@ extension Message {
         health = last & 127
         flags = Flags(rawValue: low | UInt16(bits >> 5) << 8 | UInt16(last >> 7) << 11)
         if phase == .pausing { pause = Duration(nanoseconds: image.age()) }
-        for index in 0..<Int(image.byte()) {
+        let count = image.byte()
+        flags.formUnion(Flags(rawValue: UInt16(count >> 6) << 12))
+        for index in 0..<Int(count & 63) {
             let role = GroupReport.Role(rawValue: image.byte())!
             let flags = GroupReport.Flags(rawValue: image.byte())
             let group = policy.groups[index]

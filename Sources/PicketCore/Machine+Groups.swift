@@ -480,15 +480,11 @@ extension Machine {
             release(group, cause: .plannedStop, yields: true, automatic: false, into: &out)
             return
         }
-        if stepChange(active, group, into: &out) { return }
-        switch active.run {
-        case .starting: return
-        case .running, .ailing: break
-        case .broken where isMaintained(group): break
-        case .broken:
+        if active.run == .broken, !isMaintained(group) {
             fail(group, at: now, into: &out)
             return
         }
+        if stepChange(active, group, into: &out) || active.run == .starting { return }
         let report = report(of: group)
         if let report, report.flags.contains(.wanted) {
             move(group, cause: .command, automatic: false, at: now, into: &out)

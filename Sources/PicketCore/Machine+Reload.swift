@@ -14,8 +14,8 @@ extension Machine {
     /// (`Policy.taking`).
     ///
     /// - Parameter added: what the disk says of the groups that come last.
-    /// - Returns: false, and nothing changes, if node or links differ, or something that the change
-    ///   before this one drops is still being stopped.
+    /// - Returns: false, and nothing changes, if node or links differ, something that the change
+    ///   before this one drops is still being stopped, or a pause is being agreed.
     public mutating func reload<Sink: EffectSink>(
         _ new: Policy, adding added: [GroupMemory] = [], at now: Instant, into out: inout Sink
     ) -> Bool {
@@ -44,8 +44,16 @@ extension Machine {
         }
     }
 
-    /// Of a group that runs, a part is being stopped for the last change.
-    public var isBetweenLists: Bool { groups.contains { $0.change == .dropping } }
+    /// Of a group that runs, a part is being stopped for the last change, or the peer was promised
+    /// that everything runs on.
+    public var isBetweenLists: Bool {
+        life.pausing != nil || groups.contains { $0.change == .dropping }
+    }
+
+    /// What the file has it be is up here, and nothing is added to it any more.
+    public func isUpAsListed(_ group: GroupIndex) -> Bool {
+        groups[group].runningTerm != nil && !groups[group].isStarting
+    }
 
     private mutating func add<Sink: EffectSink>(
         _ listed: GroupPolicy, _ memory: GroupMemory, into out: inout Sink
@@ -157,7 +165,7 @@ extension Machine {
     private func mayAdd(_ group: GroupIndex) -> Bool {
         if planted(.reloadDoesNotWait) { return true }
         if isDropping { return false }
-        if life.validReceipt != nil { return true }
+        if life.validReceipt?.isWhole == true { return true }
         guard inContact, life.isPaired else { return false }
         if let report = report(of: group), report.role == .vacant {
             if peer.lists(policy) { return true }

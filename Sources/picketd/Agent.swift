@@ -360,6 +360,9 @@ final class Agent {
     /// Something that is gone from the file may still run here.
     var isDropping: Bool { look(at: &machine) { $0.isDropping } }
     var isBetweenLists: Bool { look(at: &machine) { $0.isBetweenLists } }
+    func isUpAsListed(_ group: GroupIndex) -> Bool {
+        look(at: &machine) { $0.isUpAsListed(group) }
+    }
     func maintained(changedBy new: Policy) -> GroupIndex? {
         look(at: &machine) { $0.maintained(changedBy: new) }
     }

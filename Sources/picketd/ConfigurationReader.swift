@@ -175,7 +175,9 @@ final class ConfigurationReader: Part {
     ) -> String? {
         if let refusal = agent.links.refusal(of: keys, new, agent) { return refusal }
         if agent.isBetweenLists {
-            return "what the last reload changes is still being stopped: reload once more"
+            return
+                "what the last reload changes is still being stopped, or a pause is being agreed:"
+                + " reload once more"
         }
         guard let group = agent.maintained(changedBy: new.policy) else { return nil }
         let name = new.groups[group].name

@@ -39,6 +39,8 @@ final class Storage: Part {
     private var noteFile: RunNoteFile
     /// As it was read, with the groups that were added since.
     private var memoryFile: MemoryFile
+    /// The worker does not know of the added groups, because its queue was full.
+    private var owesGroups = false
     /// What runs here, as it was noted last.
     private(set) var noted: RunNote
     private var wallOffset: Int64
@@ -90,7 +92,10 @@ final class Storage: Part {
 
     func persist(_ memory: Memory, ticket: UInt32, _ agent: Agent) {
         copyDue = agent.now + Storage.quiet
-        if !ask(.memory(memory, ticket: ticket)) { agent.follow(.persistFailed(ticket: ticket)) }
+        if owesGroups { owesGroups = !ask(.groups(memoryFile)) }
+        if owesGroups || !ask(.memory(memory, ticket: ticket)) {
+            agent.follow(.persistFailed(ticket: ticket))
+        }
     }
 
     /// An older agent may follow, which would leave the copy beside a newer state. The next of this
@@ -108,7 +113,7 @@ final class Storage: Part {
         guard !added.isEmpty else { return }
         _ = memoryFile.add(added)
         noteFile = RunNoteFile(path: noteFile.path, boot: noteFile.boot, groups: groups)
-        _ = ask(.groups(memoryFile))
+        owesGroups = !ask(.groups(memoryFile))
     }
 
     func note(_ note: RunNote, _ agent: Agent) {

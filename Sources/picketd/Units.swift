@@ -115,7 +115,9 @@ final class Units: Part {
             // The helper clears nothing that has the group's warrant.
             let stop = [state.warrant == .group ? "stop" : "clear", one.unit]
             let isLeft = hands || group.maintained
-            switch Units.need(state, group.role, isRunning: group.running, inMaintenance: isLeft) {
+            // What waits to be added to a group has no right to run yet.
+            let isUp = group.running && agent.isUpAsListed(one.group)
+            switch Units.need(state, group.role, isRunning: isUp, inMaintenance: isLeft) {
             case .nothing: continue
             case .warrant: ask(["adopt", one.unit], as: .warrant(one.group), agent)
             case .clearing: ask(stop, as: .stray(one.group), agent)

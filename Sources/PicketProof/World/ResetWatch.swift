@@ -130,16 +130,18 @@ struct ResetWatch {
 
     // MARK: L1
 
-    /// - Parameter reached: when the newest of its sendings that the peer acknowledged was sent.
+    /// - Parameters:
+    ///   - left: the groups that somebody may work on.
+    ///   - reached: when the newest of its sendings that the peer acknowledged was sent.
     mutating func judge(
-        _ message: Message, _ node: Node, reached: Int64, orders: Int, in world: World
+        _ message: Message, _ node: Node, left: [Bool], reached: Int64, orders: Int, in world: World
     ) {
         let index = node.index
         defer { looked[index] = world.now }
         if message.flags.contains(.fenceMe), !asksSince.contains(where: { $0[index] != nil }) {
             world.violate("S5", "\(node.id) asks to be fenced, and no stop has failed")
         }
-        judgeSilence(message, node, in: world)
+        judgeSilence(message, node, left, in: world)
         guard let most = world.plan.resetAfterStops else { return }
         guard isDue(message, node, after: most, reached: reached, orders: orders, in: world) else {
             since[index] = nil
@@ -158,14 +160,15 @@ struct ResetWatch {
 
     /// L1: what it had a right to, and cannot stop, it asks its peer to end. While it fences that
     /// peer itself, or somebody works on the group, it says nothing.
-    private func judgeSilence(_ message: Message, _ node: Node, in world: World) {
+    private func judgeSilence(
+        _ message: Message, _ node: Node, _ left: [Bool], in world: World
+    ) {
         guard message.flags.isDisjoint(with: [.fenceMe, .maintenance]), message.phase == .paired,
             message.seenGeneration > 0, message.acknowledged > 0
         else { return }
-        for group in asksSince.indices where isNoted[group][node.index] {
+        for group in asksSince.indices where isNoted[group][node.index] && !left[group] {
             guard let since = asksSince[group][node.index], world.now - since > 5_000_000_000,
-                node.agent?.listed.contains(where: { $0.name == group }) == true,
-                !world.watch.mayBeOrderedOff(group, node)
+                node.agent?.listed.contains(where: { $0.name == group }) == true
             else { continue }
             world.violate(
                 "L1", "\(node.id) cannot stop group \(group), and does not ask to be fenced")

@@ -301,9 +301,10 @@ struct Watch {
         judge(maintenanceOf: message, node, in: world)
         judge(relayTest: message.relayTest, node, in: world)
         judgeDisk(message, node, in: world)
+        let left = running.indices.map { mayBeOrderedOff($0, node) }
         resets.judge(
-            message, node, reached: sides[index].reachedSent, orders: sides[index].orders.count,
-            in: world)
+            message, node, left: left, reached: sides[index].reachedSent,
+            orders: sides[index].orders.count, in: world)
         for report in message.groups {
             let group = Int(report.name) - 1
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
@@ -569,7 +570,7 @@ struct Watch {
     }
 
     /// … or it is not certain that it is not.
-    func mayBeOrderedOff(_ group: Int, _ node: Node) -> Bool {
+    private func mayBeOrderedOff(_ group: Int, _ node: Node) -> Bool {
         isOrderedOff(group, node) || sides[node.index].maintenance == nil
             || sides[node.index].maintained[group] == nil
     }

@@ -3,9 +3,9 @@
 /// A group stays at its place in the list as long as the agent lives. What the file does not have
 /// any more is stopped as it was listed; what it has anew may be up for any reason, and is stopped
 /// first, as at an agent's start. Of a group that is held, the resources before the first that
-/// differs go on; one of which nothing goes on is given up, and starts as one that nobody has. The others are stopped, and the peer is told the former digest until they are. What
+/// differs go on. The others are stopped, and the peer is told the former digest until they are. What
 /// the file adds to such a group is started when nothing that is gone is up any more, here or on the
-/// peer (`mayAdd`).
+/// peer (`mayAdd`). A group of which nothing goes on is given up, and starts as one that nobody has.
 ///
 /// An agent that is restarted with a changed file begins with what runs as it was started, and takes
 /// the file up in the same way.

@@ -78,7 +78,7 @@ package struct Peer: Sendable {
 
     /// Its file does not have the group. A peer of 0.1.0 cannot say so.
     func doesNotList(_ group: GroupIndex) -> Bool {
-        difference(of: group).contains(.unlisted) && message?.turnsDigest != 0
+        difference(of: group).contains(.unlisted) && namesGroups
     }
 
     /// The peer starts nothing that differs.
@@ -86,11 +86,15 @@ package struct Peer: Sendable {
     var heldDifferences: Bool { message?.flags.contains(.heldDifferences) ?? false }
 
     /// Something that differs is active there.
-    var runsDifferences: Bool {
+    var runsDifferences: Bool { hasDifference { $0 == .holding || $0 == .resuming } }
+
+    /// Something that differs may be up there, or be about to be.
+    var mayRunDifferences: Bool { hasDifference { $0 != .vacant && $0 != .claiming } }
+
+    private func hasDifference(in isMeant: (GroupReport.Role) -> Bool) -> Bool {
         guard let theirs = message?.groups else { return false }
         return theirs.indices.contains { place in
-            (theirs[place].role == .holding || theirs[place].role == .resuming)
-                && !matches.contains { $0.place == place && !$0.bars }
+            isMeant(theirs[place].role) && !matches.contains { $0.place == place && !$0.bars }
         }
     }
 
@@ -108,22 +112,13 @@ package struct Peer: Sendable {
         return held
     }
 
-    /// Something that differs may be up there, or be about to be.
-    var mayRunDifferences: Bool {
-        guard let theirs = message?.groups else { return false }
-        return theirs.indices.contains { place in
-            theirs[place].role != .vacant && theirs[place].role != .claiming
-                && !matches.contains { $0.place == place && !$0.bars }
-        }
-    }
-
     /// 0.1.0 speaks of groups by their place.
     var namesGroups: Bool { (message?.turnsDigest ?? 0) != 0 }
 
     /// It gives every group the resources that this node gives it, as far as it says.
     func lists(_ policy: Policy) -> Bool {
         guard let message else { return false }
-        return message.turnsDigest == 0 ? message.configurationDigest == policy.digest : !differs
+        return namesGroups ? !differs : message.configurationDigest == policy.digest
     }
 
     mutating func leaveDifferences(_ leaves: Bool) { isLeftDifferences = leaves }
@@ -142,7 +137,7 @@ package struct Peer: Sendable {
             return
         }
         // 0.1.0 speaks of groups by their place, which means the same as long as the files do.
-        let isNamed = message?.turnsDigest != 0
+        let isNamed = namesGroups
         let sameFile = message?.configurationDigest == policy.digest
         var found = 0
         for group in policy.groups.indices {
@@ -171,7 +166,7 @@ package struct Peer: Sendable {
 
     /// What differs about the groups, told once.
     private mutating func tellDifferences<Sink: EffectSink>(into out: inout Sink) {
-        guard message?.turnsDigest != 0 else { return }
+        guard namesGroups else { return }
         while toldDifferences.count < matches.count { toldDifferences.append([]) }
         for group in matches.indices where matches[group].difference != toldDifferences[group] {
             let difference = matches[group].difference

@@ -159,6 +159,23 @@ embedded-check: embedded ## Show that the embedded picketd needs no Swift runtim
 	strip -o $(EMBEDDED_PICKETD).stripped $(EMBEDDED_PICKETD); \
 	echo "picketd: $$(stat -c %s $(EMBEDDED_PICKETD).stripped) bytes stripped, needs" $$needed
 
+# 0.1.0, with which every later version forms a pair.
+FORMER_COMMIT := 27280b14c7f5ab962bc123b970e953def2d58bf7
+FORMER := .build-former/picket
+
+.PHONY: check-upgrade
+check-upgrade: embedded ## Upgrade pairs of 0.1.0 node by node on the simulated rack, and go back
+	@git cat-file -e $(FORMER_COMMIT) || { \
+	    echo "check-upgrade: this clone does not have the commit of 0.1.0: git fetch --unshallow" >&2; exit 1; }
+	@[ -d $(FORMER) ] || { mkdir -p $(FORMER); git archive $(FORMER_COMMIT) | tar -x -C $(FORMER); }
+	$(MAKE) -C $(FORMER) embedded
+	$(SWIFT) build --product picket
+	$(SWIFT) build --product picket-workload
+	PICKET=$(BUILD)/picket Tests/Upgrade/play $(FORMER)/$(EMBEDDED_PICKETD) $(EMBEDDED_PICKETD)
+	@echo "And back:"
+	PICKET=$(BUILD)/picket Tests/Upgrade/play $(EMBEDDED_PICKETD) $(FORMER)/$(EMBEDDED_PICKETD) \
+	    node-by-node unfit-holder contact-lost
+
 .PHONY: install
 install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenarios, systemd unit
 	$(SWIFT) build -c release --product picket --static-swift-stdlib

@@ -63,6 +63,7 @@ extension Refusal {
         case .groupsDiffer: "groups_differ"
         case .peerHeard: "peer_heard"
         case .peerNotPersisted: "peer_not_persisted"
+        case .peerStops: "peer_stops"
         case .notAsked: "not_asked"
         case .peerUnaware: "peer_unaware"
         case .groupWrong: "group_wrong"

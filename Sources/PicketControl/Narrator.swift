@@ -393,6 +393,7 @@ public struct Narrator: Equatable, Sendable {
         case .noFence: return "no way to fence {peer} is configured, or can be believed"
         case .busy: return "another fence, move, pause or drill is under way"
         case .peerUnfit: return "{peer} is unfit"
+        case .peerStops: return "{peer} is not done with stopping the group"
         case .selfUnfit: return "{me} is unfit"
         case .peerStale: return "the copy on {peer} is too far behind, or its probe failed"
         case .notHeld: return "no node holds the group"
@@ -470,6 +471,8 @@ public struct Narrator: Equatable, Sendable {
             return "Wait for it to end (\"picket history --follow\" shows it), then ask again."
         case .peerUnfit:
             return "See its sensors with \"picket status\" on {peer}, and mend what is critical."
+        case .peerStops:
+            return "Wait a moment, then ask again; \"picket history\" on {peer} shows when it is stopped."
         case .selfUnfit:
             return "See the sensors in \"picket status\", and mend what is critical."
         case .peerStale:

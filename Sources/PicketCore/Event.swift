@@ -187,4 +187,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case groupMaintained = 30
     /// A newer order of the other node's says the opposite.
     case overruled = 31
+    /// The peer has not stopped the group yet, or is about to start it.
+    case peerStops = 32
 }

@@ -544,6 +544,7 @@ extension Machine {
             return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
         }
         if theirHealth == 0 { return .peerUnfit }
+        if report.role != .vacant, !planted(.movesToTheUnready) { return .peerStops }
         if !report.sync.suffices(stateful: isStateful(group)) { return .peerStale }
         return charged && isMoveBudgetSpent(at: now) ? .moveBudgetSpent : nil
     }

@@ -111,6 +111,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case restIsNotBarred
     /// An agent leaves what is in maintenance in the middle of a start or a stop.
     case leavesHalfWay
+    /// A group is stopped for a move though the peer is not done with it.
+    case movesToTheUnready
     /// A fence that the operator ordered before there was contact is remembered on disk.
     case orderRemembered
 

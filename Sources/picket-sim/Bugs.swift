@@ -116,6 +116,7 @@ private enum Hunt {
         case .leavesRunningArmed, .restIsNoReceipt, .leavesHalfWay, .holderForgotten:
             self = .swarm(.work, seeds: 100)
         case .startAdopted: self = .swarm(.moves, seeds: 400)
+        case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
         case .retiredNotAwaited: self = .swarm(.renames, seeds: 100)
         case .reloadLeavesRemoved, .reloadForgetsWhatRuns: self = .swarm(.lists, seeds: 100)

@@ -734,6 +734,23 @@ struct Watch {
         sides[node.index].eligible[group]
     }
 
+    /// Nothing is stopped for a move that the peer cannot take, by its own newest word.
+    func releases(_ trace: Trace, _ node: Node, _ agent: AgentLife, in world: World) {
+        switch trace.cause {
+        case .command, .failback, .healthCritical: break
+        default: return
+        }
+        guard let place = agent.list.firstIndex(where: { $0.name == trace.group }),
+            let theirs = agent.machine.peer.message?.groups,
+            case let told = agent.machine.peer.matches[place].place, told >= 0,
+            theirs[told].role != .vacant
+        else { return }
+        world.violate(
+            "L3",
+            "\(node.id) stops group \(agent.list[place].name) for a move, and the peer is not done"
+                + " with stopping it")
+    }
+
     mutating func activates(
         _ activation: Activation, _ agent: AgentLife, adopts: Bool, _ node: Node, in world: World
     ) {

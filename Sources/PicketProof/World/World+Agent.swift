@@ -396,6 +396,7 @@ extension World {
             prove(false, node, agent)
         case .fenceRestored: agent.testAt = reading(node)
         case .contactLost: agent.selfTest.contactLost()
+        case .releasing: watch.releases(trace, node, agent, in: self)
         default: break
         }
     }

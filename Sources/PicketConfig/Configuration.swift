@@ -408,6 +408,8 @@ public struct CommandSettings: Equatable, Sendable {
 /// (`epoch:number`) or its lag in seconds, or exits with an error.
 public struct SyncSettings: Equatable, Sendable {
     public var probe: [String]
+    /// The probe stays, and prints a line for each change, and at least one in each interval.
+    public var follows: Bool
     public var maxLag: Duration
     var statedInterval: Duration?
     var statedTimeout: Duration?
@@ -415,6 +417,9 @@ public struct SyncSettings: Equatable, Sendable {
 
     public var interval: Duration { statedInterval ?? min(.seconds(10), maxLag / 3) }
     public var timeout: Duration { statedTimeout ?? min(interval, .seconds(5)) }
+
+    /// For how long it may say nothing.
+    public var patience: Duration { follows ? interval + timeout : timeout }
 
     /// As 0.1.0 has them of the same file, which knows no default that depends on `max_lag`.
     var formerInterval: Duration { statedInterval ?? .seconds(10) }

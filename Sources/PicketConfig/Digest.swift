@@ -329,6 +329,7 @@ extension GroupSettings {
             digest.add("interval", sync.formerInterval, unless: .seconds(10))
             digest.add("timeout", sync.formerTimeout, unless: min(sync.formerInterval, .seconds(5)))
             if sync.takesOverStale { digest.add("allow") }
+            if sync.follows { digest.add("follows") }
         }
         return digest.folded
     }
@@ -407,6 +408,7 @@ extension Digest {
             add(sync.formerInterval)
             add(sync.formerTimeout)
             if sync.takesOverStale { add("allow") }
+            if sync.follows { add("follows") }
         }
         add(group.resources.count)
         for resource in group.resources { add(resource) }

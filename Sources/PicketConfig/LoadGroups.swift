@@ -136,9 +136,12 @@ private func readRestarts(_ found: Found) -> Budget? {
 }
 
 private func readSync(_ found: Found, _ maxLag: inout Found?) -> SyncSettings? {
-    let mapping = found.mapping(["probe", "max_lag", "interval", "timeout", "takeover"])
+    let mapping = found.mapping([
+        "probe", "follows", "max_lag", "interval", "timeout", "takeover",
+    ])
     let probe = mapping.required("probe", "a list of arguments, such as [/usr/bin/position]")?
         .arguments()
+    let follows = mapping["follows"]?.bool() ?? false
     let shortest = Duration.milliseconds(100)
     // A third of it is at least the shortest interval.
     maxLag = mapping.required("max_lag", "a duration such as 5s")
@@ -149,8 +152,8 @@ private func readSync(_ found: Found, _ maxLag: inout Found?) -> SyncSettings? {
         mapping["takeover"]?.word([("refuse", false), ("allow", true)]) ?? false
     guard let probe, let lag else { return nil }
     let sync = SyncSettings(
-        probe: probe, maxLag: lag, statedInterval: interval, statedTimeout: timeout,
-        takesOverStale: stale)
+        probe: probe, follows: follows, maxLag: lag, statedInterval: interval,
+        statedTimeout: timeout, takesOverStale: stale)
     if sync.interval > lag / 3 {
         mapping.fail(
             "interval",

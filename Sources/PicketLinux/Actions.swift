@@ -4,7 +4,8 @@
 /// bring something up that the next agent has stopped, and a fence agent could cut a peer that has
 /// been heard again. So each of these is noted by a file below /run before it is started, and its
 /// environment begins with the same name. An agent that starts first ends the processes that the
-/// one before it left behind. If a process has ended well, those that it left running bear the name
+/// one before it left behind; one that only reads (a probe that follows) is noted too, and it does
+/// not matter when it ends. If a process has ended well, those that it left running bear the name
 /// of no note.
 
 internal import CPicket
@@ -12,36 +13,41 @@ public import PicketCore
 
 struct ActionNotes: Sendable {
     static let variable = "PICKET_RUN="
+    /// How the name begins of what may end later.
+    static let follower = "follower-"
     let directory: String
     /// The agent's session: no name comes twice in a boot.
     let session: String
 
-    func name(_ id: UInt32) -> String { "\(session)-\(id)" }
+    func name(_ id: UInt32, follows: Bool) -> String {
+        "\(follows ? ActionNotes.follower : "")\(session)-\(id)"
+    }
 
     /// A note that cannot be written (a full /run) keeps nothing from being stopped.
-    func begin(_ id: UInt32) {
+    func begin(_ name: String) {
         let file = unsafe picket_open_file(
-            directory + "/" + name(id), O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+            directory + "/" + name, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
         if file >= 0 { _ = close(file) }
     }
 
     /// Its group outlives its leader, because what the leader started may hang in the kernel.
-    func began(_ id: UInt32, group: Int32) {
+    func began(_ name: String, group: Int32) {
         let text = Array("\(group)\n".utf8)
-        let path = directory + "/" + name(id)
+        let path = directory + "/" + name
         do throws(SystemError) {
             try Descriptor.open(path, O_WRONLY | O_CLOEXEC).writeAll(text, named: path)
         } catch { return }
     }
 
-    func end(_ id: UInt32) { _ = unsafe unlink(directory + "/" + name(id)) }
+    func end(_ name: String) { _ = unsafe unlink(directory + "/" + name) }
 }
 
 public enum LeftBehind {
     /// Kills every process that agents before this one have noted in the directory and that still
     /// runs, and waits for its end.
     ///
-    /// - Returns: The notes of those that have not ended within the time; the others are removed.
+    /// - Returns: The notes of those that have not ended within the time, but for what only reads;
+    ///   the others are removed.
     public static func end(notedIn directory: String, within limit: Duration) -> [String] {
         var clock = Clock()
         let until = clock.now() + limit
@@ -53,7 +59,8 @@ public enum LeftBehind {
             while unsafe picket_kill_marked(mark, group) > 0, clock.now() < until {
                 Worker.sleep(.milliseconds(5))
             }
-            if unsafe picket_kill_marked(mark, group) > 0 {
+            let isLeft = unsafe picket_kill_marked(mark, group) > 0
+            if isLeft, !name.hasPrefix(ActionNotes.follower) {
                 left.append(name)
             } else {
                 _ = unsafe unlink(directory + "/" + name)

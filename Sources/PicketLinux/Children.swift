@@ -28,14 +28,18 @@ public struct Launch: Sendable {
     public var endsWithAgent: Bool
     /// Of what it says no more lines are taken.
     public var mostLines: Int
+    /// It stays, and of what it has said since the last turn its newest whole line is taken. Nothing
+    /// of it is to outlive it or its agent; what hangs of it keeps no agent from starting.
+    public var follows: Bool
 
     public init(
         arguments: [String], environment: [String], input: [UInt8]? = nil,
         notAfter: Instant = .distantFuture, endsWithAgent: Bool = false,
-        mostLines: Int = Children.mostLines
+        mostLines: Int = Children.mostLines, follows: Bool = false
     ) {
         precondition(!arguments.isEmpty && (input?.count ?? 0) <= 4096)
         self.mostLines = mostLines
+        self.follows = follows
         self.notAfter = notAfter
         self.endsWithAgent = endsWithAgent
         self.arguments = arguments
@@ -72,6 +76,7 @@ private struct Launched: Sendable {
 
 private struct Child {
     let mostLines: Int
+    let follows: Bool
     var process: Int32 = 0
     var killed = false
     /// It was killed and has ended, and others of its group are still there.
@@ -82,11 +87,17 @@ private final class Output {
     let id: UInt32
     let descriptor: Descriptor
     let mostLines: Int
+    let follows: Bool
     var partial: [UInt8] = []
     var lines = 0
-    init(id: UInt32, raw: Int32, mostLines: Int) {
+    /// Of one that follows: the newest whole line; and whether what comes now belongs to a line that
+    /// is too long.
+    var newest: [UInt8]?
+    var isCut = false
+    init(_ child: Child, id: UInt32, raw: Int32) {
         self.id = id
-        self.mostLines = mostLines
+        mostLines = child.mostLines
+        follows = child.follows
         descriptor = Descriptor(owning: raw)
     }
 }
@@ -102,7 +113,7 @@ public final class Children {
     private enum Order: Sendable {
         case start(UInt32, Launch)
         /// It has ended.
-        case forget(UInt32)
+        case forget(UInt32, follows: Bool)
     }
 
     private let orders: BoundedQueue<Order>
@@ -143,7 +154,7 @@ public final class Children {
                 case .start(let id, let launch)?:
                     // No more are started at a time than the queue of results holds.
                     _ = results.push(Children.start(id, launch, notes))
-                case .forget(let id)?: notes.end(id)
+                case .forget(let id, let follows)?: notes.end(notes.name(id, follows: follows))
                 case nil: continue
                 }
             }
@@ -159,7 +170,7 @@ public final class Children {
     /// `id` names it in all that is said of it; unique among those that run.
     public func launch(_ id: UInt32, _ launch: Launch) {
         precondition(!children.contains { $0.id == id }, "two processes of one id")
-        children.append((id, Child(mostLines: launch.mostLines)))
+        children.append((id, Child(mostLines: launch.mostLines, follows: launch.follows)))
         give(.start(id, launch))
     }
 
@@ -196,13 +207,14 @@ public final class Children {
         for output in outputs { read(output, handle) }
         for (id, child) in children where child.process > 0 {
             guard let end = child.end ?? Children.reap(child.process) else { continue }
-            if child.killed, !picket_group_gone(child.process) {
+            if child.follows { _ = CPicket.kill(-child.process, 9) }
+            if child.killed || child.follows, !picket_group_gone(child.process) {
                 let index = children.firstIndex { $0.id == id }
                 if let index { children[index].child.end = end }
                 continue
             }
             children.removeAll { $0.id == id }
-            give(.forget(id))
+            give(.forget(id, follows: child.follows))
             for output in outputs where output.id == id { read(output, handle) }
             handle(.ended(id: id, end))
         }
@@ -252,9 +264,7 @@ public final class Children {
             outputs.remove(at: left)
         }
         outputs.append(
-            Output(
-                id: launched.id, raw: launched.output,
-                mostLines: children[index].child.mostLines))
+            Output(children[index].child, id: launched.id, raw: launched.output))
         watch(launched.output)
         handle(.began(id: launched.id))
     }
@@ -262,25 +272,38 @@ public final class Children {
     /// Takes all that is there; marks the output as ended (`lines` below zero) at its end.
     private func read(_ output: Output, _ handle: (Event) -> Void) {
         guard output.lines >= 0 else { return }
+        defer {
+            if let newest = output.newest {
+                output.newest = nil
+                handle(.line(id: output.id, String(decoding: newest, as: UTF8.self)))
+            }
+        }
         var rounds = 16
         while rounds > 0, let count = output.descriptor.read(into: &buffer) {
             rounds -= 1
             if count == 0 {
-                if !output.partial.isEmpty { say(output, handle) }
+                if !output.partial.isEmpty, !output.follows { say(output, cut: false, handle) }
                 output.lines = -1
                 return
             }
             for byte in buffer[..<count] {
                 if byte == 10 || output.partial.count >= Children.longestLine {
-                    say(output, handle)
+                    say(output, cut: byte != 10, handle)
                 }
                 if byte != 10 { output.partial.append(byte) }
             }
         }
     }
 
-    private func say(_ output: Output, _ handle: (Event) -> Void) {
+    private func say(_ output: Output, cut: Bool, _ handle: (Event) -> Void) {
         defer { output.partial.removeAll(keepingCapacity: true) }
+        if output.follows {
+            // A part of a line could read as another number.
+            output.newest =
+                cut || output.isCut ? Array("a line that is too long".utf8) : output.partial
+            output.isCut = cut
+            return
+        }
         output.lines += 1
         if output.lines < output.mostLines {
             handle(.line(id: output.id, String(decoding: output.partial, as: UTF8.self)))
@@ -291,10 +314,11 @@ public final class Children {
 
     /// In the launcher's thread.
     private static func start(_ id: UInt32, _ launch: Launch, _ notes: ActionNotes) -> Launched {
-        guard launch.endsWithAgent else { return start(id, launch, named: "") }
-        notes.begin(id)
-        let result = start(id, launch, named: notes.name(id))
-        if result.error == 0 { notes.began(id, group: result.process) } else { notes.end(id) }
+        guard launch.endsWithAgent || launch.follows else { return start(id, launch, named: "") }
+        let name = notes.name(id, follows: launch.follows)
+        notes.begin(name)
+        let result = start(id, launch, named: name)
+        if result.error == 0 { notes.began(name, group: result.process) } else { notes.end(name) }
         return result
     }
 

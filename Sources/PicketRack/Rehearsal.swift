@@ -48,7 +48,10 @@ package enum Rehearsal {
         root.edit("fence") { $0.removeAgents() }
         root.edit("groups") { groups in
             groups.editEach { name, group in
-                group.edit("sync") { $0.set("probe", command("position", of: name)) }
+                group.edit("sync") { sync in
+                    sync.remove("follows")
+                    sync.set("probe", command("position", of: name))
+                }
                 group.set("resources", standIn(name))
             }
         }

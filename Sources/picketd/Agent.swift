@@ -276,6 +276,7 @@ final class Agent {
         } else {
             log(.notice, "ended: the groups keep running for the next agent")
         }
+        processes.endFollowers()
         storage.dropCopy()
         storage.finish(within: .seconds(1))
         control.withdraw()

@@ -20,6 +20,11 @@ final class Groups: Part {
     private struct Probe {
         var due: Instant
         var running = false
+        /// What it says counts no more: it has failed, or the file has another one.
+        var isOver = false
+        /// By what it was started.
+        var sync: SyncSettings?
+        var environment: [String] = []
     }
 
     /// - Parameter held: what the agent before this one ran in this boot.
@@ -67,8 +72,7 @@ final class Groups: Part {
                 settings[group] = new
                 runners[group].replace(Groups.plan(new), resourcesDiffer: false)
             }
-            let isCopied = settings[group].sync != nil
-            probes[group].due = isCopied ? min(probes[group].due, agent.now) : .distantFuture
+            renewProbe(of: group, agent)
         }
         actions.takeUp(settings)
     }
@@ -78,7 +82,7 @@ final class Groups: Part {
         let plan = Groups.plan(wanted[group])
         switch part {
         case .whole:
-            take(group)
+            take(group, agent)
             runners[group].replace(plan, resourcesDiffer: true)
         case .drop:
             runners[group].change(
@@ -89,9 +93,10 @@ final class Groups: Part {
         perform(effects, of: group, agent)
     }
 
-    private func take(_ group: GroupIndex) {
+    private func take(_ group: GroupIndex, _ agent: Agent) {
         settings[group] = wanted[group]
         actions.takeUp(settings)
+        renewProbe(of: group, agent)
     }
 
     // MARK: What the machine asks for
@@ -130,7 +135,7 @@ final class Groups: Part {
                 actions.kill(run)
                 agent.processes.kill(run)
             case .outcome(let outcome):
-                if outcome == .dropped { take(group) }
+                if outcome == .dropped { take(group, agent) }
                 // What it writes is told soon, so that the standby's copy can be judged.
                 if outcome == .started, settings[group].sync != nil {
                     probes[group].due = agent.now
@@ -224,29 +229,79 @@ final class Groups: Part {
 
     private func probe(_ group: GroupIndex, _ agent: Agent) {
         guard let sync = settings[group].sync, !probes[group].running else { return }
-        probes[group].due = agent.now + sync.interval
-        probes[group].running = true
+        let environment = environment(of: group, agent)
+        probes[group] = Probe(
+            due: agent.now + sync.interval, running: true, sync: sync, environment: environment)
         agent.processes.run(
-            Launch(arguments: sync.probe, environment: environment(of: group, agent)),
-            as: .sync(group), until: agent.now + sync.timeout)
+            Launch(arguments: sync.probe, environment: environment, follows: sync.follows),
+            as: .sync(group), until: agent.now + sync.patience)
+    }
+
+    /// As the group is set now; what runs by other settings is ended first.
+    private func renewProbe(of group: GroupIndex, _ agent: Agent) {
+        let isCopied = settings[group].sync != nil
+        probes[group].due = isCopied ? min(probes[group].due, agent.now) : .distantFuture
+        let probe = probes[group]
+        guard probe.running, !probe.isOver else { return }
+        if settings[group].sync == probe.sync,
+            environment(of: group, agent) == probe.environment
+        {
+            return
+        }
+        probes[group].isOver = true
+        agent.processes.kill(all: .sync(group))
+    }
+
+    /// A probe has said a line. False for one that ends by itself: its first line counts then.
+    func followed(_ group: GroupIndex, _ line: String, _ agent: Agent) -> Bool {
+        guard let sync = probes[group].sync, sync.follows else { return false }
+        guard !probes[group].isOver else { return true }
+        guard let reading = Groups.reading(line, of: group, sync) else {
+            agent.log(
+                .warning,
+                "\(Processes.title(.sync(group), agent.names)): found \(Text.quoted(line)),"
+                    + " expected EPOCH:NUMBER or seconds; it is started again")
+            agent.processes.kill(all: .sync(group))
+            failed(group, agent)
+            return true
+        }
+        agent.processes.extendProbe(group, until: agent.now + sync.patience)
+        agent.handle(reading)
+        return true
+    }
+
+    /// A probe is killed, or has ended without a word.
+    func failed(_ group: GroupIndex, _ agent: Agent) {
+        guard !probes[group].isOver, let sync = probes[group].sync else { return }
+        probes[group].isOver = true
+        // The group may be about to start.
+        let soon = min(probes[group].due, agent.now + sync.interval / 4)
+        probes[group].due = sync.follows ? agent.now + sync.interval : soon
+        agent.handle(.sync(group, .failed))
     }
 
     func probed(_ group: GroupIndex, _ end: ChildEnd, _ line: String?, _ agent: Agent) {
         probes[group].running = false
-        guard let sync = settings[group].sync else { return }
-        let text = end == .exited(0) ? line ?? "" : ""
-        if let position = Groups.position(text) {
-            agent.handle(.position(group, position))
-        } else if let lag = Groups.lag(text) {
-            agent.handle(.sync(group, lag <= sync.maxLag ? .current : .stale))
-        } else {
-            // The group may be about to start.
-            probes[group].due = min(probes[group].due, agent.now + sync.interval / 4)
-            agent.handle(.sync(group, .failed))
+        guard !probes[group].isOver, let sync = probes[group].sync else { return }
+        if sync.follows {
+            agent.log(
+                .warning,
+                "\(Processes.title(.sync(group), agent.names)) \(Processes.text(end)), though it"
+                    + " is to follow; it is started again")
+        } else if end == .exited(0), let reading = Groups.reading(line ?? "", of: group, sync) {
+            agent.handle(reading)
+            return
         }
+        failed(group, agent)
     }
 
-    /// Where a copy stands, as its probe's first line tells: `epoch:number`. The epoch is any text.
+    /// What a line tells of a copy.
+    static func reading(_ line: String, of group: GroupIndex, _ sync: SyncSettings) -> Event? {
+        if let position = position(line) { return .position(group, position) }
+        return lag(line).map { .sync(group, $0 <= sync.maxLag ? .current : .stale) }
+    }
+
+    /// Where a copy stands, as its probe's line tells: `epoch:number`. The epoch is any text.
     static func position(_ line: String) -> DataPosition? {
         let bytes = Array(line.utf8)
         guard let colon = bytes.lastIndex(of: UInt8(ascii: ":")), colon > 0,
@@ -259,7 +314,7 @@ final class Groups: Part {
         return DataPosition(epoch: max(1, epoch), number: number)
     }
 
-    /// How far a copy lags, as its probe's first line tells in seconds; a negative lag is none.
+    /// How far a copy lags, as its probe's line tells in seconds; a negative lag is none.
     static func lag(_ line: String) -> Duration? {
         guard let (seconds, _) = Text.quantity(line) else { return nil }
         return Duration(nanoseconds: Int64(max(0, min(seconds, 1e9)) * 1e9))

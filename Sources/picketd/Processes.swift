@@ -37,7 +37,26 @@ final class Processes: Part {
 
     /// Starts a process of the shell's own.
     func run(_ launch: Launch, as purpose: ProcessTable.Purpose, until deadline: Instant) {
-        children.launch(table.begin(purpose, deadline: deadline), launch)
+        children.launch(
+            table.begin(purpose, deadline: deadline, follows: launch.follows), launch)
+    }
+
+    /// The probe has been heard, and may be silent until then.
+    func extendProbe(_ group: GroupIndex, until deadline: Instant) {
+        table.extend(.sync(group), until: deadline)
+    }
+
+    /// At the agent's end, when nothing else is waited for. What hangs is left to the next agent.
+    func endFollowers() {
+        var clock = Clock()
+        let limit = clock.now() + .seconds(1)
+        for id in table.followers { kill(id) }
+        while !table.followers.isEmpty, clock.now() < limit {
+            children.turn(watch: { _ in }) { event in
+                if case .ended(let id, _) = event { _ = table.end(id) }
+            }
+            Worker.sleep(.milliseconds(2))
+        }
     }
 
     func launchAll() {
@@ -62,7 +81,11 @@ final class Processes: Part {
     override var due: Instant { min(table.nextDeadline, children.nextDeadline) }
 
     override func pass(_ agent: Agent) {
-        for id in table.overdue(at: agent.now) { kill(id) }
+        for id in table.overdue(at: agent.now) {
+            kill(id)
+            // It may hang in the kernel, and end late.
+            if case .sync(let group)? = table.purpose(of: id) { agent.groups.failed(group, agent) }
+        }
     }
 
     override func drain(_ agent: Agent) {
@@ -82,6 +105,9 @@ final class Processes: Part {
                 let purpose = table.spoke(id, line)
                 if purpose == .units {
                     agent.units.heard(line)
+                    continue
+                }
+                if case .sync(let group)? = purpose, agent.groups.followed(group, line, agent) {
                     continue
                 }
                 agent.log(
@@ -146,6 +172,7 @@ struct ProcessTable {
         var id: UInt32
         var purpose: Purpose
         var deadline: Instant
+        let follows: Bool
         var timedOut = false
         var firstLine: String?
     }
@@ -171,7 +198,9 @@ struct ProcessTable {
     }
 
     /// An id for it, until its end.
-    mutating func begin(_ purpose: Purpose, deadline: Instant) -> UInt32 {
+    mutating func begin(
+        _ purpose: Purpose, deadline: Instant, follows: Bool = false
+    ) -> UInt32 {
         var id: UInt32
         if case .resource(let run) = purpose {
             id = run.value
@@ -180,7 +209,8 @@ struct ProcessTable {
             next = next &+ 1 & 0xFF_FFFF
             id = 0xFF00_0000 | next
         }
-        entries.append(Entry(id: id, purpose: purpose, deadline: deadline))
+        entries.append(
+            Entry(id: id, purpose: purpose, deadline: deadline, follows: follows))
         return id
     }
 
@@ -193,6 +223,16 @@ struct ProcessTable {
             overdue.append(entries[index].id)
         }
         return overdue
+    }
+
+    var followers: [UInt32] { entries.filter { $0.follows }.map { $0.id } }
+
+    func purpose(of id: UInt32) -> Purpose? { entries.first { $0.id == id }?.purpose }
+
+    mutating func extend(_ purpose: Purpose, until deadline: Instant) {
+        for index in entries.indices where entries[index].purpose == purpose {
+            entries[index].deadline = deadline
+        }
     }
 
     func running(_ purpose: Purpose) -> [UInt32] {

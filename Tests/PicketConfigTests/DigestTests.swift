@@ -50,6 +50,7 @@ struct DigestTests {
         ("10.0.0.100/24", "10.0.0.100/25"), ("gateway.service", "other.service"),
         ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 10s", "max_lag: 11s"),
         ("max_lag: 10s", "max_lag: 10s, takeover: allow"),
+        ("max_lag: 10s", "max_lag: 10s, follows: true"),
         ("failback: manual", "failback: { auto: { stable_for: 5m } }"),
         ("failback: manual", "environment: { A: b }"), ("failback: manual", "priority: 2"),
         ("failback: manual", "enabled: false"),
@@ -79,6 +80,7 @@ struct DigestTests {
         ("10.0.0.100/24", "10.0.0.100/25"), ("gateway.service", "other.service"),
         ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 10s", "max_lag: 11s"),
         ("max_lag: 10s", "max_lag: 10s, takeover: allow"),
+        ("max_lag: 10s", "max_lag: 10s, follows: true"),
     ])
     func `what is started, and how it is copied, is a digest of its own`(old: String, new: String)
         throws
@@ -103,6 +105,7 @@ struct DigestTests {
     @Test(arguments: [
         ("failback: manual", "failback: manual\n    enabled: true"),
         ("failback: manual", "restart_limit: { count: 2, within: 10m }"),
+        ("max_lag: 10s", "max_lag: 10s, follows: false"),
         ("failback: manual", "stop_within: 30s"), ("failback: manual", "priority: 2"),
     ])
     func `a default that is written out adds nothing, and the priority is told by itself`(

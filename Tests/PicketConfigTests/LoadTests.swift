@@ -345,6 +345,10 @@ struct LoadTests {
             "p.yaml:42:64: groups.plc-gateway.sync.timeout: found 2s, longer than the interval (1s)"
         ),
         (
+            "max_lag: 10s }", "max_lag: 10s, follows: always }",
+            "p.yaml:42:59: groups.plc-gateway.sync.follows: found \"always\", expected true or false"
+        ),
+        (
             "max_lag: 10s }", "max_lag: 10s, interval: 4s }",
             "p.yaml:42:50: groups.plc-gateway.sync.interval: found 4s, more than a third of max_lag (10s): a copy that is looked at so seldom is never known to be current"
         ),

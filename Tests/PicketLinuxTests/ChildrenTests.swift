@@ -28,11 +28,57 @@ struct ChildrenTests {
     }
 
     static func launch(
-        _ script: String, input: [UInt8]? = nil, endsWithAgent: Bool = false
+        _ script: String, input: [UInt8]? = nil, endsWithAgent: Bool = false,
+        follows: Bool = false
     ) -> Launch {
         Launch(
             arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin", "PICKET_TERM=7"],
-            input: input, endsWithAgent: endsWithAgent)
+            input: input, endsWithAgent: endsWithAgent, follows: follows)
+    }
+
+    @Test func `of one that follows a turn takes the newest whole line, however much it says`()
+        throws
+    {
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
+        let flood = "seq -f 'a:%.0f' 200000; printf 'a:7'; sleep 0.3; echo 5; printf 9"
+        children.launch(1, ChildrenTests.launch(flood, follows: true))
+        var (turns, numbers, last, isOver) = (0, [Int](), "", false)
+        while !isOver, turns < 5000 {
+            turns += 1
+            var inTurn = 0
+            children.turn(watch: { _ in }) { event in
+                if case .ended = event { isOver = true }
+                guard case .line(_, let line) = event else { return }
+                inTurn += 1
+                if let number = Int(line.dropFirst(2)) { numbers.append(number) }
+                last = line
+            }
+            // What an end leaves is read once more.
+            #expect(inTurn <= (isOver ? 2 : 1))
+            usleep(1000)
+        }
+        #expect(isOver && last == "a:75" && numbers.contains(200_000))
+        #expect(numbers.dropLast() == numbers.dropLast().sorted()[...] && numbers.count > 2)
+    }
+
+    @Test func `no part of a line that is too long is a reading`() throws {
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
+        let long = "printf %01500d 1; sleep 0.2; echo; sleep 0.2; echo a:1; sleep 0.2"
+        children.launch(1, ChildrenTests.launch(long, follows: true))
+        let lines = ChildrenTests.run(children, until: 1).lines
+        #expect(lines == ["a line that is too long", "a line that is too long", "a:1"])
+    }
+
+    @Test func `nothing of one that follows outlives it`() throws {
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
+        children.launch(1, ChildrenTests.launch("sleep 600 & echo $!", follows: true))
+        let (lines, end) = ChildrenTests.run(children, until: 1)
+        #expect(end == .exited(0))
+        let left = try #require(lines.first.flatMap { Int32($0) })
+        let status = (try? DurableFile.read("/proc/\(left)/status")) ?? nil
+        #expect(status.map { String(decoding: $0, as: UTF8.self).contains("State:\tZ") } ?? true)
+        for _ in 0..<2000 where !Directory.names(scratch.path).isEmpty { usleep(5000) }
+        #expect(Directory.names(scratch.path) == [])
     }
 
     @Test func `a process has its arguments, its environment, its input and nothing else`() throws {
@@ -230,6 +276,15 @@ struct LeftBehindTests {
         #expect(kill(process, 9) == 0, "the service lives")
         children.kill(3)
         #expect(ChildrenTests.run(children, until: 3).end == .signalled(9))
+    }
+
+    @Test func `a probe that a dead agent leaves is ended too`() throws {
+        let children = try Children(notedIn: scratch.path, session: SessionID(0xC))
+        children.launch(1, ChildrenTests.launch("sleep 600", follows: true))
+        let note = scratch.file("follower-c-1")
+        for _ in 0..<2000 where (try? DurableFile.read(note))??.isEmpty ?? true { usleep(5000) }
+        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == [])
+        #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
     }
 
     @Test func `what a leader that is gone had started is ended by the next agent too`() throws {

@@ -130,7 +130,10 @@ private final class Peer {
     var clock = Clock()
     private var channel: Channel
     private let sockets: [LinkSocket]
-    private let directory: String
+    let directory: String
+    private let options: Options
+    /// The newest that the agent has said.
+    private(set) var heard: Message?
     private let addresses: [SocketAddress]
     private var mask = sigset_t()
     private var sequence: UInt64 = 0
@@ -138,8 +141,12 @@ private final class Peer {
 
     /// - Parameters:
     ///   - fence: How the agent fences its peer; `@` is the directory.
+    ///   - groups: The agent's, as the file has them; `@` is the directory.
     ///   - prepare: What is to lie in the directory before the agent starts.
-    init(links: Int = 1, fence: String? = nil, prepare: (String) throws -> Void = { _ in }) throws {
+    init(
+        links: Int = 1, fence: String? = nil, groups: String = "",
+        prepare: (String) throws -> Void = { _ in }
+    ) throws {
         directory = "/tmp/picket-link.\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true)
@@ -167,9 +174,11 @@ private final class Peer {
         watchdog: none
         fence: \(fence.map { "{ east: none, west: \($0) }" } ?? "none")
         directories: { state: \(directory)/state, run: \(directory)/run }
+        \(groups)
 
         """.replacingOccurrences(of: "@", with: directory)
             .write(toFile: options.configuration, atomically: true, encoding: .utf8)
+        self.options = options
         try prepare(directory)
         // The agent blocks signals for all threads that follow; here they are others'.
         unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
@@ -186,6 +195,27 @@ private final class Peer {
         channel = Channel(
             keys: try Startup.keys([key]), me: agent.settings.me.peer, session: SessionID(99),
             at: clock.now())
+    }
+
+    /// Turns until it is so, at most ten seconds.
+    func turn(until isSo: () throws -> Bool) throws -> Bool {
+        let limit = clock.now() + .seconds(10)
+        while clock.now() < limit {
+            if try isSo() { return true }
+            try agent.wait()
+            agent.turn()
+            try talk(on: 0)
+        }
+        return false
+    }
+
+    /// The agent takes up its file, as it is after this change of its text.
+    func reload(_ change: (String) -> String) throws {
+        let text = try String(contentsOfFile: options.configuration, encoding: .utf8)
+        try change(text).write(toFile: options.configuration, atomically: true, encoding: .utf8)
+        let new = try Startup.load(options, Hardware())
+        new.keepPlaces(of: agent.settings)
+        try #require(agent.takeUp(new))
     }
 
     private static func list(_ ports: some Sequence<UInt16>) -> String {
@@ -236,7 +266,9 @@ private final class Peer {
             switch channel.open(datagram, count: count, link: link, at: clock.now()) {
             case .parcel: break
             case .hello(answer: true, _): send(on: link)
-            case .message(let message, _): newest = max(newest, message.sequence)
+            case .message(let message, _):
+                newest = max(newest, message.sequence)
+                heard = message
             case .hello, .copy, .dropped: break
             }
         }
@@ -250,6 +282,122 @@ private final class Peer {
 
     private func send(on link: Int = 0) {
         _ = sockets[link].send(channel.datagram, count: channel.datagram.count)
+    }
+}
+
+/// A probe that stays, of a real agent: it prints what is appended to a file.
+struct FollowerTests {
+    private let peer: Peer
+    private var lines: String { peer.directory + "/lines" }
+
+    init() throws {
+        peer = try Peer(
+            groups: """
+                groups:
+                  data:
+                    prefer: west
+                    resources: [{ command: { start: [/bin/true], stop: [/bin/true] } }]
+                    sync: { probe: [@/follow, "-n", "1"], follows: true, max_lag: 3s, interval: 200ms, timeout: 100ms }
+                """
+        ) { directory in
+            try "a:1\n".write(
+                toFile: directory + "/lines", atomically: true, encoding: .utf8)
+            let script = directory + "/follow"
+            try """
+            #!/bin/sh
+            sleep 600 &
+            echo $$ $! >> \(directory)/processes
+            exec tail $1 $2 -f \(directory)/lines
+            """.write(toFile: script, atomically: true, encoding: .utf8)
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o755], ofItemAtPath: script)
+        }
+        try peer.establish()
+        try #require(try peer.turn { told == 1 })
+    }
+
+    private func say(_ text: String) throws {
+        let file = try #require(FileHandle(forWritingAtPath: lines))
+        try file.seekToEnd()
+        try file.write(contentsOf: Data(text.utf8))
+        try file.close()
+    }
+
+    /// What the peer hears of the copy: none (0) once the probe has failed.
+    private var told: UInt64? { peer.heard?.groups.first?.data?.position.number }
+
+    /// Those that have been started, each with the process that it started.
+    private func started() throws -> [[Int32]] {
+        try String(contentsOfFile: peer.directory + "/processes", encoding: .utf8)
+            .split(separator: "\n")
+            .map { $0.split(separator: " ").compactMap { Int32($0) } }
+    }
+
+    /// Neither gone nor a zombie.
+    private func lives(_ process: Int32) -> Bool {
+        guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+        else { return false }
+        return text.split(separator: ")").last?.dropFirst().first != "Z"
+    }
+
+    /// All of the first one are gone, and another one is there.
+    private func isRenewed() throws -> Bool {
+        let all = try started()
+        return all.count == 2 && !all[0].contains(where: lives) && all[1].allSatisfy(lives)
+    }
+
+    @Test func `each line is a reading, and of many the newest`() throws {
+        defer { peer.end() }
+        try say("a:2\n")
+        #expect(try peer.turn { told == 2 })
+        try say((3...60_000).map { "a:\($0)\n" }.joined() + "a:7")
+        #expect(try peer.turn { told == 60_000 })
+        try say("0000\n")
+        #expect(try peer.turn { told == 70_000 })
+        #expect(try started().count == 1)
+        _ = peer.agent.end()
+        #expect(try !started()[0].contains(where: lives))
+        // Its note is forgotten in a thread of its own.
+        let notes = peer.directory + "/run/actions"
+        for _ in 0..<500 where !Directory.names(notes).isEmpty { usleep(10_000) }
+        #expect(Directory.names(notes) == [])
+    }
+
+    @Test func `one that is silent has failed, and is started again after an interval`() throws {
+        defer { peer.end() }
+        #expect(try peer.turn { told == 0 })
+        #expect(try peer.turn { try isRenewed() && told == 1 })
+        _ = peer.agent.end()
+    }
+
+    @Test(arguments: ["nothing\n", "a:\n", String(repeating: "9", count: 1500) + "\n"])
+    func `one whose line is no reading has failed`(line: String) throws {
+        defer { peer.end() }
+        try say(line)
+        #expect(try peer.turn { told == 0 })
+        #expect(try peer.turn { try isRenewed() })
+        _ = peer.agent.end()
+    }
+
+    @Test func `one that ends has failed, and nothing of it goes on`() throws {
+        defer { peer.end() }
+        let first = try started()[0]
+        kill(first[0], SIGTERM)
+        #expect(try peer.turn { told == 0 })
+        #expect(try peer.turn { try isRenewed() && told == 1 })
+        _ = peer.agent.end()
+    }
+
+    @Test func `another one in the file replaces it, and none ends it`() throws {
+        defer { peer.end() }
+        try peer.reload { $0.replacingOccurrences(of: "interval: 200ms", with: "interval: 300ms") }
+        #expect(try peer.turn { try isRenewed() })
+        try peer.reload { $0.replacingOccurrences(of: ", follows: true", with: "") }
+        let second = try started()[1]
+        #expect(try peer.turn { !second.contains(where: lives) })
+        try peer.reload { String($0[..<$0.range(of: "groups:")!.lowerBound]) }
+        #expect(try peer.turn { try !started().joined().contains(where: lives) })
+        _ = peer.agent.end()
     }
 }
 

@@ -18,6 +18,7 @@
 ///     link N|all [to NODE] cut | well
 ///     link N|all [to NODE] [loss P%] [duplicate P%] [reorder P%] [delay D] [jitter D]
 ///     GROUP of NODE start|stop|monitor hangs | fails | works | slow DURATION
+///     GROUP of NODE ends                  what runs of it, as by a hand that stops it
 ///     command NODE TEXT                   a request to the agent's control socket
 ///     clock of NODE +1d | -1d             a step of its wall clock; also s, m and h
 ///     disk of NODE full | free | hangs | answers
@@ -342,7 +343,12 @@ struct PhraseReader {
     private mutating func workload(_ group: String) throws(PhraseError) -> Action {
         try expect("of")
         let node = try node()
-        let verb = try choice([("start", "start"), ("stop", "stop"), ("monitor", "monitor")])
+        let verb = try choice([
+            ("start", "start"), ("stop", "stop"), ("monitor", "monitor"), ("ends", "run"),
+        ])
+        if verb == "run" {
+            return .workload(node, group: group, verb: verb, behaviour: "end")
+        }
         if peek() == "slow" {
             try expect("slow")
             let behaviour = "slow \(try duration().milliseconds)"

@@ -15,7 +15,7 @@
 ///
 /// A file FAULTS/NODE.GROUP.start (or .stop, .monitor) makes that verb misbehave: `slow
 /// MILLISECONDS`, `hang` or `fail`. A stop that is slow goes on as a unit's does, whether or not who
-/// asked for it still waits.
+/// asked for it still waits. A file FAULTS/NODE.GROUP.run ends what runs, once, as a hand does.
 internal import CPicket
 
 struct Workload {
@@ -113,6 +113,7 @@ struct Workload {
             guard put(record("a"), to: log) else { return 1 }
             number += 1
             if number % 10 > 0 { continue }
+            if let faults, unsafe unlink("\(faults)/\(node).\(name).run") == 0 { break }
             overwrite("\(padded("\(term):\(number)", 41))\n", in: data)
         }
         return put(record("e"), to: log) ? 0 : 1

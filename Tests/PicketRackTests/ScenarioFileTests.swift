@@ -89,6 +89,10 @@ struct ScenarioFileTests {
                 "gateway of east start slow 2s",
                 .workload(.low, group: "gateway", verb: "start", behaviour: "slow 2000")
             ),
+            (
+                "gateway of east ends",
+                .workload(.low, group: "gateway", verb: "run", behaviour: "end")
+            ),
             ("command west handover gateway", .command(.high, "handover gateway")),
             ("clock of east -2h", .clock(.low, seconds: -7200)),
             ("disk of west free", .disk(.high, full: false)), ("end capture", .capture(nil)),

@@ -472,7 +472,7 @@ public struct Narrator: Equatable, Sendable {
         case .peerUnfit:
             return "See its sensors with \"picket status\" on {peer}, and mend what is critical."
         case .peerStops:
-            return "Wait a moment, then ask again; \"picket history\" on {peer} shows when it is stopped."
+            return "Wait a moment, then ask again."
         case .selfUnfit:
             return "See the sensors in \"picket status\", and mend what is critical."
         case .peerStale:

@@ -29,6 +29,7 @@ extension Cause {
         case .peerAnswered: "peer_answered"
         case .late: "late"
         case .configurationChanged: "configuration_changed"
+        case .termRefused: "term_refused"
         case .none: "none"
         }
     }

@@ -204,6 +204,9 @@ public struct Narrator: Equatable, Sendable {
             return "{group} starts what is new of it on {me} once {peer} has the same groups"
         case .retired:
             return "{group}, which the configuration no longer has, is stopped on {me}"
+        case .startRefused:
+            return "{group} does not start on {me}{term}: its data are of term "
+                + "\(trace.number ?? 0), and it is to start above that"
         case .resetCalledOff: return "{me} feeds its watchdog again"
         case .resetRefused:
             return "{me} is not reset for {group}, which cannot be stopped here{+ for }"
@@ -374,6 +377,7 @@ public struct Narrator: Equatable, Sendable {
         case .peerAnswered: return "{peer} answered in time"
         case .late: return "it came too late"
         case .configurationChanged: return "the configuration was changed"
+        case .termRefused: return "its data are of a later term"
         case .none: return ""
         }
     }

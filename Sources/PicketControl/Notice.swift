@@ -216,6 +216,14 @@ extension Narrator {
         case .failed: "failed"
         case .timedOut: "did not end in its time and was killed"
         case .unkillable: "was killed and does not end: it hangs in the kernel"
+        case .refused(let term):
+            "was refused: its data are of term \(term.value), which is later"
+        case .refusedWrongly(nil):
+            "failed: it ended with exit code 79, which refuses a term, and printed no line"
+                + " \"term N\" that names the term of its data"
+        case .refusedWrongly(let term?):
+            "failed: it refused the term that it was given and printed \"term \(term.value)\", which "
+                + (term < .highestOfData ? "is not above that" : "no group can have")
         }
     }
 }

@@ -112,5 +112,7 @@ public enum Cause: UInt8, CaseIterable, Equatable, Sendable {
     case peerAnswered = 20
     case late = 21
     case configurationChanged = 22
+    /// The group's data are of a later term than the one it was to start at.
+    case termRefused = 23
     case none = 0
 }

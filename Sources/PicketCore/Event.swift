@@ -79,6 +79,9 @@ public enum ResourceOutcome: Equatable, Sendable {
     case startFailedDirty
     /// A start failed, and to stop what had been started could not be tried.
     case startFailedUnknown
+    /// A start was refused because a resource's data are of this later term; whatever had been
+    /// started was stopped again.
+    case startRefused(Term)
     case stopped
     /// A stop failed or hung, and killing did not help: something may still run here.
     case stopFailed

@@ -35,6 +35,8 @@ package struct Group: Sendable {
     package private(set) var hasFailed = false
     /// … and no such move is left: only this node starts it again.
     package private(set) var stays = false
+    /// Its data refused a start here, and are of this term: it starts again here, above that.
+    private(set) var refusedBy: Term?
     package private(set) var wish: Wish?
     /// Maintenance: the runner was told to leave it alone.
     package private(set) var isLeftAlone = false
@@ -287,6 +289,7 @@ package struct Group: Sendable {
         guard case .holding(var active) = role else { return }
         active.run = .running
         role = .holding(active)
+        refusedBy = nil
         if planted(.failuresForgottenAtStart) { failures = 0 }
     }
 
@@ -382,6 +385,16 @@ package struct Group: Sendable {
 
     mutating func stay(_ on: Bool) { stays = on }
 
+    /// Its data refused a start. Returns whether that is the first time since it ran, here or on the
+    /// peer: who names a later term each time is broken.
+    mutating func refuse(by dataTerm: Term) -> Bool {
+        if !planted(.refusedTermIgnored) { use(dataTerm) }
+        defer { refusedBy = dataTerm }
+        return refusedBy == nil || planted(.refusalsNeverFail)
+    }
+
+    mutating func forgetRefusedTerm() { refusedBy = nil }
+
     /// It starts somewhere.
     mutating func forgetFailing() {
         hasFailed = false
@@ -401,6 +414,7 @@ package struct Group: Sendable {
         failures = 0
         runsSince = nil
         forgetFailing()
+        refusedBy = nil
         toldRefusal = nil
         switch role {
         case .unknown(var unknown) where unknown.retryAt != nil:

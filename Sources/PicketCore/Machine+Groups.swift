@@ -40,13 +40,16 @@ extension Machine {
             groups[group].noteRuns(
                 runsWell(group), for: policy.groups[group].forgetsAfter, at: now)
         }
-        guard groups[group].hasFailed else { return }
+        let isRefused = groups[group].refusedBy != nil
+        guard groups[group].hasFailed || isRefused else { return }
         if inContact, report(of: group)?.role == .holding {
             groups[group].forgetFailing()
+            groups[group].forgetRefusedTerm()
         } else {
             let stays =
-                !groups[group].isHeld && isMoveBudgetSpent(at: now) && peer.knowsMaintenance
-                && hasCopy(group)
+                !groups[group].isHeld && peer.knowsMaintenance && hasCopy(group)
+                && (isRefused && isEligible(group)
+                    || groups[group].hasFailed && isMoveBudgetSpent(at: now))
             if stays != groups[group].stays { groups[group].stay(stays) }
         }
     }
@@ -631,12 +634,11 @@ extension Machine {
                     Trace(
                         .active, group: group, term: active.term, cause: active.activation.cause)))
         case (.holding(let active), .startFailed):
-            out.emit(
-                .trace(
-                    Trace(
-                        .startFailed, group: group, term: active.term,
-                        cause: active.activation.cause)))
+            tellOfFailure(of: active, group, into: &out)
             failStart(of: active, group, at: now, into: &out)
+            released(group, at: now, into: &out)
+        case (.holding(let active), .startRefused(let dataTerm)):
+            refuseStart(of: active, by: dataTerm, group, at: now, into: &out)
             released(group, at: now, into: &out)
         case (.holding(let active), .startFailedDirty), (.holding(let active), .startFailedUnknown):
             // It may have run, and written.
@@ -668,9 +670,9 @@ extension Machine {
         case (.holding, .outgrown):
             release(
                 group, cause: .configurationChanged, yields: false, automatic: false, into: &out)
-        case (.releasing, .stopped), (.releasing, .startFailed):
+        case (.releasing, .stopped), (.releasing, .startFailed), (.releasing, .startRefused):
             released(group, at: now, into: &out)
-        case (.unknown, .stopped), (.unknown, .startFailed):
+        case (.unknown, .stopped), (.unknown, .startFailed), (.unknown, .startRefused):
             groups[group].noteStopped()
             retire(group, into: &out)
             settle(group, into: &out)
@@ -698,6 +700,16 @@ extension Machine {
             group, cause: .monitorFailed, yields: refusal == nil, automatic: true, into: &out)
     }
 
+    private func tellOfFailure<Sink: EffectSink>(
+        of active: Active, _ group: GroupIndex, into out: inout Sink
+    ) {
+        out.emit(
+            .trace(
+                Trace(
+                    .startFailed, group: group, term: active.term,
+                    cause: active.activation.cause)))
+    }
+
     /// A start failed. The move is counted when it is known to be one (`released`).
     private mutating func failStart<Sink: EffectSink>(
         of active: Active, _ group: GroupIndex, at now: Instant, into out: inout Sink
@@ -707,6 +719,26 @@ extension Machine {
         groups[group].release(
             Releasing(
                 from: active, cause: .startFailed, yields: refusal == nil, automatic: true))
+    }
+
+    /// The data of the group are of a later term than the start. It is no failure the first time:
+    /// the terms leap above that, and the group starts again here.
+    private mutating func refuseStart<Sink: EffectSink>(
+        of active: Active, by dataTerm: Term, _ group: GroupIndex, at now: Instant,
+        into out: inout Sink
+    ) {
+        out.emit(
+            .trace(
+                Trace(
+                    .startRefused, group: group, term: active.term,
+                    number: dataTerm.value)))
+        if groups[group].refuse(by: dataTerm) {
+            groups[group].release(
+                Releasing(from: active, cause: .termRefused, yields: false, automatic: false))
+        } else {
+            tellOfFailure(of: active, group, into: &out)
+            failStart(of: active, group, at: now, into: &out)
+        }
     }
 
     /// Why what fails here may not move; a budget that is spent is told of.

@@ -24,6 +24,9 @@ public struct Term: Equatable, Comparable, Hashable, Sendable {
     public static let never = Term(0)
     /// A term beyond 2^63 is taken for damage, so that no peer can exhaust the numbers.
     public static let highest = Term(1 << 63)
+    /// A resource may refuse a term for data of a term below this one, so that no such word leaves
+    /// the pair without terms.
+    public static let highestOfData = Term(1 << 62)
     public var next: Term { Term(value + 1) }
     public static func < (a: Term, b: Term) -> Bool { a.value < b.value }
 }

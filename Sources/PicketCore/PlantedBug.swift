@@ -189,6 +189,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case resetForAnyPeer
     /// … or again and again.
     case resetNotCounted
+    /// A start that its data refuse is tried again below their term …
+    case refusedTermIgnored
+    /// … or at once, however often it is refused.
+    case refusalsNeverFail
 
     // Whose data are newer
     /// The preferred node forms a stateful group, whatever it remembers.

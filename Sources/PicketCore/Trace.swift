@@ -50,6 +50,8 @@ public struct Trace: Equatable, Sendable {
         case retired
         // A group goes by the changed configuration; the rest of it waits for the peer's
         case changed, changeWaits
+        // The group's data are of a later term (number) than the one that it was to start at (term)
+        case startRefused
     }
 
     public init(
@@ -85,7 +87,8 @@ extension Trace.Kind {
             .fenceVoided, .resetCalledOff, .copyAwaited, .retired, .changed, .changeWaits:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
-            .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused:
+            .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused,
+            .startRefused:
             .warning
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
@@ -183,6 +186,7 @@ extension Trace.Kind {
         case .retired: "retired"
         case .changed: "changed"
         case .changeWaits: "change_waits"
+        case .startRefused: "start_refused"
         }
     }
 }

@@ -179,20 +179,28 @@ final class Groups: Part {
 
     // MARK: What processes bring
 
-    func ended(_ run: RunID, _ end: ChildEnd, spoke: Bool, _ agent: Agent) {
+    func ended(
+        _ run: RunID, _ end: ChildEnd, spoke: Bool, dataTerm: Term?, _ agent: Agent
+    ) {
+        let refusal =
+            end == .exited(TermRefusal.exitCode) && actions.isCommand(run)
+            ? TermRefusal(dataTerm: dataTerm) : nil
         let good = actions.succeeded(run, end, spoke: spoke, at: agent.now)
         if !good {
             agent.log(.debug, "\(agent.names.group(run.group)): \(Processes.text(end))")
         }
-        exited(run, succeeded: good, unknown: actions.isUnknown(run, end), agent)
+        exited(
+            run, succeeded: good, unknown: actions.isUnknown(run, end), refusal: refusal, agent)
     }
 
     private func exited(
-        _ run: RunID, succeeded: Bool, unknown: Bool = false, _ agent: Agent
+        _ run: RunID, succeeded: Bool, unknown: Bool = false, refusal: TermRefusal? = nil,
+        _ agent: Agent
     ) {
         var effects = ResourceEffects()
         runners[run.group].exited(
-            run, succeeded: succeeded, unknown: unknown, at: agent.now, into: &effects)
+            run, succeeded: succeeded, unknown: unknown, refusal: refusal, at: agent.now,
+            into: &effects)
         perform(effects, of: run.group, agent)
     }
 

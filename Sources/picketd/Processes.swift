@@ -4,6 +4,7 @@
 import PicketControl
 import PicketCore
 import PicketLinux
+import PicketText
 
 final class Processes: Part {
     private let children: Children
@@ -124,7 +125,8 @@ final class Processes: Part {
     private func tell(_ ended: ProcessTable.Ended, _ end: ChildEnd, _ agent: Agent) {
         switch ended.purpose {
         case .resource(let run):
-            agent.groups.ended(run, end, spoke: ended.firstLine != nil, agent)
+            agent.groups.ended(
+                run, end, spoke: ended.firstLine != nil, dataTerm: ended.dataTerm, agent)
         case .fenceAgent(let level):
             agent.fences.ended(level, end, timedOut: ended.timedOut, agent)
         case .sync(let group): agent.groups.probed(group, end, ended.firstLine, agent)
@@ -175,6 +177,7 @@ struct ProcessTable {
         let follows: Bool
         var timedOut = false
         var firstLine: String?
+        var dataTerm: Term?
     }
 
     private var entries: [Entry] = []
@@ -242,19 +245,30 @@ struct ProcessTable {
     mutating func spoke(_ id: UInt32, _ line: String) -> Purpose? {
         guard let index = entries.firstIndex(where: { $0.id == id }) else { return nil }
         if entries[index].firstLine == nil { entries[index].firstLine = line }
+        if let term = ProcessTable.dataTerm(line) { entries[index].dataTerm = term }
         return entries[index].purpose
+    }
+
+    /// By which a start says why it refuses its own: `term 41`.
+    static func dataTerm(_ line: String) -> Term? {
+        guard line.hasPrefix("term ") else { return nil }
+        return UInt64(Text.trimmed(String(decoding: line.utf8.dropFirst(5), as: UTF8.self)))
+            .map { Term($0) }
     }
 
     struct Ended {
         var purpose: Purpose
         var timedOut: Bool
         var firstLine: String?
+        /// In the last of its lines that names one.
+        var dataTerm: Term?
     }
 
     mutating func end(_ id: UInt32) -> Ended? {
         guard let index = entries.firstIndex(where: { $0.id == id }) else { return nil }
         let entry = entries.remove(at: index)
         return Ended(
-            purpose: entry.purpose, timedOut: entry.timedOut, firstLine: entry.firstLine)
+            purpose: entry.purpose, timedOut: entry.timedOut, firstLine: entry.firstLine,
+            dataTerm: entry.dataTerm)
     }
 }

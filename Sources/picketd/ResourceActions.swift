@@ -125,6 +125,12 @@ struct ResourceActions {
         }
     }
 
+    /// Neither an address nor a unit, whose programs have exit codes of their own. To be asked before
+    /// `succeeded` and `isUnknown`.
+    func isCommand(_ run: RunID) -> Bool {
+        !asked.contains(run) && !addressRuns.contains { $0.run == run }
+    }
+
     /// The runner has waited long enough.
     mutating func kill(_ run: RunID) { if asked.contains(run) { killed.append(run) } }
 

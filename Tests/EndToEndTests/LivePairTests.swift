@@ -393,6 +393,33 @@ extension EndToEnd {
             #expect(try pair.role("extra", on: "east") == "holding")
         }
 
+        @Test func `data that refuse a term are started above theirs`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let path = pair.file("east", "store")
+            let guarded =
+                "[ $PICKET_TERM -gt 41 ] || { echo term 41; exit 79; }; echo $PICKET_TERM > \(path)"
+            let line =
+                "store: { prefer: east, resources: [{ command: { start: [sh, -c, '\(guarded)'], "
+                + "stop: [rm, -f, \(path)] } }] }"
+            for node in ["west", "east"] {
+                try pair.text(pair.text(node), with: line).write(
+                    toFile: pair.file(node, "picket.yaml"), atomically: true, encoding: .utf8)
+                #expect(try kill(pair.process(of: node), SIGHUP) == 0)
+                Thread.sleep(forTimeInterval: 0.5)
+            }
+            try pair.eventually { try pair.role("store", on: "east") == "holding" }
+            func term() -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
+            try pair.eventually { term() != nil }
+            #expect(term() == "42\n")
+            let history = try Program.run("picket", ["history", "--socket", pair.socket("east")])
+            #expect(
+                history.output.contains {
+                    $0.contains("its data are of term 41, and it is to start above that")
+                }, "\(history)")
+            #expect(!history.output.contains { $0.contains("store failed to start") }, "\(history)")
+        }
+
         @Test(arguments: [(0o644, 32, "mode 644"), (0o600, 31, "32")])
         func `a key that others can read or that is none is refused`(
             _ mode: Int, _ size: Int, _ reason: String
@@ -509,9 +536,13 @@ extension LivePair {
             let list = commands.map { "\($0): [sh, -c, \"\($1)\"]" }
             return "{ command: { " + list.joined(separator: ", ") + " } }"
         }
-        let line = try #require(text.split(separator: "\n").first { $0.contains("\"gateway\":") })
         let list = resources.joined(separator: ", ")
-        let group = "extra: { prefer: east, resources: [\(list)] }"
+        return try self.text(text, with: "extra: { prefer: east, resources: [\(list)] }")
+    }
+
+    /// The file with one group more.
+    func text(_ text: String, with group: String) throws -> String {
+        let line = try #require(text.split(separator: "\n").first { $0.contains("\"gateway\":") })
         return text.replacingOccurrences(
             of: line, with: "\(line.prefix { $0 == " " })\(group)\n\(line)")
     }

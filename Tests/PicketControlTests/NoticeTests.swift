@@ -49,6 +49,27 @@ struct NoticeTests {
                 "gateway: start of ip failed."
             ),
             (
+                .resource(0, resource: "db", .start, .refused(Term(41))), "resource", .warning,
+                "gateway: start of db was refused: its data are of term 41, which is later."
+            ),
+            (
+                .resource(0, resource: "db", .start, .refusedWrongly(nil)), "resource", .warning,
+                "gateway: start of db failed: it ended with exit code 79, which refuses a term, and "
+                    + "printed no line \"term N\" that names the term of its data."
+            ),
+            (
+                .resource(0, resource: "db", .promote, .refusedWrongly(Term(6))), "resource",
+                .warning,
+                "gateway: promote of db failed: it refused the term that it was given and printed "
+                    + "\"term 6\", which is not above that."
+            ),
+            (
+                .resource(0, resource: "db", .start, .refusedWrongly(Term(1 << 62))), "resource",
+                .warning,
+                "gateway: start of db failed: it refused the term that it was given and printed "
+                    + "\"term 4611686018427387904\", which no group can have."
+            ),
+            (
                 .resource(0, resource: "ip", .monitor, .unkillable), "resource", .alarm,
                 "gateway: monitor of ip was killed and does not end: it hangs in the kernel."
             ),

@@ -4,6 +4,8 @@
 enum Behaviour: Equatable {
     case succeeds(after: Int64)
     case fails(after: Int64)
+    /// Ends with the exit code that refuses a term, and names this one.
+    case refuses(Term?)
     /// Runs until it is killed.
     case hangs
     /// Runs on even when it is killed, for so long.
@@ -28,6 +30,7 @@ struct Stage: ResourceSink {
         var run: ResourceRun
         var endsAt: Instant?
         var succeeds: Bool
+        var refusal: TermRefusal?
         var survivesKill: Int64?
         var killed = false
     }
@@ -99,8 +102,8 @@ struct Stage: ResourceSink {
     private mutating func finish(_ process: Process) {
         let run = process.run
         if process.succeeds && run.action == .stop { up.remove(run.resource) }
-        let succeeded = process.succeeds
-        with { $0.exited(run.id, succeeded: succeeded, at: $1, into: &$2) }
+        let (succeeded, refusal) = (process.succeeds, process.refusal)
+        with { $0.exited(run.id, succeeded: succeeded, refusal: refusal, at: $1, into: &$2) }
     }
 
     private mutating func carryOut(_ effect: ResourceEffect) {
@@ -138,6 +141,9 @@ struct Stage: ResourceSink {
             process.succeeds = true
         case .fails(let after): process.endsAt = now + .milliseconds(after)
         case .hangs: break
+        case .refuses(let dataTerm):
+            process.endsAt = now + .milliseconds(5)
+            process.refusal = TermRefusal(dataTerm: dataTerm)
         case .unkillable(let after): process.survivesKill = after
         }
         processes.append(process)
@@ -154,7 +160,10 @@ struct Stage: ResourceSink {
 
     /// S1 rests on this.
     private mutating func check(_ outcome: ResourceOutcome) {
-        guard outcome == .stopped || outcome == .startFailed else { return }
+        switch outcome {
+        case .stopped, .startFailed, .startRefused: break
+        default: return
+        }
         if !up.isEmpty { violations.append("said to be stopped while something is up") }
         if processes.contains(where: { $0.run.action != .monitor }) {
             violations.append("said to be stopped while a process is left")

@@ -103,6 +103,52 @@ struct GroupRunnerTests {
         #expect(stage.violations == [])
     }
 
+    @Test(
+        arguments: [
+            (1, .start, Term(8), "refused(PicketCore.Term(value: 8))", .startRefused(Term(8))),
+            (2, .start, Term((1 << 62) - 1), nil, .startRefused(Term((1 << 62) - 1))),
+            (1, .promote, Term(41), nil, .startRefused(Term(41))),
+            (1, .start, Term(7), nil, .startFailed), (1, .start, Term(6), nil, .startFailed),
+            (1, .start, Term(1 << 62), nil, .startFailed), (1, .start, nil, nil, .startFailed),
+        ] as [(Int, ResourceAction, Term?, String?, ResourceOutcome)])
+    func `a start that data refuse stops what was started, and names their term if it is later`(
+        resource: Int, action: ResourceAction, dataTerm: Term?, said: String?,
+        outcome: ResourceOutcome
+    ) {
+        var plan = GroupPlan.quiet(3)
+        plan.resources[1].promote = .milliseconds(100)
+        var stage = Stage(plan) { index, asked in
+            index == resource && asked == action ? .refuses(dataTerm) : .succeeds(after: 10)
+        }
+        stage.start(term: 7)
+        stage.pass(5000)
+        #expect(stage.outcomes == [outcome])
+        let wrong = outcome == .startFailed
+        #expect(stage.log.contains { $0.contains("refusedWrongly") } == wrong, "\(stage.log)")
+        if let said { #expect(stage.log.contains("start \(resource) \(said)"), "\(stage.log)") }
+        #expect(stage.up.isEmpty && stage.violations == [])
+        // What refused one start says nothing of the next.
+        stage.script = { _, action in action == .start ? .fails(after: 1) : .succeeds(after: 1) }
+        stage.start(term: 50)
+        stage.pass(5000)
+        #expect(stage.outcomes == [outcome, .startFailed])
+    }
+
+    @Test func `a restart that is refused has failed`() {
+        var stage = Stage(.simple(1, restarts: 1))
+        stage.start()
+        stage.pass(500)
+        stage.script = { _, action in
+            switch action {
+            case .monitor: .fails(after: 1)
+            case .start: .refuses(Term(9))
+            case .stop, .promote, .demote: .succeeds(after: 1)
+            }
+        }
+        stage.pass(5000)
+        #expect(stage.outcomes == [.started, .restarted, .failed])
+    }
+
     @Test(arguments: [
         (
             Behaviour.fails(after: 5),

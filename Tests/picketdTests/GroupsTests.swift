@@ -115,4 +115,27 @@ struct GroupsTests {
             #expect(Groups.position(line) == nil)
         }
     }
+
+    @Test(arguments: [
+        (["term 41"], 41), (["looking", "term 7", "done"], 7), (["term 3", "term 5 "], 5),
+        (["term -1"], nil), (["term"], nil), (["term x"], nil), (["Term 4", " term 4"], nil),
+        (["term 18446744073709551616"], nil), ([], nil),
+    ])
+    func `a start names the term of its data in a line of its own`(
+        lines: [String], term: UInt64?
+    ) {
+        var table = ProcessTable()
+        let id = table.begin(.resource(RunID(group: 0, number: 1)), deadline: .distantFuture)
+        for line in lines { _ = table.spoke(id, line) }
+        #expect(table.end(id)?.dataTerm == term.map { Term($0) })
+    }
+
+    @Test func `only a command's exit code refuses a term`() throws {
+        var groups = try GroupsTests.groups()
+        for (resource, isCommand) in [(0, false), (2, true)] {
+            let run = GroupsTests.run(UInt32(resource), .start, resource)
+            _ = groups.arguments(for: run)
+            #expect(groups.isCommand(run.id) == isCommand)
+        }
+    }
 }

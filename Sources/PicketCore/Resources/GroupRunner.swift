@@ -95,6 +95,8 @@ public struct GroupRunner: Sendable {
     /// The topmost resource of which a lost process has ended since. That process may have brought
     /// it up, whatever was stopped before. −1: none.
     private var mayBeUp = -1
+    /// The start that is undone was refused by data of this term.
+    private var refusedBy: Term?
     private var runs: UInt32 = 0
     /// In maintenance: what fails is told, and nothing is done about it.
     private var isLeftAlone = false
@@ -178,6 +180,7 @@ extension GroupRunner {
         cause = activation.cause
         restarts.removeAll(keepingCapacity: true)
         ailing = []
+        refusedBy = nil
     }
 
     /// Nothing more is done to the resources by itself, or again so: then what fails is looked at
@@ -281,8 +284,10 @@ extension GroupRunner {
     /// - Parameters:
     ///   - succeeded: it exited with status 0.
     ///   - unknown: it could not be started for want of what the system may have again in a moment.
+    ///   - refusal: it ended with the exit code that refuses a term.
     public mutating func exited<Sink: ResourceSink>(
-        _ run: RunID, succeeded: Bool, unknown: Bool = false, at now: Instant, into out: inout Sink
+        _ run: RunID, succeeded: Bool, unknown: Bool = false, refusal: TermRefusal? = nil,
+        at now: Instant, into out: inout Sink
     ) {
         if let index = lost.firstIndex(where: { $0.run == run }) {
             mayBeUp = max(mayBeUp, lost[index].resource)
@@ -290,7 +295,7 @@ extension GroupRunner {
         }
         switch state {
         case .busy(let job) where job.run == run:
-            if !succeeded && !job.killed { tell(.failed, job, into: &out) }
+            if !succeeded && !job.killed { tell(failure(of: job, refusal), job, into: &out) }
             ended(
                 job, succeeded: succeeded && !job.killed, unknown: unknown, at: now, into: &out)
         case .running:
@@ -301,6 +306,18 @@ extension GroupRunner {
         case .busy, .stopped, .failed, .stuck:
             break
         }
+    }
+
+    /// A refused start is told as such once everything is stopped again.
+    private mutating func failure(
+        of job: Job, _ refusal: TermRefusal?
+    ) -> ResourceFailure.Kind {
+        guard let refusal, job.action == .start || job.action == .promote else { return .failed }
+        guard let dataTerm = refusal.dataTerm(above: term) else {
+            return .refusedWrongly(refusal.dataTerm)
+        }
+        if job.purpose == .start { refusedBy = dataTerm }
+        return .refused(dataTerm)
     }
 
     /// The deadline has come.
@@ -487,7 +504,7 @@ extension GroupRunner {
             out.emit(.outcome(.stopped))
         case .unwind:
             state = .stopped
-            out.emit(.outcome(.startFailed))
+            out.emit(.outcome(refusedBy.map { .startRefused($0) } ?? .startFailed))
         case .restartDown(let first):
             up(.restartUp(from: first), from: first, at: now, into: &out)
         case .drop(let first):

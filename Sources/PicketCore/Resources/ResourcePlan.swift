@@ -103,6 +103,22 @@ public struct ResourceRun: Equatable, Sendable {
     public var cause: Cause
 }
 
+/// What the start or promotion of a resource said that ended with `exitCode`: it does not run at a
+/// term below that of its data.
+public struct TermRefusal: Equatable, Sendable {
+    public static let exitCode: Int32 = 79
+    /// The term of the data; `nil` where it named none.
+    public var dataTerm: Term?
+
+    public init(dataTerm: Term?) { self.dataTerm = dataTerm }
+
+    /// A term that refuses `given`, as far as any can.
+    func dataTerm(above given: Term) -> Term? {
+        guard let dataTerm, dataTerm > given, dataTerm < .highestOfData else { return nil }
+        return dataTerm
+    }
+}
+
 /// What a group runner asks of the shell, in this order.
 public enum ResourceEffect: Equatable, Sendable {
     /// Start this process, and tell its end with `exited`, also if it could not be started.
@@ -128,6 +144,11 @@ public struct ResourceFailure: Equatable, Sendable {
         case timedOut
         /// It was killed and did not end: it hangs in the kernel.
         case unkillable
+        /// Its data are of this term, which is later than the one it was given.
+        case refused(Term)
+        /// It refused the term that it was given, and named none that is later; or one that no group
+        /// can have.
+        case refusedWrongly(Term?)
     }
 }
 

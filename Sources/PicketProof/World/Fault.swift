@@ -105,6 +105,8 @@ public enum ResourceFault: String, CaseIterable, Sendable {
     case unkillable
     /// Its monitor fails some seconds after each start.
     case flaps
+    /// It refuses every term, and names a later one each time.
+    case startRefused = "start-refused"
 }
 
 extension Fault {

@@ -187,7 +187,11 @@ struct Weather {
     var corrupt = 0
 }
 
-enum ProcessEnd { case well, badly, unknown }
+enum ProcessEnd {
+    case well, badly, unknown
+    /// It runs at no term below that of its data.
+    case refused(Term)
+}
 
 /// One process of a group, of this agent's or of one that died before.
 struct Process {
@@ -200,6 +204,7 @@ struct Process {
     var fails: Bool
     /// It could not be begun.
     var isUnknown = false
+    var refusedBy: Term?
     var killed = false
     var number: UInt64
 }

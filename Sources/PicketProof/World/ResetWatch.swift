@@ -56,7 +56,7 @@ struct ResetWatch {
             if isTried[group][node.index] { failed[group][node.index] += 1 }
             noteStuck(group, node, at: now)
         case .startFailedDirty, .startFailedUnknown: noteStuck(group, node, at: now)
-        case .startFailed, .stopped:
+        case .startFailed, .startRefused, .stopped:
             isNoted[group][node.index] = false
             forget(group, node)
         case .started: forget(group, node)

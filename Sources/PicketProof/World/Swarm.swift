@@ -71,6 +71,8 @@ public enum Swarm {
         case terms
         /// Groups with data that go to and fro, beside a copy that stands still.
         case copies
+        /// Groups with data that refuse a term below theirs, on nodes that have forgotten the terms.
+        case guards
     }
 
     /// - Parameters:
@@ -97,6 +99,7 @@ public enum Swarm {
         if focus == .clocks { again(every: 30, &plan, loseClock) }
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
+        if focus == .guards { again(every: 60, &plan, forgetTerms) }
         if focus == .work { again(every: 55, &plan, work) }
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
         if focus == .renames {
@@ -273,6 +276,29 @@ public enum Swarm {
         for turn in 1...10 {
             links.append(
                 (links[2].milliseconds + Int64(turn) * 20, 0, .command(node.peer, .handover(nil))))
+        }
+        return links
+    }
+
+    /// Both nodes lose their power and their state files, and begin with low terms beside data of
+    /// a later one. Or the data refuse every term for a while.
+    private static func forgetTerms(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = []
+        for turn in 0..<(4 + chance.below(12)) {
+            links.append(
+                (turn * 600, 0, .command(turn % 2 == 0 ? node : node.peer, .handover(nil))))
+        }
+        let dark = 12_000 + chance.below(1_000)
+        for (node, late) in [(node, 0), (node.peer, chance.below(2_000))] {
+            links.append((dark, 1_000 + late, .powerLoss(node)))
+            links.append((dark + 500, 0, .loseState(node)))
+        }
+        if chance.percent(50) {
+            links.append((dark + 10_000, 15_000, .resource(node, 0, .startRefused)))
+            links.append((dark + 11_000, 0, .command(node, .handover(0))))
+            links.append((dark + 11_000, 0, .command(node.peer, .handover(0))))
         }
         return links
     }
@@ -690,7 +716,7 @@ public enum Swarm {
             plan.staysFull = nil
             plan.bootTime = .seconds(8)
             return []
-        case .copies:
+        case .copies, .guards:
             for index in plan.groups.indices where plan.groups[index].sync == nil {
                 plan.groups[index].sync = sync(&chance)
             }
@@ -828,7 +854,9 @@ public enum Swarm {
                 .resource(
                     node, group,
                     chance.one(
-                        of: ResourceFault.allCases.filter { $0 != .flaps && $0 != .stopUnknown })),
+                        of: ResourceFault.allCases.filter {
+                            $0 != .flaps && $0 != .stopUnknown && $0 != .startRefused
+                        })),
                 lasting() * 6)
         case .operators:
             return entry(.command(node, chance.one(of: orders(group, &chance))))

@@ -55,6 +55,9 @@ struct Watch {
     private var moves: [Int64] = []
     /// By group and node: how often it has failed there in a row, and when it did last.
     private var tries: [[(count: Int64, at: Int64, life: UInt32)]]
+    /// By group and node: the term of the data that refused its newest start there, and its agent's
+    /// life; until it runs, here or there.
+    private var refusals: [[(dataTerm: Term, life: UInt32)?]]
     /// When agents ended.
     private var ends: [Int64] = []
     var fences = 0
@@ -155,6 +158,7 @@ struct Watch {
         tries = Array(
             repeating: Array(repeating: (0, .min / 2, 0), count: 2), count: groups)
         failedOn = Array(repeating: nil, count: groups)
+        refusals = Array(repeating: [nil, nil], count: groups)
         heard = running
         starting = Array(repeating: [], count: groups)
         stopping = starting
@@ -794,6 +798,7 @@ struct Watch {
         }
         starting[group].insert(node.index)
         judge(term, of: group, node, in: world)
+        judgeRefusal(activation.term, of: group, node, in: world)
         judgeData(activation, of: group, node, in: world)
         if startedLast[group] != node.index {
             startedLast[group] = node.index
@@ -947,25 +952,50 @@ struct Watch {
     ) {
         resets.came(outcome, of: group, node, at: now)
         starting[group].remove(node.index)
-        if outcome == .stopped || outcome == .startFailed { stopping[group].remove(node.index) }
         switch outcome {
-        case .failed, .startFailed, .startFailedDirty, .startFailedUnknown:
-            failedOn[group] = (node.index, node.life)
-            let last = tries[group][node.index]
-            let isSeries = last.life == node.life && now - last.at < Watch.series
-            tries[group][node.index] = (isSeries ? last.count + 1 : 1, now, node.life)
-        case .started, .stopped, .stopFailed, .stopUnknown, .restarted, .ailing, .recovered,
-            .dropped, .outgrown:
+        case .failed, .startFailedDirty, .startFailedUnknown: fails(group, node, at: now)
+        case .startFailed:
+            stopping[group].remove(node.index)
+            fails(group, node, at: now)
+        case .startRefused(let dataTerm):
+            stopping[group].remove(node.index)
+            // The first refusal is no failure.
+            if refusals[group][node.index]?.life == node.life { fails(group, node, at: now) }
+            refusals[group][node.index] = (dataTerm, node.life)
+        case .started: refusals[group] = [nil, nil]
+        case .stopped: stopping[group].remove(node.index)
+        case .stopFailed, .stopUnknown, .restarted, .ailing, .recovered, .dropped, .outgrown:
             break
         }
+    }
+
+    private mutating func fails(_ group: GroupIndex, _ node: Node, at now: Int64) {
+        failedOn[group] = (node.index, node.life)
+        let last = tries[group][node.index]
+        let isSeries = last.life == node.life && now - last.at < Watch.series
+        tries[group][node.index] = (isSeries ? last.count + 1 : 1, now, node.life)
     }
 
     /// A person moves groups, or has them tried anew.
     mutating func orders() {
         for group in failedOn.indices {
             failedOn[group] = nil
+            refusals[group] = [nil, nil]
             for node in tries[group].indices { tries[group][node].count = 0 }
         }
+    }
+
+    /// L1: data that refuse a start are started above their term.
+    private func judgeRefusal(
+        _ term: Term, of group: GroupIndex, _ node: Node, in world: World
+    ) {
+        guard let refusal = refusals[group][node.index], refusal.life == node.life,
+            term <= refusal.dataTerm
+        else { return }
+        world.violate(
+            "L1",
+            "\(node.id) starts group \(group) at term \(term.value), and was told that its data are"
+                + " of term \(refusal.dataTerm.value)")
     }
 
     /// Failures are not forgotten before the group has run well for ten minutes.

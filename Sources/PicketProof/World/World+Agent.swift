@@ -313,7 +313,7 @@ extension World {
         case .cancelFence(let id): ask(.cancel(id: id), node)
         case .start(let activation):
             watch.activates(activation, agent, adopts: false, node, in: self)
-            node.data[agent.list[activation.group].name].isStarted = true
+            node.data[agent.list[activation.group].name].startedAt = activation.term.value
             guard agent.runners[activation.group].isDown else {
                 return violate("S2", "\(node.id) starts what it has not stopped")
             }

@@ -4,7 +4,8 @@
 /// that is promoted begins a timeline. The other node's copy follows at each step as long as
 /// datagrams pass both ways, and stays where it is from the moment on at which they do not. A holder
 /// that nobody hears writes on. A copy that has something which the writer's epoch began without does
-/// not follow until somebody has made it anew.
+/// not follow until somebody has made it anew. The data keep the term at which they were written, and
+/// refuse a start below it.
 internal import PicketCore
 
 /// A node's copy of a group's data.
@@ -18,8 +19,10 @@ struct DataCopy: Equatable {
     var began: UInt64 = 0
     /// It has diverged from the writer's, and is made anew then.
     var isAnewAt: Int64?
-    /// It was started since it last wrote: the next write begins an epoch.
-    var isStarted = false
+    /// It was started since it last wrote, at this term: the next write begins an epoch.
+    var startedAt: UInt64?
+    /// At which it was written last. The store keeps it, and starts at no term below.
+    var term: UInt64 = 0
 }
 
 extension World {
@@ -39,8 +42,10 @@ extension World {
             let group = (node.agent?.list ?? node.noted).first(where: { $0.name == name }),
             group.resources.allSatisfy({ node.serves[$0] })
         else { return }
-        if node.data[name].isStarted || node.data[name].epoch == 0 {
-            node.data[name].isStarted = false
+        let startedAt = node.data[name].startedAt
+        if startedAt != nil || node.data[name].epoch == 0 {
+            node.data[name].startedAt = nil
+            node.data[name].term = startedAt ?? node.data[name].term
             node.data[name].epoch = watch.beginsEpoch(of: name, node)
             node.data[name].began = node.data[name].number
             node.data[name].isAnewAt = nil

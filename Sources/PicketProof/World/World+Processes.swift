@@ -47,6 +47,15 @@ extension World {
         lasts(.flaps, group, node) && now - node.startedAt[group.name] > World.flapsAfter
     }
 
+    /// The group's store is its first resource.
+    private func refusal(of run: ResourceRun, _ group: ListedGroup, _ node: Node) -> Term? {
+        guard run.resource == 0 else { return nil }
+        if lasts(.startRefused, group, node) { return Term(run.term.value + 3) }
+        guard plan.sync(of: group.name) != nil else { return nil }
+        let dataTerm = Term(node.data[group.name].term)
+        return dataTerm > run.term ? dataTerm : nil
+    }
+
     private func begin(_ run: ResourceRun, _ node: Node) {
         guard let agent = node.agent else { return }
         watch.works(
@@ -62,7 +71,8 @@ extension World {
         var hangs = false
         switch run.action {
         case .start, .promote:
-            process.fails = lasts(.startFails, group, node)
+            process.refusedBy = refusal(of: run, group, node)
+            process.fails = lasts(.startFails, group, node) || process.refusedBy != nil
             hangs = lasts(.startHangs, group, node)
         case .stop, .demote:
             process.isUnknown = lasts(.stopUnknown, group, node)
@@ -135,16 +145,30 @@ extension World {
             }
         }
         guard process.life == node.life else { return }
-        let end: ProcessEnd = succeeded ? .well : process.isUnknown ? .unknown : .badly
+        var end: ProcessEnd = succeeded ? .well : process.isUnknown ? .unknown : .badly
+        if let dataTerm = process.refusedBy, !process.killed { end = .refused(dataTerm) }
         let happening = Happening.exited(node.index, life: process.life, process.run, end)
         happen(happening)
     }
 
     func exited(_ run: RunID, _ end: ProcessEnd, _ node: Node) {
         guard let agent = node.agent else { return }
-        agent.runners[run.group].exited(
-            run, succeeded: end == .well, unknown: end == .unknown, at: reading(node),
-            into: &agent.resourceEffects)
+        let local = reading(node)
+        switch end {
+        case .well:
+            agent.runners[run.group].exited(
+                run, succeeded: true, at: local, into: &agent.resourceEffects)
+        case .badly:
+            agent.runners[run.group].exited(
+                run, succeeded: false, at: local, into: &agent.resourceEffects)
+        case .unknown:
+            agent.runners[run.group].exited(
+                run, succeeded: false, unknown: true, at: local, into: &agent.resourceEffects)
+        case .refused(let dataTerm):
+            agent.runners[run.group].exited(
+                run, succeeded: false, refusal: TermRefusal(dataTerm: dataTerm), at: local,
+                into: &agent.resourceEffects)
+        }
         perform(agent.resourceEffects, of: run.group, node, agent)
     }
 

@@ -116,11 +116,12 @@ struct GroupsTests {
         }
     }
 
-    @Test(arguments: [
-        (["term 41"], 41), (["looking", "term 7", "done"], 7), (["term 3", "term 5 "], 5),
-        (["term -1"], nil), (["term"], nil), (["term x"], nil), (["Term 4", " term 4"], nil),
-        (["term 18446744073709551616"], nil), ([], nil),
-    ])
+    @Test(
+        arguments: [
+            (["term 41"], 41), (["looking", "term 7", "done"], 7), (["term 3", "term 5 "], 5),
+            (["term -1"], nil), (["term"], nil), (["term x"], nil), (["Term 4", " term 4"], nil),
+            (["term 18446744073709551616"], nil), ([], nil),
+        ] as [([String], UInt64?)])
     func `a start names the term of its data in a line of its own`(
         lines: [String], term: UInt64?
     ) {

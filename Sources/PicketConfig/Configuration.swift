@@ -305,10 +305,13 @@ public struct RunningGroup: Equatable, Sendable {
     public var name: String
     /// As in `GroupPolicy`; `nil` where it is not known.
     public var resources: UInt32?
+    /// Hands are off it.
+    public var isMaintained: Bool
 
-    public init(name: String, resources: UInt32?) {
+    public init(name: String, resources: UInt32?, isMaintained: Bool = false) {
         self.name = name
         self.resources = resources
+        self.isMaintained = isMaintained
     }
 }
 

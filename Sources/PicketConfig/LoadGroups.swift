@@ -36,19 +36,24 @@ func readGroups(
         let runs = running.first { $0.name == group.settings.name }
         guard let known = runs?.resources, known != group.settings.resourcesDigest else { continue }
         entry.value.fail(
-            "found other resources (or another sync), expected those that run on this node: hand"
-                + " the group over before they are changed")
+            "found other resources (or another sync), expected those that run on this node"
+                + (runs?.isMaintained == true
+                    ? " in maintenance: put them back, and change them after its end"
+                    : ": hand the group over before they are changed"))
     }
     return all
 }
 
 /// A group that runs must be in the file, or nobody would stop it.
 private func demand(_ running: [RunningGroup], of names: [String], at root: FoundMapping) {
-    for name in running.map({ $0.name }) where !names.contains(name) {
+    for group in running where !names.contains(group.name) {
         root.fail(
             "groups",
-            "found \(names.isEmpty ? "none" : Text.list(names)), expected \(name) as well: it runs"
-                + " on this node, and must be handed over before it is removed or renamed")
+            "found \(names.isEmpty ? "none" : Text.list(names)), expected \(group.name) as well:"
+                + " it runs on this node"
+                + (group.isMaintained
+                    ? " in maintenance: put it back, and remove or rename it after its end"
+                    : ", and must be handed over before it is removed or renamed"))
     }
 }
 

@@ -165,7 +165,9 @@ extension Machine {
     private func mayAdd(_ group: GroupIndex) -> Bool {
         if planted(.reloadDoesNotWait) { return true }
         if isDropping { return false }
-        if life.validReceipt?.isWhole == true { return true }
+        if let receipt = life.validReceipt, receipt.isWhole || planted(.barredReceiptAdds) {
+            return true
+        }
         guard inContact, life.isPaired else { return false }
         if let report = report(of: group), report.role == .vacant {
             if peer.lists(policy) { return true }

@@ -126,6 +126,13 @@ public struct RunNote: Equatable, Sendable {
         self.maintenance = maintenance
         self.maintained = maintained
     }
+
+    /// Hands are off this group. An agent does not start with a file that would have it stop what
+    /// runs of it, as a living one takes no such file up.
+    public func isMaintained(_ group: GroupIndex) -> Bool {
+        guard !planted(.renamedStopsInMaintenance) else { return false }
+        return maintenance?.isOn == true || group < maintained.count && maintained[group].isOn
+    }
 }
 
 /// A group whose resources this node runs, and the term at which it was activated.

@@ -118,9 +118,10 @@ private enum Hunt {
         case .startAdopted: self = .swarm(.moves, seeds: 400)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
-        case .retiredNotAwaited: self = .swarm(.renames, seeds: 100)
+        case .retiredNotAwaited, .renamedStopsInMaintenance: self = .swarm(.renames, seeds: 100)
         case .reloadLeavesRemoved, .reloadForgetsWhatRuns: self = .swarm(.lists, seeds: 100)
         case .reloadDoesNotWait: self = .swarm(.reloads, seeds: 20)
+        case .barredReceiptAdds: self = .swarm(.reloads, seeds: 200)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)
         case .testOutranksFence, .silenceIsAPass, .distrustForgotten, .anyClearTrusts:

@@ -91,11 +91,19 @@ enum Startup {
         do throws(FileError) {
             runs = try WhatRuns(in: ground.paths.runDirectory, boot: ground.boot)
         } catch { throw .failed(error.description) }
+        let running = running(runs)
+        if !running.isEmpty { _ = try load(options, hardware, running: running) }
+    }
+
+    private static func running(_ runs: WhatRuns) -> [RunningGroup] {
         var running: [RunningGroup] = []
         for group in runs.groups {
-            running.append(RunningGroup(name: group.name, resources: group.resources))
+            running.append(
+                RunningGroup(
+                    name: group.name, resources: group.resources,
+                    isMaintained: group.isMaintained))
         }
-        if !running.isEmpty { _ = try load(options, hardware, running: running) }
+        return running
     }
 
     static func names(_ settings: Configuration) -> Names {
@@ -189,7 +197,8 @@ enum Startup {
     }
 
     /// What runs and the file has otherwise goes on as the agent that started it read it; what the
-    /// file no longer has is stopped so.
+    /// file no longer has is stopped so. In maintenance the file is refused: a person may be at work
+    /// there.
     ///
     /// - Returns: the file as it is, where something goes on: to be taken up as a change.
     private static func goOn(
@@ -214,6 +223,12 @@ enum Startup {
                 if let known, known.resources != resources { changed.append(name) }
             }
         } catch { end(.failed(error.description)) }
+        do throws(StartupError) {
+            let maintained = running(runs).filter { $0.isMaintained }
+            _ = try read(
+                settings.text, named: options.configuration, options, hardware,
+                running: maintained)
+        } catch { end(StartupError(lines: error.lines, code: ExitCode.failed)) }
         guard !unknown.isEmpty || !changed.isEmpty else { return nil }
         var file: Configuration?
         if let left = runs.configuration {

@@ -446,6 +446,37 @@ struct LoadTests {
         #expect(!well.warnings.contains { $0.path.hasSuffix("sync.max_lag") })
     }
 
+    @Test(
+        arguments: [
+            (
+                "web", nil, false,
+                "groups: found plc-gateway, expected web as well: it runs on this node, and must be handed over before it is removed or renamed"
+            ),
+            (
+                "web", nil, true,
+                "groups: found plc-gateway, expected web as well: it runs on this node in maintenance: put it back, and remove or rename it after its end"
+            ),
+            (
+                "plc-gateway", 7, false,
+                "groups.plc-gateway: found other resources (or another sync), expected those that run on this node: hand the group over before they are changed"
+            ),
+            (
+                "plc-gateway", 7, true,
+                "groups.plc-gateway: found other resources (or another sync), expected those that run on this node in maintenance: put them back, and change them after its end"
+            ),
+            ("plc-gateway", nil, true, ""),
+        ] as [(String, UInt32?, Bool, String)])
+    func `what runs on this node must be in the file as it runs`(
+        name: String, resources: UInt32?, isMaintained: Bool, expected: String
+    ) {
+        let found = load(
+            Array(example.utf8),
+            running: [
+                RunningGroup(name: name, resources: resources, isMaintained: isMaintained)
+            ])
+        #expect(errors(found).hasSuffix(expected) && errors(found).isEmpty == expected.isEmpty)
+    }
+
     @Test func `a group must not be named like what is cleared`() {
         let found = errors(load(changed("plc-gateway:", "budgets:")))
         #expect(found.contains("groups.budgets: found the name budgets, expected another"))

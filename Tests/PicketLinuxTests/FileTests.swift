@@ -385,6 +385,27 @@ struct RunNoteFileTests {
         #expect(try fewer.load().unknown == ["b"])
     }
 
+    @Test func `whoever would replace the file is told of what runs in maintenance`() throws {
+        let scratch = Scratch()
+        var note = RunNote(
+            holdings: [Holding(group: 0, term: Term(1)), Holding(group: 1, term: Term(4))],
+            terms: [.never, .never], contact: true, clockOffset: nil,
+            maintenance: .never, maintained: [.never, Maintenance(isOn: true, count: 1, by: .low)])
+        let file = RunNoteFile(path: scratch.file("note"), boot: "B", groups: ["a", "b"])
+        func found() throws -> [Bool] {
+            try file.store(note)
+            let runs = try WhatRuns(in: scratch.path, boot: "B")
+            #expect(runs.groups.map { $0.name } == ["a", "b"])
+            return runs.groups.map { $0.isMaintained }
+        }
+        #expect(try found() == [false, true])
+        note.maintenance = Maintenance(isOn: true, count: 1, by: .high)
+        #expect(try found() == [true, true])
+        note.maintenance = nil
+        note.maintained = []
+        #expect(try found() == [false, false])
+    }
+
     @Test func `a note of another boot is worthless`() throws {
         let file = RunNoteFile(path: "", boot: "B", groups: ["a", "b"])
         let other = RunNoteFile(path: "", boot: "C", groups: ["a", "b"])

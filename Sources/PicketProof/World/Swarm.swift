@@ -43,7 +43,7 @@ public enum Swarm {
         /// after the other, the holder last.
         case renames
         /// A resource that stands in another group in the changed files, and agents that read them
-        /// while they live.
+        /// while they live, also beside a peer that has left it running.
         case reloads
         /// Maintenance at either node, while groups fail and nodes come and go.
         case maintenance
@@ -113,7 +113,9 @@ public enum Swarm {
         if focus == .reloads {
             var list = plan.list
             list[0].resources.append(list[1].resources.removeLast())
-            again(every: 20, &plan) { shift(to: list, on: $0, &$1) }
+            again(every: 20, &plan) {
+                $1.percent(30) ? shiftBesideLeaver(to: list, &$1) : shift(to: list, on: $0, &$1)
+            }
         }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
@@ -373,19 +375,28 @@ public enum Swarm {
     }
 
     /// Nothing is a difference any more once the holder has the list, too. It stops the group by the
-    /// former name then, which takes its time, and the peer may prefer to have the other.
+    /// former name then, which takes its time, and the peer may prefer to have the other. In
+    /// maintenance it is not to be stopped, whether the agent is restarted, leaves or lives.
     private static func rename(
         in list: [ListedGroup], on node: NodeID, _ chance: inout Chance
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
         let second = 5_000 + chance.below(1_000)
         let back = 14_000 + chance.below(1_000)
-        return [
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
             (0, 0, .command(node, .handover(0))),
             (2_000, 12_000, .list(node.peer, list)), (2_000, 0, .crash(node.peer)),
             (second, 9_000, .list(node, list)), (second, 4_000, .resource(node, 0, .slow)),
             (second, 0, chance.percent(50) ? .crash(node) : .reload(node)),
             (back, 0, .crash(node.peer)), (back + 3_000, 0, .crash(node)),
         ]
+        guard chance.percent(40) else { return links }
+        let name = chance.percent(50) ? 0 : nil
+        links += [
+            (3_500, 0, .command(node, .maintenance(true, of: name, despite: .none))),
+            (back + 5_000, 0, .command(node, .maintenance(false, of: name, despite: .all))),
+        ]
+        if chance.percent(30) { links.append((second - 500, 0, .command(node, .leave))) }
+        return links
     }
 
     /// Each node holds the group that it prefers, and each file in its turn has a resource of the one
@@ -402,6 +413,24 @@ public enum Swarm {
             (second, 0, .reload(node.peer)),
             (second, 3_000, .resource(node.peer, Int(chance.below(2)), .slow)),
             (back + 1, 0, .reload(node)), (back + 1_001, 0, .reload(node.peer)),
+        ]
+    }
+
+    /// High leaves, and group 1 runs on there in maintenance. That ends on low, which cannot fence high
+    /// at once, and whose file has a resource of group 1 in group 0 by then.
+    private static func shiftBesideLeaver(
+        to list: [ListedGroup], _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let ends = 6_000 + chance.below(1_000)
+        let reload = ends + 100 + chance.below(1_000)
+        return [
+            (0, 0, .command(.low, .failback(nil))), (0, 0, .command(.high, .failback(nil))),
+            (2_000, 0, .command(.high, .maintenance(true, of: 1, despite: .none))),
+            (3_500, 0, .command(.high, .leave)),
+            (5_000, 5_000, .relay(.low, .unreachable)),
+            (ends, 0, .command(.low, .maintenance(false, of: 1, despite: .all))),
+            (reload - 1, 5_000, .list(.low, list)), (reload, 0, .reload(.low)),
+            (reload + 5_000, 0, .reload(.low)),
         ]
     }
 

@@ -545,7 +545,8 @@ struct Watch {
         }
         guard let told = message.maintained else { return }
         let group = Int(message.groups[told.place].name) - 1
-        guard agent.place(of: group) != nil else { return }
+        // Of what its file does not have any more a node takes nothing in.
+        guard agent.lists(group) else { return }
         hear(
             UInt64(told.maintenance.count), told.maintenance.isOn, group, node, agent, at: now)
     }
@@ -664,9 +665,19 @@ struct Watch {
 
     /// The machine has a group stopped.
     mutating func stops(_ group: GroupIndex, cause: Cause, _ node: Node, in world: World) {
+        let isAtRest =
+            !starting[group].contains(node.index) && !stopping[group].contains(node.index)
         stopping[group].insert(node.index)
         switch cause {
-        case .command, .failback, .conflict, .agentRestarted, .configurationChanged, .none:
+        case .agentRestarted, .configurationChanged:
+            if sides[node.index].handsOff[group], isMaintained(group, node), isAtRest,
+                running[group][node.index] > 0
+            {
+                world.violate(
+                    "S11", "\(node.id) stops group \(group) in maintenance, as its file has it")
+            }
+            sides[node.index].handsOff[group] = false
+        case .command, .failback, .conflict, .none:
             sides[node.index].handsOff[group] = false
         case .plannedStop: judgeLeaving(group, node, in: world)
         default: break

@@ -20,6 +20,11 @@ extension World {
             restart(node, after: 1_000_000_000)
             return
         }
+        guard !changesMaintained(node) else {
+            tell(node, .world("no start of the agent: its file changes what runs in maintenance"))
+            restart(node, after: 1_000_000_000)
+            return
+        }
         let (note, listed, retired) = note(of: node, for: node.file)
         let list = listed + retired
         var file = StateFile(
@@ -72,6 +77,14 @@ extension World {
         turn(node) { agent in
             let works = node.watchdogDeadUntil <= self.now
             agent.followUps.append(.watchdog(works ? self.plan.watchdog : .zero))
+        }
+    }
+
+    /// Its file lacks, or has otherwise, what its agent left running in maintenance.
+    private func changesMaintained(_ node: Node) -> Bool {
+        node.note.holdings.contains { holding in
+            node.note.isMaintained(holding.group)
+                && !node.file.contains { $0.isStarted(like: node.noted[holding.group]) }
         }
     }
 

@@ -476,7 +476,7 @@ public struct Narrator: Equatable, Sendable {
         case .peerUnfit:
             return "See its sensors with \"picket status\" on {peer}, and mend what is critical."
         case .peerStops:
-            return "Wait a moment, then ask again."
+            return "Wait a moment, then ask again; if it stays so, see \"picket status\" on {peer}."
         case .selfUnfit:
             return "See the sensors in \"picket status\", and mend what is critical."
         case .peerStale:

@@ -547,9 +547,9 @@ extension Machine {
             return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
         }
         if theirHealth == 0 { return .peerUnfit }
-        if report.role != .vacant, !planted(.movesToTheUnready) { return .peerStops }
         if !report.sync.suffices(stateful: isStateful(group)) { return .peerStale }
-        return charged && isMoveBudgetSpent(at: now) ? .moveBudgetSpent : nil
+        if charged, isMoveBudgetSpent(at: now) { return .moveBudgetSpent }
+        return report.role == .vacant || planted(.movesToTheUnready) ? nil : .peerStops
     }
 
     private mutating func countMove(at now: Instant) {
@@ -749,7 +749,8 @@ extension Machine {
         if refusal == .moveBudgetSpent {
             refuseMove(group, cause: cause, .moveBudgetSpent, at: now, into: &out)
         }
-        return refusal
+        // It stops here anyway, and the peer may be done by then.
+        return refusal == .peerStops ? nil : refusal
     }
 
     /// The peer has the right, and may write from now on.

@@ -170,6 +170,21 @@ public struct Narrator: Equatable, Sendable {
         case .moveRefused: return "{group} does not move{+ for }"
         case .conflict: return "{me} and {peer} disagree on who holds {group}{term}"
         case .syncChanged: return "The copy of {group} on {me} {sync}"
+        case .degraded:
+            return "{group} goes on alone on {me}: {peer} has no copy of what it writes from now "
+                + "on, and does not take it over"
+        case .restored:
+            return "{group} is in step: its database on {me} acknowledges only what {peer} has as "
+                + "well"
+        case .degradeFailed:
+            return "The degrade command of {group} failed on {me}: its commits may wait for "
+                + "{peer}. It is tried again"
+        case .restoreFailed:
+            return "The restore command of {group} failed on {me}: it may go on alone, and {peer} "
+                + "does not take it over. It is tried again"
+        case .commitsWait:
+            return "The commits of {group} on {me} may wait for {peer}: they go on alone once "
+                + "{peer} is fenced, or has it on its disk that it has no copy of them"
         case .orphaned:
             return "{group} has no holder{term}"
         case .takeoverAsked:

@@ -153,6 +153,19 @@ package struct Disk: Sendable {
         formerData[group]?.isLast = false
     }
 
+    // MARK: Copies in step
+
+    mutating func note(outOfStep: Bool, of group: GroupIndex) {
+        guard memory.groups[group].isOutOfStep != outOfStep else { return }
+        memory.groups[group].isOutOfStep = outOfStep
+    }
+
+    /// It is on disk, and no writing that is under way takes it away.
+    func keepsOutOfStep(_ group: GroupIndex) -> Bool {
+        memory.groups[group].isOutOfStep && durable.groups[group].isOutOfStep
+            && saving?.memory.groups[group].isOutOfStep != false
+    }
+
     // MARK: What else is remembered
 
     /// The peer's session has ended for good, by a proof that outlives this agent.

@@ -20,6 +20,7 @@ package struct Group: Sendable {
     /// The newest that the peer was given.
     private(set) var given = Term.never
     package private(set) var copy: Copy
+    private(set) var replication = Replication()
     /// Its copy keeps it from starting here, and that was told.
     private(set) var copyIsRefused = false
     /// A planned stop waits until then for the peer's copy.
@@ -484,6 +485,10 @@ package struct Group: Sendable {
         let before = copy.state
         body(&copy)
         return copy.state == before ? nil : copy.state
+    }
+
+    mutating func replicate<Result>(_ body: (inout Replication) -> Result) -> Result {
+        body(&replication)
     }
 
     mutating func awaitCopy(until: Instant) { awaitsCopyUntil = until }

@@ -22,6 +22,7 @@ extension Machine {
     ) {
         guard group < groups.count, isStateful(group) else { return }
         groups[group].edit { $0.read(position, at: now) }.map { tell($0, group, into: &out) }
+        groups[group].replicate { $0.read(position) }
     }
 
     private func tell<Sink: EffectSink>(
@@ -38,23 +39,26 @@ extension Machine {
     ) {
         if !groups[group].isHeld { disk.disownData(of: group) }
         hearOfData(group)
+        if sync.strict { noteStep(group) }
         let changed: GroupReport.SyncState?
         if case .holding(let active) = groups[group].role {
             let runs = active.run != .starting
             if runs { disk.useData(of: group) }
             changed = groups[group].edit { $0.lead(runs: runs, at: now) }
         } else if let receipt = life.validReceipt, covers(receipt, group) {
-            // What a peer that left by plan wrote last, it wrote in contact.
-            let limit = receipt.proof == .left ? nil : sync.maxLag + policy.timing.deadAfter
+            // What a peer that left by plan wrote last, it wrote in contact; and what is in step
+            // lacks nothing that was acknowledged since.
+            let isLimited = receipt.proof != .left && !sync.strict
+            let limit = isLimited ? sync.maxLag + policy.timing.deadAfter : nil
             changed = groups[group].edit { $0.seal(limit: limit, at: now) }
         } else if inContact, let report = report(of: group) {
             let holds = report.role == .holding || report.role == .releasing
             let runs = report.role == .holding && report.flags.contains(.running)
-            let arrivedAt = peer.receivedAt
+            let (arrivedAt, isInStep) = (peer.receivedAt, isInStep(group, report))
             changed = groups[group].edit {
                 $0.follow(
-                    report.data, holds: holds, runs: runs, within: sync.maxLag, arrivedAt: arrivedAt
-                )
+                    report.data, holds: holds, runs: runs, isInStep: isInStep, within: sync.maxLag,
+                    arrivedAt: arrivedAt)
             }
         } else {
             changed = groups[group].edit { $0.freeze() }
@@ -213,6 +217,7 @@ extension Machine {
                 data.position = position
                 data.age = UInt32(clamping: age.milliseconds + 1)
             }
+            data.flags = stepFlags(of: group)
             reports[group].data = data
         }
     }

@@ -9,7 +9,10 @@ extension Machine {
         absorbTerm(group)
         noteHolder(group)
         stepFailures(group, at: now)
-        if let sync = policy.groups[group].sync { stepData(group, sync, at: now, into: &out) }
+        if let sync = policy.groups[group].sync {
+            stepData(group, sync, at: now, into: &out)
+            stepReplication(group, sync, at: now, into: &out)
+        }
         if groups[group].isBlockOver(at: now) { groups[group].unblock() }
         if policy.groups[group].takeover == .ask { stepQuestion(group) }
         switch groups[group].role {
@@ -664,6 +667,11 @@ extension Machine {
         case (.holding(let active), .restarted):
             groups[group].noteRunning()
             groups[group].noteRestarted()
+            // A database that comes up anew may have forgotten what it was told.
+            if groups[group].replication.state != nil {
+                let next = peer.contact.sequence + 1
+                groups[group].replicate { $0.beginAnew(next: next) }
+            }
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.holding, .dropped): dropped(group, into: &out)
         // It starts anew, as one that nobody has.

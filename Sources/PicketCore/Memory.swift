@@ -50,6 +50,8 @@ public struct GroupMemory: Equatable, Sendable {
     /// For people: an operator who starts a pair after both nodes lost their power asks for it.
     public var holder: LastHolder
     public var data: DataTerms
+    /// Of a strict group: the peer, which holds it, goes on without this node's copy, or may.
+    public var isOutOfStep: Bool
     /// Of this group alone, as this node has heard of it last.
     public var maintenance: Maintenance
 
@@ -62,11 +64,12 @@ public struct GroupMemory: Equatable, Sendable {
 
     public init(
         term: Term = .never, holder: LastHolder = .nobody, data: DataTerms = .never,
-        maintenance: Maintenance = .never
+        isOutOfStep: Bool = false, maintenance: Maintenance = .never
     ) {
         self.term = term
         self.holder = holder
         self.data = data
+        self.isOutOfStep = isOutOfStep
         self.maintenance = maintenance
     }
 }

@@ -221,6 +221,16 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case dataTermLate
     /// A planned stop waits for no copy.
     case copyNotAwaited
+    /// A strict group goes on alone before its peer has that on disk …
+    case degradesUntold
+    /// … or never, however far the peer's copy is behind.
+    case neverDegrades
+    /// A copy that keeps up counts, though the holder acknowledges what it lacks.
+    case degradedIsCurrent
+    /// A holder is in step before its database was told to wait …
+    case inStepAtOnce
+    /// … or before the copy has what was acknowledged until then.
+    case tailForgotten
 
     // The wire
     case challengeIgnored

@@ -11,8 +11,8 @@
 /// not seen to pass does not count. The stamps in the state file are for 0.1.0, and for a node
 /// that has no ages: a stamp from the future tells nothing.
 ///
-/// The versions of maintenance, that the fence is not believed, and the data terms stand in lines of
-/// their own that look like a group's, because 0.1.0 refuses a line that it does not know, and keeps
+/// The versions of maintenance, that the fence is not believed, the data terms, and that a copy is
+/// not in step stand in lines of their own that look like a group's, because 0.1.0 refuses a line that it does not know, and keeps
 /// a group that it does not have. Data terms go with the line of their group as it was: where 0.1.0
 /// has changed that since, they tell nothing.
 ///
@@ -32,6 +32,7 @@
 ///     group #ran:gateway 5 me
 ///     group #heard:gateway 4 nobody
 ///     group #as-of:gateway 7 me
+///     group #out-of-step:web 1 nobody
 ///     group #maintained:web 2 me
 ///     fence 1764000000000000000
 ///     checksum 8d3f…
@@ -66,6 +67,7 @@ public struct MemoryFile: Sendable {
     static let heard = "#heard:"
     static let asOf = "#as-of:"
     static let maintained = "#maintained:"
+    static let outOfStep = "#out-of-step:"
 
     public init(path: String, groups: [String], boot: String = "") {
         self.path = path
@@ -210,6 +212,8 @@ public struct MemoryFile: Sendable {
             edit(group, &memory) { ($0.data.own, $0.data.isLast) = (term, holder == .me) }
         } else if let group = MemoryFile.part(of: name, after: MemoryFile.heard) {
             edit(group, &memory) { $0.data.heard = term }
+        } else if let group = MemoryFile.part(of: name, after: MemoryFile.outOfStep) {
+            edit(group, &memory) { $0.isOutOfStep = true }
         } else if let group = MemoryFile.part(of: name, after: MemoryFile.maintained) {
             guard let told = Maintenance(isOn: holder == .me, version: term.value) else { return }
             edit(group, &memory) { $0.maintenance = told }
@@ -311,6 +315,7 @@ public struct MemoryFile: Sendable {
                 MemoryFile.maintained + name, Term(maintenance.version),
                 maintenance.isOn ? .me : .nobody)
         }
+        if group.isOutOfStep { own += line(MemoryFile.outOfStep + name, Term(1), .nobody) }
         let data = group.data
         guard data != .never else { return own }
         return own + line(MemoryFile.ran + name, data.own, data.isLast ? .me : .nobody)

@@ -155,6 +155,8 @@ private enum Hunt {
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
             .epochIgnored, .lagIgnored, .dataTermLate, .copyNotAwaited:
             self = .swarm(.data, seeds: 400)
+        case .degradesUntold, .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten:
+            self = .swarm(.strict, seeds: 200)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
         case .aloneUnseen: self = .swarm(.lives, seeds: 100)

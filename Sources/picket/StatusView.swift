@@ -120,6 +120,7 @@ struct StatusView {
         if !holder.running, status.maintenance || status.peerState.maintenance {
             return ("down", .red)
         }
+        if holder.running, group.replication == "degraded" { return ("active, alone", .yellow) }
         return holder.running ? ("active", .green) : ("starting", .yellow)
     }
 

@@ -396,6 +396,8 @@ final class Agent {
         case .start(let activation): groups.start(activation, self)
         case .adopt(let activation): groups.adopt(activation, self)
         case .stop(let group, let cause): groups.stop(group, cause: cause, self)
+        case .replicate(let group, let action, let term):
+            groups.replicate(group, action, term, self)
         case .feedWatchdog: watchdogs.feed(self)
         case .ban(let session): links.ban(session)
         case .answer(let id, let result):

@@ -352,6 +352,19 @@ struct LoadTests {
             "max_lag: 10s }", "max_lag: 10s, interval: 4s }",
             "p.yaml:42:50: groups.plc-gateway.sync.interval: found 4s, more than a third of max_lag (10s): a copy that is looked at so seldom is never known to be current"
         ),
+        (
+            "max_lag: 10s }", "max_lag: 10s, strict: true, degrade: [/bin/a] }",
+            "p.yaml:42:11: groups.plc-gateway.sync.restore: missing; expected with strict: true, a list of arguments such as [/usr/local/bin/db-waits]"
+        ),
+        (
+            "max_lag: 10s }", "max_lag: 10s, restore: [/bin/b] }",
+            "p.yaml:42:50: groups.plc-gateway.sync.restore: found without strict: true, expected that as well, or no restore"
+        ),
+        (
+            "max_lag: 10s }",
+            "max_lag: 10s, strict: true, degrade: [/a], restore: [/b], takeover: allow }",
+            "p.yaml:42:94: groups.plc-gateway.sync.takeover: found allow beside strict: true, expected refuse: a copy that is not in step lacks what was acknowledged"
+        ),
         // The rest
         (
             "board: simulated", "startup: { alone_after: 1s }",
@@ -424,6 +437,18 @@ struct LoadTests {
             errors(load(text)) == """
                 p.yaml:42:45: groups.plc-gateway.sync.max_lag: found 5s, expected at least 5.131s, which is the head start 121.428ms, the proof of off 5s and margin 10ms: a fence takes so long, and the holder may write meanwhile, so every takeover would be refused
                 """)
+    }
+
+    @Test func `a strict group has the commands that its database is told by`() throws {
+        let text = changed(
+            "max_lag: 10s }", "max_lag: 10s, strict: true, degrade: [/a, x], restore: [/b] }")
+        let it = try load(text).get()
+        #expect(it.groups[0].sync?.strict?.degrade == ["/a", "x"])
+        #expect(it.groups[0].sync?.strict?.restore == ["/b"])
+        #expect(it.policy.groups[0].sync?.strict == true)
+        let usual = try load(changed("max_lag: 10s }", "max_lag: 10s, strict: false }")).get()
+        #expect(usual.groups[0].sync?.strict == nil)
+        #expect(usual.policy.groups[0].sync?.strict == false)
     }
 
     /// To switch off and to look each may take all its time.

@@ -52,6 +52,18 @@ struct MemoryFileTests {
         #expect(try file.decode(mended, now: now, wall: wall) == memory)
     }
 
+    @Test func `that a copy is not in step is kept, and an older file says nothing of it`() throws {
+        var memory = memory
+        memory.groups[1].isOutOfStep = true
+        #expect(try kept(memory) == memory)
+        var file = MemoryFile(path: "", groups: ["a", "b"])
+        let text = String(decoding: file.encode(memory, now: now, wall: wall), as: UTF8.self)
+        #expect(text.contains("group #out-of-step:b 1 nobody\n"))
+        memory.groups[1].isOutOfStep = false
+        let cleared = file.encode(memory, now: now, wall: wall)
+        #expect(try file.decode(cleared, now: now, wall: wall) == memory)
+    }
+
     @Test func `data terms are kept, also of a group that left the configuration`() throws {
         var memory = memory
         memory.groups[0].data = DataTerms(own: Term(9), heard: Term(2), isLast: true)

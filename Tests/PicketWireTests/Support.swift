@@ -67,7 +67,8 @@ extension DataReport {
                 isLast: chance.next() & 1 == 0),
             position: DataPosition(
                 epoch: UInt32.random(in: 0...(.max), using: &chance), number: chance.next()),
-            age: UInt32.random(in: 0...(.max), using: &chance))
+            age: UInt32.random(in: 0...(.max), using: &chance),
+            flags: Flags(rawValue: UInt8(chance.next() & 0xFF)).intersection(.all))
     }
 }
 

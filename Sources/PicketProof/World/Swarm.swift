@@ -73,6 +73,8 @@ public enum Swarm {
         case copies
         /// Groups with data that refuse a term below theirs, on nodes that have forgotten the terms.
         case guards
+        /// Groups whose stores wait for the peer's copy, which stands still, and whose commands fail.
+        case strict
     }
 
     /// - Parameters:
@@ -102,6 +104,10 @@ public enum Swarm {
         if focus == .guards { again(every: 60, &plan, forgetTerms) }
         if focus == .work { again(every: 55, &plan, work) }
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
+        if focus == .strict, kinds.isEmpty {
+            let lag = plan.groups[0].sync!.maxLag.milliseconds
+            again(every: 45, &plan) { node, _ in dieRestored(node, within: lag) }
+        }
         if focus == .renames {
             var list = plan.list
             list[0].name += plan.groups.count
@@ -303,6 +309,19 @@ public enum Swarm {
             links.append((dark + 11_000, 0, .command(node.peer, .handover(0))))
         }
         return links
+    }
+
+    /// A copy stands still until its holder goes on alone, follows until it is to be restored, and
+    /// stands still again meanwhile. It keeps up as far as anybody can judge when the holder dies.
+    private static func dieRestored(
+        _ node: NodeID, within lag: Int64
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let follows = lag * 3 / 2 + 1_000
+        return [
+            (0, follows, .sync(node.peer, 0, .stale)),
+            (follows + lag * 12 / 20, lag * 2, .sync(node.peer, 0, .stale)),
+            (follows + lag * 27 / 20, 3_000, .powerLoss(node)),
+        ]
     }
 
     /// A turn stands still, and takes in what has come meanwhile. That is the last that it hears;
@@ -590,6 +609,10 @@ public enum Swarm {
         for index in plan.groups.indices where data.percent(15) {
             plan.groups[index].sync = sync(&data)
         }
+        var strict = Chance(seed: plan.seed ^ 0x73_74_72)
+        for index in plan.groups.indices where strict.percent(25) {
+            makeStrict(&plan.groups[index].sync)
+        }
         var outlets = Chance(seed: plan.seed ^ 0x6f_75_74)
         if outlets.percent(3) { setUpOutlet(&plan) }
         var unreachable = Chance(seed: plan.seed ^ 0x75_6e_72)
@@ -600,6 +623,11 @@ public enum Swarm {
         let maxLag = chance.one(of: [Duration.seconds(1), .seconds(2), .seconds(4)])
         return GroupPolicy.Sync(
             maxLag: maxLag, takesOverStale: chance.percent(10), waits: maxLag * 3)
+    }
+
+    private static func makeStrict(_ sync: inout GroupPolicy.Sync?) {
+        sync?.strict = true
+        sync?.takesOverStale = false
     }
 
     private static func setUpOutlet(_ plan: inout Plan) {
@@ -750,6 +778,18 @@ public enum Swarm {
                 plan.groups[index].sync = sync(&chance)
             }
             return []
+        case .strict:
+            for index in plan.groups.indices {
+                if plan.groups[index].sync == nil { plan.groups[index].sync = sync(&chance) }
+                makeStrict(&plan.groups[index].sync)
+            }
+            plan.startup = .aloneAfter(.seconds(3))
+            if plan.seed % 4 == 0 { return [] }
+            return [
+                .sync, .sync, .sync, .sync, .commands, .commands, .cuts, .cuts, .cuts, .oneWay,
+                .relay, .power, .blackout, .crash, .operators, .leave, .word, .disk, .outrun,
+                .cutMove, .pause,
+            ]
         case .fitness:
             return [.sensors, .sensors, .sensors, .cuts, .cuts, .pause, .disk, .resources, .oneWay]
         case .trust:
@@ -772,11 +812,12 @@ public enum Swarm {
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
+        case commands
 
         var isCommon: Bool {
             switch self {
             case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
-                .halfway:
+                .halfway, .commands:
                 false
             default: true
             }
@@ -843,6 +884,9 @@ public enum Swarm {
             let faults: [ResourceFault] = [.stopFails, .stopFails, .unkillable, .stopUnknown]
             let fault = chance.one(of: faults)
             return entry(.resource(node, group, fault), .seconds(30 + chance.below(100)))
+        case .commands:
+            let fault: ResourceFault = chance.percent(60) ? .commandsFail : .slow
+            return entry(.resource(node, group, fault), lasting() * 6)
         case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
         case .power: return entry(.powerLoss(node), lasting())
         case .relay:
@@ -884,7 +928,7 @@ public enum Swarm {
                     node, group,
                     chance.one(
                         of: ResourceFault.allCases.filter {
-                            $0 != .flaps && $0 != .stopUnknown && $0 != .startRefused
+                            ![.flaps, .stopUnknown, .startRefused, .commandsFail].contains($0)
                         })),
                 lasting() * 6)
         case .operators:

@@ -33,6 +33,10 @@ struct Watch {
     /// its boot.
     private var heads: [(node: Int, epoch: UInt64, unmet: Bool)?]
     private var staleOrdered: [Set<Int>]
+    /// By group, of a strict one: how much of the newest epoch its store has acknowledged, and since
+    /// when it waits for a copy that does not follow.
+    private var acknowledged: [UInt64]
+    private var waitsSince: [Int64?]
     private var epochs: UInt64 = 0
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
@@ -95,6 +99,9 @@ struct Watch {
         /// When an agent of it left by plan, whether or not something runs on.
         var leftAt = Int64.min / 2
         var copyMissing: Set<Int> = []
+        /// The strict groups of which this life of its agent has heard, since they started, that the
+        /// holder is in step.
+        var inStep: Set<Int> = []
         /// The operator has ordered this life of its agent to leave.
         var leavesSince: Int64?
         var wordGiven = false
@@ -167,6 +174,8 @@ struct Watch {
         takeoversOrdered = Array(repeating: [], count: groups)
         heads = Array(repeating: nil, count: groups)
         staleOrdered = takeoversOrdered
+        acknowledged = Array(repeating: 0, count: groups)
+        waitsSince = Array(repeating: nil, count: groups)
     }
 
     /// One of a node's fences.
@@ -210,6 +219,7 @@ struct Watch {
             sides[side].heldByPeer = []
             sides[side].copyMissing = []
         }
+        sides[index].inStep = []
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
@@ -352,6 +362,10 @@ struct Watch {
                         let name = Int($0.name) - 1
                         return (name, sides[index].theirs[name] ?? world.now)
                     })
+                for report in message.groups
+                where report.data?.flags.contains(.inStep) == true {
+                    sides[index].inStep.insert(Int(report.name) - 1)
+                }
                 sides[index].givenUp = Set(
                     message.groups.filter { message.phase == .leaving && $0.role == .vacant }
                         .map { Int($0.name) - 1 })
@@ -808,6 +822,7 @@ struct Watch {
             return
         }
         starting[group].insert(node.index)
+        for side in sides.indices { sides[side].inStep.remove(group) }
         judge(term, of: group, node, in: world)
         judgeRefusal(activation.term, of: group, node, in: world)
         judgeData(activation, of: group, node, in: world)
@@ -848,6 +863,7 @@ struct Watch {
         epochs += 1
         heads[group] = (node.index, epochs, sides[node.index].goesOnUnmet)
         staleOrdered[group] = []
+        acknowledged[group] = node.data[group].number
         return epochs
     }
 
@@ -874,6 +890,15 @@ struct Watch {
         }
         let newest = world.nodes[head.node].data[group]
         let copy = node.data[group]
+        if sync.strict, copy.epoch == head.epoch {
+            if copy.number < acknowledged[group] {
+                world.violate(
+                    "S10",
+                    "\(node.id) starts group \(group) because of \(activation.cause), on a copy"
+                        + " that lacks what was acknowledged")
+            }
+            return
+        }
         let allowed =
             sync.maxLag.nanoseconds * 2 + node.policy.timing.deadAfter.nanoseconds + 1_000_000_000
         guard copy.epoch != head.epoch || newest.asOf - copy.asOf > allowed else { return }
@@ -885,6 +910,57 @@ struct Watch {
             "S10",
             "\(node.id) starts group \(group) because of \(activation.cause), on a copy that is"
                 + " \(what)")
+    }
+
+    /// S10: the store of a strict group acknowledges, up to this number. What the peer's copy lacks it
+    /// acknowledges only if the peer has that on disk, or does not believe otherwise.
+    mutating func acknowledges(
+        _ number: UInt64, of group: Int, copied: UInt64, _ node: Node, in world: World
+    ) {
+        guard heads[group]?.node == node.index else { return }
+        acknowledged[group] = max(acknowledged[group], number)
+        let (peer, side) = (world.peer(of: node), sides[1 - node.index])
+        guard number > copied, side.inStep.contains(group), excuses.isEmpty,
+            let agent = peer.agent, side.hasLeft != agent.session,
+            let place = peer.keptList.firstIndex(where: { $0.name == group }),
+            peer.kept?.groups[place].isOutOfStep == false
+        else { return }
+        world.violate(
+            "S10",
+            "\(node.id) acknowledges of group \(group) what \(peer.id) lacks, and \(peer.id) takes"
+                + " itself for in step")
+    }
+
+    /// L1: a store does not wait for ever for the copy of a peer that is in contact.
+    mutating func waits(_ waits: Bool, on group: Int, _ node: Node, in world: World) {
+        guard waits, let sync = world.plan.sync(of: group), mayBeTold(group, node, in: world) else {
+            waitsSince[group] = nil
+            return
+        }
+        let since = waitsSince[group] ?? world.now
+        waitsSince[group] = since
+        let waited = world.now - since
+        guard waited > (sync.maxLag * 4 + .seconds(3)).nanoseconds else { return }
+        world.violate(
+            "L1",
+            "\(node.id) is in contact, and the commits of group \(group) have waited for"
+                + " \(waited / 1_000_000) ms")
+    }
+
+    /// Nothing keeps the holder from telling its store, nor the peer from noting that.
+    private func mayBeTold(_ group: Int, _ node: Node, in world: World) -> Bool {
+        let (peer, side) = (world.peer(of: node), sides[node.index])
+        guard let mine = node.agent, let theirs = peer.agent,
+            world.now - max(mine.startedAt, theirs.startedAt) > 5_000_000_000
+        else { return false }
+        let isHeard = world.now - side.reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
+        let stands = max(node.standsStillUntil, peer.standsStillUntil) > world.now
+        // The last failure may have been just before the fault ended, and was the fifth.
+        let faults = node.resourceFaults[group]
+        let fails = max(faults[.commandsFail] ?? 0, faults[.slow] ?? 0) > world.now - 20_000_000_000
+        return isHeard && !stands && !fails && peer.forgetsUntil < world.now - 5_000_000_000
+            && !starting[group].contains(node.index) && !stopping[group].contains(node.index)
+            && node.hangsUntil < world.now && excuses.isEmpty && !world.rolls
     }
 
     /// S4. A node that went on by an operator's word, without having heard of what its peer has

@@ -338,7 +338,9 @@ extension World {
             agent.runners[activation.group].adopt(
                 activation, at: reading(node), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)
+        case .replicate(let group, let action, _): replicate(group, action, node, agent)
         case .stop(let group, let cause):
+            endStoreJobs(of: agent.list[group].name, node)
             watch.stops(agent.list[group].name, cause: cause, node, in: self)
             agent.runners[group].stop(
                 cause: cause, at: reading(node), into: &agent.resourceEffects)

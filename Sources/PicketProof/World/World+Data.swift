@@ -52,6 +52,7 @@ extension World {
         }
         node.data[name].number += 1
         node.data[name].asOf = now
+        defer { acknowledge(name, node) }
         let peer = peer(of: node)
         guard peer.powered, peer.copyStallsUntil[name] <= now, !peer.isUp(group),
             passes(between: node, peer)

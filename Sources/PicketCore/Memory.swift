@@ -130,8 +130,8 @@ public struct RunNote: Equatable, Sendable {
         self.maintained = maintained
     }
 
-    /// Hands are off this group. An agent does not start with a file that would have it stop what
-    /// runs of it, as a living one takes no such file up.
+    /// Hands are off this group. An agent that finds it running takes no file up that would have it
+    /// stopped, as a living one does not.
     public func isMaintained(_ group: GroupIndex) -> Bool {
         guard !planted(.renamedStopsInMaintenance) else { return false }
         return maintenance?.isOn == true || group < maintained.count && maintained[group].isOn

@@ -189,7 +189,11 @@ final class Agent {
         health.update(self)
         if let untaken {
             untaken.keepPlaces(of: settings)
-            _ = takeUp(untaken)
+            if let refusal = ConfigurationReader.maintenance(against: untaken, self) {
+                log(.critical, refusal + "; until then this agent goes by what the one before it read")
+            } else {
+                _ = takeUp(untaken)
+            }
         }
         handle(.tick)
         service.ready(self)

@@ -20,12 +20,8 @@ extension World {
             restart(node, after: 1_000_000_000)
             return
         }
-        guard !changesMaintained(node) else {
-            tell(node, .world("no start of the agent: its file changes what runs in maintenance"))
-            restart(node, after: 1_000_000_000)
-            return
-        }
-        let (note, listed, retired) = note(of: node, for: node.file)
+        let (note, listed, retired) = note(
+            of: node, for: lacksMaintained(node) ? node.left : node.file)
         let list = listed + retired
         var file = StateFile(
             path: "state", groups: list.map { "g\($0.name)" }, boot: "\(node.powerLife)")
@@ -61,7 +57,7 @@ extension World {
             local: local)
         node.agent = agent
         // What runs goes on as it was started, until the file is taken up as a change.
-        reload(node, agent, node.file)
+        if !changesMaintained(node, agent) { reload(node, agent, node.file) }
         node.waiting = []
         node.standsStillUntil = 0
         watch.begins(node, session: session, memory, of: list, at: now)
@@ -80,11 +76,11 @@ extension World {
         }
     }
 
-    /// Its file lacks, or has otherwise, what its agent left running in maintenance.
-    private func changesMaintained(_ node: Node) -> Bool {
+    /// Its file lacks what its agent left running in maintenance.
+    private func lacksMaintained(_ node: Node) -> Bool {
         node.note.holdings.contains { holding in
             node.note.isMaintained(holding.group)
-                && !node.file.contains { $0.isStarted(like: node.noted[holding.group]) }
+                && !node.file.contains { $0.name == node.noted[holding.group].name }
         }
     }
 

@@ -158,9 +158,7 @@ extension World {
     /// The agent that lives takes up its file. It does not change a group that is in maintenance.
     private func takeUpFile(_ node: Node) {
         guard let agent = node.agent, node.standsStillUntil <= now,
-            !agent.machine.isBetweenLists, node.file != agent.listed,
-            agent.machine.maintained(
-                changedBy: placed(policy(of: node, listing: node.file), agent)) == nil
+            !agent.machine.isBetweenLists, node.file != agent.listed, !changesMaintained(node, agent)
         else { return }
         tell(node, .world("the agent reads its file again"))
         agent.handling = true
@@ -169,6 +167,11 @@ extension World {
         guard agent.halfway == nil else { return }
         agent.handling = false
         turn(node, .tick)
+    }
+
+    func changesMaintained(_ node: Node, _ agent: AgentLife) -> Bool {
+        agent.machine.maintained(
+            changedBy: placed(policy(of: node, listing: node.file), agent)) != nil
     }
 
     func reload(_ node: Node, _ agent: AgentLife, _ file: [ListedGroup]) {

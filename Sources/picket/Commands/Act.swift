@@ -239,8 +239,8 @@ struct PauseCommand: PicketCommand {
             manager at once starts the agent that is installed now, and that agent adopts the groups. \
             If it does not come in time, the peer takes over.
 
-            The agent reads its configuration first. If the next agent would not start with it, the \
-            pause is refused.
+            The agent reads its configuration first. If the next agent would not keep what runs with \
+            it, the pause is refused.
 
             The Debian package pauses by itself when it is upgraded. By hand: install, then pause.
 

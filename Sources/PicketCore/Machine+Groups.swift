@@ -632,6 +632,7 @@ extension Machine {
         case (.holding(let active), .started):
             groups[group].noteRunning()
             addedAll(group)
+            tellAnew(group)
             out.emit(
                 .trace(
                     Trace(
@@ -667,11 +668,6 @@ extension Machine {
         case (.holding(let active), .restarted):
             groups[group].noteRunning()
             groups[group].noteRestarted()
-            // A database that comes up anew may have forgotten what it was told.
-            if groups[group].replication.state != nil {
-                let next = peer.contact.sequence + 1
-                groups[group].replicate { $0.beginAnew(next: next) }
-            }
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.holding, .dropped): dropped(group, into: &out)
         // It starts anew, as one that nobody has.

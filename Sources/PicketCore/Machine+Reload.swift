@@ -189,6 +189,7 @@ extension Machine {
         groups[group].await(nil)
         groups[group].note(.waiting)
         list(added(next), at: group)
+        tellAnew(group)
         changedSince = peer.contact.sequence + 1
         out.emit(.trace(Trace(.changed, group: group)))
         if !mayAdd(group) { out.emit(.trace(Trace(.changeWaits, group: group))) }

@@ -32,12 +32,16 @@ extension Machine {
         _ group: GroupIndex, _ sync: GroupPolicy.Sync, at now: Instant, into out: inout Sink
     ) {
         switch groups[group].role {
-        case .holding(let active) where sync.strict && active.run != .starting:
+        // What starts may have to commit already, and waits for a peer that is off.
+        case .holding(let active)
+        where sync.strict && (active.run != .starting || sight(of: group).isOff):
             let before = groups[group].replication.state
             let (peer, next) = (sight(of: group), peer.contact.sequence + 1)
+            let mayRestore = !isMaintained(group)
             let action = groups[group].replicate {
                 $0.begin(next: next)
-                return $0.step(peer, within: sync.maxLag, next: next, at: now)
+                return $0.step(
+                    peer, within: sync.maxLag, mayRestore: mayRestore, next: next, at: now)
             }
             if let action { out.emit(.replicate(group, action, active.term)) }
             if groups[group].replication.state == .inStep, before != .inStep {
@@ -79,12 +83,23 @@ extension Machine {
             groups[group].replicate({ $0.ended(action, succeeded: succeeded, at: now) })
         else { return }
         if !succeeded {
-            guard groups[group].replication.isFirstFailure else { return }
+            let isStarting =
+                if case .holding(let active) = groups[group].role { active.run == .starting } else {
+                    false
+                }
+            guard groups[group].replication.isFirstFailure, !isStarting else { return }
             let isDegrade = action == .degrade
             out.emit(.trace(Trace(isDegrade ? .degradeFailed : .restoreFailed, group: group)))
         } else if action == .degrade {
             out.emit(.trace(Trace(.degraded, group: group)))
         }
+    }
+
+    /// The database may be another one, or somebody may have told it something else.
+    mutating func tellAnew(_ group: GroupIndex) {
+        guard groups[group].replication.state != nil else { return }
+        let next = peer.contact.sequence + 1
+        groups[group].replicate { $0.beginAnew(next: next) }
     }
 
     // MARK: What the peer is told

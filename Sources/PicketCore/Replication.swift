@@ -102,8 +102,10 @@ package struct Replication: Sendable {
     // MARK: The rules
 
     /// Returns the command that is to be begun.
+    ///
+    /// - Parameter mayRestore: nobody works on the group.
     mutating func step(
-        _ peer: Sight, within maxLag: Duration, next: UInt64, at now: Instant
+        _ peer: Sight, within maxLag: Duration, mayRestore: Bool, next: UInt64, at now: Instant
     ) -> ReplicationAction? {
         keptUpSince = peer.copy == .keepsUp ? keptUpSince ?? now : nil
         unjudgedSince = peer.copy == .unjudged ? unjudgedSince ?? now : nil
@@ -111,7 +113,8 @@ package struct Replication: Sendable {
         let fallsBehind = peer.isOff || peer.copy == .behind || isUnjudged
         let mayDegrade =
             peer.isOff || peer.noted >= toldSince && peer.noted > 0 || planted(.degradesUntold)
-        let waits = (fallsBehind || peer.copy == .unheard) && !mayDegrade && state != .degraded
+        let goesOn = state == .degraded && !isUncertain
+        let waits = (fallsBehind || peer.copy == .unheard || isUncertain) && !mayDegrade && !goesOn
         waitsSince = waits ? waitsSince ?? now : nil
         guard job == nil, let state else { return nil }
         switch state {
@@ -124,13 +127,15 @@ package struct Replication: Sendable {
                 self.state = .inStep
                 isWaitTold = false
             }
+        case .degraded where isUncertain && mayDegrade:
+            return begin(.degrade, at: now)
         case .degraded where isUncertain && fallsBehind:
             self.state = .degrading
         case .degraded:
-            guard let since = keptUpSince, now - since >= maxLag else { break }
+            guard let since = keptUpSince, now - since >= maxLag, mayRestore else { break }
             return begin(.restore, at: now)
         case .degrading:
-            if peer.copy == .keepsUp { return begin(.restore, at: now) }
+            if peer.copy == .keepsUp, mayRestore { return begin(.restore, at: now) }
             if fallsBehind, mayDegrade { return begin(.degrade, at: now) }
         }
         return nil
@@ -177,9 +182,12 @@ package struct Replication: Sendable {
             }
             return true
         }
-        failed = nil
+        if failed == action { failed = nil }
         isUncertain = false
-        if action == .degrade { state = .degraded }
+        if action == .degrade {
+            state = .degraded
+            isWaitTold = false
+        }
         return true
     }
 

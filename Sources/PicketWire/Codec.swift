@@ -23,7 +23,8 @@
 ///     3  keys    number u8, ids u32: the pair's keys that the sender accepts
 ///     4  data    length of an entry u8, number of entries u8, entries for the groups that have
 ///                data: place in 2 u8, own data term u64, heard u64, epoch u32, position u64,
-///                age u32, last u8, flags u8 (absent: 0; all absent with groups that have none)
+///                age u32, flags u8: 1 last, the others from 2 on (absent with all groups that have
+///                none)
 package import PicketCore
 
 /// The ids of the one or two keys that a node accepts, in the order of its configuration, the
@@ -83,7 +84,7 @@ package enum Codec {
     }
 
     private static func encodeData(_ groups: [GroupReport], into bytes: inout [UInt8]) {
-        bytes.write(UInt8(35))
+        bytes.write(UInt8(34))
         bytes.write(UInt8(groups.count { $0.data != nil }))
         for (place, group) in groups.enumerated() {
             guard let data = group.data else { continue }
@@ -93,8 +94,7 @@ package enum Codec {
             bytes.write(data.position.epoch)
             bytes.write(data.position.number)
             bytes.write(data.age)
-            bytes.write(UInt8(data.terms.isLast ? 1 : 0))
-            bytes.write(data.flags.rawValue)
+            bytes.write((data.terms.isLast ? 1 : 0) | data.flags.rawValue << 1)
         }
     }
 
@@ -303,9 +303,9 @@ package enum Codec {
             guard own <= .highest, heard <= .highest else { throw .badTerm }
             let position = DataPosition(epoch: try entry.take(), number: try entry.take())
             let age: UInt32 = try entry.take()
-            let isLast: UInt8 = try entry.take()
-            let terms = DataTerms(own: own, heard: heard, isLast: isLast != 0)
-            let flags = DataReport.Flags(rawValue: try entry.take(absent: 0))
+            let bits: UInt8 = try entry.take()
+            let terms = DataTerms(own: own, heard: heard, isLast: bits & 1 != 0)
+            let flags = DataReport.Flags(rawValue: bits >> 1)
             groups[place].data = DataReport(
                 terms: terms, position: position, age: age, flags: flags.intersection(.all))
         }

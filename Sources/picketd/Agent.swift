@@ -190,7 +190,9 @@ final class Agent {
         if let untaken {
             untaken.keepPlaces(of: settings)
             if let refusal = ConfigurationReader.maintenance(against: untaken, self) {
-                log(.critical, refusal + "; until then this agent goes by what the one before it read")
+                log(
+                    .critical,
+                    refusal + "; until then this agent goes by what the one before it read")
             } else {
                 _ = takeUp(untaken)
             }

@@ -14,14 +14,14 @@ struct ReplicationTests {
     /// - Parameter next: the number of the holder's next message.
     private mutating func step(
         _ seconds: Double, _ copy: Replication.Sight.Copy, noted: UInt64 = 0, isOff: Bool = false,
-        position: UInt64 = 0, next: UInt64 = 10
+        position: UInt64 = 0, mayRestore: Bool = true, next: UInt64 = 10
     ) -> ReplicationAction? {
         replication.begin(next: next)
         return replication.step(
             Replication.Sight(
                 copy: copy, isOff: isOff, noted: noted,
                 position: DataPosition(epoch: 1, number: position)),
-            within: maxLag, next: next, at: at(seconds))
+            within: maxLag, mayRestore: mayRestore, next: next, at: at(seconds))
     }
 
     private mutating func end(_ action: ReplicationAction, _ seconds: Double, well: Bool = true) {
@@ -106,14 +106,29 @@ struct ReplicationTests {
         end(.restore, 1, well: false)
         #expect(replication.state == .degraded && replication.isFirstFailure)
         does(nil, step(1.5, .keepsUp))
-        does(nil, step(1.6, .behind, noted: 10))
-        does(.degrade, step(2.1, .behind, noted: 10))
+        does(.degrade, step(1.6, .behind, noted: 10))
         end(.degrade, 3, well: false)
         #expect(replication.state == .degrading)
         does(nil, step(3.9, .behind, noted: 10))
         does(.degrade, step(4.1, .behind, noted: 10))
         end(.degrade, 6)
         does(nil, step(100, .behind, noted: 10))
+    }
+
+    @Test mutating func `a restore that failed is taken back before it is tried again`() {
+        does(.restore, step(0, .keepsUp))
+        end(.restore, 1, well: false)
+        does(nil, step(1.1, .keepsUp), "the peer has not noted it")
+        does(.degrade, step(1.2, .keepsUp, noted: 10))
+        end(.degrade, 2)
+        does(nil, step(2.1, .keepsUp, noted: 10))
+        does(.restore, step(3.5, .keepsUp, noted: 10))
+    }
+
+    @Test mutating func `nothing is restored while somebody works on the group`() {
+        does(nil, step(0, .keepsUp, mayRestore: false))
+        does(nil, step(100, .keepsUp, mayRestore: false))
+        does(.restore, step(101, .keepsUp))
     }
 
     @Test mutating func `a command of a group that was stopped meanwhile tells nothing`() {

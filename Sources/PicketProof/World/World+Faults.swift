@@ -158,7 +158,8 @@ extension World {
     /// The agent that lives takes up its file. It does not change a group that is in maintenance.
     private func takeUpFile(_ node: Node) {
         guard let agent = node.agent, node.standsStillUntil <= now,
-            !agent.machine.isBetweenLists, node.file != agent.listed, !changesMaintained(node, agent)
+            !agent.machine.isBetweenLists, node.file != agent.listed,
+            !changesMaintained(node, agent)
         else { return }
         tell(node, .world("the agent reads its file again"))
         agent.handling = true

@@ -87,7 +87,8 @@ extension Machine {
                 if case .holding(let active) = groups[group].role { active.run == .starting } else {
                     false
                 }
-            guard groups[group].replication.isFirstFailure, !isStarting else { return }
+            let failures = groups[group].replication.tries(of: action).failures
+            guard failures == 1, !isStarting else { return }
             let isDegrade = action == .degrade
             out.emit(.trace(Trace(isDegrade ? .degradeFailed : .restoreFailed, group: group)))
         } else if action == .degrade {

@@ -35,15 +35,25 @@ package struct Replication: Sendable {
     /// Since when the copy keeps up, or the peer has not judged it.
     private var keptUpSince: Instant?
     private var unjudgedSince: Instant?
-    /// The command that failed last, how often in a row, and when it is tried again.
-    private var failed: ReplicationAction?
-    private var failures: Int64 = 0
-    private var retryAt = Instant(nanoseconds: 0)
+    private var degradeTries = Tries()
+    private var restoreTries = Tries()
     /// Since when the commits may wait for the peer in vain; and whether that was told.
     private var waitsSince: Instant?
     private var isWaitTold = false
     /// What the peer was told last.
     private var told: DataReport.Flags = []
+
+    /// How often a command has failed in a row, and when it is tried again: after 1 s, doubled with
+    /// each failure up to 16 s.
+    struct Tries {
+        private(set) var failures: Int64 = 0
+        private(set) var retryAt = Instant(nanoseconds: .min)
+
+        fileprivate mutating func fail(at now: Instant) {
+            failures += 1
+            retryAt = now + .seconds(1) * (1 << min(failures - 1, 4))
+        }
+    }
 
     /// What the holder knows of its peer.
     struct Sight {
@@ -87,7 +97,7 @@ package struct Replication: Sendable {
         isUncertain = false
         (keptUpSince, unjudgedSince, waitsSince) = (nil, nil, nil)
         isWaitTold = false
-        failed = nil
+        (degradeTries, restoreTries) = (Tries(), Tries())
     }
 
     /// Where it stands here.
@@ -156,7 +166,7 @@ package struct Replication: Sendable {
     private mutating func begin(
         _ action: ReplicationAction, at now: Instant
     ) -> ReplicationAction? {
-        if failed == action, now < retryAt { return nil }
+        guard now >= tries(of: action).retryAt else { return nil }
         job = action
         jobIsVoid = false
         (target, readings) = (nil, 0)
@@ -172,29 +182,31 @@ package struct Replication: Sendable {
         job = nil
         guard !jobIsVoid, state != nil else { return false }
         guard succeeded else {
-            // 1 s, doubled with each failure in a row up to 16 s.
-            failures = failed == action ? failures + 1 : 1
-            failed = action
-            retryAt = now + .seconds(1) * (1 << min(failures - 1, 4))
-            if action == .restore {
+            switch action {
+            case .degrade: degradeTries.fail(at: now)
+            case .restore:
+                restoreTries.fail(at: now)
                 state = .degraded
                 isUncertain = true
             }
             return true
         }
-        if failed == action { failed = nil }
         isUncertain = false
-        if action == .degrade {
+        switch action {
+        case .degrade:
+            degradeTries = Tries()
             state = .degraded
             isWaitTold = false
+        case .restore: restoreTries = Tries()
         }
         return true
     }
 
     // MARK: What is told
 
-    /// The first failure in a row is told.
-    var isFirstFailure: Bool { failures == 1 }
+    func tries(of action: ReplicationAction) -> Tries {
+        action == .degrade ? degradeTries : restoreTries
+    }
 
     /// Returns whether it is to be told that the commits wait: once, until it is in step again.
     mutating func tellsWait(after patience: Duration, at now: Instant) -> Bool {

@@ -328,7 +328,8 @@ extension GroupSettings {
             digest.add(sync.maxLag)
             digest.add("interval", sync.formerInterval, unless: .seconds(10))
             digest.add("timeout", sync.formerTimeout, unless: min(sync.formerInterval, .seconds(5)))
-            digest.addKeys(of: sync)
+            if sync.takesOverStale { digest.add("allow") }
+            if sync.follows { digest.add("follows") }
         }
         return digest.folded
     }
@@ -406,20 +407,11 @@ extension Digest {
             add(sync.maxLag)
             add(sync.formerInterval)
             add(sync.formerTimeout)
-            addKeys(of: sync)
+            if sync.takesOverStale { add("allow") }
+            if sync.follows { add("follows") }
         }
         add(group.resources.count)
         for resource in group.resources { add(resource) }
-    }
-
-    /// Those that add nothing where they are at their default.
-    mutating func addKeys(of sync: SyncSettings) {
-        if sync.takesOverStale { add("allow") }
-        if sync.follows { add("follows") }
-        guard let strict = sync.strict else { return }
-        add("strict")
-        add(strict.degrade)
-        add(strict.restore)
     }
 
     mutating func add(_ resource: ResourceSettings) {

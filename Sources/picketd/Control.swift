@@ -101,8 +101,7 @@ final class Control: Part {
                 let running = holdings.map { holding in
                     RunningGroup(
                         name: agent.names.group(holding.group),
-                        resources: groups[holding.group].resources,
-                        isMaintained: agent.storage.noted.isMaintained(holding.group))
+                        resources: groups[holding.group].resources)
                 }
                 agent.reader.ask(.pause(caller: caller.id, request, running: running))
             case .apply(let bytes, _):

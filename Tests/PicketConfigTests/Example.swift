@@ -60,13 +60,11 @@ func load(
 }
 
 func load(
-    _ bytes: [UInt8], node: String? = nil, boards: BoardLibrary = BoardLibrary(),
-    running: [RunningGroup] = []
+    _ bytes: [UInt8], node: String? = nil, boards: BoardLibrary = BoardLibrary()
 ) -> Result<Configuration, ConfigurationErrors> {
     do throws(ConfigurationErrors) {
         return .success(
-            try Configuration.load(
-                bytes, file: "p.yaml", node: node, boards: boards, running: running))
+            try Configuration.load(bytes, file: "p.yaml", node: node, boards: boards))
     } catch {
         return .failure(error)
     }

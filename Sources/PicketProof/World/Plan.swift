@@ -238,7 +238,6 @@ extension Plan {
         if let sync = group.sync {
             text += " sync \(FaultText.text(sync.maxLag))" + (sync.takesOverStale ? " allow" : "")
             if sync.waits > .zero { text += " waits \(FaultText.text(sync.waits))" }
-            if sync.strict { text += " strict" }
         }
         return text
     }
@@ -325,10 +324,8 @@ extension Plan {
             case "sync": group.sync = GroupPolicy.Sync(maxLag: try words.duration())
             case "allow" where group.sync != nil: group.sync?.takesOverStale = true
             case "waits" where group.sync != nil: group.sync?.waits = try words.duration()
-            case "strict" where group.sync != nil: group.sync?.strict = true
             default:
-                throw words.expected(
-                    "priority, failback, ask, sync or, after it, allow, waits or strict")
+                throw words.expected("priority, failback, ask, sync or, after it, allow or waits")
             }
         }
         return group

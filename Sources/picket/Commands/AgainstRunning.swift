@@ -91,14 +91,10 @@ struct AgainstRunning {
             if let old, let former, (old.groups[former].sync == nil) != (group.sync == nil) {
                 change(what, "whether group \(group.name) has data of its own (sync)")
             } else if known.resources != policy.resources {
-                let active = runs.groups.first { $0.name == group.name }
-                guard active?.isMaintained != true else {
-                    refuse(what, "changes the resources of group \(group.name)")
-                    continue
-                }
+                let isActive = runs.groups.contains { $0.name == group.name }
                 change(
                     what, "the resources of group \(group.name)", restart: false,
-                    note: active != nil
+                    note: isActive
                         ? AgainstRunning.steps(former.flatMap { old?.groups[$0] }, group) : "")
             } else if let old, let at = former {
                 if old.groups[at] != group {
@@ -109,27 +105,14 @@ struct AgainstRunning {
             }
         }
         for known in runs.started where !new.groups.contains(where: { $0.name == known.name }) {
-            let what = "groups.\(known.name)"
-            let active = runs.groups.first { $0.name == known.name }
-            guard active?.isMaintained != true else {
-                refuse(what, "removes group \(known.name)")
-                continue
-            }
+            let isActive = runs.groups.contains { $0.name == known.name }
             changes.append(
                 Change(
-                    kind: .remove, what: what,
+                    kind: .remove, what: "groups.\(known.name)",
                     text: "removes group \(known.name), which is "
-                        + (active != nil ? "active here: it is stopped" : "not active here"),
+                        + (isActive ? "active here: it is stopped" : "not active here"),
                     needsRestart: false))
         }
-    }
-
-    private mutating func refuse(_ what: String, _ text: String) {
-        changes.append(
-            Change(
-                kind: .refuse, what: what,
-                text: "\(text), which is active here in maintenance: put it back, and do so after"
-                    + " its end"))
     }
 
     /// What a reload does to a group that is active here.
@@ -219,10 +202,7 @@ extension CheckCommand {
         do {
             _ = try ConfigurationFile.parse(
                 new.text, options.file, node: options.node, boards: options.boards,
-                running: runs.groups.map {
-                    RunningGroup(
-                        name: $0.name, resources: $0.resources, isMaintained: $0.isMaintained)
-                })
+                running: runs.groups.map { RunningGroup(name: $0.name, resources: $0.resources) })
         } catch let errors as ConfigurationErrors { mistakes = errors }
         let found = AgainstRunning(new, runs, old: old, mistakes: mistakes)
         if json {

@@ -167,7 +167,8 @@ FORMER := .build-former/picket
 check-upgrade: embedded ## Upgrade pairs of 0.1.0 node by node on the simulated rack, and go back
 	@git cat-file -e $(FORMER_COMMIT) || { \
 	    echo "check-upgrade: this clone does not have the commit of 0.1.0: git fetch --unshallow" >&2; exit 1; }
-	@[ -d $(FORMER) ] || { mkdir -p $(FORMER); git archive $(FORMER_COMMIT) | tar -x -C $(FORMER); }
+	@rm -rf $(FORMER).new; [ -d $(FORMER) ] || { mkdir -p $(FORMER).new; \
+	    git archive $(FORMER_COMMIT) | tar -x -C $(FORMER).new && mv $(FORMER).new $(FORMER); }
 	$(MAKE) -C $(FORMER) embedded
 	$(SWIFT) build --product picket
 	$(SWIFT) build --product picket-workload

@@ -305,10 +305,13 @@ public struct RunningGroup: Equatable, Sendable {
     public var name: String
     /// As in `GroupPolicy`; `nil` where it is not known.
     public var resources: UInt32?
+    /// Hands are off it.
+    public var isMaintained: Bool
 
-    public init(name: String, resources: UInt32?) {
+    public init(name: String, resources: UInt32?, isMaintained: Bool = false) {
         self.name = name
         self.resources = resources
+        self.isMaintained = isMaintained
     }
 }
 
@@ -414,6 +417,15 @@ public struct SyncSettings: Equatable, Sendable {
     var statedInterval: Duration?
     var statedTimeout: Duration?
     public var takesOverStale: Bool
+    /// `nil` of a group whose database need not wait for the standby's copy.
+    public var strict: StrictCommands?
+
+    /// What tells the database to go on without the standby's copy, and to wait for it again. Each
+    /// has the time of a probe.
+    public struct StrictCommands: Equatable, Sendable {
+        public var degrade: [String]
+        public var restore: [String]
+    }
 
     public var interval: Duration { statedInterval ?? min(.seconds(10), maxLag / 3) }
     public var timeout: Duration { statedTimeout ?? min(interval, .seconds(5)) }

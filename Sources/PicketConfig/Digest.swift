@@ -328,8 +328,7 @@ extension GroupSettings {
             digest.add(sync.maxLag)
             digest.add("interval", sync.formerInterval, unless: .seconds(10))
             digest.add("timeout", sync.formerTimeout, unless: min(sync.formerInterval, .seconds(5)))
-            if sync.takesOverStale { digest.add("allow") }
-            if sync.follows { digest.add("follows") }
+            digest.addKeys(of: sync)
         }
         return digest.folded
     }
@@ -407,11 +406,20 @@ extension Digest {
             add(sync.maxLag)
             add(sync.formerInterval)
             add(sync.formerTimeout)
-            if sync.takesOverStale { add("allow") }
-            if sync.follows { add("follows") }
+            addKeys(of: sync)
         }
         add(group.resources.count)
         for resource in group.resources { add(resource) }
+    }
+
+    /// Those that add nothing where they are at their default.
+    mutating func addKeys(of sync: SyncSettings) {
+        if sync.takesOverStale { add("allow") }
+        if sync.follows { add("follows") }
+        guard let strict = sync.strict else { return }
+        add("strict")
+        add(strict.degrade)
+        add(strict.restore)
     }
 
     mutating func add(_ resource: ResourceSettings) {

@@ -36,19 +36,24 @@ func readGroups(
         let runs = running.first { $0.name == group.settings.name }
         guard let known = runs?.resources, known != group.settings.resourcesDigest else { continue }
         entry.value.fail(
-            "found other resources (or another sync), expected those that run on this node: hand"
-                + " the group over before they are changed")
+            "found other resources (or another sync), expected those that run on this node"
+                + (runs?.isMaintained == true
+                    ? " in maintenance: put them back, and change them after its end"
+                    : ": hand the group over before they are changed"))
     }
     return all
 }
 
 /// A group that runs must be in the file, or nobody would stop it.
 private func demand(_ running: [RunningGroup], of names: [String], at root: FoundMapping) {
-    for name in running.map({ $0.name }) where !names.contains(name) {
+    for group in running where !names.contains(group.name) {
         root.fail(
             "groups",
-            "found \(names.isEmpty ? "none" : Text.list(names)), expected \(name) as well: it runs"
-                + " on this node, and must be handed over before it is removed or renamed")
+            "found \(names.isEmpty ? "none" : Text.list(names)), expected \(group.name) as well:"
+                + " it runs on this node"
+                + (group.isMaintained
+                    ? " in maintenance: put it back, and remove or rename it after its end"
+                    : ", and must be handed over before it is removed or renamed"))
     }
 }
 
@@ -104,7 +109,8 @@ private func readGroup(
     policy.forgetsAfter = settings.restarts.window
     policy.sync = settings.sync.map {
         GroupPolicy.Sync(
-            maxLag: $0.maxLag, takesOverStale: $0.takesOverStale, waits: stopWithin)
+            maxLag: $0.maxLag, takesOverStale: $0.takesOverStale, waits: stopWithin,
+            strict: $0.strict != nil)
     }
     return LoadedGroup(policy: policy, settings: settings, maxLag: maxLag)
 }
@@ -137,7 +143,8 @@ private func readRestarts(_ found: Found) -> Budget? {
 
 private func readSync(_ found: Found, _ maxLag: inout Found?) -> SyncSettings? {
     let mapping = found.mapping([
-        "probe", "follows", "max_lag", "interval", "timeout", "takeover",
+        "probe", "follows", "max_lag", "interval", "timeout", "takeover", "strict", "degrade",
+        "restore",
     ])
     let probe = mapping.required("probe", "a list of arguments, such as [/usr/bin/position]")?
         .arguments()
@@ -150,10 +157,17 @@ private func readSync(_ found: Found, _ maxLag: inout Found?) -> SyncSettings? {
     let timeout = mapping["timeout"]?.duration(in: .milliseconds(10) ... .seconds(600))
     let stale =
         mapping["takeover"]?.word([("refuse", false), ("allow", true)]) ?? false
+    let strict = readStrict(mapping)
+    if strict != nil, stale {
+        mapping.fail(
+            "takeover",
+            "found allow beside strict: true, expected refuse: a copy that is not in step lacks what"
+                + " was acknowledged")
+    }
     guard let probe, let lag else { return nil }
     let sync = SyncSettings(
         probe: probe, follows: follows, maxLag: lag, statedInterval: interval,
-        statedTimeout: timeout, takesOverStale: stale)
+        statedTimeout: timeout, takesOverStale: stale, strict: strict)
     if sync.interval > lag / 3 {
         mapping.fail(
             "interval",
@@ -167,6 +181,21 @@ private func readSync(_ found: Found, _ maxLag: inout Found?) -> SyncSettings? {
         )
     }
     return sync
+}
+
+private func readStrict(_ mapping: FoundMapping) -> SyncSettings.StrictCommands? {
+    guard mapping["strict"]?.bool() == true else {
+        for key in ["degrade", "restore"] where mapping[key] != nil {
+            mapping.fail(
+                key, "found without strict: true, expected that as well, or no \(key)")
+        }
+        return nil
+    }
+    let what = "with strict: true, a list of arguments such as [/usr/local/bin/db-"
+    let degrade = mapping.required("degrade", what + "alone]")?.arguments()
+    let restore = mapping.required("restore", what + "waits]")?.arguments()
+    guard let degrade, let restore else { return nil }
+    return SyncSettings.StrictCommands(degrade: degrade, restore: restore)
 }
 
 extension Found {

@@ -35,6 +35,17 @@ extension Cause {
     }
 }
 
+extension ReplicationState {
+    public var label: String {
+        switch self {
+        case .inStep: "in_step"
+        case .degrading: "degrading"
+        case .degraded: "degraded"
+        case .restoring: "restoring"
+        }
+    }
+}
+
 extension Refusal {
     public var label: String {
         switch self {

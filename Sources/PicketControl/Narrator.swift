@@ -170,6 +170,21 @@ public struct Narrator: Equatable, Sendable {
         case .moveRefused: return "{group} does not move{+ for }"
         case .conflict: return "{me} and {peer} disagree on who holds {group}{term}"
         case .syncChanged: return "The copy of {group} on {me} {sync}"
+        case .degraded:
+            return "{group} goes on alone on {me}: {peer} has no copy of what it writes from now "
+                + "on, and does not take it over"
+        case .restored:
+            return "{group} is in step: its database on {me} acknowledges only what {peer} has as "
+                + "well"
+        case .degradeFailed:
+            return "The degrade command of {group} failed on {me}: its commits may wait for "
+                + "{peer}. It is tried again"
+        case .restoreFailed:
+            return "The restore command of {group} failed on {me}: it may go on alone, and {peer} "
+                + "does not take it over. It is tried again"
+        case .commitsWait:
+            return "The commits of {group} on {me} may wait for {peer}: they go on alone once "
+                + "{peer} is fenced, or has it on its disk that it has no copy of them"
         case .orphaned:
             return "{group} has no holder{term}"
         case .takeoverAsked:
@@ -204,19 +219,6 @@ public struct Narrator: Equatable, Sendable {
             return "{group} starts what is new of it on {me} once {peer} has the same groups"
         case .retired:
             return "{group}, which the configuration no longer has, is stopped on {me}"
-        case .diverged:
-            return "The data of {group} have diverged: "
-                + (trace.number == 2
-                    ? "{peer} started it after {me}, and lacks something that {me} has"
-                    : "{me} started it after {peer}, and lacks something that {peer} has")
-                + ". Where nobody runs it, neither node starts it by itself. Make the one copy "
-                + "anew from the other, or say \"picket take {group}\" on the node whose data shall stay"
-        case .rejoined:
-            return "The data of {group} have diverged no longer: the copy on one node follows "
-                + "the other one, or was named to stay"
-        case .dataNamed:
-            return "The data of {group} on {me} are to stay; what {peer} has beside them is to be "
-                + "made anew"
         case .startRefused:
             return "{group} does not start on {me}{term}: its data are of term "
                 + "\(trace.number ?? 0), and it is to start above that"
@@ -489,7 +491,7 @@ public struct Narrator: Equatable, Sendable {
         case .peerUnfit:
             return "See its sensors with \"picket status\" on {peer}, and mend what is critical."
         case .peerStops:
-            return "Wait a moment, then ask again."
+            return "Wait a moment, then ask again; if it stays so, see \"picket status\" on {peer}."
         case .selfUnfit:
             return "See the sensors in \"picket status\", and mend what is critical."
         case .peerStale:

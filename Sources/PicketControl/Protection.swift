@@ -106,7 +106,10 @@ public struct Protection: Equatable, Sendable {
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
             guard group.role != .holding, !group.maintained else { continue }
             if !group.willing { lacking.append("\(names.group(index)) failed to start here") }
-            if !group.sync.suffices(stateful: group.stateful) {
+            if group.outOfStep {
+                lacking.append(
+                    "{peer} goes on with \(names.group(index)) without the copy here, or may")
+            } else if !group.sync.suffices(stateful: group.stateful) {
                 lacking.append("the copy of \(names.group(index)) here is \(group.sync.label)")
             }
         }
@@ -217,6 +220,9 @@ public struct Protection: Equatable, Sendable {
         }
         for (index, group) in status.groups.enumerated()
         where isEnabled(index, report) && group.role == .holding {
+            if let lack = lack(of: group.replication, names.group(index)) {
+                return add(failure, .unprotected, lack)
+            }
             if !group.peerSync.suffices(stateful: group.stateful) {
                 return add(
                     failure, .unprotected,
@@ -242,6 +248,21 @@ public struct Protection: Equatable, Sendable {
                 "{peer} would take over, by a relay that it has not tested yet.")
         }
         add(failure, .protected, "{peer} fences it and takes over what it holds.")
+    }
+
+    /// What a strict group that is not in step lacks.
+    private func lack(of state: ReplicationState?, _ group: String) -> String? {
+        switch state {
+        case nil, .inStep: nil
+        case .degrading:
+            "the commits of \(group) may wait for {peer}, which has no current copy, or are about to go"
+                + " on alone. See why with \"picket history\"."
+        case .degraded:
+            "{peer} has no copy of what \(group) writes now: it goes on alone. It is brought in step"
+                + " once the copy on {peer} has kept up for a while."
+        case .restoring:
+            "{peer} may not have all that \(group) has written: it is being brought in step."
+        }
     }
 
     /// Without supply it reads *off* before it is fenced.
@@ -318,14 +339,6 @@ public struct Protection: Equatable, Sendable {
                     names.group(index), .unprotected,
                     "is in maintenance\(isUp ? "" : " and down"): whatever fails, it is not taken "
                         + "over. End it with \"picket maintenance off \(names.group(index))\".")
-                continue
-            }
-            if group.diverged {
-                add(
-                    names.group(index), .unprotected,
-                    "has data that have diverged: each node has something that the other lacks. Make "
-                        + "the one copy anew from the other, or say \"picket take "
-                        + "\(names.group(index))\" on the node whose data shall stay.")
                 continue
             }
             if group.running || group.peerRunning { continue }

@@ -362,7 +362,7 @@ extension RequestError {
     public static func unfit(file: String, _ mistakes: [String]) -> RequestError {
         RequestError(
             .refused,
-            "This agent goes on, because the next one would not start with \(file):\n"
+            "This agent goes on, because the next one would not keep what runs with \(file):\n"
                 + Text.joined(mistakes, "\n"))
     }
     public static func noQuantity(_ text: String) -> RequestError {

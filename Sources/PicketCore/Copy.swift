@@ -9,7 +9,8 @@
 /// The judgement is frozen when contact is lost, and the first message after that begins a new one.
 /// It is *spent* by a restart of the agent or of the node, which know nothing of it, and by a
 /// receipt that comes later than `max_lag` after the loss, because until then the holder may have
-/// written on. A peer that left by plan had stopped before.
+/// written on. A peer that left by plan had stopped before, and one that was in step with a strict
+/// group has acknowledged nothing since that the copy lacks.
 ///
 /// Beside the judgement there are the *data terms* (DataTerms): the last holder has the newest data,
 /// whatever its probe says.
@@ -17,6 +18,8 @@ package struct Copy: Sendable {
     /// What the peer and people are told: in a holder whether its probe tells something, else the
     /// judgement.
     package private(set) var state: GroupReport.SyncState
+    /// By its position it is current, whatever the database of a strict group waits for.
+    private(set) var keepsUp = false
     /// The operator said that it shall start here, whatever the copy is.
     private(set) var isNamed = false
     /// The peer may have started the group since, for all that this agent knows: it has not been
@@ -69,20 +72,6 @@ package struct Copy: Sendable {
         readAt = now
     }
 
-    /// Where its probe saw it last, whether or not it has moved since.
-    var lastSeen: DataPosition {
-        if case .position(let position) = reading { position } else { .none }
-    }
-
-    /// The probe has said nothing yet, or for so long nothing.
-    func isUnread(for span: Duration, at now: Instant) -> Bool {
-        switch reading {
-        case .none: true
-        case .position: now - readAt > span
-        case .state: false
-        }
-    }
-
     /// Where it stands, and for how long that is known. `holds`: the group is here by now, though
     /// perhaps not judged as such yet.
     func position(holds: Bool, at now: Instant) -> (DataPosition, age: Duration) {
@@ -108,13 +97,17 @@ package struct Copy: Sendable {
         }
         judgedAt = now
         isNamed = false
+        keepsUp = false
         trail.removeAll(keepingCapacity: true)
     }
 
     /// The peer is in contact, and says this of its data. `arrivedAt`: when it said so. `holds`: it
     /// may write, though it does not say that it runs; a position is told only by one that does.
+    /// `isInStep`: of a strict group, whether the copy has all that is acknowledged. There a lag tells
+    /// nothing.
     mutating func follow(
-        _ theirs: DataReport?, holds: Bool, runs: Bool, within maxLag: Duration, arrivedAt: Instant
+        _ theirs: DataReport?, holds: Bool, runs: Bool, isInStep: Bool? = nil,
+        within maxLag: Duration, arrivedAt: Instant
     ) {
         let runs = runs || holds && (theirs?.position.epoch ?? 0) != 0
         note(leads: false, runs: runs, at: arrivedAt)
@@ -128,6 +121,10 @@ package struct Copy: Sendable {
         hear(theirs, within: maxLag, arrivedAt: arrivedAt)
         judgedAt = arrivedAt
         state = judgement(within: maxLag)
+        keepsUp = state == .current
+        guard let isInStep, keepsUp else { return }
+        if case .position = reading {} else { keepsUp = false }
+        if !keepsUp || !isInStep { state = .stale }
     }
 
     private mutating func note(leads: Bool, runs: Bool, at now: Instant) {
@@ -170,6 +167,7 @@ package struct Copy: Sendable {
     mutating func forget() {
         if planted(.judgementOutlivesContact) { return }
         state = .unknown
+        keepsUp = false
         isFrozen = false
         isSealed = false
         trail.removeAll(keepingCapacity: true)
@@ -222,15 +220,18 @@ public struct DataReport: Equatable, Sendable {
     public var age: UInt32
     public var flags: Flags
 
+    /// Of a strict group (Replication.swift).
     public struct Flags: OptionSet, Equatable, Sendable {
         public let rawValue: UInt8
         public init(rawValue: UInt8) { self.rawValue = rawValue }
-        /// The sender started the group after its peer, and each has something that the other lacks.
-        public static let diverged = Flags(rawValue: 1 << 3)
-        /// The sender's probe has yet to tell where its copy stands.
-        public static let unread = Flags(rawValue: 1 << 4)
+        /// The holder's database acknowledges nothing that the receiver's copy lacks.
+        public static let inStep = Flags(rawValue: 1 << 0)
+        /// By its position the sender's copy is current.
+        public static let keepsUp = Flags(rawValue: 1 << 1)
+        /// The sender has it on disk that the holder is not in step.
+        public static let outOfStep = Flags(rawValue: 1 << 2)
 
-        public static var all: Flags { [.diverged, .unread] }
+        public static var all: Flags { [.inStep, .keepsUp, .outOfStep] }
     }
 
     public init(

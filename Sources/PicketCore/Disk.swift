@@ -15,8 +15,8 @@ package struct Disk: Sendable {
     private var askedAt: Instant?
     /// It has not answered for so long that no answer is expected.
     private var hangs = false
-    /// By group: what the data terms and the branch were before a right that is not used yet.
-    private var formerData: [(terms: DataTerms, branch: Branch)?]
+    /// By group: what the data terms were before a right that is not used yet.
+    private var formerData: [DataTerms?]
     /// When the disk is tried again, because it took nothing.
     package private(set) var retryAt: Instant?
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
@@ -100,20 +100,14 @@ package struct Disk: Sendable {
     ///   - known: the peer was given this term, and may have lost its power in the start.
     ///   - isLast: its copy is fit. Where it is not, only a start that succeeded makes this node the
     ///     last holder.
-    ///   - branch: where its data part from the peer's by that; `nil` leaves what is known of it.
     mutating func ownData(
-        _ term: Term, of group: GroupIndex, knowing known: Term, isLast: Bool, branch: Branch?
+        _ term: Term, of group: GroupIndex, knowing known: Term, isLast: Bool
     ) -> Bool {
-        if formerData[group] == nil {
-            formerData[group] = (memory.groups[group].data, memory.groups[group].branch)
-        }
-        if let branch { memory.groups[group].branch = branch }
+        if formerData[group] == nil { formerData[group] = memory.groups[group].data }
         memory.groups[group].data.own = term
         memory.groups[group].data.heard = max(memory.groups[group].data.heard, known)
         memory.groups[group].data.isLast = isLast
-        return durable.groups[group].data == memory.groups[group].data
-            && durable.groups[group].branch == memory.groups[group].branch
-            || planted(.dataTermLate)
+        return durable.groups[group].data == memory.groups[group].data || planted(.dataTermLate)
     }
 
     /// The start succeeded: from now on it writes.
@@ -127,13 +121,12 @@ package struct Disk: Sendable {
     mutating func disownData(of group: GroupIndex) {
         guard let former = formerData[group] else { return }
         formerData[group] = nil
-        memory.groups[group].data = former.terms
-        memory.groups[group].branch = former.branch
+        memory.groups[group].data = former
     }
 
     /// What the peer is told: a right that is not used yet has changed no data.
     func usedData(of group: GroupIndex) -> DataTerms {
-        formerData[group]?.terms ?? memory.groups[group].data
+        formerData[group] ?? memory.groups[group].data
     }
 
     /// A file of 0.1.0, or of a group that had no `sync:` yet, tells only who held it last.
@@ -154,39 +147,23 @@ package struct Disk: Sendable {
         let known = memory.groups[group].data
         let newest = heard > known.own ? max(theirs, heard) : theirs
         guard newest > known.heard else { return }
-        // Whoever started it after this node has the newest data, and its peer parted from none.
-        if newest > known.own {
-            memory.groups[group].branch = .none
-            formerData[group]?.branch = .none
-        } else if known.isLast {
-            memory.groups[group].branch.isDiverged = true
-        }
         memory.groups[group].data.heard = newest
         memory.groups[group].data.isLast = false
-        formerData[group]?.terms.heard = newest
-        formerData[group]?.terms.isLast = false
+        formerData[group]?.heard = newest
+        formerData[group]?.isLast = false
     }
 
-    // MARK: The branch
+    // MARK: Copies in step
 
-    /// While the group starts by a right that is not used yet, its copy is seen to have come as far as
-    /// this.
-    mutating func raiseBranch(of group: GroupIndex, to position: DataPosition) {
-        let known = memory.groups[group].branch.position
-        guard formerData[group] != nil, position.epoch == known.epoch,
-            position.number > known.number
-        else { return }
-        memory.groups[group].branch.position = position
+    mutating func note(outOfStep: Bool, of group: GroupIndex) {
+        guard memory.groups[group].isOutOfStep != outOfStep else { return }
+        memory.groups[group].isOutOfStep = outOfStep
     }
 
-    mutating func noteDiverged(_ group: GroupIndex) {
-        memory.groups[group].branch.isDiverged = true
-    }
-
-    /// The peer's copy follows, or the operator has named one.
-    mutating func settleBranch(of group: GroupIndex) {
-        memory.groups[group].branch = .none
-        formerData[group]?.branch = .none
+    /// It is on disk, and no writing that is under way takes it away.
+    func keepsOutOfStep(_ group: GroupIndex) -> Bool {
+        memory.groups[group].isOutOfStep && durable.groups[group].isOutOfStep
+            && saving?.memory.groups[group].isOutOfStep != false
     }
 
     // MARK: What else is remembered

@@ -21,6 +21,9 @@ public enum Effect: Equatable, Sendable {
     case leaveAlone(GroupIndex, Bool)
     /// Take up what the changed configuration says of the group, or a part of it.
     case change(GroupIndex, GroupChange)
+    /// Tell the database of a strict group, which runs here at this term; answered by `replicated`. A
+    /// stop of the group kills what is under way of it.
+    case replicate(GroupIndex, ReplicationAction, Term)
     /// Feed the hardware watchdog: this turn was whole and healthy.
     case feedWatchdog
     /// Nothing of this session of the peer's is to be accepted any more.

@@ -22,6 +22,8 @@ public enum Event: Equatable, Sendable {
     case sync(GroupIndex, GroupReport.SyncState)
     /// From a probe that tells where the copy stands.
     case position(GroupIndex, DataPosition)
+    /// The command for the database of a strict group has ended, or was killed.
+    case replicated(GroupIndex, ReplicationAction, succeeded: Bool)
     case relayTest(Message.RelayTest)
     /// A look at the peer's supplies. `off`: each is off, by feedback that no broken wire turns to
     /// *off*.

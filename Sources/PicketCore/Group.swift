@@ -20,10 +20,9 @@ package struct Group: Sendable {
     /// The newest that the peer was given.
     private(set) var given = Term.never
     package private(set) var copy: Copy
+    private(set) var replication = Replication()
     /// Its copy keeps it from starting here, and that was told.
     private(set) var copyIsRefused = false
-    /// What was told of the nodes' data.
-    package private(set) var divergence = Divergence.none
     /// A planned stop waits until then for the peer's copy.
     private(set) var awaitsCopyUntil: Instant?
     /// Not started here before this, after a failed start or monitor.
@@ -72,15 +71,6 @@ package struct Group: Sendable {
         case asked
         /// The operator ordered it, or the group was active here when the peer went off.
         case answered
-    }
-
-    /// Each node's data have something that the other's lack.
-    package enum Divergence: UInt8, Sendable {
-        case none
-        /// This node started the group after its peer.
-        case seen
-        /// The peer did, and says so.
-        case told
     }
 
     package enum Change: UInt8, Sendable {
@@ -497,11 +487,14 @@ package struct Group: Sendable {
         return copy.state == before ? nil : copy.state
     }
 
+    mutating func replicate<Result>(_ body: (inout Replication) -> Result) -> Result {
+        body(&replication)
+    }
+
     mutating func awaitCopy(until: Instant) { awaitsCopyUntil = until }
     mutating func forgetCopy() { copy.forget() }
     mutating func nameCopy() { copy.name() }
     mutating func noteTerms() { copy.noteTermsHeard() }
-    mutating func noteDivergence(_ divergence: Divergence) { self.divergence = divergence }
 
     /// Returns whether it is new that its copy keeps it from starting here, or no longer does.
     mutating func noteCopy(refused: Bool) -> Bool {

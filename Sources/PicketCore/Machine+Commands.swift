@@ -184,18 +184,6 @@ extension Machine {
         if chosen.isEmpty, !all.isEmpty {
             return isMaintained ? .maintenance : .groupMaintained
         }
-        // Data are named one group at a time, beside the other node that has some.
-        if let group, inContact, groups[group].divergence != .none {
-            if isHeldByPeer(group) { return .copyNotCurrent }
-            nameData(of: group, into: &out)
-            return nil
-        }
-        return takeWaiting(chosen, stale: stale, into: &out)
-    }
-
-    private mutating func takeWaiting<Sink: EffectSink>(
-        _ chosen: [GroupIndex], stale: Bool, into out: inout Sink
-    ) -> Refusal? {
         let waiting = chosen.filter { waitsForCopy($0) }
         if stale {
             for group in waiting {
@@ -216,18 +204,6 @@ extension Machine {
             out.emit(.trace(Trace(.taken, group: group, cause: .command)))
         }
         return nil
-    }
-
-    /// The nodes' data have diverged, and this node's are to stay.
-    private mutating func nameData<Sink: EffectSink>(
-        of group: GroupIndex, into out: inout Sink
-    ) {
-        if groups[group].divergence == .seen {
-            disk.settleBranch(of: group)
-            groups[group].noteDivergence(.none)
-        }
-        if !groups[group].isHolding { groups[group].nameCopy() }
-        out.emit(.trace(Trace(.dataNamed, group: group, cause: .command)))
     }
 
     private mutating func drillFailover<Sink: EffectSink>(

@@ -22,6 +22,7 @@ extension Machine {
     ) {
         guard group < groups.count, isStateful(group) else { return }
         groups[group].edit { $0.read(position, at: now) }.map { tell($0, group, into: &out) }
+        groups[group].replicate { $0.read(position) }
     }
 
     private func tell<Sink: EffectSink>(
@@ -38,24 +39,26 @@ extension Machine {
     ) {
         if !groups[group].isHeld { disk.disownData(of: group) }
         hearOfData(group)
-        stepBranch(group, at: now, into: &out)
+        if sync.strict { noteStep(group) }
         let changed: GroupReport.SyncState?
         if case .holding(let active) = groups[group].role {
             let runs = active.run != .starting
             if runs { disk.useData(of: group) }
             changed = groups[group].edit { $0.lead(runs: runs, at: now) }
         } else if let receipt = life.validReceipt, covers(receipt, group) {
-            // What a peer that left by plan wrote last, it wrote in contact.
-            let limit = receipt.proof == .left ? nil : sync.maxLag + policy.timing.deadAfter
+            // What a peer that left by plan wrote last, it wrote in contact; and what is in step
+            // lacks nothing that was acknowledged since.
+            let isLimited = receipt.proof != .left && !sync.strict
+            let limit = isLimited ? sync.maxLag + policy.timing.deadAfter : nil
             changed = groups[group].edit { $0.seal(limit: limit, at: now) }
         } else if inContact, let report = report(of: group) {
             let holds = report.role == .holding || report.role == .releasing
             let runs = report.role == .holding && report.flags.contains(.running)
-            let arrivedAt = peer.receivedAt
+            let (arrivedAt, isInStep) = (peer.receivedAt, isInStep(group, report))
             changed = groups[group].edit {
                 $0.follow(
-                    report.data, holds: holds, runs: runs, within: sync.maxLag, arrivedAt: arrivedAt
-                )
+                    report.data, holds: holds, runs: runs, isInStep: isInStep, within: sync.maxLag,
+                    arrivedAt: arrivedAt)
             }
         } else {
             changed = groups[group].edit { $0.freeze() }
@@ -135,7 +138,6 @@ extension Machine {
         let mine = disk.memory.groups[group].data
         if mine.own == .never, mine.heard == .never { return nil }
         let theyAreLast = report.data?.terms.isLast == true
-        if mustName(group, report) { return false }
         if isLastHolder(group), !theyAreLast { return true }
         // It alone may start the group, which failed here before it wrote, and has its data.
         if groups[group].stays, groups[group].copy.state == .current { return true }
@@ -166,82 +168,19 @@ extension Machine {
     }
 
     private func formsAlone(_ group: GroupIndex) -> Bool {
-        isLastHolder(group) && groups[group].divergence == .none || groups[group].copy.isNamed
+        isLastHolder(group) || groups[group].copy.isNamed
     }
 
     /// A stateful group starts once its data term is on disk: a node that forgot it would be taken
     /// for one with older data. A right that cannot be kept is given back.
-    ///
-    /// - Parameter takesOver: without the peer, which may have written what this copy lacks.
-    mutating func mayOwnData(_ term: Term, of group: GroupIndex, takesOver: Bool = false) -> Bool {
+    mutating func mayOwnData(_ term: Term, of group: GroupIndex) -> Bool {
         guard isStateful(group) else { return true }
         if disk.takesNothing {
             disk.disownData(of: group)
             return false
         }
-        var branch: Branch?
-        if takesOver, !isLastHolder(group) {
-            branch = Branch(position: groups[group].copy.lastSeen)
-        } else if groups[group].copy.isNamed {
-            branch = Branch.none
-        }
         return disk.ownData(
-            term, of: group, knowing: groups[group].given, isLast: hasCopy(group), branch: branch)
-    }
-
-    // MARK: Where the nodes' data part
-
-    private mutating func stepBranch<Sink: EffectSink>(
-        _ group: GroupIndex, at now: Instant, into out: inout Sink
-    ) {
-        if case .holding(let active) = groups[group].role, active.run == .starting {
-            disk.raiseBranch(of: group, to: groups[group].copy.lastSeen)
-        }
-        judgeBranch(group, at: now)
-        let divergence = divergence(of: group)
-        guard divergence != groups[group].divergence else { return }
-        let kind: Trace.Kind = divergence == .none ? .rejoined : .diverged
-        groups[group].noteDivergence(divergence)
-        out.emit(.trace(Trace(kind, group: group, number: UInt64(divergence.rawValue))))
-    }
-
-    /// What the peer has of beyond the branch was never here. Its copy follows once it stands in the
-    /// line of history that this node writes.
-    private mutating func judgeBranch(_ group: GroupIndex, at now: Instant) {
-        let branch = disk.memory.groups[group].branch
-        guard branch.position.epoch != 0, inContact,
-            let theirs = report(of: group)?.data?.position, theirs.epoch != 0
-        else { return }
-        let runs = groups[group].isHolding
-        let mine = runs ? groups[group].copy.position(holds: true, at: now).0 : .none
-        if mine.epoch == branch.position.epoch {
-            // A probe that names the former line and the new one alike tells them not apart.
-            if !branch.isDiverged { disk.settleBranch(of: group) }
-        } else if mine.epoch == theirs.epoch {
-            disk.settleBranch(of: group)
-        } else if theirs.epoch == branch.position.epoch, theirs.number > branch.position.number {
-            disk.noteDiverged(group)
-        }
-    }
-
-    private func divergence(of group: GroupIndex) -> Group.Divergence {
-        if disk.memory.groups[group].branch.isDiverged { return .seen }
-        guard inContact, let report = report(of: group) else {
-            return groups[group].divergence == .told ? .told : .none
-        }
-        return report.data?.flags.contains(.diverged) == true ? .told : .none
-    }
-
-    /// Neither forms the group before an operator has named a copy; nor before the peer's probe has
-    /// told whether its copy is one that parted.
-    private mutating func mustName(_ group: GroupIndex, _ report: GroupReport) -> Bool {
-        if planted(.divergedForms) { return false }
-        guard groups[group].divergence == .none else {
-            _ = groups[group].noteCopy(refused: true)
-            return true
-        }
-        return disk.memory.groups[group].branch.position.epoch != 0
-            && report.data?.flags.contains(.unread) == true
+            term, of: group, knowing: groups[group].given, isLast: hasCopy(group))
     }
 
     // MARK: A planned stop
@@ -278,8 +217,7 @@ extension Machine {
                 data.position = position
                 data.age = UInt32(clamping: age.milliseconds + 1)
             }
-            if disk.memory.groups[group].branch.isDiverged { data.flags.insert(.diverged) }
-            if groups[group].copy.isUnread(for: sync.maxLag, at: now) { data.flags.insert(.unread) }
+            data.flags = stepFlags(of: group)
             reports[group].data = data
         }
     }

@@ -9,7 +9,10 @@ extension Machine {
         absorbTerm(group)
         noteHolder(group)
         stepFailures(group, at: now)
-        if let sync = policy.groups[group].sync { stepData(group, sync, at: now, into: &out) }
+        if let sync = policy.groups[group].sync {
+            stepData(group, sync, at: now, into: &out)
+            stepReplication(group, sync, at: now, into: &out)
+        }
         if groups[group].isBlockOver(at: now) { groups[group].unblock() }
         if policy.groups[group].takeover == .ask { stepQuestion(group) }
         switch groups[group].role {
@@ -339,7 +342,7 @@ extension Machine {
         }
         guard mayTakeOver(group, into: &out) else { return groups[group].vacate() }
         let term = takeoverTerm(of: group)
-        guard mayUse(term, of: group), mayOwnData(term, of: group, takesOver: true) else { return }
+        guard mayUse(term, of: group), mayOwnData(term, of: group) else { return }
         let cause: Cause =
             switch receipt.proof {
             case .verifiedOff: .fenced
@@ -375,8 +378,7 @@ extension Machine {
         case .running, .ailing, .broken:
             // One that ran before its data had terms has the newest.
             if isStateful(group) {
-                _ = disk.ownData(
-                    active.term, of: group, knowing: .never, isLast: true, branch: nil)
+                _ = disk.ownData(active.term, of: group, knowing: .never, isLast: true)
             }
             out.emit(.adopt(active.activation))
             out.emit(
@@ -548,9 +550,9 @@ extension Machine {
             return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
         }
         if theirHealth == 0 { return .peerUnfit }
-        if report.role != .vacant, !planted(.movesToTheUnready) { return .peerStops }
         if !report.sync.suffices(stateful: isStateful(group)) { return .peerStale }
-        return charged && isMoveBudgetSpent(at: now) ? .moveBudgetSpent : nil
+        if charged, isMoveBudgetSpent(at: now) { return .moveBudgetSpent }
+        return report.role == .vacant || planted(.movesToTheUnready) ? nil : .peerStops
     }
 
     private mutating func countMove(at now: Instant) {
@@ -630,6 +632,7 @@ extension Machine {
         case (.holding(let active), .started):
             groups[group].noteRunning()
             addedAll(group)
+            tellAnew(group)
             out.emit(
                 .trace(
                     Trace(
@@ -750,7 +753,8 @@ extension Machine {
         if refusal == .moveBudgetSpent {
             refuseMove(group, cause: cause, .moveBudgetSpent, at: now, into: &out)
         }
-        return refusal
+        // It stops here anyway, and the peer may be done by then.
+        return refusal == .peerStops ? nil : refusal
     }
 
     /// The peer has the right, and may write from now on.

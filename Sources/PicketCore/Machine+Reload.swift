@@ -165,7 +165,9 @@ extension Machine {
     private func mayAdd(_ group: GroupIndex) -> Bool {
         if planted(.reloadDoesNotWait) { return true }
         if isDropping { return false }
-        if life.validReceipt?.isWhole == true { return true }
+        if let receipt = life.validReceipt, receipt.isWhole || planted(.barredReceiptAdds) {
+            return true
+        }
         guard inContact, life.isPaired else { return false }
         if let report = report(of: group), report.role == .vacant {
             if peer.lists(policy) { return true }
@@ -187,6 +189,7 @@ extension Machine {
         groups[group].await(nil)
         groups[group].note(.waiting)
         list(added(next), at: group)
+        tellAnew(group)
         changedSince = peer.contact.sequence + 1
         out.emit(.trace(Trace(.changed, group: group)))
         if !mayAdd(group) { out.emit(.trace(Trace(.changeWaits, group: group))) }

@@ -53,7 +53,9 @@ extension Machine {
             lastHolder: disk.memory.groups[group].holder, difference: peer.difference(of: group),
             willing: isWilling(group), peerEligible: report?.flags.contains(.eligible),
             asked: state.question == .asked, stateful: isStateful(group),
-            waitsForCopy: waitsForCopy(group), diverged: state.divergence != .none,
+            waitsForCopy: waitsForCopy(group), replication: state.replication.state,
+            outOfStep: !state.isHolding && policy.groups[group].sync?.strict == true
+                && disk.memory.groups[group].isOutOfStep,
             maintained: disk.memory.groups[group].maintenance.isOn)
     }
 }

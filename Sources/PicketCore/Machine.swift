@@ -22,6 +22,7 @@
 ///   - `Machine+Life`      waiting, alone, pause, leaving
 ///   - `Machine+Fencing`   who may fence, when, and what the outcome is worth
 ///   - `Machine+Data`      whose data are newer, and whether a copy may be started
+///   - `Machine+Replication`  what the database of a strict group waits for
 ///   - `Machine+Groups`    formation, handover, failback, takeover, failures
 ///   - `Machine+Reset`     a group that cannot be stopped, beside a peer that cannot fence
 ///   - `Machine+Commands`  the operator
@@ -108,6 +109,8 @@ public struct Machine: Sendable {
         case .sync(let group, let state): noteSync(group, state, at: now, into: &out)
         case .position(let group, let position):
             notePosition(group, position, at: now, into: &out)
+        case .replicated(let group, let action, let succeeded):
+            replicated(group, action, succeeded: succeeded, at: now, into: &out)
         case .relayTest(let result): vitals.note(result, into: &out)
         case .peerSupply(let off): vitals.note(peerOff: off, at: now)
         case .watchdog(let timeout): vitals.note(watchdog: timeout, into: &out)

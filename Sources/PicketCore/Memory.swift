@@ -50,7 +50,8 @@ public struct GroupMemory: Equatable, Sendable {
     /// For people: an operator who starts a pair after both nodes lost their power asks for it.
     public var holder: LastHolder
     public var data: DataTerms
-    public var branch: Branch
+    /// Of a strict group: the peer, which holds it, goes on without this node's copy, or may.
+    public var isOutOfStep: Bool
     /// Of this group alone, as this node has heard of it last.
     public var maintenance: Maintenance
 
@@ -63,12 +64,12 @@ public struct GroupMemory: Equatable, Sendable {
 
     public init(
         term: Term = .never, holder: LastHolder = .nobody, data: DataTerms = .never,
-        branch: Branch = .none, maintenance: Maintenance = .never
+        isOutOfStep: Bool = false, maintenance: Maintenance = .never
     ) {
         self.term = term
         self.holder = holder
         self.data = data
-        self.branch = branch
+        self.isOutOfStep = isOutOfStep
         self.maintenance = maintenance
     }
 }
@@ -91,23 +92,6 @@ public struct DataTerms: Equatable, Sendable {
     }
 
     public static let never = DataTerms(own: .never, heard: .never, isLast: false)
-}
-
-/// Where the data of the group that this node took over last parted from its peer's.
-public struct Branch: Equatable, Sendable {
-    /// Up to here, in the line of history that the peer wrote, this node's copy had come when it was
-    /// started. Nothing where its probe did not tell, and once the peer's copy follows again.
-    public var position: DataPosition
-    /// The peer has something of beyond that, or each node wrote without the other. So it is until
-    /// the peer's copy follows, or an operator names one.
-    public var isDiverged: Bool
-
-    public init(position: DataPosition, isDiverged: Bool = false) {
-        self.position = position
-        self.isDiverged = isDiverged
-    }
-
-    public static let none = Branch(position: .none)
 }
 
 /// A note under /run, for an agent that is restarted on a node that did not reboot: what the
@@ -144,6 +128,13 @@ public struct RunNote: Equatable, Sendable {
         self.word = word
         self.maintenance = maintenance
         self.maintained = maintained
+    }
+
+    /// Hands are off this group. An agent that finds it running takes no file up that would have it
+    /// stopped, as a living one does not.
+    public func isMaintained(_ group: GroupIndex) -> Bool {
+        guard !planted(.renamedStopsInMaintenance) else { return false }
+        return maintenance?.isOn == true || group < maintained.count && maintained[group].isOn
     }
 }
 

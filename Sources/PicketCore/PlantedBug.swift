@@ -58,6 +58,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case holderForgotten
     /// A vacant group is started in maintenance.
     case maintenanceClaims
+    /// An agent starts with a file that lacks what is left running in maintenance, and stops that.
+    case renamedStopsInMaintenance
     case pauseUnbounded
     /// First turns are taken though the nodes' configurations differ.
     case configurationIgnored
@@ -167,8 +169,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case reloadLeavesRemoved
     /// … or does not stop what it has no more of a group that runs …
     case reloadForgetsWhatRuns
-    /// … or starts what it adds to a group at once.
+    /// … or starts what it adds to a group at once …
     case reloadDoesNotWait
+    /// … or beside a peer that left something running.
+    case barredReceiptAdds
     /// A start of an agent that died goes on, whatever its successor does.
     case leftBehindGoesOn
     /// The note of what runs survives a reboot.
@@ -215,10 +219,18 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case lagIgnored
     /// A stateful group starts before its data term is on disk.
     case dataTermLate
-    /// The last holder forms a group whose data have diverged.
-    case divergedForms
     /// A planned stop waits for no copy.
     case copyNotAwaited
+    /// A strict group goes on alone before its peer has that on disk …
+    case degradesUntold
+    /// … or never, however far the peer's copy is behind.
+    case neverDegrades
+    /// A copy that keeps up counts, though the holder acknowledges what it lacks.
+    case degradedIsCurrent
+    /// A holder is in step before its database was told to wait …
+    case inStepAtOnce
+    /// … or before the copy has what was acknowledged until then.
+    case tailForgotten
 
     // The wire
     case challengeIgnored

@@ -159,13 +159,18 @@ public struct GroupPolicy: Equatable, Sendable {
         public var takesOverStale: Bool
         /// A planned stop waits at most so long until the peer's copy is current.
         public var waits: Duration
+        /// Its database acknowledges nothing that the peer's copy lacks, until it is told to go on
+        /// alone (Replication.swift).
+        public var strict: Bool
 
         public init(
-            maxLag: Duration, takesOverStale: Bool = false, waits: Duration = .zero
+            maxLag: Duration, takesOverStale: Bool = false, waits: Duration = .zero,
+            strict: Bool = false
         ) {
             self.maxLag = maxLag
             self.takesOverStale = takesOverStale
             self.waits = waits
+            self.strict = strict
         }
     }
 

@@ -52,8 +52,8 @@ public struct Trace: Equatable, Sendable {
         case changed, changeWaits
         // The group's data are of a later term (number) than the one that it was to start at (term)
         case startRefused
-        // The nodes' data (number: `Group.Divergence`)
-        case diverged, rejoined, dataNamed
+        // The database of a strict group
+        case degraded, restored, degradeFailed, restoreFailed, commitsWait
     }
 
     public init(
@@ -87,7 +87,7 @@ extension Trace.Kind {
             .maintenance, .peerMaintenance, .leftRunning, .budgetsCleared, .drillBegan,
             .drillEnded, .fencePlanned, .fenceOrdered, .fenceVerified, .fenceCancelled,
             .fenceVoided, .resetCalledOff, .copyAwaited, .retired, .changed, .changeWaits,
-            .rejoined, .dataNamed:
+            .restored:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
             .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused,
@@ -97,7 +97,7 @@ extension Trace.Kind {
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
             .copyRefused, .staleTaken, .groupDiffers, .ailing, .resetDue,
-            .alwaysLate, .leftStale, .diverged:
+            .alwaysLate, .leftStale, .degraded, .degradeFailed, .restoreFailed, .commitsWait:
             .alarm
         }
     }
@@ -190,9 +190,11 @@ extension Trace.Kind {
         case .changed: "changed"
         case .changeWaits: "change_waits"
         case .startRefused: "start_refused"
-        case .diverged: "diverged"
-        case .rejoined: "rejoined"
-        case .dataNamed: "data_named"
+        case .degraded: "degraded"
+        case .restored: "restored"
+        case .degradeFailed: "degrade_failed"
+        case .restoreFailed: "restore_failed"
+        case .commitsWait: "commits_wait"
         }
     }
 }

@@ -56,11 +56,11 @@ public enum LeftBehind {
             let mark = ActionNotes.variable + name
             let noted = try? DurableFile.line(directory + "/" + name)
             let group = noted.flatMap { Int32($0) } ?? 0
-            while unsafe picket_kill_marked(mark, group) > 0, clock.now() < until {
+            let matters = !name.hasPrefix(ActionNotes.follower)
+            while unsafe picket_kill_marked(mark, group) > 0, matters, clock.now() < until {
                 Worker.sleep(.milliseconds(5))
             }
-            let isLeft = unsafe picket_kill_marked(mark, group) > 0
-            if isLeft, !name.hasPrefix(ActionNotes.follower) {
+            if matters, unsafe picket_kill_marked(mark, group) > 0 {
                 left.append(name)
             } else {
                 _ = unsafe unlink(directory + "/" + name)

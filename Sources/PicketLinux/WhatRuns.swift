@@ -4,11 +4,13 @@
 /// Beside the note and the list of what is started lies a copy of the configuration that the agent
 /// goes by, as it was read.
 
+import PicketCore
 import PicketText
 
 public struct WhatRuns: Sendable {
-    /// The groups that are active, with the digest of what was started, where the agent tells it.
-    public var groups: [(name: String, resources: UInt32?)] = []
+    /// The groups that are active, with the digest of what was started, where the agent tells it,
+    /// and whether hands are off it.
+    public var groups: [(name: String, resources: UInt32?, isMaintained: Bool)] = []
     /// The list of the agent, in its order; empty where it is not known.
     public var started: [StartedFile.Group]
     /// The configuration that it goes by; an agent of an earlier version does not leave one.
@@ -20,11 +22,16 @@ public struct WhatRuns: Sendable {
             path: directory + "/started",
             boot: boot ?? StartedFile.boot(of: directory + "/started") ?? "")
         let started = file.load()
-        let note = RunNoteFile(path: directory + "/note", boot: file.boot, groups: [])
         self.started = started
         // To a note that is read for no group, each is unknown.
-        for name in try note.load().unknown {
-            groups.append((name, started.first { $0.name == name }?.resources))
+        let path = directory + "/note"
+        let names = try RunNoteFile(path: path, boot: file.boot, groups: []).load().unknown
+        let note = try RunNoteFile(path: path, boot: file.boot, groups: names).load().note
+        for (group, name) in names.enumerated() {
+            groups.append(
+                (
+                    name, started.first { $0.name == name }?.resources, note.isMaintained(group)
+                ))
         }
         guard !started.isEmpty else { return }
         do throws(SystemError) {

@@ -51,6 +51,10 @@ package enum Rehearsal {
                 group.edit("sync") { sync in
                     sync.remove("follows")
                     sync.set("probe", command("position", of: name))
+                    // Nothing that is real waits for the stand-in's copy.
+                    for key in ["degrade", "restore"] {
+                        sync.replace(key, by: .sequence([.scalar("true")]))
+                    }
                 }
                 group.set("resources", standIn(name))
             }

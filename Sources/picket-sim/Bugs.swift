@@ -118,9 +118,10 @@ private enum Hunt {
         case .startAdopted: self = .swarm(.moves, seeds: 400)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
-        case .retiredNotAwaited: self = .swarm(.renames, seeds: 100)
+        case .retiredNotAwaited, .renamedStopsInMaintenance: self = .swarm(.renames, seeds: 100)
         case .reloadLeavesRemoved, .reloadForgetsWhatRuns: self = .swarm(.lists, seeds: 100)
         case .reloadDoesNotWait: self = .swarm(.reloads, seeds: 20)
+        case .barredReceiptAdds: self = .swarm(.reloads, seeds: 200)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)
         case .testOutranksFence, .silenceIsAPass, .distrustForgotten, .anyClearTrusts:
@@ -150,11 +151,12 @@ private enum Hunt {
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
         case .yielderKeepsCopy, .termsAloneDecide: self = .swarm(.data, seeds: 1000)
         case .oldReadingTold: self = .swarm(.copies, seeds: 100)
-        case .divergedForms: self = .swarm(.branches, seeds: 50)
         case .refusedTermIgnored, .refusalsNeverFail: self = .swarm(.guards, seeds: 50)
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
             .epochIgnored, .lagIgnored, .dataTermLate, .copyNotAwaited:
             self = .swarm(.data, seeds: 400)
+        case .degradesUntold, .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten:
+            self = .swarm(.strict, seeds: 200)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
         case .aloneUnseen: self = .swarm(.lives, seeds: 100)

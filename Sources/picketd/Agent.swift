@@ -189,7 +189,13 @@ final class Agent {
         health.update(self)
         if let untaken {
             untaken.keepPlaces(of: settings)
-            _ = takeUp(untaken)
+            if let refusal = ConfigurationReader.maintenance(against: untaken, self) {
+                log(
+                    .critical,
+                    refusal + "; until then this agent goes by what the one before it read")
+            } else {
+                _ = takeUp(untaken)
+            }
         }
         handle(.tick)
         service.ready(self)
@@ -396,6 +402,8 @@ final class Agent {
         case .start(let activation): groups.start(activation, self)
         case .adopt(let activation): groups.adopt(activation, self)
         case .stop(let group, let cause): groups.stop(group, cause: cause, self)
+        case .replicate(let group, let action, let term):
+            groups.replicate(group, action, term, self)
         case .feedWatchdog: watchdogs.feed(self)
         case .ban(let session): links.ban(session)
         case .answer(let id, let result):

@@ -179,6 +179,11 @@ final class ConfigurationReader: Part {
                 "what the last reload changes is still being stopped, or a pause is being agreed:"
                 + " reload once more"
         }
+        return maintenance(against: new, agent)
+    }
+
+    /// - Parameter new: Its groups stand at the places where the agent has them.
+    static func maintenance(against new: Configuration, _ agent: Agent) -> String? {
         guard let group = agent.maintained(changedBy: new.policy) else { return nil }
         let name = new.groups[group].name
         let place = new.place(of: "groups.\(name)")

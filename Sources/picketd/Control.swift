@@ -101,7 +101,8 @@ final class Control: Part {
                 let running = holdings.map { holding in
                     RunningGroup(
                         name: agent.names.group(holding.group),
-                        resources: groups[holding.group].resources)
+                        resources: groups[holding.group].resources,
+                        isMaintained: agent.storage.noted.isMaintained(holding.group))
                 }
                 agent.reader.ask(.pause(caller: caller.id, request, running: running))
             case .apply(let bytes, _):

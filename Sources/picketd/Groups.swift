@@ -103,10 +103,6 @@ final class Groups: Part {
 
     func start(_ activation: Activation, _ agent: Agent) {
         agent.processes.kill(all: .stray(activation.group))
-        // How far its copy has come, before it writes.
-        if settings[activation.group].sync != nil, case .receipt = activation.warrant.evidence {
-            probes[activation.group].due = agent.now
-        }
         var effects = ResourceEffects()
         runners[activation.group].start(activation, at: agent.now, into: &effects)
         perform(effects, of: activation.group, agent)
@@ -122,6 +118,10 @@ final class Groups: Part {
     func stop(_ group: GroupIndex, cause: Cause, _ agent: Agent) {
         // None may be given after the stop has taken it away.
         agent.processes.kill(all: .warrant(group))
+        // Nothing is to be told to a database that may start elsewhere meanwhile.
+        for action in [ReplicationAction.degrade, .restore] {
+            agent.processes.kill(all: .replication(group, action))
+        }
         var effects = ResourceEffects()
         runners[group].stop(cause: cause, at: agent.now, into: &effects)
         perform(effects, of: group, agent)
@@ -311,6 +311,35 @@ final class Groups: Part {
     static func reading(_ line: String, of group: GroupIndex, _ sync: SyncSettings) -> Event? {
         if let position = position(line) { return .position(group, position) }
         return lag(line).map { .sync(group, $0 <= sync.maxLag ? .current : .stale) }
+    }
+
+    // MARK: The database of a strict group
+
+    /// The command ends with its agent: the next one begins anew, and an older command must not take
+    /// effect after it.
+    func replicate(
+        _ group: GroupIndex, _ action: ReplicationAction, _ term: Term, _ agent: Agent
+    ) {
+        guard let sync = settings[group].sync, let strict = sync.strict else {
+            return agent.follow(.replicated(group, action, succeeded: false))
+        }
+        agent.processes.run(
+            Launch(
+                arguments: action == .degrade ? strict.degrade : strict.restore,
+                environment: environment(of: group, agent) + [
+                    "PICKET_ACTION=\(action.text)", "PICKET_TERM=\(term.value)",
+                ], endsWithAgent: true),
+            as: .replication(group, action), until: agent.now + max(sync.timeout, .seconds(10)))
+    }
+
+    func replicated(
+        _ group: GroupIndex, _ action: ReplicationAction, _ end: ChildEnd, _ agent: Agent
+    ) {
+        if end != .exited(0) {
+            agent.log(
+                .warning, "\(agent.names.group(group)) \(action.text): \(Processes.text(end))")
+        }
+        agent.handle(.replicated(group, action, succeeded: end == .exited(0)))
     }
 
     /// Where a copy stands, as its probe's line tells: `epoch:number`. The epoch is any text.

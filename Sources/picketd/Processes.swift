@@ -130,6 +130,8 @@ final class Processes: Part {
         case .fenceAgent(let level):
             agent.fences.ended(level, end, timedOut: ended.timedOut, agent)
         case .sync(let group): agent.groups.probed(group, end, ended.firstLine, agent)
+        case .replication(let group, let action):
+            agent.groups.replicated(group, action, end, agent)
         case .units: agent.units.looked(end, agent)
         case .warrant, .stray: agent.units.lookSoon(agent)
         }
@@ -140,6 +142,7 @@ final class Processes: Part {
         case .resource(let run): names.group(run.group)
         case .fenceAgent(let level): names.fenceLevel(level)
         case .sync(let group): "\(names.group(group)) sync probe"
+        case .replication(let group, let action): "\(names.group(group)) \(action.text)"
         case .units: "units"
         case .warrant(let group): "\(names.group(group)) warrant"
         case .stray(let group): "\(names.group(group)) stray unit"
@@ -162,6 +165,8 @@ struct ProcessTable {
         case resource(RunID)
         case fenceAgent(level: Int)
         case sync(GroupIndex)
+        /// Tells the database of a strict group.
+        case replication(GroupIndex, ReplicationAction)
         /// A look at what the helper knows of the units.
         case units
         /// Gives a unit of a group that runs here the right to be started again.

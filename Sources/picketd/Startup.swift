@@ -91,11 +91,19 @@ enum Startup {
         do throws(FileError) {
             runs = try WhatRuns(in: ground.paths.runDirectory, boot: ground.boot)
         } catch { throw .failed(error.description) }
+        let running = running(runs)
+        if !running.isEmpty { _ = try load(options, hardware, running: running) }
+    }
+
+    private static func running(_ runs: WhatRuns) -> [RunningGroup] {
         var running: [RunningGroup] = []
         for group in runs.groups {
-            running.append(RunningGroup(name: group.name, resources: group.resources))
+            running.append(
+                RunningGroup(
+                    name: group.name, resources: group.resources,
+                    isMaintained: group.isMaintained))
         }
-        if !running.isEmpty { _ = try load(options, hardware, running: running) }
+        return running
     }
 
     static func names(_ settings: Configuration) -> Names {
@@ -137,16 +145,16 @@ enum Startup {
     /// An agent that is ready to run. Where there is a reason against it the process ends here.
     /// Nothing has to be undone then, and there is no code that would undo it.
     static func assemble(
-        _ options: Options, _ hardware: Hardware, _ settings: Configuration
+        _ options: Options, _ hardware: Hardware, _ file: Configuration
     ) -> Agent {
         RealTime.keepHeapSmall()
         guard Sodium.initialise() else { end(.failed("the system gives no randomness")) }
-        let keys: [Key]
-        do throws(StartupError) { keys = try verify(settings, hardware) } catch { end(error) }
+        var keys: [Key]
+        do throws(StartupError) { keys = try verify(file, hardware) } catch { end(error) }
         // Before any thread: they inherit the blocked signals.
         let signals = SignalDesk(system(try Signals()))
-        let ground: Hardware.Ground
-        do throws(StartupError) { ground = try hardware.ground(settings) } catch { end(error) }
+        var ground: Hardware.Ground
+        do throws(StartupError) { ground = try hardware.ground(file) } catch { end(error) }
         let paths = ground.paths
         system(try DurableFile.makeDirectory(paths.runDirectory))
         system(try DurableFile.makeDirectory(paths.stateDirectory, mode: 0o750))
@@ -161,8 +169,14 @@ enum Startup {
                         + Text.list(left)))
         }
         var clock = Clock()
-        let untaken = goOn(
-            options, settings, hardware, in: paths.runDirectory, boot: ground.boot)
+        let (settings, untaken) = goOn(
+            options, file, hardware, in: paths.runDirectory, boot: ground.boot)
+        if settings !== file {
+            do throws(StartupError) {
+                keys = try verify(settings, hardware)
+                ground = try hardware.ground(settings)
+            } catch { end(error) }
+        }
         let groups = settings.groups.map { $0.name }
         var memoryFile = MemoryFile(
             path: paths.stateDirectory + "/memory", groups: groups, boot: ground.boot)
@@ -189,13 +203,15 @@ enum Startup {
     }
 
     /// What runs and the file has otherwise goes on as the agent that started it read it; what the
-    /// file no longer has is stopped so.
+    /// file no longer has is stopped so. Where that is in maintenance a person may be at work there, and
+    /// all goes on by the configuration of the agent before.
     ///
-    /// - Returns: the file as it is, where something goes on: to be taken up as a change.
+    /// - Returns: what the agent goes by; and the file as it is, where that is something else: to be
+    ///   taken up as a change.
     private static func goOn(
         _ options: Options, _ settings: Configuration, _ hardware: Hardware, in directory: String,
         boot: String
-    ) -> Configuration? {
+    ) -> (settings: Configuration, untaken: Configuration?) {
         let note = RunNoteFile(
             path: directory + "/note", boot: boot, groups: settings.groups.map { $0.name })
         var unknown: [String]
@@ -214,13 +230,19 @@ enum Startup {
                 if let known, known.resources != resources { changed.append(name) }
             }
         } catch { end(.failed(error.description)) }
-        guard !unknown.isEmpty || !changed.isEmpty else { return nil }
+        guard !unknown.isEmpty || !changed.isEmpty else { return (settings, nil) }
         var file: Configuration?
         if let left = runs.configuration {
             do throws(ConfigurationErrors) {
                 let started = try Configuration.load(
                     left, file: directory + "/configuration", node: options.node,
                     boards: boards(options), simulated: hardware.isSimulated)
+                let names = started.groups.map { $0.name }
+                if unknown.allSatisfy(names.contains),
+                    runs.groups.contains(where: { $0.isMaintained && unknown.contains($0.name) })
+                {
+                    return (started, settings)
+                }
                 unknown = settings.retire(unknown, of: started)
                 if settings.keep(changed, of: started) {
                     file = try Configuration.load(
@@ -236,7 +258,7 @@ enum Startup {
                         + " configuration no longer has: put it back, hand it over, then remove it")
             )
         }
-        return file
+        return (settings, file)
     }
 
     /// Leaves for the next agent what this one starts. A group that runs must be the same to both:

@@ -346,6 +346,51 @@ extension EndToEnd {
             #expect(same.output.contains { $0.contains("nothing differs") }, "\(same)")
         }
 
+        @Test func `an agent does not take up a file that would stop what is in maintenance`()
+            throws
+        {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let (path, socket) = (pair.file("east", "picket.yaml"), pair.socket("east"))
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            let on = try Program.run("picket", ["maintenance", "on", "--socket", socket])
+            #expect(on.status == 0, "\(on)")
+            let place = pair.file("east", "../workloads/east.gateway.pid")
+            let service = try String(contentsOfFile: place, encoding: .utf8)
+            let reason =
+                "found gw, expected gateway as well: it runs on this node in maintenance: put it back"
+            try text.replacingOccurrences(of: "\"gateway\":", with: "gw:").write(
+                toFile: path, atomically: true, encoding: .utf8)
+            // One rule for all that look at the file.
+            let run = (socket as NSString).deletingLastPathComponent
+            let against = try Program.run(
+                "picket", ["check", "--against-running", path, "--run", run])
+            #expect(against.status == 1, "\(against)")
+            #expect(
+                against.output.contains { $0.contains("removes group gateway") }, "\(against)")
+            let pause = try Program.run("picket", ["pause", "--socket", socket])
+            #expect(pause.status == 1 && pause.complaints.contains(reason), "\(pause)")
+            let check = try Program.run(
+                "picketd",
+                [
+                    "--config", path, "--node", "east", "--rack", pair.file("east", "rack.sock"),
+                    "--check",
+                ])
+            #expect(check.status == 2 && check.complaints.contains(reason), "\(check)")
+            let process = try pair.process(of: "east")
+            #expect(kill(process, SIGKILL) == 0)
+            try pair.eventually {
+                let log = try String(contentsOfFile: pair.file("east", "log"), encoding: .utf8)
+                return log.contains("until then this agent goes by what the one before it read")
+            }
+            // It finds what ran all the time.
+            try pair.eventually { try pair.role("gateway", on: "east") == "holding" }
+            #expect(try pair.process(of: "east") != process)
+            #expect(try String(contentsOfFile: place, encoding: .utf8) == service)
+            let fence = try pair.status(of: "west")["fence"] as? [String: Any]
+            #expect(fence?["ordered_in_window"] as? Int == 0)
+        }
+
         @Test func `a reload adds, changes and removes a group, and the others run on`() throws {
             let pair = try LivePair()
             defer { pair.end() }

@@ -51,6 +51,7 @@ struct DigestTests {
         ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 10s", "max_lag: 11s"),
         ("max_lag: 10s", "max_lag: 10s, takeover: allow"),
         ("max_lag: 10s", "max_lag: 10s, follows: true"),
+        ("max_lag: 10s", "max_lag: 10s, strict: true, degrade: [/a], restore: [/b]"),
         ("failback: manual", "failback: { auto: { stable_for: 5m } }"),
         ("failback: manual", "environment: { A: b }"), ("failback: manual", "priority: 2"),
         ("failback: manual", "enabled: false"),
@@ -81,6 +82,7 @@ struct DigestTests {
         ("monitor: [/bin/true]", "monitor: [/bin/false]"), ("max_lag: 10s", "max_lag: 11s"),
         ("max_lag: 10s", "max_lag: 10s, takeover: allow"),
         ("max_lag: 10s", "max_lag: 10s, follows: true"),
+        ("max_lag: 10s", "max_lag: 10s, strict: true, degrade: [/a], restore: [/b]"),
     ])
     func `what is started, and how it is copied, is a digest of its own`(old: String, new: String)
         throws

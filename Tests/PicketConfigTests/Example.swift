@@ -60,11 +60,13 @@ func load(
 }
 
 func load(
-    _ bytes: [UInt8], node: String? = nil, boards: BoardLibrary = BoardLibrary()
+    _ bytes: [UInt8], node: String? = nil, boards: BoardLibrary = BoardLibrary(),
+    running: [RunningGroup] = []
 ) -> Result<Configuration, ConfigurationErrors> {
     do throws(ConfigurationErrors) {
         return .success(
-            try Configuration.load(bytes, file: "p.yaml", node: node, boards: boards))
+            try Configuration.load(
+                bytes, file: "p.yaml", node: node, boards: boards, running: running))
     } catch {
         return .failure(error)
     }

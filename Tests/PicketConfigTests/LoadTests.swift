@@ -352,6 +352,19 @@ struct LoadTests {
             "max_lag: 10s }", "max_lag: 10s, interval: 4s }",
             "p.yaml:42:50: groups.plc-gateway.sync.interval: found 4s, more than a third of max_lag (10s): a copy that is looked at so seldom is never known to be current"
         ),
+        (
+            "max_lag: 10s }", "max_lag: 10s, strict: true, degrade: [/bin/a] }",
+            "p.yaml:42:11: groups.plc-gateway.sync.restore: missing; expected with strict: true, a list of arguments such as [/usr/local/bin/db-waits]"
+        ),
+        (
+            "max_lag: 10s }", "max_lag: 10s, restore: [/bin/b] }",
+            "p.yaml:42:50: groups.plc-gateway.sync.restore: found without strict: true, expected that as well, or no restore"
+        ),
+        (
+            "max_lag: 10s }",
+            "max_lag: 10s, strict: true, degrade: [/a], restore: [/b], takeover: allow }",
+            "p.yaml:42:94: groups.plc-gateway.sync.takeover: found allow beside strict: true, expected refuse: a copy that is not in step lacks what was acknowledged"
+        ),
         // The rest
         (
             "board: simulated", "startup: { alone_after: 1s }",
@@ -426,6 +439,18 @@ struct LoadTests {
                 """)
     }
 
+    @Test func `a strict group has the commands that its database is told by`() throws {
+        let text = changed(
+            "max_lag: 10s }", "max_lag: 10s, strict: true, degrade: [/a, x], restore: [/b] }")
+        let it = try load(text).get()
+        #expect(it.groups[0].sync?.strict?.degrade == ["/a", "x"])
+        #expect(it.groups[0].sync?.strict?.restore == ["/b"])
+        #expect(it.policy.groups[0].sync?.strict == true)
+        let usual = try load(changed("max_lag: 10s }", "max_lag: 10s, strict: false }")).get()
+        #expect(usual.groups[0].sync?.strict == nil)
+        #expect(usual.policy.groups[0].sync?.strict == false)
+    }
+
     /// To switch off and to look each may take all its time.
     @Test func `a copy that a slow fence agent would spend is a warning`() throws {
         let relay = """
@@ -444,6 +469,37 @@ struct LoadTests {
         #expect(warning.message.contains("8s is less than"))
         let well = try load(text.replacing("max_lag: 10s", with: "max_lag: 30s")).get()
         #expect(!well.warnings.contains { $0.path.hasSuffix("sync.max_lag") })
+    }
+
+    @Test(
+        arguments: [
+            (
+                "web", nil, false,
+                "groups: found plc-gateway, expected web as well: it runs on this node, and must be handed over before it is removed or renamed"
+            ),
+            (
+                "web", nil, true,
+                "groups: found plc-gateway, expected web as well: it runs on this node in maintenance: put it back, and remove or rename it after its end"
+            ),
+            (
+                "plc-gateway", 7, false,
+                "groups.plc-gateway: found other resources (or another sync), expected those that run on this node: hand the group over before they are changed"
+            ),
+            (
+                "plc-gateway", 7, true,
+                "groups.plc-gateway: found other resources (or another sync), expected those that run on this node in maintenance: put them back, and change them after its end"
+            ),
+            ("plc-gateway", nil, true, ""),
+        ] as [(String, UInt32?, Bool, String)])
+    func `what runs on this node must be in the file as it runs`(
+        name: String, resources: UInt32?, isMaintained: Bool, expected: String
+    ) {
+        let found = load(
+            Array(example.utf8),
+            running: [
+                RunningGroup(name: name, resources: resources, isMaintained: isMaintained)
+            ])
+        #expect(errors(found).hasSuffix(expected) && errors(found).isEmpty == expected.isEmpty)
     }
 
     @Test func `a group must not be named like what is cleared`() {

@@ -16,10 +16,12 @@ struct CopyTests {
     }
 
     private mutating func hear(
-        _ report: DataReport?, _ seconds: Double, holds: Bool = true, runs: Bool = true
+        _ report: DataReport?, _ seconds: Double, holds: Bool = true, runs: Bool = true,
+        isInStep: Bool? = nil
     ) {
         copy.follow(
-            report, holds: holds, runs: runs, within: maxLag, arrivedAt: at(seconds))
+            report, holds: holds, runs: runs, isInStep: isInStep, within: maxLag,
+            arrivedAt: at(seconds))
     }
 
     private mutating func read(_ epoch: UInt32, _ number: UInt64, _ seconds: Double) {
@@ -35,6 +37,20 @@ struct CopyTests {
             read(1, 90 + UInt64(second) * 10, Double(second))
         }
         #expect(copy.state == .current)
+    }
+
+    @Test mutating func `the copy of a strict group is current while it is in step`() {
+        read(1, 100, 0)
+        hear(holder(1, 100), 0.1, isInStep: false)
+        #expect(copy.state == .stale && copy.keepsUp)
+        hear(holder(1, 100), 0.2, isInStep: true)
+        #expect(copy.state == .current)
+        copy.seal(limit: nil, at: at(1_000))
+        #expect(copy.state == .current, "nothing was acknowledged since")
+        copy.forget()
+        copy.read(.current, at: at(1_001))
+        hear(holder(1, 100), 1_001.1, isInStep: true)
+        #expect(copy.state == .stale && !copy.keepsUp, "a lag tells nothing")
     }
 
     @Test mutating func `one that stands still is stale after max_lag`() {

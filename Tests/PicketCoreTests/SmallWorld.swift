@@ -330,7 +330,7 @@ final class SmallWorld {
         case .ban: break
         case .answer(let id, let result): node.answers[id] = result
         case .trace(let trace): node.traces.append((now, trace))
-        case .leaveAlone, .change: break
+        case .leaveAlone, .change, .replicate: break
         case .exit(let departure):
             if departure == .released, node.running.contains(where: { $0 != nil }) {
                 violations.append("left while something runs")

@@ -68,8 +68,7 @@ extension DataReport {
             position: DataPosition(
                 epoch: UInt32.random(in: 0...(.max), using: &chance), number: chance.next()),
             age: UInt32.random(in: 0...(.max), using: &chance),
-            flags: Flags(rawValue: UInt8.random(in: 0...(.max), using: &chance))
-                .intersection(.all))
+            flags: Flags(rawValue: UInt8(chance.next() & 0xFF)).intersection(.all))
     }
 }
 

@@ -203,6 +203,8 @@ private final class Peer {
         while clock.now() < limit {
             if try isSo() { return true }
             try agent.wait()
+            // Another agent in this process may have had the signal.
+            agent.processes.noteEnd()
             agent.turn()
             try talk(on: 0)
         }
@@ -297,7 +299,7 @@ struct FollowerTests {
                   data:
                     prefer: west
                     resources: [{ command: { start: [/bin/true], stop: [/bin/true] } }]
-                    sync: { probe: [@/follow, "-n", "1"], follows: true, max_lag: 3s, interval: 200ms, timeout: 100ms }
+                    sync: { probe: [@/follow, "-n", "1"], follows: true, max_lag: 3s, interval: 1s, timeout: 900ms }
                 """
         ) { directory in
             try "a:1\n".write(
@@ -340,10 +342,10 @@ struct FollowerTests {
         return text.split(separator: ")").last?.dropFirst().first != "Z"
     }
 
-    /// All of the first one are gone, and another one is there.
+    /// All of the first one are gone, and another one was started.
     private func isRenewed() throws -> Bool {
         let all = try started()
-        return all.count == 2 && !all[0].contains(where: lives) && all[1].allSatisfy(lives)
+        return all.count >= 2 && !all[0].contains(where: lives)
     }
 
     @Test func `each line is a reading, and of many the newest`() throws {
@@ -357,9 +359,9 @@ struct FollowerTests {
         #expect(try started().count == 1)
         _ = peer.agent.end()
         #expect(try !started()[0].contains(where: lives))
-        // Its note is forgotten in a thread of its own.
+        // Where nobody has reaped what it started yet, its note is left to the next agent.
         let notes = peer.directory + "/run/actions"
-        for _ in 0..<500 where !Directory.names(notes).isEmpty { usleep(10_000) }
+        #expect(LeftBehind.end(notedIn: notes, within: .seconds(1)) == [])
         #expect(Directory.names(notes) == [])
     }
 
@@ -390,7 +392,7 @@ struct FollowerTests {
 
     @Test func `another one in the file replaces it, and none ends it`() throws {
         defer { peer.end() }
-        try peer.reload { $0.replacingOccurrences(of: "interval: 200ms", with: "interval: 300ms") }
+        try peer.reload { $0.replacingOccurrences(of: "interval: 1s", with: "interval: 900ms") }
         #expect(try peer.turn { try isRenewed() })
         try peer.reload { $0.replacingOccurrences(of: ", follows: true", with: "") }
         let second = try started()[1]

@@ -134,7 +134,7 @@ private struct Chart {
         case .stop: add(id, "  ▼ stops the group")
         case .exit: add(id, "  the agent ends")
         case .persist, .note, .fence, .cancelFence, .feedWatchdog, .ban, .answer, .leaveAlone,
-            .change:
+            .change, .replicate:
             break
         }
     }

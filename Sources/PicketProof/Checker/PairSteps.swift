@@ -335,7 +335,9 @@ extension PairState {
     private static func isOutward(_ effect: Effect) -> Bool {
         switch effect {
         case .persist, .answer, .trace, .feedWatchdog, .leaveAlone: false
-        case .send, .note, .fence, .cancelFence, .start, .adopt, .stop, .change, .ban, .exit: true
+        case .send, .note, .fence, .cancelFence, .start, .adopt, .stop, .change, .replicate, .ban,
+            .exit:
+            true
         }
     }
 
@@ -525,7 +527,7 @@ extension PairState {
                 self[id].known = 0
                 self[id].knownToCore = false
             }
-        case .leaveAlone, .change: break
+        case .leaveAlone, .change, .replicate: break
         case .exit(let departure):
             if departure == .released, self[id].active != .never {
                 report("S1", "\(id) left, and something still runs there")

@@ -16,7 +16,7 @@ public struct Coverage: Equatable, Sendable {
     static let effectNames = [
         "send", "persist", "note", "fence", "cancelFence", "start", "adopt", "stop",
         "feedWatchdog", "ban", "answer", "trace", "exit",
-        "leaveAlone",
+        "leaveAlone", "change", "replicate",
     ]
 
     static func index(_ effect: Effect) -> Int {
@@ -36,6 +36,7 @@ public struct Coverage: Equatable, Sendable {
         case .exit: 12
         case .leaveAlone: 13
         case .change: 14
+        case .replicate: 15
         }
     }
 

@@ -107,6 +107,8 @@ public enum ResourceFault: String, CaseIterable, Sendable {
     case flaps
     /// It refuses every term, and names a later one each time.
     case startRefused = "start-refused"
+    /// The commands that tell the store of a strict group.
+    case commandsFail = "commands-fail"
 }
 
 extension Fault {

@@ -116,6 +116,9 @@ final class Node {
     /// Replication to this node stands still, or its probe fails, until then.
     var copyStallsUntil: [Int64]
     var probeFailsUntil: [Int64]
+    /// The store acknowledges what the peer's copy lacks.
+    var goesAlone: [Bool]
+    var storeJobs: [StoreJob] = []
 
     // Sensors
     var chips = Chip.descriptions.map { _ in Chip() }
@@ -135,6 +138,7 @@ final class Node {
         data = Array(repeating: DataCopy(), count: plan.names)
         copyStallsUntil = Array(repeating: 0, count: plan.names)
         probeFailsUntil = copyStallsUntil
+        goesAlone = Array(repeating: true, count: plan.names)
         weather = Array(repeating: Weather(), count: plan.links)
     }
 

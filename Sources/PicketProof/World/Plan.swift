@@ -238,6 +238,7 @@ extension Plan {
         if let sync = group.sync {
             text += " sync \(FaultText.text(sync.maxLag))" + (sync.takesOverStale ? " allow" : "")
             if sync.waits > .zero { text += " waits \(FaultText.text(sync.waits))" }
+            if sync.strict { text += " strict" }
         }
         return text
     }
@@ -324,8 +325,10 @@ extension Plan {
             case "sync": group.sync = GroupPolicy.Sync(maxLag: try words.duration())
             case "allow" where group.sync != nil: group.sync?.takesOverStale = true
             case "waits" where group.sync != nil: group.sync?.waits = try words.duration()
+            case "strict" where group.sync != nil: group.sync?.strict = true
             default:
-                throw words.expected("priority, failback, ask, sync or, after it, allow or waits")
+                throw words.expected(
+                    "priority, failback, ask, sync or, after it, allow, waits or strict")
             }
         }
         return group

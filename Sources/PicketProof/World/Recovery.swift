@@ -212,6 +212,11 @@ extension World {
             let some = nodes.count { $0.isUp(group) }
             if full != 1 || some != 1 { return false }
             if plan.sync(of: group.name) != nil, !copyIsCurrent(group) { return false }
+            if plan.sync(of: group.name)?.strict == true,
+                nodes.contains(where: { $0.isUp(group) && $0.goesAlone[group.name] })
+            {
+                return false
+            }
         }
         return plan.staysOther == nil || differencesAreUp
     }

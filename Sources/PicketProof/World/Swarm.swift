@@ -43,7 +43,7 @@ public enum Swarm {
         /// after the other, the holder last.
         case renames
         /// A resource that stands in another group in the changed files, and agents that read them
-        /// while they live.
+        /// while they live, also beside a peer that has left it running.
         case reloads
         /// Maintenance at either node, while groups fail and nodes come and go.
         case maintenance
@@ -73,8 +73,8 @@ public enum Swarm {
         case copies
         /// Groups with data that refuse a term below theirs, on nodes that have forgotten the terms.
         case guards
-        /// Holders that write on without their copies, and are taken over from.
-        case branches
+        /// Groups whose stores wait for the peer's copy, which stands still, and whose commands fail.
+        case strict
     }
 
     /// - Parameters:
@@ -102,9 +102,12 @@ public enum Swarm {
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
         if focus == .guards { again(every: 60, &plan, forgetTerms) }
-        if focus == .branches { again(every: 60, &plan, part) }
         if focus == .work { again(every: 55, &plan, work) }
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
+        if focus == .strict, kinds.isEmpty {
+            let lag = plan.groups[0].sync!.maxLag.milliseconds
+            again(every: 45, &plan) { node, _ in dieRestored(node, within: lag) }
+        }
         if focus == .renames {
             var list = plan.list
             list[0].name += plan.groups.count
@@ -116,7 +119,9 @@ public enum Swarm {
         if focus == .reloads {
             var list = plan.list
             list[0].resources.append(list[1].resources.removeLast())
-            again(every: 20, &plan) { shift(to: list, on: $0, &$1) }
+            again(every: 20, &plan) {
+                $1.percent(30) ? shiftBesideLeaver(to: list, &$1) : shift(to: list, on: $0, &$1)
+            }
         }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
@@ -306,27 +311,17 @@ public enum Swarm {
         return links
     }
 
-    /// Low, which holds the groups, writes on for a moment beside copies that stand still, and loses its
-    /// power. High takes over. Before the copy on low is made anew both lose their power, with or without
-    /// having met; and then an operator names one.
-    private static func part(
-        _ node: NodeID, _ chance: inout Chance
+    /// A copy stands still until its holder goes on alone, follows until it is to be restored, and
+    /// stands still again meanwhile. It keeps up as far as anybody can judge when the holder dies.
+    private static func dieRestored(
+        _ node: NodeID, within lag: Int64
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        let dies = 5_000 + chance.below(500)
-        let dark = 2_000 + chance.below(6_000)
-        let both = dies + dark + (chance.percent(30) ? -300 : chance.below(9_000))
-        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
-            (0, 0, .command(node, .take(nil, stale: true))),
-            (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
-            (dies, dark, .powerLoss(.low)), (both, 1_000 + chance.below(2_000), .powerLoss(.high)),
-            (both + chance.below(100), 1_000 + chance.below(2_000), .powerLoss(.low)),
+        let follows = lag * 3 / 2 + 1_000
+        return [
+            (0, follows, .sync(node.peer, 0, .stale)),
+            (follows + lag * 12 / 20, lag * 2, .sync(node.peer, 0, .stale)),
+            (follows + lag * 27 / 20, 3_000, .powerLoss(node)),
         ]
-        for group in 0..<2 {
-            links.append((dies - 100 - chance.below(700), 1_000, .sync(.high, group, .stale)))
-        }
-        let named = both + 10_000 + chance.below(5_000)
-        links.append((named, 0, .command(node.peer, .take(nil, stale: chance.percent(50)))))
-        return links
     }
 
     /// A turn stands still, and takes in what has come meanwhile. That is the last that it hears;
@@ -399,19 +394,28 @@ public enum Swarm {
     }
 
     /// Nothing is a difference any more once the holder has the list, too. It stops the group by the
-    /// former name then, which takes its time, and the peer may prefer to have the other.
+    /// former name then, which takes its time, and the peer may prefer to have the other. In
+    /// maintenance it is not to be stopped, whether the agent is restarted, leaves or lives.
     private static func rename(
         in list: [ListedGroup], on node: NodeID, _ chance: inout Chance
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
         let second = 5_000 + chance.below(1_000)
         let back = 14_000 + chance.below(1_000)
-        return [
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
             (0, 0, .command(node, .handover(0))),
             (2_000, 12_000, .list(node.peer, list)), (2_000, 0, .crash(node.peer)),
             (second, 9_000, .list(node, list)), (second, 4_000, .resource(node, 0, .slow)),
             (second, 0, chance.percent(50) ? .crash(node) : .reload(node)),
             (back, 0, .crash(node.peer)), (back + 3_000, 0, .crash(node)),
         ]
+        guard chance.percent(40) else { return links }
+        let name = chance.percent(50) ? 0 : nil
+        links += [
+            (3_500, 0, .command(node, .maintenance(true, of: name, despite: .none))),
+            (back + 5_000, 0, .command(node, .maintenance(false, of: name, despite: .all))),
+        ]
+        if chance.percent(30) { links.append((second - 500, 0, .command(node, .leave))) }
+        return links
     }
 
     /// Each node holds the group that it prefers, and each file in its turn has a resource of the one
@@ -428,6 +432,24 @@ public enum Swarm {
             (second, 0, .reload(node.peer)),
             (second, 3_000, .resource(node.peer, Int(chance.below(2)), .slow)),
             (back + 1, 0, .reload(node)), (back + 1_001, 0, .reload(node.peer)),
+        ]
+    }
+
+    /// High leaves, and group 1 runs on there in maintenance. That ends on low, which cannot fence high
+    /// at once, and whose file has a resource of group 1 in group 0 by then.
+    private static func shiftBesideLeaver(
+        to list: [ListedGroup], _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let ends = 6_000 + chance.below(1_000)
+        let reload = ends + 100 + chance.below(1_000)
+        return [
+            (0, 0, .command(.low, .failback(nil))), (0, 0, .command(.high, .failback(nil))),
+            (2_000, 0, .command(.high, .maintenance(true, of: 1, despite: .none))),
+            (3_500, 0, .command(.high, .leave)),
+            (5_000, 5_000, .relay(.low, .unreachable)),
+            (ends, 0, .command(.low, .maintenance(false, of: 1, despite: .all))),
+            (reload - 1, 5_000, .list(.low, list)), (reload, 0, .reload(.low)),
+            (reload + 5_000, 0, .reload(.low)),
         ]
     }
 
@@ -587,6 +609,10 @@ public enum Swarm {
         for index in plan.groups.indices where data.percent(15) {
             plan.groups[index].sync = sync(&data)
         }
+        var strict = Chance(seed: plan.seed ^ 0x73_74_72)
+        for index in plan.groups.indices where strict.percent(25) {
+            makeStrict(&plan.groups[index].sync)
+        }
         var outlets = Chance(seed: plan.seed ^ 0x6f_75_74)
         if outlets.percent(3) { setUpOutlet(&plan) }
         var unreachable = Chance(seed: plan.seed ^ 0x75_6e_72)
@@ -597,6 +623,11 @@ public enum Swarm {
         let maxLag = chance.one(of: [Duration.seconds(1), .seconds(2), .seconds(4)])
         return GroupPolicy.Sync(
             maxLag: maxLag, takesOverStale: chance.percent(10), waits: maxLag * 3)
+    }
+
+    private static func makeStrict(_ sync: inout GroupPolicy.Sync?) {
+        sync?.strict = true
+        sync?.takesOverStale = false
     }
 
     private static func setUpOutlet(_ plan: inout Plan) {
@@ -742,18 +773,23 @@ public enum Swarm {
             plan.staysFull = nil
             plan.bootTime = .seconds(8)
             return []
-        case .branches:
-            for index in plan.groups.indices {
-                plan.groups[index].prefer = .low
-                plan.groups[index].takeover = .auto
-                if plan.groups[index].sync == nil { plan.groups[index].sync = sync(&chance) }
-            }
-            return []
         case .copies, .guards:
             for index in plan.groups.indices where plan.groups[index].sync == nil {
                 plan.groups[index].sync = sync(&chance)
             }
             return []
+        case .strict:
+            for index in plan.groups.indices {
+                if plan.groups[index].sync == nil { plan.groups[index].sync = sync(&chance) }
+                makeStrict(&plan.groups[index].sync)
+            }
+            plan.startup = .aloneAfter(.seconds(3))
+            if plan.seed % 4 == 0 { return [] }
+            return [
+                .sync, .sync, .sync, .sync, .commands, .commands, .cuts, .cuts, .cuts, .oneWay,
+                .relay, .power, .blackout, .crash, .operators, .leave, .word, .disk, .outrun,
+                .cutMove, .pause,
+            ]
         case .fitness:
             return [.sensors, .sensors, .sensors, .cuts, .cuts, .pause, .disk, .resources, .oneWay]
         case .trust:
@@ -776,11 +812,12 @@ public enum Swarm {
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
+        case commands
 
         var isCommon: Bool {
             switch self {
             case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
-                .halfway:
+                .halfway, .commands:
                 false
             default: true
             }
@@ -847,6 +884,9 @@ public enum Swarm {
             let faults: [ResourceFault] = [.stopFails, .stopFails, .unkillable, .stopUnknown]
             let fault = chance.one(of: faults)
             return entry(.resource(node, group, fault), .seconds(30 + chance.below(100)))
+        case .commands:
+            let fault: ResourceFault = chance.percent(60) ? .commandsFail : .slow
+            return entry(.resource(node, group, fault), lasting() * 6)
         case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
         case .power: return entry(.powerLoss(node), lasting())
         case .relay:
@@ -888,7 +928,7 @@ public enum Swarm {
                     node, group,
                     chance.one(
                         of: ResourceFault.allCases.filter {
-                            $0 != .flaps && $0 != .stopUnknown && $0 != .startRefused
+                            ![.flaps, .stopUnknown, .startRefused, .commandsFail].contains($0)
                         })),
                 lasting() * 6)
         case .operators:

@@ -33,17 +33,11 @@ struct Watch {
     /// its boot.
     private var heads: [(node: Int, epoch: UInt64, unmet: Bool)?]
     private var staleOrdered: [Set<Int>]
+    /// By group, of a strict one: how much of the newest epoch its store has acknowledged, and since
+    /// when it waits for a copy that does not follow.
+    private var acknowledged: [UInt64]
+    private var waitsSince: [Int64?]
     private var epochs: UInt64 = 0
-    /// By epoch: the one before it, how far the data had come then, and whether it was taken over
-    /// without the peer. A handover may leave a little behind, as was agreed.
-    private var parents: [UInt64: (epoch: UInt64, began: UInt64, isTakenOver: Bool)] = [:]
-    /// By group: whether it was started last without the peer.
-    private var isTakenOver: [Bool]
-    /// By group: the node that has started it without its peer, and could not see on what copy.
-    private var blindStarts: [Set<Int>]
-    /// By group: the node whose data an operator has named, though the other had some of its own; until
-    /// the other one starts it.
-    private var named: [Int?]
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
     /// By group: when an agent last ran whose file did not list it, and by node the highest term
@@ -105,6 +99,9 @@ struct Watch {
         /// When an agent of it left by plan, whether or not something runs on.
         var leftAt = Int64.min / 2
         var copyMissing: Set<Int> = []
+        /// The strict groups of which this life of its agent has heard, since they started, that the
+        /// holder is in step.
+        var inStep: Set<Int> = []
         /// The operator has ordered this life of its agent to leave.
         var leavesSince: Int64?
         var wordGiven = false
@@ -177,9 +174,8 @@ struct Watch {
         takeoversOrdered = Array(repeating: [], count: groups)
         heads = Array(repeating: nil, count: groups)
         staleOrdered = takeoversOrdered
-        blindStarts = takeoversOrdered
-        named = startedLast
-        isTakenOver = Array(repeating: false, count: groups)
+        acknowledged = Array(repeating: 0, count: groups)
+        waitsSince = Array(repeating: nil, count: groups)
     }
 
     /// One of a node's fences.
@@ -223,6 +219,7 @@ struct Watch {
             sides[side].heldByPeer = []
             sides[side].copyMissing = []
         }
+        sides[index].inStep = []
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
@@ -365,6 +362,10 @@ struct Watch {
                         let name = Int($0.name) - 1
                         return (name, sides[index].theirs[name] ?? world.now)
                     })
+                for report in message.groups
+                where report.data?.flags.contains(.inStep) == true {
+                    sides[index].inStep.insert(Int(report.name) - 1)
+                }
                 sides[index].givenUp = Set(
                     message.groups.filter { message.phase == .leaving && $0.role == .vacant }
                         .map { Int($0.name) - 1 })
@@ -558,7 +559,8 @@ struct Watch {
         }
         guard let told = message.maintained else { return }
         let group = Int(message.groups[told.place].name) - 1
-        guard agent.place(of: group) != nil else { return }
+        // Of what its file does not have any more a node takes nothing in.
+        guard agent.lists(group) else { return }
         hear(
             UInt64(told.maintenance.count), told.maintenance.isOn, group, node, agent, at: now)
     }
@@ -677,9 +679,19 @@ struct Watch {
 
     /// The machine has a group stopped.
     mutating func stops(_ group: GroupIndex, cause: Cause, _ node: Node, in world: World) {
+        let isAtRest =
+            !starting[group].contains(node.index) && !stopping[group].contains(node.index)
         stopping[group].insert(node.index)
         switch cause {
-        case .command, .failback, .conflict, .agentRestarted, .configurationChanged, .none:
+        case .agentRestarted, .configurationChanged:
+            if sides[node.index].handsOff[group], isMaintained(group, node), isAtRest,
+                running[group][node.index] > 0
+            {
+                world.violate(
+                    "S11", "\(node.id) stops group \(group) in maintenance, as its file has it")
+            }
+            sides[node.index].handsOff[group] = false
+        case .command, .failback, .conflict, .none:
             sides[node.index].handsOff[group] = false
         case .plannedStop: judgeLeaving(group, node, in: world)
         default: break
@@ -810,10 +822,10 @@ struct Watch {
             return
         }
         starting[group].insert(node.index)
+        for side in sides.indices { sides[side].inStep.remove(group) }
         judge(term, of: group, node, in: world)
         judgeRefusal(activation.term, of: group, node, in: world)
         judgeData(activation, of: group, node, in: world)
-        judgeDivergence(activation, of: group, node, in: world)
         if startedLast[group] != node.index {
             startedLast[group] = node.index
             takeoversOrdered[group] = []
@@ -837,15 +849,10 @@ struct Watch {
         world.violate("S2", "\(node.id) takes group \(group) over, and nobody was asked")
     }
 
-    /// Of data that have diverged, the order names the node's own.
-    mutating func takeover(of group: Int?, orderedOn node: Node, stale: Bool, in world: World) {
+    mutating func takeover(of group: Int?, orderedOn node: Node, stale: Bool) {
         for each in takeoversOrdered.indices where group == nil || group == each {
             takeoversOrdered[each].insert(node.index)
-            let (mine, theirs) = (node.data[each], world.peer(of: node).data[each])
-            if stale || has(theirs, beyond: mine) || has(mine, beyond: theirs) {
-                staleOrdered[each].insert(node.index)
-                named[each] = node.index
-            }
+            if stale { staleOrdered[each].insert(node.index) }
         }
     }
 
@@ -854,55 +861,10 @@ struct Watch {
     /// The first write after a start. Returns the epoch that it begins.
     mutating func beginsEpoch(of group: Int, _ node: Node) -> UInt64 {
         epochs += 1
-        let former = node.data[group]
-        parents[epochs] = (former.epoch, former.number, isTakenOver[group])
         heads[group] = (node.index, epochs, sides[node.index].goesOnUnmet)
         staleOrdered[group] = []
-        if named[group] != node.index { named[group] = nil }
+        acknowledged[group] = node.data[group].number
         return epochs
-    }
-
-    /// Whether a copy has something of an epoch that led to this one, from after this one parted.
-    private func has(_ copy: DataCopy, beyond mine: DataCopy) -> Bool {
-        var epoch = mine.epoch
-        while let parent = parents[epoch] {
-            if parent.epoch == copy.epoch {
-                return parent.isTakenOver && copy.number > parent.began
-            }
-            epoch = parent.epoch
-        }
-        return false
-    }
-
-    /// S10: while they hear each other, neither node forms a group by itself whose data have diverged:
-    /// the other one has something that the newer line of history began without.
-    private mutating func judgeDivergence(
-        _ activation: Activation, of group: Int, _ node: Node, in world: World
-    ) {
-        let peer = world.peer(of: node)
-        guard world.plan.sync(of: group) != nil else { return }
-        isTakenOver[group] = false
-        switch activation.warrant.evidence {
-        case .receipt:
-            isTakenOver[group] = true
-            let since = max(node.agent?.startedAt ?? 0, node.probeFailsUntil[group])
-            if world.now - since > 2_000_000_000 {
-                blindStarts[group].remove(node.index)
-            } else {
-                blindStarts[group].insert(node.index)
-            }
-        case .grant:
-            guard activation.cause == .formation, excuses.isEmpty,
-                !staleOrdered[group].contains(node.index), named[group] != node.index,
-                !blindStarts[group].contains(node.index), !sides[node.index].goesOnUnmet,
-                world.now >= peer.probeFailsUntil[group] + 2_000_000_000,
-                has(peer.data[group], beyond: node.data[group])
-            else { return }
-            world.violate(
-                "S10",
-                "\(node.id) forms group \(group), and its data lack what \(peer.id) has of before")
-        case .unlisted, .left: break
-        }
     }
 
     /// The node on which a group's data were written last; `nil` where they never were.
@@ -928,6 +890,15 @@ struct Watch {
         }
         let newest = world.nodes[head.node].data[group]
         let copy = node.data[group]
+        if sync.strict, copy.epoch == head.epoch {
+            if copy.number < acknowledged[group] {
+                world.violate(
+                    "S10",
+                    "\(node.id) starts group \(group) because of \(activation.cause), on a copy"
+                        + " that lacks what was acknowledged")
+            }
+            return
+        }
         let allowed =
             sync.maxLag.nanoseconds * 2 + node.policy.timing.deadAfter.nanoseconds + 1_000_000_000
         guard copy.epoch != head.epoch || newest.asOf - copy.asOf > allowed else { return }
@@ -939,6 +910,57 @@ struct Watch {
             "S10",
             "\(node.id) starts group \(group) because of \(activation.cause), on a copy that is"
                 + " \(what)")
+    }
+
+    /// S10: the store of a strict group acknowledges, up to this number. What the peer's copy lacks it
+    /// acknowledges only if the peer has that on disk, or does not believe otherwise.
+    mutating func acknowledges(
+        _ number: UInt64, of group: Int, copied: UInt64, _ node: Node, in world: World
+    ) {
+        guard heads[group]?.node == node.index else { return }
+        acknowledged[group] = max(acknowledged[group], number)
+        let (peer, side) = (world.peer(of: node), sides[1 - node.index])
+        guard number > copied, side.inStep.contains(group), excuses.isEmpty,
+            let agent = peer.agent, side.hasLeft != agent.session,
+            let place = peer.keptList.firstIndex(where: { $0.name == group }),
+            peer.kept?.groups[place].isOutOfStep == false
+        else { return }
+        world.violate(
+            "S10",
+            "\(node.id) acknowledges of group \(group) what \(peer.id) lacks, and \(peer.id) takes"
+                + " itself for in step")
+    }
+
+    /// L1: a store does not wait for ever for the copy of a peer that is in contact.
+    mutating func waits(_ waits: Bool, on group: Int, _ node: Node, in world: World) {
+        guard waits, let sync = world.plan.sync(of: group), mayBeTold(group, node, in: world) else {
+            waitsSince[group] = nil
+            return
+        }
+        let since = waitsSince[group] ?? world.now
+        waitsSince[group] = since
+        let waited = world.now - since
+        guard waited > (sync.maxLag * 4 + .seconds(3)).nanoseconds else { return }
+        world.violate(
+            "L1",
+            "\(node.id) is in contact, and the commits of group \(group) have waited for"
+                + " \(waited / 1_000_000) ms")
+    }
+
+    /// Nothing keeps the holder from telling its store, nor the peer from noting that.
+    private func mayBeTold(_ group: Int, _ node: Node, in world: World) -> Bool {
+        let (peer, side) = (world.peer(of: node), sides[node.index])
+        guard let mine = node.agent, let theirs = peer.agent,
+            world.now - max(mine.startedAt, theirs.startedAt) > 5_000_000_000
+        else { return false }
+        let isHeard = world.now - side.reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
+        let stands = max(node.standsStillUntil, peer.standsStillUntil) > world.now
+        // The last failure may have been just before the fault ended, and was the fifth.
+        let faults = node.resourceFaults[group]
+        let fails = max(faults[.commandsFail] ?? 0, faults[.slow] ?? 0) > world.now - 20_000_000_000
+        return isHeard && !stands && !fails && peer.forgetsUntil < world.now - 5_000_000_000
+            && !starting[group].contains(node.index) && !stopping[group].contains(node.index)
+            && node.hangsUntil < world.now && excuses.isEmpty && !world.rolls
     }
 
     /// S4. A node that went on by an operator's word, without having heard of what its peer has

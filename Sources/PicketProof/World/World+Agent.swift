@@ -20,7 +20,8 @@ extension World {
             restart(node, after: 1_000_000_000)
             return
         }
-        let (note, listed, retired) = note(of: node, for: node.file)
+        let (note, listed, retired) = note(
+            of: node, for: lacksMaintained(node) ? node.left : node.file)
         let list = listed + retired
         var file = StateFile(
             path: "state", groups: list.map { "g\($0.name)" }, boot: "\(node.powerLife)")
@@ -56,7 +57,7 @@ extension World {
             local: local)
         node.agent = agent
         // What runs goes on as it was started, until the file is taken up as a change.
-        reload(node, agent, node.file)
+        if !changesMaintained(node, agent) { reload(node, agent, node.file) }
         node.waiting = []
         node.standsStillUntil = 0
         watch.begins(node, session: session, memory, of: list, at: now)
@@ -72,6 +73,14 @@ extension World {
         turn(node) { agent in
             let works = node.watchdogDeadUntil <= self.now
             agent.followUps.append(.watchdog(works ? self.plan.watchdog : .zero))
+        }
+    }
+
+    /// Its file lacks what its agent left running in maintenance.
+    private func lacksMaintained(_ node: Node) -> Bool {
+        node.note.holdings.contains { holding in
+            node.note.isMaintained(holding.group)
+                && !node.file.contains { $0.name == node.noted[holding.group].name }
         }
     }
 
@@ -320,19 +329,14 @@ extension World {
             agent.runners[activation.group].start(
                 activation, at: reading(node), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)
-            // How far its copy has come, before it writes.
-            let name = agent.list[activation.group].name
-            if plan.sync(of: name) != nil, node.data[name].epoch > 0,
-                case .receipt = activation.warrant.evidence
-            {
-                agent.followUps.append(reading(activation.group, node, agent))
-            }
         case .adopt(let activation):
             watch.activates(activation, agent, adopts: true, node, in: self)
             agent.runners[activation.group].adopt(
                 activation, at: reading(node), into: &agent.resourceEffects)
             perform(agent.resourceEffects, of: activation.group, node, agent)
+        case .replicate(let group, let action, _): replicate(group, action, node, agent)
         case .stop(let group, let cause):
+            endStoreJobs(of: agent.list[group].name, node)
             watch.stops(agent.list[group].name, cause: cause, node, in: self)
             agent.runners[group].stop(
                 cause: cause, at: reading(node), into: &agent.resourceEffects)

@@ -52,6 +52,7 @@ extension World {
         }
         node.data[name].number += 1
         node.data[name].asOf = now
+        defer { acknowledge(name, node) }
         let peer = peer(of: node)
         guard peer.powered, peer.copyStallsUntil[name] <= now, !peer.isUp(group),
             passes(between: node, peer)
@@ -73,17 +74,12 @@ extension World {
 
     private func probe(_ node: Node) {
         guard let agent = node.agent else { return }
-        for place in agent.list.indices where plan.sync(of: agent.list[place].name) != nil {
-            give(reading(place, node, agent), node)
+        for (place, group) in agent.list.enumerated() where plan.sync(of: group.name) != nil {
+            let copy = node.data[group.name]
+            let failed = node.probeFailsUntil[group.name] > now
+            let position = DataPosition(epoch: UInt32(copy.epoch), number: copy.number)
+            give(failed ? .sync(place, .failed) : .position(place, position), node)
             guard node.agent === agent else { return }
         }
-    }
-
-    /// What the probe of a group says.
-    func reading(_ place: GroupIndex, _ node: Node, _ agent: AgentLife) -> Event {
-        let name = agent.list[place].name
-        let copy = node.data[name]
-        if node.probeFailsUntil[name] > now { return .sync(place, .failed) }
-        return .position(place, DataPosition(epoch: UInt32(copy.epoch), number: copy.number))
     }
 }

@@ -159,8 +159,7 @@ extension World {
     private func takeUpFile(_ node: Node) {
         guard let agent = node.agent, node.standsStillUntil <= now,
             !agent.machine.isBetweenLists, node.file != agent.listed,
-            agent.machine.maintained(
-                changedBy: placed(policy(of: node, listing: node.file), agent)) == nil
+            !changesMaintained(node, agent)
         else { return }
         tell(node, .world("the agent reads its file again"))
         agent.handling = true
@@ -169,6 +168,11 @@ extension World {
         guard agent.halfway == nil else { return }
         agent.handling = false
         turn(node, .tick)
+    }
+
+    func changesMaintained(_ node: Node, _ agent: AgentLife) -> Bool {
+        agent.machine.maintained(
+            changedBy: placed(policy(of: node, listing: node.file), agent)) != nil
     }
 
     func reload(_ node: Node, _ agent: AgentLife, _ file: [ListedGroup]) {
@@ -265,7 +269,7 @@ extension World {
         if command == .leave { watch.leaves(node, at: now) }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
         if case .take(let group, let stale) = command {
-            watch.takeover(of: group, orderedOn: node, stale: stale, in: self)
+            watch.takeover(of: group, orderedOn: node, stale: stale)
         }
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)

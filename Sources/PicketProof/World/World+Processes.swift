@@ -117,6 +117,7 @@ extension World {
     /// anything (LeftBehind). False while one cannot be killed.
     func endLeftBehind(_ node: Node) -> Bool {
         if planted(.leftBehindGoesOn) { return true }
+        endStoreJobs(of: nil, node)
         let ends = { (process: Process) in process.action == .start || process.action == .promote }
         node.processes.removeAll { ends($0) && !lasts(.unkillable, $0.group, node) }
         return !node.processes.contains(where: ends)

@@ -10,6 +10,7 @@
 ///   - `World+Fence`      the fence worker, on simulated lines
 ///   - `World+Processes`  the groups' processes, and the disk
 ///   - `World+Data`       the data of stateful groups, and how copies of it follow
+///   - `World+Replication`  what the stores of strict groups acknowledge
 ///   - `World+Sensors`    chips on their buses, and the health that comes of them
 ///   - `World+Faults`     the script
 public import PicketCore
@@ -38,6 +39,9 @@ enum Happening {
     case look
     case senses(Int, life: UInt32)
     case writes
+    case storeTold(Int, number: UInt64)
+    indirect case replicated(
+        Int, life: UInt32, name: Int, ReplicationAction, succeeded: Bool)
 }
 
 /// A datagram on its way: one for all links that it is sent over.
@@ -211,6 +215,9 @@ public final class World {
         case .look: lookForRecovery()
         case .senses(let node, let life): sense(nodes[node], life)
         case .writes: moveData()
+        case .storeTold(let node, let number): storeTold(nodes[node], number)
+        case .replicated(let node, let life, let name, let action, let succeeded):
+            replicated(happening, nodes[node], life, name, action, succeeded)
         }
     }
 

@@ -239,8 +239,8 @@ struct PauseCommand: PicketCommand {
             manager at once starts the agent that is installed now, and that agent adopts the groups. \
             If it does not come in time, the peer takes over.
 
-            The agent reads its configuration first. If the next agent would not start with it, the \
-            pause is refused.
+            The agent reads its configuration first. If the next agent would not keep what runs with \
+            it, the pause is refused.
 
             The Debian package pauses by itself when it is upgraded. By hand: install, then pause.
 
@@ -285,9 +285,6 @@ struct TakeCommand: PicketCommand {
             newest. With --stale it starts here all the same, and what only the other node has
             may be lost.
 
-            Where the data of the two nodes have diverged, this order names those of this node,
-            also of a group that runs here. What only the other node has is to be made anew there.
-
             EXAMPLES
               picket take app          the group app
               picket take app --stale  also with a copy that is not current
@@ -307,7 +304,7 @@ struct TakeCommand: PicketCommand {
 
     func act() throws {
         let chosen = try agent.status().chosen(group).filter {
-            $0.asked == true || $0.waitsForCopy == true || $0.diverged == true
+            $0.asked == true || $0.waitsForCopy == true
         }
         try Watching(agent, wait, json).run(.take(group: group, stale: stale)) { status in
             chosen.allSatisfy { status.isActive($0.name, on: status.node) }

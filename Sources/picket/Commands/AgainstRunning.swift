@@ -91,10 +91,14 @@ struct AgainstRunning {
             if let old, let former, (old.groups[former].sync == nil) != (group.sync == nil) {
                 change(what, "whether group \(group.name) has data of its own (sync)")
             } else if known.resources != policy.resources {
-                let isActive = runs.groups.contains { $0.name == group.name }
+                let active = runs.groups.first { $0.name == group.name }
+                guard active?.isMaintained != true else {
+                    refuse(what, "changes the resources of group \(group.name)")
+                    continue
+                }
                 change(
                     what, "the resources of group \(group.name)", restart: false,
-                    note: isActive
+                    note: active != nil
                         ? AgainstRunning.steps(former.flatMap { old?.groups[$0] }, group) : "")
             } else if let old, let at = former {
                 if old.groups[at] != group {
@@ -105,14 +109,27 @@ struct AgainstRunning {
             }
         }
         for known in runs.started where !new.groups.contains(where: { $0.name == known.name }) {
-            let isActive = runs.groups.contains { $0.name == known.name }
+            let what = "groups.\(known.name)"
+            let active = runs.groups.first { $0.name == known.name }
+            guard active?.isMaintained != true else {
+                refuse(what, "removes group \(known.name)")
+                continue
+            }
             changes.append(
                 Change(
-                    kind: .remove, what: "groups.\(known.name)",
+                    kind: .remove, what: what,
                     text: "removes group \(known.name), which is "
-                        + (isActive ? "active here: it is stopped" : "not active here"),
+                        + (active != nil ? "active here: it is stopped" : "not active here"),
                     needsRestart: false))
         }
+    }
+
+    private mutating func refuse(_ what: String, _ text: String) {
+        changes.append(
+            Change(
+                kind: .refuse, what: what,
+                text: "\(text), which is active here in maintenance: put it back, and do so after"
+                    + " its end"))
     }
 
     /// What a reload does to a group that is active here.
@@ -202,7 +219,10 @@ extension CheckCommand {
         do {
             _ = try ConfigurationFile.parse(
                 new.text, options.file, node: options.node, boards: options.boards,
-                running: runs.groups.map { RunningGroup(name: $0.name, resources: $0.resources) })
+                running: runs.groups.map {
+                    RunningGroup(
+                        name: $0.name, resources: $0.resources, isMaintained: $0.isMaintained)
+                })
         } catch let errors as ConfigurationErrors { mistakes = errors }
         let found = AgainstRunning(new, runs, old: old, mistakes: mistakes)
         if json {

@@ -420,8 +420,7 @@ public struct SyncSettings: Equatable, Sendable {
     /// `nil` of a group whose database need not wait for the standby's copy.
     public var strict: StrictCommands?
 
-    /// What tells the database to go on without the standby's copy, and to wait for it again. Each
-    /// has the time of a probe.
+    /// What tells the database to go on without the standby's copy, and to wait for it again.
     public struct StrictCommands: Equatable, Sendable {
         public var degrade: [String]
         public var restore: [String]
@@ -429,6 +428,9 @@ public struct SyncSettings: Equatable, Sendable {
 
     public var interval: Duration { statedInterval ?? min(.seconds(10), maxLag / 3) }
     public var timeout: Duration { statedTimeout ?? min(interval, .seconds(5)) }
+
+    /// For how long a command for the database may take.
+    public var commandTimeout: Duration { max(timeout, .seconds(10)) }
 
     /// For how long it may say nothing.
     public var patience: Duration { follows ? interval + timeout : timeout }

@@ -329,7 +329,7 @@ final class Groups: Part {
                 environment: environment(of: group, agent) + [
                     "PICKET_ACTION=\(action.text)", "PICKET_TERM=\(term.value)",
                 ], endsWithAgent: true),
-            as: .replication(group, action), until: agent.now + max(sync.timeout, .seconds(10)))
+            as: .replication(group, action), until: agent.now + sync.commandTimeout)
     }
 
     func replicated(

@@ -91,11 +91,6 @@ enum Startup {
         do throws(FileError) {
             runs = try WhatRuns(in: ground.paths.runDirectory, boot: ground.boot)
         } catch { throw .failed(error.description) }
-        let running = running(runs)
-        if !running.isEmpty { _ = try load(options, hardware, running: running) }
-    }
-
-    private static func running(_ runs: WhatRuns) -> [RunningGroup] {
         var running: [RunningGroup] = []
         for group in runs.groups {
             running.append(
@@ -103,7 +98,7 @@ enum Startup {
                     name: group.name, resources: group.resources,
                     isMaintained: group.isMaintained))
         }
-        return running
+        if !running.isEmpty { _ = try load(options, hardware, running: running) }
     }
 
     static func names(_ settings: Configuration) -> Names {

@@ -7,11 +7,7 @@ extension EndToEnd {
         @Test func `a database goes on alone only after its standby has that on disk`() throws {
             let pair = try LivePair()
             defer { pair.end() }
-            try pair.stand(1, on: "east")
-            try pair.stand(1, on: "west")
-            let done = try pair.apply(pair.withStore(try pair.text("east")))
-            #expect(done.status == 0, "\(done)")
-            try pair.eventually { try pair.replication() == "in_step" }
+            try pair.bringInStep()
             #expect(pair.told().last == "restore 1")
 
             // The copy stands still, and the standby has noted it when the command runs.
@@ -31,11 +27,7 @@ extension EndToEnd {
         @Test func `the mere loss of contact lets no database go on alone`() throws {
             let pair = try LivePair()
             defer { pair.end() }
-            try pair.stand(1, on: "east")
-            try pair.stand(1, on: "west")
-            let done = try pair.apply(pair.withStore(try pair.text("east")))
-            #expect(done.status == 0, "\(done)")
-            try pair.eventually { try pair.replication() == "in_step" }
+            try pair.bringInStep()
             let told = pair.told()
 
             // In maintenance nobody is fenced.
@@ -66,6 +58,15 @@ extension LivePair {
     fileprivate func stand(_ number: Int, on node: String) throws {
         try "e:\(number)\n".write(
             toFile: file("east", "store.") + node, atomically: true, encoding: .utf8)
+    }
+
+    /// Gives it a strict group, and waits until that is in step.
+    fileprivate func bringInStep() throws {
+        try stand(1, on: "east")
+        try stand(1, on: "west")
+        let done = try apply(withStore(try text("east")))
+        #expect(done.status == 0, "\(done)")
+        try eventually { try replication() == "in_step" }
     }
 
     /// The file with a strict group, whose commands note what they are told, and whether the disk of

@@ -191,7 +191,7 @@ struct Weather {
     var corrupt = 0
 }
 
-enum ProcessEnd {
+enum ProcessEnd: Equatable {
     case well, badly, unknown
     /// It runs at no term below that of its data.
     case refused(Term)

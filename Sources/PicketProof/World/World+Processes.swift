@@ -154,22 +154,11 @@ extension World {
 
     func exited(_ run: RunID, _ end: ProcessEnd, _ node: Node) {
         guard let agent = node.agent else { return }
-        let local = reading(node)
-        switch end {
-        case .well:
-            agent.runners[run.group].exited(
-                run, succeeded: true, at: local, into: &agent.resourceEffects)
-        case .badly:
-            agent.runners[run.group].exited(
-                run, succeeded: false, at: local, into: &agent.resourceEffects)
-        case .unknown:
-            agent.runners[run.group].exited(
-                run, succeeded: false, unknown: true, at: local, into: &agent.resourceEffects)
-        case .refused(let dataTerm):
-            agent.runners[run.group].exited(
-                run, succeeded: false, refusal: TermRefusal(dataTerm: dataTerm), at: local,
-                into: &agent.resourceEffects)
-        }
+        var refusal: TermRefusal?
+        if case .refused(let dataTerm) = end { refusal = TermRefusal(dataTerm: dataTerm) }
+        agent.runners[run.group].exited(
+            run, succeeded: end == .well, unknown: end == .unknown, refusal: refusal,
+            at: reading(node), into: &agent.resourceEffects)
         perform(agent.resourceEffects, of: run.group, node, agent)
     }
 

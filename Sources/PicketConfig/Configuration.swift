@@ -300,21 +300,6 @@ public struct Setting: Equatable, Sendable {
 
 // MARK: - Groups
 
-/// A group that runs on this node, as the agent that started it knows it.
-public struct RunningGroup: Equatable, Sendable {
-    public var name: String
-    /// As in `GroupPolicy`; `nil` where it is not known.
-    public var resources: UInt32?
-    /// Hands are off it.
-    public var isMaintained: Bool
-
-    public init(name: String, resources: UInt32?, isMaintained: Bool = false) {
-        self.name = name
-        self.resources = resources
-        self.isMaintained = isMaintained
-    }
-}
-
 public struct GroupSettings: Equatable, Sendable {
     public var name: String
     public var standby: Standby

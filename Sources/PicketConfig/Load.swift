@@ -1,4 +1,4 @@
-import PicketCore
+public import PicketCore
 import PicketHardware
 import PicketText
 

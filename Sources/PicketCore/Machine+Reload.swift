@@ -34,14 +34,8 @@ extension Machine {
     /// A person may be at work on this group, and the policy changes what is up of it. `nil` where
     /// there is none.
     public func maintained(changedBy new: Policy) -> GroupIndex? {
-        new.groups.indices.first { group in
-            guard group < groups.count else { return isMaintained }
-            guard isMaintained(group) else { return false }
-            let known = groups[group].next ?? policy.groups[group]
-            let isListed = known.listing == .listed
-            if isListed != (new.groups[group].listing == .listed) { return true }
-            return isListed && new.groups[group].resources != known.resources
-        }
+        let known = groups.indices.map { groups[$0].next ?? policy.groups[$0] }
+        return new.changes(of: known) { $0.map(isMaintained) ?? isMaintained }.first
     }
 
     /// Of a group that runs, a part is being stopped for the last change, or the peer was promised

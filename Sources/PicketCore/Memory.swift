@@ -156,3 +156,18 @@ public struct Holding: Equatable, Sendable {
     /// has failed.
     public var isByRight: Bool { term > .never }
 }
+
+/// A group that runs on this node, as the agent that started it knows it.
+public struct RunningGroup: Equatable, Sendable {
+    public var name: String
+    /// As in `GroupPolicy`; `nil` where it is not known.
+    public var resources: UInt32?
+    /// Hands are off it.
+    public var isMaintained: Bool
+
+    public init(name: String, resources: UInt32?, isMaintained: Bool = false) {
+        self.name = name
+        self.resources = resources
+        self.isMaintained = isMaintained
+    }
+}

@@ -68,6 +68,23 @@ extension Policy {
             return group
         }
     }
+
+    /// The groups of which this policy changes what is up while a person may be at work on them.
+    ///
+    /// - Parameters:
+    ///   - known: the groups so far, at their places in this policy. What comes after them is added.
+    ///   - isMaintained: of the group at a place; `nil` asks for one that is added.
+    public func changes(
+        of known: [GroupPolicy], whereMaintained isMaintained: (GroupIndex?) -> Bool
+    ) -> [GroupIndex] {
+        groups.indices.filter { group in
+            guard group < known.count else { return isMaintained(nil) }
+            guard isMaintained(group) else { return false }
+            let isListed = known[group].listing == .listed
+            if isListed != (groups[group].listing == .listed) { return true }
+            return isListed && groups[group].resources != known[group].resources
+        }
+    }
 }
 
 public enum Startup: Equatable, Sendable {

@@ -58,6 +58,30 @@ public struct RunNoteFile: Sendable {
         return try decode(bytes)
     }
 
+    /// The note of whatever groups it tells of, and their names in its order.
+    static func everything(
+        in path: String, boot: String
+    ) throws(FileError) -> (names: [String], note: RunNote) {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try DurableFile.read(path) ?? [] } catch {
+            throw .system(error)
+        }
+        var names: [String] = []
+        // A damaged one is refused below.
+        if case .lines(let lines) = SealedText.open(bytes, title: title) {
+            for line in lines where line.count == 3 {
+                let name = MemoryFile.part(of: line[1], after: partial) ?? line[1]
+                guard line[0] == "holding" || line[0] == "term", !name.hasPrefix("#"),
+                    !names.contains(name)
+                else { continue }
+                names.append(name)
+            }
+        }
+        if bytes.isEmpty { return ([], .blank) }
+        let file = RunNoteFile(path: path, boot: boot, groups: names)
+        return (names, try file.decode(bytes).note)
+    }
+
     func decode(_ bytes: [UInt8]) throws(FileError) -> Loaded {
         var loaded = Loaded(note: .blank, unknown: [])
         let lines: [[String]]

@@ -4,17 +4,18 @@
 /// Beside the note and the list of what is started lies a copy of the configuration that the agent
 /// goes by, as it was read.
 
-import PicketCore
+public import PicketCore
 import PicketText
 
 public struct WhatRuns: Sendable {
-    /// The groups that are active, with the digest of what was started, where the agent tells it,
-    /// and whether hands are off it.
-    public var groups: [(name: String, resources: UInt32?, isMaintained: Bool)] = []
+    /// The groups that are active.
+    public private(set) var groups: [RunningGroup] = []
     /// The list of the agent, in its order; empty where it is not known.
     public var started: [StartedFile.Group]
     /// The configuration that it goes by; an agent of an earlier version does not leave one.
     public var configuration: [UInt8]?
+    private let names: [String]
+    private let note: RunNote
 
     /// - Parameter boot: nothing of another boot is believed; `nil` for the boot of the files.
     public init(in directory: String, boot: String?) throws(FileError) {
@@ -23,20 +24,26 @@ public struct WhatRuns: Sendable {
             boot: boot ?? StartedFile.boot(of: directory + "/started") ?? "")
         let started = file.load()
         self.started = started
-        // To a note that is read for no group, each is unknown.
-        let path = directory + "/note"
-        let names = try RunNoteFile(path: path, boot: file.boot, groups: []).load().unknown
-        let note = try RunNoteFile(path: path, boot: file.boot, groups: names).load().note
-        for (group, name) in names.enumerated() {
+        (names, note) = try RunNoteFile.everything(in: directory + "/note", boot: file.boot)
+        for holding in note.holdings {
+            let name = names[holding.group]
             groups.append(
-                (
-                    name, started.first { $0.name == name }?.resources, note.isMaintained(group)
-                ))
+                RunningGroup(
+                    name: name, resources: started.first { $0.name == name }?.resources,
+                    isMaintained: note.isMaintained(holding.group)))
         }
         guard !started.isEmpty else { return }
         do throws(SystemError) {
             configuration = try DurableFile.read(WhatRuns.copy(in: directory))
         } catch { throw .system(error) }
+    }
+
+    /// Hands are off this group, active here or not; `nil` asks for one that the agent does not have.
+    public func isMaintained(_ name: String?) -> Bool {
+        guard let group = names.firstIndex(where: { $0 == name }) else {
+            return note.maintenance?.isOn == true
+        }
+        return note.isMaintained(group)
     }
 
     /// Leaves the configuration that the agent goes by from now on.

@@ -1,6 +1,7 @@
 import Foundation
 import PicketConfig
 import PicketControl
+import PicketCore
 import PicketLinux
 import PicketRack
 

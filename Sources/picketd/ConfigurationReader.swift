@@ -86,7 +86,7 @@ final class ConfigurationReader: Part {
         case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
         case (.reload, .refused(let lines)): refuse(lines, agent)
         case (.pause(let caller, let request, _), .read(let new, let keys)):
-            var left = ConfigurationReader.leavesBehind(from: agent.settings, to: new)
+            var left = new.leavesBehind(from: agent.settings)
             if let refusal = agent.links.refusal(of: keys, new, agent) { left.append(refusal) }
             agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
         case (.pause(let caller, let request, _), .refused(let lines)):
@@ -107,8 +107,9 @@ final class ConfigurationReader: Part {
                 + " own, so that each node puts its own name there"
         }
         new.keepPlaces(of: agent.settings)
-        let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
-        if !unable.isEmpty { return agent.narrator.sentence(.reloadNeedsRestart(for: unable)) }
+        if let unable = ConfigurationReader.needsRestart(new, agent) {
+            return agent.narrator.sentence(unable)
+        }
         return ConfigurationReader.refusal(of: new, keys, agent)
     }
 
@@ -116,8 +117,9 @@ final class ConfigurationReader: Part {
     @discardableResult
     func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) -> String? {
         new.keepPlaces(of: agent.settings)
-        let unable = ConfigurationReader.needsRestart(from: agent.settings, to: new)
-        guard unable.isEmpty else { return refuse(.reloadNeedsRestart(for: unable), agent) }
+        if let unable = ConfigurationReader.needsRestart(new, agent) {
+            return refuse(unable, agent)
+        }
         if let refusal = ConfigurationReader.refusal(of: new, keys, agent) {
             refuse([refusal], agent)
             return refusal
@@ -149,26 +151,6 @@ final class ConfigurationReader: Part {
         agent.tell(.reloadRefused(errors: lines.count))
     }
 
-    /// What would keep the next agent from finding what this one leaves for it. It would then stop
-    /// the groups that run, though a pause promises that they go on.
-    private static func leavesBehind(from old: Configuration, to new: Configuration) -> [String] {
-        var all: [String] = []
-        let (before, after) = (old.paths, new.paths)
-        if old.me != new.me {
-            all.append(
-                "node: found \(new.node), expected \(old.node), as the agent that runs is called")
-        }
-        if before.runDirectory != after.runDirectory
-            || before.stateDirectory != after.stateDirectory
-        {
-            all.append(
-                "directories: found \(after.runDirectory) and \(after.stateDirectory), expected"
-                    + " \(before.runDirectory) and \(before.stateDirectory), where this agent leaves"
-                    + " what the next one needs: stop it by plan to move them")
-        }
-        return all
-    }
-
     /// Why an agent that lives cannot take the groups up now.
     private static func refusal(
         of new: Configuration, _ keys: [Key], _ agent: Agent
@@ -184,43 +166,15 @@ final class ConfigurationReader: Part {
 
     /// - Parameter new: Its groups stand at the places where the agent has them.
     static func maintenance(against new: Configuration, _ agent: Agent) -> String? {
-        guard let group = agent.maintained(changedBy: new.policy) else { return nil }
-        let name = new.groups[group].name
-        let place = new.place(of: "groups.\(name)")
-        return "\(place): in maintenance nothing is started or stopped, and the file changes"
-            + " what is up of it: end the maintenance first (picket maintenance off), or take this"
-            + " group's change back"
+        agent.maintained(changedBy: new.policy).map {
+            new.refusal(ofMaintained: $0, pair: agent.status.maintenance)
+        }
     }
 
-    /// What is bound to sockets, threads and files from the start, and where the file states it.
-    private static func needsRestart(from old: Configuration, to new: Configuration) -> [String] {
-        var all: [String] = []
-        func add(_ what: String, at path: String) {
-            all.append("\(what) (\(new.place(of: path)))")
-        }
-        if old.me != new.me { add("this node's name", at: "node") }
-        for section in Configuration.Section.allCases
-        where new.isBound(section, otherwiseThan: old) {
-            add(section.text, at: section.key)
-        }
-        for (group, before) in old.policy.groups.enumerated() where before.listing == .listed {
-            let (name, after) = (new.groups[group].name, new.policy.groups[group])
-            if after.listing == .listed, (before.sync == nil) != (after.sync == nil) {
-                add("whether group \(name) has data of its own (sync)", at: "groups.\(name)")
-            }
-        }
-        if new.groups.count > Limits.groups {
-            add("more than \(Limits.groups) groups, with those that it has had", at: "groups")
-        }
-        let (before, after) = (old.paths, new.paths)
-        if before.stateDirectory != after.stateDirectory
-            || before.runDirectory != after.runDirectory
-        {
-            add("the directories", at: "directories")
-        } else if before != after {
-            add("the control socket", at: "control")
-        }
-        return all
+    private static func needsRestart(_ new: Configuration, _ agent: Agent) -> Notice? {
+        let unable = new.needsRestart(from: agent.settings)
+        guard !unable.isEmpty else { return nil }
+        return .reloadNeedsRestart(for: unable.map { "\($0.what) (\(new.place(of: $0.path)))" })
     }
 }
 

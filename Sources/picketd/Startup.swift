@@ -91,14 +91,7 @@ enum Startup {
         do throws(FileError) {
             runs = try WhatRuns(in: ground.paths.runDirectory, boot: ground.boot)
         } catch { throw .failed(error.description) }
-        var running: [RunningGroup] = []
-        for group in runs.groups {
-            running.append(
-                RunningGroup(
-                    name: group.name, resources: group.resources,
-                    isMaintained: group.isMaintained))
-        }
-        if !running.isEmpty { _ = try load(options, hardware, running: running) }
+        if !runs.groups.isEmpty { _ = try load(options, hardware, running: runs.groups) }
     }
 
     static func names(_ settings: Configuration) -> Names {

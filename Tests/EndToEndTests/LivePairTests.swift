@@ -346,28 +346,88 @@ extension EndToEnd {
             #expect(same.output.contains { $0.contains("nothing differs") }, "\(same)")
         }
 
-        @Test func `an agent does not take up a file that would stop what is in maintenance`()
-            throws
-        {
+        /// What a reload and `picket check --against-running` say of a changed file: one thing.
+        @Test(arguments: ["", "all", "gateway", "extra"])
+        func `a file is judged before a reload as the reload judges it`(maintained: String) throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let nodes = ["east", "west"]
+            let former = try nodes.map { try pair.text($0) }
+            let base = try former.map { try pair.text($0, withExtra: [0, 1]) }
+            for (node, text) in zip(nodes, base) { #expect(try pair.reload(text, on: node)) }
+            try pair.eventually { pair.extra(on: "east") == [0, 1] }
+            if !maintained.isEmpty {
+                let on = try Program.run(
+                    "picket",
+                    ["maintenance", "on"] + (maintained == "all" ? [] : [maintained])
+                        + ["--socket", pair.socket("east")])
+                #expect(on.status == 0, "\(on)")
+            }
+            for (node, (before, text)) in zip(nodes, zip(former, base)) {
+                func replaced(_ word: String, _ other: String) -> String {
+                    #expect(text.contains(word))
+                    return text.replacingOccurrences(of: word, with: other)
+                }
+                let always = ["", "all", "gateway", "extra"]
+                var table = [
+                    ("budgets", text + "budgets: { fences: 5 }\n", []),
+                    ("pair", replaced("\"name\": \"rack7\"", "name: rack8"), always),
+                    ("directories", text + "directories: { run: /run/elsewhere }\n", always),
+                    ("control", text + "control: { group: nobody-knows-it }\n", always),
+                    ("priority", replaced("extra: {", "extra: { priority: 7,"), []),
+                    (
+                        "data",
+                        replaced("extra: {", "extra: { sync: { max_lag: 9s, probe: [id] },"), always
+                    ),
+                ]
+                // The node where both are active takes no more as long as one of them may be stopped.
+                if node == "west" || maintained == "all" {
+                    let added = "new: { prefer: east, resources: [{ unit: new.service }] }"
+                    table += [
+                        ("added", try pair.text(text, with: added), ["all"]),
+                        ("changed", replaced("- \"stop\"", "- \"halt\""), ["all", "gateway"]),
+                        ("renamed", replaced("extra: {", "other: {"), ["all", "extra"]),
+                        ("removed", before, ["all", "extra"]),
+                    ]
+                }
+                for (name, changed, refusedIn) in table {
+                    let said = try pair.check(changed, against: node)
+                    let isTaken = try pair.reload(changed, on: node)
+                    #expect(isTaken != refusedIn.contains(maintained), "\(node) \(name)")
+                    #expect(said.status == (isTaken ? 0 : 1), "\(node) \(name): \(said)")
+                    #expect(try pair.reload(text, on: node), "\(node) \(name)")
+                }
+            }
+        }
+
+        /// One rule for all that look at the file.
+        @Test(arguments: [
+            (
+                "\"gateway\":", "gw:", "removes group gateway", "groups",
+                "found gw, expected gateway as well: it runs on this node in maintenance: put it back"
+            ),
+            (
+                "- \"stop\"", "- \"halt\"", "changes the resources of group gateway", "gateway",
+                "those that run on this node in maintenance: put them back"
+            ),
+        ])
+        func `an agent does not take up a file that would stop what is in maintenance`(
+            word: String, other: String, change: String, place: String, reason: String
+        ) throws {
             let pair = try LivePair()
             defer { pair.end() }
             let (path, socket) = (pair.file("east", "picket.yaml"), pair.socket("east"))
             let text = try String(contentsOfFile: path, encoding: .utf8)
             let on = try Program.run("picket", ["maintenance", "on", "--socket", socket])
             #expect(on.status == 0, "\(on)")
-            let place = pair.file("east", "../workloads/east.gateway.pid")
-            let service = try String(contentsOfFile: place, encoding: .utf8)
-            let reason =
-                "found gw, expected gateway as well: it runs on this node in maintenance: put it back"
-            try text.replacingOccurrences(of: "\"gateway\":", with: "gw:").write(
-                toFile: path, atomically: true, encoding: .utf8)
-            // One rule for all that look at the file.
-            let run = (socket as NSString).deletingLastPathComponent
-            let against = try Program.run(
-                "picket", ["check", "--against-running", path, "--run", run])
+            let workload = pair.file("east", "../workloads/east.gateway.pid")
+            let service = try String(contentsOfFile: workload, encoding: .utf8)
+            let wrong = text.replacingOccurrences(of: word, with: other)
+            #expect(wrong != text)
+            let against = try pair.check(wrong, against: "east")
             #expect(against.status == 1, "\(against)")
-            #expect(
-                against.output.contains { $0.contains("removes group gateway") }, "\(against)")
+            #expect(against.output.contains { $0.contains(change) }, "\(against)")
+            try wrong.write(toFile: path, atomically: true, encoding: .utf8)
             let pause = try Program.run("picket", ["pause", "--socket", socket])
             #expect(pause.status == 1 && pause.complaints.contains(reason), "\(pause)")
             let check = try Program.run(
@@ -379,16 +439,24 @@ extension EndToEnd {
             #expect(check.status == 2 && check.complaints.contains(reason), "\(check)")
             let process = try pair.process(of: "east")
             #expect(kill(process, SIGKILL) == 0)
+            let lines = wrong.split(separator: "\n", omittingEmptySubsequences: false)
+            let number = try #require(lines.firstIndex { $0.contains("\"\(place)\":") }) + 1
+            let line =
+                place == "gateway" ? "picket.yaml:\(number): groups.gateway" : "groups.gateway"
             try pair.eventually {
-                let log = try String(contentsOfFile: pair.file("east", "log"), encoding: .utf8)
-                return log.contains("until then this agent goes by what the one before it read")
+                try pair.log(of: "east").contains {
+                    $0.contains("\(line): in maintenance nothing is started or stopped")
+                        && $0.contains("until then this agent goes by what the one before it read")
+                }
             }
             // It finds what ran all the time.
             try pair.eventually { try pair.role("gateway", on: "east") == "holding" }
             #expect(try pair.process(of: "east") != process)
-            #expect(try String(contentsOfFile: place, encoding: .utf8) == service)
+            #expect(try String(contentsOfFile: workload, encoding: .utf8) == service)
             let fence = try pair.status(of: "west")["fence"] as? [String: Any]
             #expect(fence?["ordered_in_window"] as? Int == 0)
+            // What it goes by is still what the next one is to find.
+            #expect(try pair.check(text, against: "east").status == 0)
         }
 
         @Test func `a reload adds, changes and removes a group, and the others run on`() throws {
@@ -556,6 +624,30 @@ final class LivePair {
     func role(_ group: String, on node: String) throws -> String? {
         let groups = try status(of: node)["groups"] as? [[String: Any]]
         return groups?.first { $0["name"] as? String == group }?["role"] as? String
+    }
+
+    func log(of node: String) throws -> [Substring] {
+        try String(contentsOfFile: file(node, "log"), encoding: .utf8).split(separator: "\n")
+    }
+
+    /// As `picket check --against-running` sees a file on a node.
+    func check(_ text: String, against node: String) throws -> Program.Result {
+        let path = file(node, "new.yaml")
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return try Program.run(
+            "picket", ["check", "--against-running", path, "--run", file(node, "run")])
+    }
+
+    /// Gives a node another file. Returns whether its agent has taken it up.
+    func reload(_ text: String, on node: String) throws -> Bool {
+        func verdicts() throws -> [Substring] {
+            try log(of: node).filter { $0.contains("The changed configuration is") }
+        }
+        let before = try verdicts().count
+        try text.write(toFile: file(node, "picket.yaml"), atomically: true, encoding: .utf8)
+        #expect(try kill(process(of: node), SIGHUP) == 0)
+        try eventually { try verdicts().count > before }
+        return try verdicts().last?.contains("is taken up") == true
     }
 
     func end() {

@@ -404,15 +404,23 @@ struct RunNoteFileTests {
             terms: [.never, .never], contact: true, clockOffset: nil,
             maintenance: .never, maintained: [.never, Maintenance(isOn: true, count: 1, by: .low)])
         let file = RunNoteFile(path: scratch.file("note"), boot: "B", groups: ["a", "b"])
-        func found() throws -> [Bool] {
+        func found(names: [String] = ["a", "b"]) throws -> [Bool] {
             try file.store(note)
             let runs = try WhatRuns(in: scratch.path, boot: "B")
-            #expect(runs.groups.map { $0.name } == ["a", "b"])
+            #expect(runs.groups.map { $0.name } == names)
             return runs.groups.map { $0.isMaintained }
         }
         #expect(try found() == [false, true])
         note.maintenance = Maintenance(isOn: true, count: 1, by: .high)
         #expect(try found() == [true, true])
+        #expect(try WhatRuns(in: scratch.path, boot: "B").isMaintained(nil))
+        note.maintenance = .never
+        // Hands are off a group that is not active here as well.
+        note.holdings = []
+        #expect(try found(names: []) == [])
+        let runs = try WhatRuns(in: scratch.path, boot: "B")
+        #expect(["a", "b", nil].map(runs.isMaintained) == [false, true, false])
+        note.holdings = [Holding(group: 0, term: Term(1)), Holding(group: 1, term: Term(4))]
         note.maintenance = nil
         note.maintained = []
         #expect(try found() == [false, false])

@@ -34,29 +34,30 @@ struct AgainstRunning {
         return changes.contains(where: \.needsRestart) ? .restart : .reload
     }
 
+    /// - Parameters:
+    ///   - new: Its groups are at the places where the agent has them.
+    ///   - mistakes: of the file, because of what runs.
     init(
-        _ new: Configuration, _ runs: WhatRuns, old: Configuration?, mistakes: ConfigurationErrors?
+        _ new: Configuration, _ runs: WhatRuns, old: Configuration, mistakes: ConfigurationErrors?
     ) {
-        if let old { compare(old, new) }
-        compare(runs, old, new)
+        let bound = new.needsRestart(from: old)
+        for one in bound { change(one.path, one.what) }
+        compare(old, new)
+        compareGroups(runs, old, new, bound: bound.map { $0.path })
         let mistakes = mistakes?.list ?? []
-        barsRestart = !mistakes.isEmpty
+        let left = new.leavesBehind(from: old)
+        barsRestart = !mistakes.isEmpty || !left.isEmpty
         guard verdict == .restart else { return }
-        for mistake in mistakes {
-            changes.append(Change(kind: .refuse, what: mistake.path, text: mistake.text))
-        }
+        for mistake in mistakes { refuse(mistake.path, mistake.text) }
+        for line in left { refuse("directories", line) }
     }
 
     private mutating func compare(_ old: Configuration, _ new: Configuration) {
-        if old.me != new.me { change("node", "this node's name") }
-        for section in Configuration.Section.allCases where section != .groups {
-            if old.digest(of: section) != new.digest(of: section) {
-                let isBound = new.isBound(section, otherwiseThan: old)
-                let text = isBound ? section.text : "limits of sensors"
-                change(section.label, text, restart: isBound)
-            }
+        for section in Configuration.Section.allCases
+        where section != .groups && !new.isBound(section, otherwiseThan: old) {
+            guard old.digest(of: section) != new.digest(of: section) else { continue }
+            change(section.key, "limits of sensors", restart: false)
         }
-        if old.paths != new.paths { change("directories", "the directories") }
         if old.keys != new.keys {
             change("pair.key", "the key", restart: false, note: ", if the peer has one of them")
         }
@@ -76,65 +77,56 @@ struct AgainstRunning {
                 kind: .change, what: what, text: "changes \(text)\(note)", needsRestart: restart))
     }
 
-    private mutating func compare(_ runs: WhatRuns, _ old: Configuration?, _ new: Configuration) {
-        for (group, policy) in zip(new.groups, new.policy.groups) {
-            let what = "groups.\(group.name)"
-            guard let known = runs.started.first(where: { $0.name == group.name }) else {
-                changes.append(
-                    Change(
-                        kind: .add, what: what,
-                        text: "adds group \(group.name): it starts once the peer has it too",
-                        needsRestart: false))
-                continue
-            }
-            let former = old?.groups.firstIndex { $0.name == group.name }
-            if let old, let former, (old.groups[former].sync == nil) != (group.sync == nil) {
-                change(what, "whether group \(group.name) has data of its own (sync)")
-            } else if known.resources != policy.resources {
-                let active = runs.groups.first { $0.name == group.name }
-                guard active?.isMaintained != true else {
-                    refuse(what, "changes the resources of group \(group.name)")
-                    continue
-                }
-                change(
-                    what, "the resources of group \(group.name)", restart: false,
-                    note: active != nil
-                        ? AgainstRunning.steps(former.flatMap { old?.groups[$0] }, group) : "")
-            } else if let old, let at = former {
-                if old.groups[at] != group {
-                    change(what, "times or settings of group \(group.name)", restart: false)
-                } else if old.policy.groups[at] != policy {
-                    change(what, "the policy of group \(group.name)", restart: false)
-                }
-            }
+    private mutating func compareGroups(
+        _ runs: WhatRuns, _ old: Configuration, _ new: Configuration, bound: [String]
+    ) {
+        let barred = new.policy.changes(of: old.policy.groups) { group in
+            runs.isMaintained(group.map { old.groups[$0].name })
         }
-        for known in runs.started where !new.groups.contains(where: { $0.name == known.name }) {
-            let what = "groups.\(known.name)"
-            let active = runs.groups.first { $0.name == known.name }
-            guard active?.isMaintained != true else {
-                refuse(what, "removes group \(known.name)")
-                continue
+        for (place, group) in new.groups.enumerated() {
+            let what = "groups.\(group.name)"
+            let former = place < old.groups.count ? old.groups[place] : nil
+            let isActive = runs.groups.contains { $0.name == group.name }
+            var listed = new.policy.groups[place]
+            listed.position = nil
+            func change(_ text: String, _ kind: Change.Kind = .change) -> Change {
+                guard barred.contains(place) else {
+                    return Change(kind: kind, what: what, text: text, needsRestart: false)
+                }
+                return Change(
+                    kind: .refuse, what: what,
+                    text: "\(text): "
+                        + new.refusal(ofMaintained: place, pair: runs.isMaintained(nil)))
             }
-            changes.append(
-                Change(
-                    kind: .remove, what: what,
-                    text: "removes group \(known.name), which is "
-                        + (active != nil ? "active here: it is stopped" : "not active here"),
-                    needsRestart: false))
+            if listed.listing != .listed {
+                changes.append(
+                    change(
+                        "removes group \(group.name), which is "
+                            + (isActive ? "active here: it is stopped" : "not active here"),
+                        .remove))
+            } else if former == nil {
+                changes.append(
+                    change("adds group \(group.name): it starts once the peer has it too", .add))
+            } else if let former, listed.resources != old.policy.groups[place].resources {
+                guard !bound.contains(what) else { continue }
+                changes.append(
+                    change(
+                        "changes the resources of group \(group.name)"
+                            + (isActive ? AgainstRunning.steps(former, group) : "")))
+            } else if former != group {
+                changes.append(change("changes times or settings of group \(group.name)"))
+            } else if listed != old.policy.groups[place] {
+                changes.append(change("changes the policy of group \(group.name)"))
+            }
         }
     }
 
     private mutating func refuse(_ what: String, _ text: String) {
-        changes.append(
-            Change(
-                kind: .refuse, what: what,
-                text: "\(text), which is active here in maintenance: put it back, and do so after"
-                    + " its end"))
+        changes.append(Change(kind: .refuse, what: what, text: text))
     }
 
     /// What a reload does to a group that is active here.
-    private static func steps(_ old: GroupSettings?, _ new: GroupSettings) -> String {
-        guard let old else { return ", which is active here" }
+    private static func steps(_ old: GroupSettings, _ new: GroupSettings) -> String {
         let kept = old.sharedResources(with: new)
         var steps: [String] = []
         let stopped = old.resources[kept...].map { $0.name }
@@ -168,6 +160,8 @@ struct AgainstRunning {
             lines.append(
                 "\(file): a reload refuses it. It can be taken up with a restart: \"picket pause\","
                     + " then restart the agent.")
+        case .refused where !barsRestart:
+            lines.append("\(file): a reload refuses it until the maintenance has ended.")
         case .refused:
             lines.append(
                 "\(file): a reload, \"picket pause\" and an upgrade refuse it, because of what runs"
@@ -211,28 +205,36 @@ extension CheckCommand {
                     + " no agent has started since this computer did, or it may only be read by"
                     + " root.")
         }
-        let old = runs.configuration.flatMap { bytes in
-            try? ConfigurationFile.parse(
-                bytes, directory + "/configuration", node: options.node, boards: options.boards)
-        }
+        let old = try former(runs, in: directory)
         var mistakes: ConfigurationErrors?
         do {
             _ = try ConfigurationFile.parse(
                 new.text, options.file, node: options.node, boards: options.boards,
-                running: runs.groups.map {
-                    RunningGroup(
-                        name: $0.name, resources: $0.resources, isMaintained: $0.isMaintained)
-                })
+                running: runs.groups)
         } catch let errors as ConfigurationErrors { mistakes = errors }
+        new.keepPlaces(of: old)
         let found = AgainstRunning(new, runs, old: old, mistakes: mistakes)
         if json {
             found.write(options.file)
         } else {
-            if old == nil {
-                Terminal.say("The agent does not tell its whole file: only groups are compared.")
-            }
             Terminal.say(found.lines(options.file).joined(separator: "\n"))
         }
         if found.verdict != .reload { throw ExitCode(Exit.refused.rawValue) }
+    }
+
+    /// The configuration by which the agent goes.
+    private func former(_ runs: WhatRuns, in directory: String) throws -> Configuration {
+        let path = directory + "/configuration"
+        guard let bytes = runs.configuration else {
+            throw Failure(
+                .unreachable, "unreadable",
+                "\(path): found nothing, expected the configuration by which the agent goes.")
+        }
+        do {
+            return try ConfigurationFile.parse(
+                bytes, path, node: options.node, boards: options.boards)
+        } catch let errors as ConfigurationErrors {
+            throw Failure(.unreachable, "unreadable", errors.text)
+        }
     }
 }

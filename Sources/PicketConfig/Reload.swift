@@ -1,0 +1,71 @@
+public import PicketCore
+
+/// What an agent that lives does not take up of a changed file, whatever its peer says. Whoever
+/// wants to know it beforehand asks here as well (`picket check --against-running`).
+extension Configuration {
+    /// What an agent binds to sockets, threads and files when it starts, and where the file states
+    /// it.
+    public struct Bound: Sendable {
+        public var path: String
+        public var what: String
+    }
+
+    /// What of this file needs another agent than the one that goes by the former file. Its groups
+    /// are at their places (`keepPlaces`).
+    public func needsRestart(from former: Configuration) -> [Bound] {
+        var all: [Bound] = []
+        func add(_ what: String, at path: String) { all.append(Bound(path: path, what: what)) }
+        if former.me != me { add("this node's name", at: "node") }
+        for section in Section.allCases where isBound(section, otherwiseThan: former) {
+            add(section.text, at: section.key)
+        }
+        for (group, before) in former.policy.groups.enumerated() where before.listing == .listed {
+            let (name, after) = (groups[group].name, policy.groups[group])
+            if after.listing == .listed, (before.sync == nil) != (after.sync == nil) {
+                add("whether group \(name) has data of its own (sync)", at: "groups.\(name)")
+            }
+        }
+        if groups.count > Limits.groups {
+            add("more than \(Limits.groups) groups, with those that it has had", at: "groups")
+        }
+        if movesDirectories(of: former) {
+            add("the directories", at: "directories")
+        } else if former.paths != paths {
+            add("the control socket", at: "control")
+        }
+        return all
+    }
+
+    /// What would keep the next agent from finding what the one that goes by the former file leaves
+    /// for it. It would then stop the groups that run, though a pause promises that they go on.
+    public func leavesBehind(from former: Configuration) -> [String] {
+        var all: [String] = []
+        if former.me != me {
+            all.append(
+                "node: found \(node), expected \(former.node), as the agent that runs is called")
+        }
+        if movesDirectories(of: former) {
+            all.append(
+                "directories: found \(paths.runDirectory) and \(paths.stateDirectory), expected"
+                    + " \(former.paths.runDirectory) and \(former.paths.stateDirectory), where this"
+                    + " agent leaves what the next one needs: stop it by plan to move them")
+        }
+        return all
+    }
+
+    private func movesDirectories(of former: Configuration) -> Bool {
+        former.paths.runDirectory != paths.runDirectory
+            || former.paths.stateDirectory != paths.stateDirectory
+    }
+
+    /// Why it is not taken up while a person may be at work on this group
+    /// (`Policy.changes(of:whereMaintained:)`).
+    ///
+    /// - Parameter pair: the whole pair is in maintenance.
+    public func refusal(ofMaintained group: GroupIndex, pair: Bool) -> String {
+        let name = groups[group].name
+        return "\(place(of: "groups.\(name)")): in maintenance nothing is started or stopped, and"
+            + " the file changes what is up of it: end the maintenance first (picket maintenance"
+            + " off\(pair ? "" : " " + name)), or take this group's change back"
+    }
+}

@@ -142,11 +142,17 @@ final class Apply: Part {
         _ request: Request, _ wish: ApplyCourse.Wish, _ caller: Caller, _ agent: Agent
     ) throws(RequestError) {
         guard order == nil, waiting.isEmpty else { throw Apply.isBusy }
-        guard course != nil else {
+        guard let course else {
             throw RequestError(.refused, "No applied configuration waits to be settled here.")
         }
         start(request, caller, agent)
-        begin(wish, agent)
+        let goal = wish == .confirm ? ApplyCourse.Place.new : .old
+        guard course.place != goal else { return begin(wish, agent) }
+        foresee(goal, course.open, agent) { [self] refused, agent in
+            if let refused { return refuse(by: agent.names.node, refused, agent) }
+            guard self.course != nil else { return stop("It was settled meanwhile.", agent) }
+            begin(wish, agent)
+        }
     }
 
     private func begin(_ wish: ApplyCourse.Wish, _ agent: Agent) {
@@ -277,7 +283,7 @@ final class Apply: Part {
         case .failing:
             finish(
                 false,
-                "The disk of \(node) refuses, and it is tried again:\n\(course.failure ?? "")",
+                "\(node) refuses, and it is tried again:\n\(course.failure ?? "")",
                 agent)
         }
     }
@@ -351,13 +357,39 @@ final class Apply: Part {
             return
         }
         switch job {
-        case .take: run(.take(open, isCertain: !isUncertain), job, agent)
-        case .putBack: run(.putBack(open, isCertain: !isUncertain), job, agent)
+        case .take: put(.new, .take(open, isCertain: !isUncertain), job, open, agent)
+        case .putBack: put(.old, .putBack(open, isCertain: !isUncertain), job, open, agent)
         case .note(let verdict):
             var decided = open
             decided.verdict = verdict
             run(.note(decided), job, agent)
         case .forget: run(.forget(open), job, agent)
+        }
+    }
+
+    /// What is in place is changed only where it can be taken up.
+    private func put(
+        _ goal: ApplyCourse.Place, _ work: ApplyJob, _ job: ApplyCourse.Job, _ open: OpenApply,
+        _ agent: Agent
+    ) {
+        foresee(goal, open, agent) { [self] refused, agent in
+            guard let refused else { return run(work, job, agent) }
+            did(
+                job,
+                ApplyJob.Done(
+                    place: course?.place, failure: refused, isUncertain: isUncertain), agent)
+        }
+    }
+
+    /// Whether the maintenance bars the file that is to be put in place. The rest of what it needs
+    /// was looked at when it was offered, or is told when it is put there.
+    private func foresee(
+        _ goal: ApplyCourse.Place, _ open: OpenApply, _ agent: Agent, _ done: @escaping Done
+    ) {
+        run(.read(open, goal, node: agent.names.node), agent) { found, agent in
+            guard case .read(let new, _) = found else { return done(nil, agent) }
+            new.keepPlaces(of: agent.settings)
+            done(ConfigurationReader.maintenance(against: new, agent), agent)
         }
     }
 
@@ -372,11 +404,15 @@ final class Apply: Part {
                 done.place = nil
                 done.failure = reason
             }
-            isUncertain = done.isUncertain
-            course?.did(done.place, failure: done.failure, at: agent.now)
-            told(job, done, agent)
-            if let course, course.isOver { end(course, agent) } else { step(agent) }
+            did(job, done, agent)
         }
+    }
+
+    private func did(_ job: ApplyCourse.Job, _ done: ApplyJob.Done, _ agent: Agent) {
+        isUncertain = done.isUncertain
+        course?.did(done.place, failure: done.failure, at: agent.now)
+        told(job, done, agent)
+        if let course, course.isOver { end(course, agent) } else { step(agent) }
     }
 
     /// What the history says of it.
@@ -674,7 +710,7 @@ extension ApplyCourse.Place {
         let wantsOld =
             switch job {
             case .putBack: true
-            case .check, .keep, .take: false
+            case .check, .keep, .read, .take: false
             case .note(let open), .forget(let open): open.verdict == .back
             }
         self = wantsOld && digest == open.old ? .old : .init(digest, of: open)
@@ -686,6 +722,8 @@ enum ApplyJob: Sendable {
     /// `digest`: what it had when it was sent. `node`: the name that belongs on its line.
     case check([UInt8], digest: UInt64?, node: String, running: [UInt8], inPlace: Bool)
     case keep(OpenApply, [UInt8], node: String, running: [UInt8])
+    /// What would be put in place.
+    case read(OpenApply, ApplyCourse.Place, node: String)
     /// Not `isCertain`: root's helper may still be at what it was asked for before.
     case take(OpenApply, isCertain: Bool)
     case putBack(OpenApply, isCertain: Bool)
@@ -725,13 +763,21 @@ extension Startup {
                 }
             } catch { return .refused([error.description]) }
             return try found(text, for: node, options, hardware)
+        case .read(let open, let goal, let node):
+            let text: [UInt8]
+            do throws(SystemError) {
+                text = try DurableFile.read(goal == .new ? file.text : place + ".before") ?? []
+            } catch { return .refused([error.description]) }
+            let digest = goal == .new ? open.new : open.old
+            guard ApplyFile.digest(of: text) == digest else { return .left }
+            return try found(text, for: node, options, hardware)
         case .keep(let kept, _, _, _), .take(let kept, _), .putBack(let kept, _),
             .note(let kept), .forget(let kept):
             open = kept
         }
         do throws(SystemError) {
             switch job {
-            case .check: break
+            case .check, .read: break
             case .keep(_, let text, let node, let running):
                 let disk = try DurableFile.read(place) ?? []
                 let inPlace = !open.byPeer && open.within == 0
@@ -769,7 +815,7 @@ extension Startup {
                 done.failure = Text.joined(error.lines, "\n")
                 done.place = nil
             }
-        case .check, .keep, .note, .forget: break
+        case .check, .keep, .read, .note, .forget: break
         }
         return .done(done)
     }

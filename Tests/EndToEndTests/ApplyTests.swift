@@ -141,6 +141,59 @@ extension EndToEnd {
             #expect(try nodes.map { try pair.process(of: $0) } == before)
         }
 
+        @Test func `in maintenance a file is refused before anything is changed`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let old = try pair.text("east")
+            let new = try pair.text(old, withExtra: [0])
+            func maintain(_ word: String) throws {
+                let result = try Program.run(
+                    "picket", ["maintenance", word, "--socket", pair.socket("east")])
+                #expect(result.status == 0, "\(result)")
+            }
+            func isRefused(_ result: Program.Result, still text: String) throws {
+                #expect(result.status == 1, "\(result)")
+                for reason in [
+                    "Nothing is changed", "groups.extra: in maintenance",
+                    "(picket maintenance off)",
+                ] { #expect(result.complaints.contains(reason), "\(result)") }
+                #expect(try pair.text("east").contains("extra:") == text.contains("extra:"))
+                #expect(try pair.text("west").contains("extra:") == text.contains("extra:"))
+            }
+            try maintain("on")
+            for node in nodes {
+                try isRefused(pair.apply(new, on: node), still: old)
+                #expect(try pair.status(of: node)["apply"] == nil)
+            }
+            try maintain("off")
+            let taken = try pair.apply(new, "--confirm-within", "5m")
+            #expect(taken.status == 0, "\(taken)")
+            try pair.eventually { pair.extra(on: "east") == [0] }
+            try maintain("on")
+            for node in nodes {
+                try isRefused(pair.apply(nil, "--revert", on: node), still: new)
+                #expect(try pair.status(of: node)["apply"] != nil)
+            }
+            #expect(try pair.apply(nil, "--confirm").status == 0)
+            #expect(pair.extra(on: "east") == [0])
+            // It cannot be taken back in time: nothing is changed until it can.
+            let other = try pair.text(old, withExtra: [0, 1])
+            try maintain("off")
+            #expect(try pair.apply(other, "--confirm-within", "10s").status == 0)
+            try maintain("on")
+            Thread.sleep(forTimeInterval: 12)
+            for node in nodes {
+                #expect(try pair.text(node).contains("extra1"))
+                #expect(try pair.status(of: node)["apply"] != nil)
+            }
+            try maintain("off")
+            try pair.eventually {
+                try nodes.allSatisfy { try pair.status(of: $0)["apply"] == nil }
+            }
+            try pair.eventually { pair.extra(on: "east") == [0] }
+            for node in nodes { #expect(try !pair.text(node).contains("extra1")) }
+        }
+
         @Test func `an agent that dies in the middle knows which node has which file`() throws {
             let pair = try LivePair()
             defer { pair.end() }

@@ -31,15 +31,19 @@ public struct Launch: Sendable {
     /// It stays, and of what it has said since the last turn its newest whole line is taken. Nothing
     /// of it is to outlive it or its agent; what hangs of it keeps no agent from starting.
     public var follows: Bool
+    /// Its output is read at most once in so long, so that what floods costs few turns of the loop.
+    public var pace: Duration
 
     public init(
         arguments: [String], environment: [String], input: [UInt8]? = nil,
         notAfter: Instant = .distantFuture, endsWithAgent: Bool = false,
-        mostLines: Int = Children.mostLines, follows: Bool = false
+        mostLines: Int = Children.mostLines, follows: Bool = false,
+        pace: Duration = .zero
     ) {
         precondition(!arguments.isEmpty && (input?.count ?? 0) <= 4096)
         self.mostLines = mostLines
         self.follows = follows
+        self.pace = pace
         self.notAfter = notAfter
         self.endsWithAgent = endsWithAgent
         self.arguments = arguments
@@ -77,6 +81,7 @@ private struct Launched: Sendable {
 private struct Child {
     let mostLines: Int
     let follows: Bool
+    let pace: Duration
     var process: Int32 = 0
     var killed = false
     /// It was killed and has ended, and others of its group are still there.
@@ -88,6 +93,9 @@ private final class Output {
     let descriptor: Descriptor
     let mostLines: Int
     let follows: Bool
+    let pace: Duration
+    /// It is not waited for before; `nil` while it is.
+    var nextRead: Instant?
     var partial: [UInt8] = []
     var lines = 0
     /// Of one that follows: the newest whole line; and whether what comes now belongs to a line that
@@ -98,6 +106,7 @@ private final class Output {
         self.id = id
         mostLines = child.mostLines
         follows = child.follows
+        pace = child.pace
         descriptor = Descriptor(owning: raw)
     }
 }
@@ -131,6 +140,8 @@ public final class Children {
     /// No errno.
     private static let late: Int32 = -1
     static let mostStarting = 64
+    /// Of one output in a turn, each as much as the buffer takes.
+    private static let mostRounds = 16
     static let longestLine = 1024
     public static let mostLines = 200
     /// Pipes that outlive their process because something went on in the background.
@@ -165,12 +176,22 @@ public final class Children {
     public var raw: Int32 { results.raw }
     public var isEmpty: Bool { children.isEmpty }
     /// When `turn` is to look again, though nothing has become readable.
-    public private(set) var nextDeadline = Instant.distantFuture
+    public var nextDeadline: Instant {
+        var next = nextLook
+        for output in outputs { next = min(next, output.nextRead ?? next) }
+        return next
+    }
+    private var nextLook = Instant.distantFuture
 
     /// `id` names it in all that is said of it; unique among those that run.
     public func launch(_ id: UInt32, _ launch: Launch) {
         precondition(!children.contains { $0.id == id }, "two processes of one id")
-        children.append((id, Child(mostLines: launch.mostLines, follows: launch.follows)))
+        children.append(
+            (
+                id,
+                Child(
+                    mostLines: launch.mostLines, follows: launch.follows, pace: launch.pace)
+            ))
         give(.start(id, launch))
     }
 
@@ -199,12 +220,15 @@ public final class Children {
     }
 
     /// Moves on: takes in starts, output and ends. Call it when `raw` or an output's descriptor is
-    /// readable, on SIGCHLD, and at `nextDeadline`. New outputs are handed to `watch`.
-    public func turn(watch: (Int32) -> Void, _ handle: (Event) -> Void) {
+    /// readable, on SIGCHLD, and at `nextDeadline`. An output that is waited for is handed to `watch`,
+    /// and to `forget` where it is not for a while.
+    public func turn(
+        watch: (Int32) -> Void, forget: (Int32) -> Void = { _ in }, _ handle: (Event) -> Void
+    ) {
         results.clear()
         while let launched = results.pop() { take(launched, watch: watch, handle) }
         handOver()
-        for output in outputs { read(output, handle) }
+        for output in outputs { readInTime(output, watch, forget, handle) }
         for (id, child) in children where child.process > 0 {
             guard let end = child.end ?? Children.reap(child.process) else { continue }
             if child.follows { _ = CPicket.kill(-child.process, 9) }
@@ -232,13 +256,13 @@ public final class Children {
     /// for, ever less often.
     private func lookAgain() {
         guard !waiting.isEmpty || children.contains(where: { $0.child.end != nil }) else {
-            nextDeadline = .distantFuture
+            nextLook = .distantFuture
             pause = Children.shortestPause
             return
         }
         let now = clock.now()
-        guard nextDeadline == .distantFuture || now >= nextDeadline else { return }
-        nextDeadline = now + pause
+        guard nextLook == .distantFuture || now >= nextLook else { return }
+        nextLook = now + pause
         pause = min(pause * 2, Children.longestPause)
     }
 
@@ -269,22 +293,44 @@ public final class Children {
         handle(.began(id: launched.id))
     }
 
+    private func readInTime(
+        _ output: Output, _ watch: (Int32) -> Void, _ forget: (Int32) -> Void,
+        _ handle: (Event) -> Void
+    ) {
+        guard output.pace > .zero else {
+            read(output, handle)
+            return
+        }
+        let now = clock.now()
+        if let next = output.nextRead {
+            guard now >= next else { return }
+            output.nextRead = nil
+            watch(output.descriptor.raw)
+        }
+        guard read(output, handle), output.lines >= 0 else { return }
+        output.nextRead = now + output.pace
+        forget(output.descriptor.raw)
+    }
+
     /// Takes all that is there; marks the output as ended (`lines` below zero) at its end.
-    private func read(_ output: Output, _ handle: (Event) -> Void) {
-        guard output.lines >= 0 else { return }
+    ///
+    /// - Returns: whether there was any.
+    @discardableResult
+    private func read(_ output: Output, _ handle: (Event) -> Void) -> Bool {
+        guard output.lines >= 0 else { return false }
         defer {
             if let newest = output.newest {
                 output.newest = nil
                 handle(.line(id: output.id, String(decoding: newest, as: UTF8.self)))
             }
         }
-        var rounds = 16
+        var rounds = Children.mostRounds
         while rounds > 0, let count = output.descriptor.read(into: &buffer) {
             rounds -= 1
             if count == 0 {
                 if !output.partial.isEmpty, !output.follows { say(output, cut: false, handle) }
                 output.lines = -1
-                return
+                return true
             }
             for byte in buffer[..<count] {
                 if byte == 10 || output.partial.count >= Children.longestLine {
@@ -293,6 +339,7 @@ public final class Children {
                 if byte != 10 { output.partial.append(byte) }
             }
         }
+        return rounds < Children.mostRounds
     }
 
     private func say(_ output: Output, cut: Bool, _ handle: (Event) -> Void) {

@@ -245,7 +245,9 @@ final class Groups: Part {
         probes[group] = Probe(
             due: agent.now + sync.interval, running: true, sync: sync, environment: environment)
         agent.processes.run(
-            Launch(arguments: sync.probe, environment: environment, follows: sync.follows),
+            Launch(
+                arguments: sync.probe, environment: environment, follows: sync.follows,
+                pace: sync.follows ? sync.interval / 10 : .zero),
             as: .sync(group), until: agent.now + sync.patience)
     }
 

@@ -98,7 +98,7 @@ final class Processes: Part {
                 do throws(SystemError) {
                     try agent.wait(on: fd, Key.output, of: self)
                 } catch { agent.log(.warning, error.description) }
-            }, { events.append($0) })
+            }, forget: { agent.forget($0) }, { events.append($0) })
         for event in events {
             switch event {
             case .began: break

@@ -29,11 +29,11 @@ struct ChildrenTests {
 
     static func launch(
         _ script: String, input: [UInt8]? = nil, endsWithAgent: Bool = false,
-        follows: Bool = false
+        follows: Bool = false, pace: Duration = .zero
     ) -> Launch {
         Launch(
             arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin", "PICKET_TERM=7"],
-            input: input, endsWithAgent: endsWithAgent, follows: follows)
+            input: input, endsWithAgent: endsWithAgent, follows: follows, pace: pace)
     }
 
     @Test func `of one that follows a turn takes the newest whole line, however much it says`()
@@ -59,6 +59,31 @@ struct ChildrenTests {
         }
         #expect(isOver && last == "a:75" && numbers.contains(200_000))
         #expect(numbers.dropLast() == numbers.dropLast().sorted()[...] && numbers.count > 2)
+    }
+
+    @Test func `one that floods is waited for and read no more often than its pace`() throws {
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
+        let pace = Duration.milliseconds(100)
+        children.launch(1, ChildrenTests.launch("exec yes a:1", follows: true, pace: pace))
+        var poller = try Poller()
+        try poller.add(children.raw, token: 0)
+        var clock = Clock()
+        var (turns, reads) = (0, 0)
+        let end = clock.now() + .seconds(1)
+        while clock.now() < end {
+            turns += 1
+            children.turn(
+                watch: { try? poller.add($0, token: 1) }, forget: { poller.remove($0) }
+            ) { if case .line = $0 { reads += 1 } }
+            var ready: [UInt64] = []
+            try poller.wait(
+                until: min(end, children.nextDeadline), now: clock.now(), into: &ready)
+        }
+        #expect((5...11).contains(reads))
+        // Each reading ends one wait, and may begin one that ends at once.
+        #expect(turns <= 3 * reads + 5, "\(turns)")
+        children.kill(1)
+        #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
     }
 
     @Test func `no part of a line that is too long is a reading`() throws {

@@ -401,6 +401,36 @@ struct FollowerTests {
         #expect(try peer.turn { try !started().joined().contains(where: lives) })
         _ = peer.agent.end()
     }
+
+    @Test func `one that hangs is ended by a file that changes how it is judged`() throws {
+        defer { peer.end() }
+        var number = 0
+        func renewed(_ changes: (String, String)...) throws {
+            try peer.reload { text in
+                changes.reduce(text) { text, change in
+                    #expect(text.contains(change.0))
+                    return text.replacingOccurrences(of: change.0, with: change.1)
+                }
+            }
+            number += 1
+            let before = try started()[number - 1]
+            // Long before its time is up.
+            let limit = Date() + 5
+            #expect(
+                try peer.turn {
+                    try Date() > limit
+                        || started().count == number + 1 && !before.contains(where: lives)
+                })
+            #expect(Date() < limit)
+        }
+        // Without the word it is to end by itself, and does not.
+        try renewed(
+            (", follows: true", ""), ("max_lag: 3s", "max_lag: 30s"),
+            ("interval: 1s", "interval: 10s"), ("timeout: 900ms", "timeout: 9s"))
+        try renewed(("max_lag: 30s", "max_lag: 40s"))
+        try renewed(("interval: 10s", "interval: 11s"))
+        _ = peer.agent.end()
+    }
 }
 
 struct FailedStartsTests {

@@ -87,6 +87,7 @@ fuzz: deps ## Fuzz every reader, each for SECONDS=60; what is found lies in .bui
 	        || { cat $(FUZZ_SCRATCH)/$$target.log; for found in $(FUZZ_SCRATCH)/found/$$target-*; do \
 	            $(FUZZ_SCRATCH)/release/picket-fuzz $$target $$found; done; exit 1; }; \
 	    grep -E 'number_of_executed|average_exec' $(FUZZ_SCRATCH)/$$target.log; done
+	@echo "fuzz: $(words $(FUZZ_TARGETS)) targets, each for $(SECONDS_EACH) s: nothing found"
 
 .PHONY: bench
 bench: embedded ## Measure takeovers, weight and speed on the simulated rack (about five minutes)
@@ -131,6 +132,10 @@ lab-machines: lab-deps embedded ## Build the lab's virtual machines from Debian'
 	$(SWIFT) build $(BUILD_FLAGS) --product picket
 	Tests/Lab/build $(LAB)
 	Tests/Lab/programs $(LAB) $(EMBEDDED_PICKETD) $(EMBEDDED_SCRATCH)/release/picket-workload
+
+.PHONY: nightly
+nightly: deps lab-deps ## What is too long for .ci/run, by MINUTES=60 (STEPS=... some of it); writes docs/NIGHTLY.md
+	MINUTES=$(or $(MINUTES),60) STEPS="$(STEPS)" scripts/nightly
 
 .PHONY: lint
 lint: ## Check the format, and what no file may mention

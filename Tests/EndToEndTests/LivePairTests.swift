@@ -492,6 +492,19 @@ extension EndToEnd {
                 try pair.extra(on: "east") == [] && pair.role("extra", on: "east") == nil
             }
             #expect(pair.extra(on: "west") == [])
+            // Of a group that is gone its term stays, which must not fall if it comes back: the next
+            // agent takes the line for none of its groups.
+            for node in nodes {
+                try pair.eventually {
+                    let left = try pair.lines(under: "run", on: node).filter {
+                        $0.contains("extra")
+                    }
+                    return left.count == 1 && left[0].hasPrefix("note: term extra ")
+                }
+                try pair.eventually {
+                    try !pair.lines(under: "run", on: node).contains { $0.hasPrefix("actions/") }
+                }
+            }
             #expect(try pair.role("gateway", on: "east") == "holding")
             #expect(try nodes.map { try pair.process(of: $0) } == before)
             let history = try Program.run("picket", ["history", "--socket", pair.socket("east")])
@@ -628,6 +641,22 @@ final class LivePair {
 
     func log(of node: String) throws -> [Substring] {
         try String(contentsOfFile: file(node, "log"), encoding: .utf8).split(separator: "\n")
+    }
+
+    /// Each with its file, a file without any as one.
+    func lines(under directory: String, on node: String) throws -> [String] {
+        let top = file(node, directory)
+        var all: [String] = []
+        for path in try FileManager.default.subpathsOfDirectory(atPath: top) {
+            guard let data = FileManager.default.contents(atPath: "\(top)/\(path)") else {
+                continue
+            }
+            let text = String(decoding: data, as: UTF8.self)
+            all += text.split(separator: "\n", omittingEmptySubsequences: false).map {
+                "\(path): \($0)"
+            }
+        }
+        return all
     }
 
     /// As `picket check --against-running` sees a file on a node.

@@ -168,12 +168,19 @@ embedded-check: embedded ## Show that the embedded picketd needs no Swift runtim
 FORMER_COMMIT := 27280b14c7f5ab962bc123b970e953def2d58bf7
 FORMER := .build-former/picket
 
-.PHONY: check-upgrade
-check-upgrade: embedded ## Upgrade pairs of 0.1.0 node by node on the simulated rack, and go back
+$(FORMER):
 	@git cat-file -e $(FORMER_COMMIT) || { \
-	    echo "check-upgrade: this clone does not have the commit of 0.1.0: git fetch --unshallow" >&2; exit 1; }
-	@rm -rf $(FORMER).new; [ -d $(FORMER) ] || { mkdir -p $(FORMER).new; \
-	    git archive $(FORMER_COMMIT) | tar -x -C $(FORMER).new && mv $(FORMER).new $(FORMER); }
+	    echo "this clone does not have the commit of 0.1.0: git fetch --unshallow" >&2; exit 1; }
+	@rm -rf $(FORMER).new; mkdir -p $(FORMER).new
+	git archive $(FORMER_COMMIT) | tar -x -C $(FORMER).new
+	@mv $(FORMER).new $(FORMER)
+
+.PHONY: former-deb
+former-deb: deps $(FORMER) ## Build the Debian package of 0.1.0, which check-deb then upgrades
+	$(MAKE) -C $(FORMER) deb
+
+.PHONY: check-upgrade
+check-upgrade: embedded $(FORMER) ## Upgrade pairs of 0.1.0 node by node on the simulated rack, and go back
 	$(MAKE) -C $(FORMER) embedded
 	$(SWIFT) build --product picket
 	$(SWIFT) build --product picket-workload

@@ -36,7 +36,8 @@
 ///
 /// Conditions:
 ///
-///     ready                               paired, protected both ways, and every group active
+///     ready                               paired, protected both ways, and every group active,
+///                                         with a current copy of its data on the other node
 ///     paired                              both agents say so
 ///     NODE is waiting|paired|alone|pausing|leaving|left|silent      by its agent's word
 ///     NODE is fit                                                   its health is above 50

@@ -165,6 +165,7 @@ extension Rack {
         case .active(let group, nil): active(group) != nil
         case .active(let group, let id?): active(group) == self[id].name
         case .inactive(let group): active(group) == nil
+                && stateful.allSatisfy { copyIsCurrent(of: $0) }
         case .count(.fences, let count): tally.fenceCount >= count
         case .count(.attempts, let count): tally.attemptCount >= count
         case .count(.takeovers, let count): tally.takeovers >= count
@@ -178,3 +179,13 @@ extension Rack {
         }
     }
 }
+
+    /// Both agents say so, the holder since it has the group: a status of before tells nothing.
+    private func copyIsCurrent(of group: String) -> Bool {
+        guard let name = active(group), let holder = plan.node(named: name),
+            let held = self[holder].agent.group(group),
+            let copy = self[holder.peer].agent.group(group)
+        else { return false }
+        return held["running"] as? Bool == true && held["peer_sync"] as? String == "current"
+            && copy["sync"] as? String == "current"
+    }

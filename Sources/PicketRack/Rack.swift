@@ -50,9 +50,8 @@ package final class Rack {
         }
         for node in nodes { wire(node) }
         for node in nodes { try node.embody(by: maker) }
-        let groups = plan.configurations.low.groups.filter { $0.sync != nil }.map(\.name)
-        if !groups.isEmpty {
-            loop.every(.milliseconds(50)) { [unowned self] in copyData(of: groups) }
+        if !stateful.isEmpty {
+            loop.every(.milliseconds(50)) { [unowned self] in copyData(of: stateful) }
         }
     }
 
@@ -266,6 +265,11 @@ package final class Rack {
             try? data.write(to: file(holder.peer), options: .atomic)
         }
     }
+
+    /// The groups whose data the rack copies.
+    private(set) lazy var stateful =
+        maker.places(of: plan.names.low, in: directory).copiesData
+        ? plan.configurations.low.groups.filter { $0.sync != nil }.map(\.name) : []
 
     /// Notes what is about to be done to a node, as the beginning of what is measured.
     func injected(_ node: NodeID) { tally.died(node, at: loop.now) }

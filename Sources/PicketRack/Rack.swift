@@ -16,6 +16,7 @@ package final class Rack {
     var patience: Int { maker.patience }
     private(set) var nodes: [SimulatedNode] = []
     package private(set) var relays: [SimulatedRelay] = []
+    private(set) var outlets: [SimulatedRelay] = []
     private(set) var network: Network!
     private(set) var evidence = Evidence()
     private(set) var tally: Tally
@@ -63,6 +64,13 @@ package final class Rack {
             relay.moved = { [unowned self, unowned relay] in contactMoved(relay) }
             relays.append(relay)
             node.relays.append(relay)
+        }
+        for plan in node.plan.outlets {
+            let outlet = SimulatedRelay(
+                plan: plan, driver: node.id.peer, isOutlet: true, loop: loop)
+            outlet.moved = { [unowned self, unowned outlet] in outletMoved(outlet) }
+            outlets.append(outlet)
+            node.outlets.append(outlet)
         }
         for (sensor, plan) in zip(node.sensors, node.plan.sensors) where plan.sensesPeer {
             sensor.powered = { [unowned self] in self[node.id.peer].rail }
@@ -140,11 +148,12 @@ package final class Rack {
     // MARK: - Relays
 
     package func setLine(_ name: String, on: Bool, by node: SimulatedNode) -> RackAnswer {
-        guard let relay = relays.first(where: { $0.driver == node.id && $0.plan.line == name })
+        let all = relays + outlets
+        guard let relay = all.first(where: { $0.driver == node.id && $0.plan.line == name })
         else { return .error("no line \(name) that \(node.name) drives") }
         guard relay.commanded != on else { return .done }
         tally.edge()
-        if !on { tally.lineOff(feeding: relay.feeds, at: loop.now) }
+        if !on { tally.lineOff(feeding: relay.fed, at: loop.now) }
         tell(
             .rack, on ? "line_on" : "line_off", node: node.name,
             "\(node.name) sets \(name) \(on ? "on" : "off")")
@@ -153,7 +162,7 @@ package final class Rack {
     }
 
     func getLine(_ name: String, by node: SimulatedNode) -> RackAnswer {
-        for relay in relays where relay.driver == node.id {
+        for relay in relays + outlets where relay.driver == node.id {
             if relay.plan.line == name { return .ok([relay.commanded ? "on" : "off"]) }
             if relay.plan.sense == name { return .ok([sense(relay) ? "on" : "off"]) }
             if relay.plan.opposite == name {
@@ -164,13 +173,13 @@ package final class Rack {
     }
 
     package func sense(_ relay: SimulatedRelay, opposite: Bool = false) -> Bool {
-        let node = self[relay.feeds]
-        let live = (node.mains && relay.contact) || (node.draining && !node.isFed)
+        let node = self[relay.fed]
+        let live = (node.mains && relay.feeds) || (node.draining && !node.isFed)
         return relay.reads(live: live, opposite: opposite)
     }
 
     private func contactMoved(_ relay: SimulatedRelay) {
-        let node = self[relay.feeds]
+        let node = self[relay.fed]
         if node.relays.allSatisfy({ !$0.contact }) {
             tally.contactsOpen(feeding: node.id, at: loop.now)
             tell(
@@ -179,6 +188,20 @@ package final class Rack {
         } else if relay.contact {
             tally.contactsClosed(feeding: node.id)
             tell(.rack, "contact_closed", node: node.name, "the relay connects \(node.name)")
+        }
+        node.feedChanged()
+    }
+
+    private func outletMoved(_ outlet: SimulatedRelay) {
+        let node = self[outlet.fed]
+        if outlet.contact {
+            tally.contactsClosed(feeding: node.id)
+            tell(.rack, "contact_closed", node: node.name, "the outlet of \(node.name) is on")
+        } else {
+            tally.contactsOpen(feeding: node.id, at: loop.now)
+            tell(
+                .rack, "contact_open", node: node.name, "the outlet of \(node.name) is off",
+                .warning)
         }
         node.feedChanged()
     }
@@ -243,6 +266,11 @@ package final class Rack {
 
     // MARK: - Data
 
+    /// The groups whose data the rack copies.
+    private(set) lazy var stateful =
+        maker.places(of: plan.names.low, in: directory).copiesData
+        ? plan.configurations.low.groups.filter { $0.sync != nil }.map(\.name) : []
+
     /// Copies that stand still: node and group.
     private var stalled: [(NodeID, String)] = []
 
@@ -265,11 +293,6 @@ package final class Rack {
             try? data.write(to: file(holder.peer), options: .atomic)
         }
     }
-
-    /// The groups whose data the rack copies.
-    private(set) lazy var stateful =
-        maker.places(of: plan.names.low, in: directory).copiesData
-        ? plan.configurations.low.groups.filter { $0.sync != nil }.map(\.name) : []
 
     /// Notes what is about to be done to a node, as the beginning of what is measured.
     func injected(_ node: NodeID) { tally.died(node, at: loop.now) }

@@ -3,6 +3,7 @@
 ///     picket-workload start|stop|monitor|position --name GROUP --log FILE --run DIRECTORY [--faults DIRECTORY]
 ///     picket-workload supervise --delay MILLISECONDS --stopped FILE -- PROGRAM ARGUMENT…
 ///     picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM ARGUMENT…
+///     picket-workload                          a fence agent, for an outlet of the rack
 ///
 /// A started workload appends a record to the log every 2 ms for as long as it runs: the rack's
 /// evidence of which node was active when, which owes nothing to the agents' words. `supervise`
@@ -25,6 +26,7 @@ struct Main {
         case "courier":
             var courier = Courier(rest)
             finish(courier?.run())
+        case nil: finish(Outlet(standardInput())?.run())
         default: finish(nil)
         }
     }

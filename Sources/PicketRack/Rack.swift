@@ -52,7 +52,10 @@ package final class Rack {
         for node in nodes { wire(node) }
         for node in nodes { try node.embody(by: maker) }
         if !stateful.isEmpty {
-            loop.every(.milliseconds(50)) { [unowned self] in copyData(of: stateful) }
+            loop.every(.milliseconds(50)) { [unowned self] in
+                copyData(of: stateful)
+                for group in stateful where isStrict(group) { acknowledge(group) }
+            }
         }
     }
 
@@ -286,12 +289,44 @@ package final class Rack {
                 self[holder.peer].state == .running, network.carriesBothWays,
                 !stalled.contains(where: { $0 == (holder.peer, group) })
             else { continue }
-            let file = { [directory, names = plan.names] (node: NodeID) in
-                URL(fileURLWithPath: "\(directory)/workloads/\(names[node]).\(group).data")
-            }
-            guard let data = try? Data(contentsOf: file(holder)) else { continue }
-            try? data.write(to: file(holder.peer), options: .atomic)
+            guard let data = try? Data(contentsOf: file(holder, group, "data")) else { continue }
+            try? data.write(to: file(holder.peer, group, "data"), options: .atomic)
         }
+    }
+
+    private func file(_ node: NodeID, _ group: String, _ kind: String) -> URL {
+        URL(fileURLWithPath: "\(directory)/workloads/\(plan.names[node]).\(group).\(kind)")
+    }
+
+    // MARK: - Commits
+
+    /// Of strict groups: the node that runs it, and how far its data were acknowledged.
+    private var acknowledged: [String: (node: NodeID, number: UInt64)] = [:]
+
+    private func isStrict(_ group: String) -> Bool {
+        plan.configurations.low.groups.contains { $0.name == group && $0.sync?.strict != nil }
+    }
+
+    /// The stand-in's database acknowledges what the other node's copy has, too; or all that it has,
+    /// as long as it is told to go on alone. Who goes on must have begun with all of that.
+    private func acknowledge(_ group: String) {
+        guard let name = active(group), let holder = plan.node(named: name) else { return }
+        if let before = acknowledged[group], before.node != holder {
+            guard let began = number(holder, group, "began") else { return }
+            tally.lose(before.number - min(before.number, began))
+            acknowledged[group] = (holder, began)
+        }
+        guard let written = number(holder, group, "data") else { return }
+        let goesAlone = FileManager.default.fileExists(atPath: file(holder, group, "alone").path)
+        let copied = number(holder.peer, group, "data") ?? 0
+        let known = acknowledged[group]?.number ?? 0
+        acknowledged[group] = (holder, max(known, goesAlone ? written : min(written, copied)))
+    }
+
+    private func number(_ node: NodeID, _ group: String, _ kind: String) -> UInt64? {
+        let text = try? String(contentsOf: file(node, group, kind), encoding: .utf8)
+        return text?.split(separator: ":").last
+            .flatMap { UInt64($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
     }
 
     /// Notes what is about to be done to a node, as the beginning of what is measured.

@@ -74,9 +74,8 @@ package enum Rehearsal {
                 group.edit("sync") { sync in
                     sync.remove("follows")
                     sync.set("probe", command("position", of: name))
-                    // Nothing that is real waits for the stand-in's copy.
                     for key in ["degrade", "restore"] {
-                        sync.replace(key, by: .sequence([.scalar("true")]))
+                        sync.replace(key, by: command(key, of: name))
                     }
                 }
                 group.set("resources", standIn(name))

@@ -1,6 +1,6 @@
 /// Stands in for a real service while a pair is rehearsed on a simulated rack.
 ///
-///     picket-workload start|stop|monitor|position --name GROUP --log FILE --run DIRECTORY [--faults DIRECTORY]
+///     picket-workload start|stop|monitor|position|degrade|restore --name GROUP --log FILE --run DIRECTORY [--faults DIRECTORY]
 ///     picket-workload supervise --delay MILLISECONDS --stopped FILE -- PROGRAM ARGUMENT…
 ///     picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM ARGUMENT…
 ///     picket-workload                          a fence agent, for an outlet of the rack
@@ -21,6 +21,8 @@ struct Main {
         case "stop": finish(Workload(rest)?.stop())
         case "monitor": finish(Workload(rest)?.monitor())
         case "position": finish(Workload(rest)?.position())
+        case "degrade": finish(Workload(rest)?.goAlone(true))
+        case "restore": finish(Workload(rest)?.goAlone(false))
         case "run": finish(Workload(rest)?.run())
         case "supervise": finish(Supervisor(rest)?.run())
         case "courier":
@@ -36,7 +38,7 @@ struct Main {
         guard let status else {
             complain(
                 """
-                usage: picket-workload start|stop|monitor|position --name GROUP --log FILE --run DIRECTORY \
+                usage: picket-workload start|stop|monitor|position|degrade|restore --name GROUP --log FILE --run DIRECTORY \
                 [--faults DIRECTORY] [--node NODE]
                        picket-workload supervise --delay MILLISECONDS --stopped FILE -- PROGRAM …
                        picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM …

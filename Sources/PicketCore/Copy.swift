@@ -228,10 +228,12 @@ public struct DataReport: Equatable, Sendable {
         public static let inStep = Flags(rawValue: 1 << 0)
         /// By its position the sender's copy is current.
         public static let keepsUp = Flags(rawValue: 1 << 1)
-        /// The sender has it on disk that the holder is not in step.
+        /// The sender has noted for good that the holder is not in step.
         public static let outOfStep = Flags(rawValue: 1 << 2)
+        /// By the sender's file the group is strict.
+        public static let strict = Flags(rawValue: 1 << 3)
 
-        public static var all: Flags { [.inStep, .keepsUp, .outOfStep] }
+        public static var all: Flags { [.inStep, .keepsUp, .outOfStep, .strict] }
     }
 
     public init(

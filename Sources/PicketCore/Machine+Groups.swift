@@ -668,6 +668,7 @@ extension Machine {
         case (.holding(let active), .restarted):
             groups[group].noteRunning()
             groups[group].noteRestarted()
+            if planted(.restartedIsBehind) { tellAnew(group) }
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.holding, .dropped): dropped(group, into: &out)
         // It starts anew, as one that nobody has.

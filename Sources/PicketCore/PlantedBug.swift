@@ -231,6 +231,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case inStepAtOnce
     /// … or before the copy has what was acknowledged until then.
     case tailForgotten
+    /// A restore that failed is taken for one that did nothing.
+    case failedRestoreStands
+    /// A restart of the database makes the peer's copy count as old.
+    case restartedIsBehind
+    /// After a maintenance the database is not told anew …
+    case maintainedNotTold
+    /// … or it is told to wait while somebody works on it.
+    case restoresInMaintenance
 
     // The wire
     case challengeIgnored

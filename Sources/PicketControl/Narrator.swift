@@ -187,6 +187,17 @@ public struct Narrator: Equatable, Sendable {
                 + "{peer} is fenced, or has noted that it has no copy of them"
                 + (trace.number == 1
                     ? "; it never notes that as long as its file has no strict for {group}" : "")
+        case .diverged:
+            return "The data of {group} have diverged: "
+                + (trace.number == 2
+                    ? "{peer} started it after {me}, and lacks something that {me} has"
+                    : "{me} started it after {peer}, and lacks something that {peer} has")
+                + ". Where nobody runs it, neither node starts it by itself. Make the one copy anew "
+                + "from the other, or say \"picket take {group} --stale\" on the node whose data "
+                + "are to stay"
+        case .convergent:
+            return "The data of {group} have diverged no longer: one copy follows the other, has "
+                + "been wound back, or was named to stay"
         case .orphaned:
             return "{group} has no holder{term}"
         case .takeoverAsked:

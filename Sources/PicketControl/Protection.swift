@@ -365,6 +365,17 @@ public struct Protection: Equatable, Sendable {
                         + "over. End it with \"picket maintenance off \(names.group(index))\".")
                 continue
             }
+            if group.diverged {
+                let isUp = group.running || group.peerRunning
+                add(
+                    names.group(index), .unprotected,
+                    "has data that have diverged: each node has something that the other lacks. "
+                        + (isUp
+                            ? "Make the copy of the node that does not run it anew."
+                            : "Say \"picket take \(names.group(index)) --stale\" on the node whose "
+                                + "data are to stay."))
+                continue
+            }
             if group.running || group.peerRunning { continue }
             if status.maintenance || status.peerMaintenance {
                 add(

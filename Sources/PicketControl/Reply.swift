@@ -292,6 +292,7 @@ extension StatusReport {
         json.field("last_holder", name(of: group.lastHolder))
         json.field("asked", group.asked)
         json.field("waits_for_copy", group.waitsForCopy)
+        json.field("diverged", group.diverged)
         if let replication = group.replication {
             json.field("replication", replication.label)
             json.field("commits_wait", group.commitsWait)

@@ -23,6 +23,8 @@ package struct Group: Sendable {
     private(set) var replication = Replication()
     /// Its copy keeps it from starting here, and that was told.
     private(set) var copyIsRefused = false
+    /// What was told of the nodes' data.
+    package private(set) var divergence = Divergence.none
     /// A planned stop waits until then for the peer's copy.
     private(set) var awaitsCopyUntil: Instant?
     /// Not started here before this, after a failed start or monitor.
@@ -71,6 +73,15 @@ package struct Group: Sendable {
         case asked
         /// The operator ordered it, or the group was active here when the peer went off.
         case answered
+    }
+
+    /// Each node's data have something that the other's lack.
+    package enum Divergence: UInt8, Sendable {
+        case none
+        /// This node started the group last.
+        case seen
+        /// The peer did, and says so.
+        case told
     }
 
     package enum Change: UInt8, Sendable {
@@ -494,6 +505,7 @@ package struct Group: Sendable {
     mutating func awaitCopy(until: Instant) { awaitsCopyUntil = until }
     mutating func forgetCopy() { copy.forget() }
     mutating func nameCopy() { copy.name() }
+    mutating func noteData(_ divergence: Divergence) { self.divergence = divergence }
     mutating func noteTerms() { copy.noteTermsHeard() }
 
     /// Returns whether it is new that its copy keeps it from starting here, or no longer does.

@@ -53,7 +53,8 @@ extension Machine {
             lastHolder: disk.memory.groups[group].holder, difference: peer.difference(of: group),
             willing: isWilling(group), peerEligible: report?.flags.contains(.eligible),
             asked: state.question == .asked, stateful: isStateful(group),
-            waitsForCopy: waitsForCopy(group), replication: state.replication.state,
+            waitsForCopy: waitsForCopy(group), diverged: state.divergence != .none,
+            replication: state.replication.state,
             commitsWait: state.replication.keepsWaiting,
             peerCannotNote: state.isHolding && peerCannotNote(group),
             outOfStep: !state.isHolding && policy.groups[group].sync?.strict == true

@@ -217,6 +217,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case epochIgnored
     /// A copy in the holder's epoch is current however far it is behind.
     case lagIgnored
+    /// A node that took over forms the group again, though its peer has what it lacks …
+    case divergedForms
+    /// … or before the peer has told where its copy stands.
+    case branchUnasked
+    /// How far a copy had come when it was taken over is known by a reading of before.
+    case branchIsOld
+    /// The data term that is written beside a fence counts though nothing was started.
+    case aheadIsLast
     /// A stateful group starts before its data term is on disk.
     case dataTermLate
     /// A planned stop waits for no copy.

@@ -79,6 +79,8 @@ public struct GroupStatus: Equatable, Sendable {
     public var stateful = false
     /// Its copy keeps it from starting here: it waits for the operator.
     public var waitsForCopy = false
+    /// Each node's data have something that the other's lack.
+    public var diverged = false
     /// Held here, and strict: what its database does.
     public var replication: ReplicationState?
     /// Its commits wait for the peer, and have for long; and whether the peer's file keeps it from

@@ -54,6 +54,9 @@ public struct Trace: Equatable, Sendable {
         case startRefused
         // The database of a strict group
         case degraded, restored, degradeFailed, restoreFailed, commitsWait
+        // Each node's data have something that the other's lack (number: `Group.Divergence`), or no
+        // longer
+        case diverged, convergent
     }
 
     public init(
@@ -87,7 +90,7 @@ extension Trace.Kind {
             .maintenance, .peerMaintenance, .leftRunning, .budgetsCleared, .drillBegan,
             .drillEnded, .fencePlanned, .fenceOrdered, .fenceVerified, .fenceCancelled,
             .fenceVoided, .resetCalledOff, .copyAwaited, .retired, .changed, .changeWaits,
-            .restored:
+            .restored, .convergent:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
             .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused,
@@ -97,7 +100,8 @@ extension Trace.Kind {
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
             .copyRefused, .staleTaken, .groupDiffers, .ailing, .resetDue,
-            .alwaysLate, .leftStale, .degraded, .degradeFailed, .restoreFailed, .commitsWait:
+            .alwaysLate, .leftStale, .degraded, .degradeFailed, .restoreFailed, .commitsWait,
+            .diverged:
             .alarm
         }
     }
@@ -195,6 +199,8 @@ extension Trace.Kind {
         case .degradeFailed: "degrade_failed"
         case .restoreFailed: "restore_failed"
         case .commitsWait: "commits_wait"
+        case .diverged: "diverged"
+        case .convergent: "convergent"
         }
     }
 }

@@ -397,7 +397,9 @@ final class Agent {
         case .send(let message, let set): links.send(resets.marked(message), on: set, self)
         case .persist(let memory, let ticket): storage.persist(memory, ticket: ticket, self)
         case .note(let note): storage.note(note, self)
-        case .fence(let order): fences.order(order, self)
+        case .fence(let order):
+            fences.order(order, self)
+            groups.probeSoon(self)
         case .cancelFence(let id): fences.cancel(id, self)
         case .start(let activation): groups.start(activation, self)
         case .adopt(let activation): groups.adopt(activation, self)

@@ -251,6 +251,13 @@ final class Groups: Part {
             as: .sync(group), until: agent.now + sync.patience)
     }
 
+    /// The peer is being fenced: how far each copy has come is soon to be known.
+    func probeSoon(_ agent: Agent) {
+        for group in probes.indices where settings[group].sync != nil {
+            probes[group].due = min(probes[group].due, agent.now)
+        }
+    }
+
     /// As the group is set now; what runs by other settings is ended first.
     private func renewProbe(of group: GroupIndex, _ agent: Agent) {
         let isCopied = settings[group].sync != nil

@@ -73,6 +73,8 @@ public enum Swarm {
         case copies
         /// Groups with data that refuse a term below theirs, on nodes that have forgotten the terms.
         case guards
+        /// Holders that write on without their copies, and are taken over from.
+        case branches
         /// Groups whose stores wait for the peer's copy, which stands still, and whose commands fail.
         case strict
     }
@@ -102,6 +104,12 @@ public enum Swarm {
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
         if focus == .guards { again(every: 60, &plan, forgetTerms) }
+        if focus == .branches {
+            let detects = plan.detectWithin.milliseconds
+            again(every: 60, &plan) {
+                $1.percent(60) ? part($0, &$1) : dieOrdering(detects, &$1)
+            }
+        }
         if focus == .work { again(every: 55, &plan, work) }
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
         if focus == .strict, kinds.isEmpty {
@@ -357,6 +365,51 @@ public enum Swarm {
                 + stall(falls + lag * 2, for: 60_000)
         default: return [(0, 35_000, .powerLoss(node))]
         }
+    }
+
+    /// High, whose relay sticks, orders a fence of low, which holds the groups, and loses its power before
+    /// it learns that the fence failed. Low writes on beside copies that stand still, until the site
+    /// loses its power.
+    private static func dieOrdering(
+        _ detects: Int64, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let dies = 10_000 + detects / 2 + chance.below(detects)
+        let both = dies + 10_000 + chance.below(3_000)
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
+            (9_000, 8_000, .relay(.high, .stuckOn)), (dies, 2_000, .powerLoss(.high)),
+            (both, 1_000 + chance.below(1_000), .powerLoss(.high)),
+            (both + chance.below(100), 1_000 + chance.below(1_000), .powerLoss(.low)),
+            (both + 10_000, 0, .command(.low, .take(nil, stale: true))),
+        ]
+        for from in [NodeID.low, .high] { links.append((10_000, 4_000, .cut(from: from, link: nil))) }
+        for group in 0..<2 { links.append((dies, 20_000, .sync(.high, group, .stale))) }
+        return links
+    }
+
+    /// Low, which holds the groups, writes on for a moment beside copies that stand still, and loses its
+    /// power. High takes over. Before the copy on low is made anew both lose their power, with or
+    /// without having met; and then an operator names one.
+    private static func part(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let dies = 5_000 + chance.below(500)
+        let dark = 2_000 + chance.below(6_000)
+        let both = dies + dark + (chance.percent(30) ? -300 : chance.below(9_000))
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 0, .command(node, .take(nil, stale: true))),
+            (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
+            (dies, dark, .powerLoss(.low)), (both, 1_000 + chance.below(2_000), .powerLoss(.high)),
+            (both + chance.below(100), 1_000 + chance.below(2_000), .powerLoss(.low)),
+        ]
+        if chance.percent(60) {
+            for group in 0..<2 {
+                links.append((dies - 100 - chance.below(700), 1_000, .sync(.high, group, .stale)))
+            }
+        }
+        let named = both + 10_000 + chance.below(5_000)
+        links.append((named, 0, .command(node.peer, .take(nil, stale: true))))
+        return links
     }
 
     /// A turn stands still, and takes in what has come meanwhile. That is the last that it hears;
@@ -807,6 +860,13 @@ public enum Swarm {
             for index in plan.groups.indices { plan.groups[index].sync = nil }
             plan.staysFull = nil
             plan.bootTime = .seconds(8)
+            return []
+        case .branches:
+            for index in plan.groups.indices {
+                plan.groups[index].prefer = .low
+                plan.groups[index].takeover = .auto
+                if plan.groups[index].sync == nil { plan.groups[index].sync = sync(&chance) }
+            }
             return []
         case .copies, .guards:
             for index in plan.groups.indices where plan.groups[index].sync == nil {

@@ -33,6 +33,14 @@ struct Watch {
     /// its boot.
     private var heads: [(node: Int, epoch: UInt64, unmet: Bool)?]
     private var staleOrdered: [Set<Int>]
+    /// By epoch: the one before it, how far the data had come then, and whether its holder took over
+    /// without the peer. A handover may leave a little behind, as was agreed.
+    private var parents: [UInt64: (epoch: UInt64, began: UInt64, isTakenOver: Bool)] = [:]
+    /// By group: whether it was started last without the peer.
+    private var isTakenOver: [Bool]
+    /// By group: the node that took over last, and whose probe had not told for so long how far its copy
+    /// had come.
+    private var blindStarts: [Int?]
     /// By group, of a strict one: how much of the newest epoch its store has acknowledged, and since
     /// when it waits for a copy that does not follow.
     private var acknowledged: [UInt64]
@@ -181,6 +189,8 @@ struct Watch {
         takeoversOrdered = Array(repeating: [], count: groups)
         heads = Array(repeating: nil, count: groups)
         staleOrdered = takeoversOrdered
+        isTakenOver = Array(repeating: false, count: groups)
+        blindStarts = startedLast
         acknowledged = Array(repeating: 0, count: groups)
         waitsSince = Array(repeating: nil, count: groups)
         missedAt = waitsSince
@@ -847,6 +857,7 @@ struct Watch {
         judge(term, of: group, node, in: world)
         judgeRefusal(activation.term, of: group, node, in: world)
         judgeData(activation, of: group, node, in: world)
+        judgeDivergence(activation, of: group, node, in: world)
         if startedLast[group] != node.index {
             startedLast[group] = node.index
             takeoversOrdered[group] = []
@@ -882,10 +893,78 @@ struct Watch {
     /// The first write after a start. Returns the epoch that it begins.
     mutating func beginsEpoch(of group: Int, _ node: Node) -> UInt64 {
         epochs += 1
+        let former = node.data[group]
+        parents[epochs] = (former.epoch, former.number, isTakenOver[group])
         heads[group] = (node.index, epochs, sides[node.index].goesOnUnmet)
         staleOrdered[group] = []
         acknowledged[group] = node.data[group].number
         return epochs
+    }
+
+    /// Whether a copy has something of a line that led to this one, from after this one parted.
+    private func has(_ copy: DataCopy, beyond mine: DataCopy) -> Bool {
+        var epoch = mine.epoch
+        while let parent = parents[epoch] {
+            if parent.epoch == copy.epoch {
+                return parent.isTakenOver && copy.number > parent.began
+            }
+            epoch = parent.epoch
+        }
+        return false
+    }
+
+    /// S10: while they hear each other, neither node forms a group by itself whose data have diverged:
+    /// the other one has something that the newer line of history began without.
+    private mutating func judgeDivergence(
+        _ activation: Activation, of group: Int, _ node: Node, in world: World
+    ) {
+        guard let sync = world.plan.sync(of: group) else { return }
+        let peer = world.peer(of: node)
+        isTakenOver[group] = false
+        switch activation.warrant.evidence {
+        case .receipt(let receipt):
+            isTakenOver[group] = receipt.proof != .left
+            if let agent = node.agent, startedLast[group] != node.index {
+                let since = max(agent.startedAt, node.probeFailsUntil[group])
+                let isBlind = world.now - since < sync.maxLag.nanoseconds
+                blindStarts[group] = isBlind ? node.index : nil
+            }
+        case .grant:
+            guard activation.cause == .formation, excuses.isEmpty,
+                !staleOrdered[group].contains(node.index), blindStarts[group] != node.index,
+                !sync.strict, world.now - peer.probeFailsUntil[group] > sync.maxLag.nanoseconds,
+                has(peer.data[group], beyond: node.data[group])
+            else { return }
+            world.violate(
+                "S10",
+                "\(node.id) forms group \(group), and its data lack what \(peer.id) wrote before")
+        case .unlisted, .left: break
+        }
+    }
+
+    /// Whether a copy has something that another one lacks.
+    private func has(_ copy: DataCopy, lackedBy mine: DataCopy) -> Bool {
+        if copy.epoch == mine.epoch { return copy.number > mine.number }
+        var epoch = mine.epoch
+        while let parent = parents[epoch] {
+            if parent.epoch == copy.epoch { return copy.number > parent.began }
+            epoch = parent.epoch
+        }
+        return copy.epoch != 0
+    }
+
+    /// L1: no operator is asked by the positions which data are to stay, where one copy has all.
+    func findsDiverged(_ trace: Trace, _ agent: AgentLife, _ node: Node, in world: World) {
+        guard let group = trace.group, trace.number == 1, excuses.isEmpty,
+            let place = agent.place(of: group), let theirs = agent.machine.peer.message?.groups,
+            case let told = agent.machine.peer.matches[place].place, told >= 0,
+            case let branch = agent.machine.disk.memory.groups[place].branch.position,
+            branch.epoch != 0, theirs[told].data?.position.epoch == branch.epoch,
+            blindStarts[group] != node.index,
+            !has(world.peer(of: node).data[group], lackedBy: node.data[group])
+        else { return }
+        world.violate(
+            "L1", "\(node.id) says that the data of group \(group) have diverged, and they have not")
     }
 
     /// The node on which a group's data were written last; `nil` where they never were.

@@ -319,6 +319,7 @@ extension World {
             agent.orderVoidAfter = order.voidAfter
             watch.ordered(order, by: node, in: self)
             ask(.order(order), node)
+            if plan.leastLag != nil { after(15_000_000, .probed(node.index)) }
         case .cancelFence(let id): ask(.cancel(id: id), node)
         case .start(let activation):
             watch.activates(activation, agent, adopts: false, node, in: self)
@@ -409,6 +410,7 @@ extension World {
         case .fenceRestored: agent.testAt = reading(node)
         case .contactLost: agent.selfTest.contactLost()
         case .releasing: watch.releases(trace, node, agent, in: self)
+        case .diverged: watch.findsDiverged(trace, agent, node, in: self)
         default: break
         }
     }

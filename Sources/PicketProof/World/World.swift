@@ -39,6 +39,8 @@ enum Happening {
     case look
     case senses(Int, life: UInt32)
     case writes
+    /// The probes that a node began have read their copies.
+    case probed(Int)
     case storeTold(Int, number: UInt64)
     indirect case storeOverdue(Int, life: UInt32, name: Int, ReplicationAction)
     indirect case replicated(
@@ -216,6 +218,7 @@ public final class World {
         case .look: lookForRecovery()
         case .senses(let node, let life): sense(nodes[node], life)
         case .writes: moveData()
+        case .probed(let node): probe(nodes[node])
         case .storeTold(let node, let number): storeTold(nodes[node], number)
         case .storeOverdue(let node, let life, let name, let action):
             hand(happening, nodes[node], life) {

@@ -102,7 +102,8 @@ extension Machine {
         let isLast =
             memory.data.isLast
             || memory.data.own > memory.data.heard && planted(.termsAloneDecide)
-        return isLast && (!disk.isDiverged(group) || planted(.divergedForms)) && !groups[group].copy.mayBeOutdated
+        return isLast && (!disk.isDiverged(group) || planted(.divergedForms))
+            && !groups[group].copy.mayBeOutdated
             && (memory.holder != .peer || planted(.yielderKeepsCopy))
     }
 
@@ -198,7 +199,8 @@ extension Machine {
         else { return }
         _ = disk.ownData(
             takeoverTerm(of: group), of: group, knowing: groups[group].given,
-            isLast: disk.usedData(of: group).isLast || planted(.aheadIsLast), branch: branch(of: group, sync, takesOver: true))
+            isLast: disk.usedData(of: group).isLast || planted(.aheadIsLast),
+            branch: branch(of: group, sync, takesOver: true))
     }
 
     // MARK: Where the nodes' data part
@@ -211,7 +213,8 @@ extension Machine {
     ) -> Branch? {
         let copy = groups[group].copy
         if copy.isNamed { return Branch.none }
-        let mayHaveLess = !disk.usedData(of: group).isLast || disk.memory.groups[group].holder == .peer
+        let mayHaveLess =
+            !disk.usedData(of: group).isLast || disk.memory.groups[group].holder == .peer
         guard takesOver, mayHaveLess, !sync.strict || copy.state != .current else { return nil }
         return Branch(position: copy.parting)
     }

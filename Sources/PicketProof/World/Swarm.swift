@@ -382,7 +382,9 @@ public enum Swarm {
             (both + chance.below(100), 1_000 + chance.below(1_000), .powerLoss(.low)),
             (both + 10_000, 0, .command(.low, .take(nil, stale: true))),
         ]
-        for from in [NodeID.low, .high] { links.append((10_000, 4_000, .cut(from: from, link: nil))) }
+        for from in [NodeID.low, .high] {
+            links.append((10_000, 4_000, .cut(from: from, link: nil)))
+        }
         for group in 0..<2 { links.append((dies, 20_000, .sync(.high, group, .stale))) }
         return links
     }

@@ -964,7 +964,8 @@ struct Watch {
             !has(world.peer(of: node).data[group], lackedBy: node.data[group])
         else { return }
         world.violate(
-            "L1", "\(node.id) says that the data of group \(group) have diverged, and they have not")
+            "L1", "\(node.id) says that the data of group \(group) have diverged, and they have not"
+        )
     }
 
     /// The node on which a group's data were written last; `nil` where they never were.

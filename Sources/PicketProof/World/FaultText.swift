@@ -88,10 +88,11 @@ public enum FaultText {
     static func text(_ node: NodeID) -> String { node == .low ? "low" : "high" }
     private static func text(_ link: Int?) -> [String] { link.map { ["link", "\($0)"] } ?? [] }
 
-    /// `1:2+3`: group 1 with resources 2 and 3; `1:2+3:off` where it is not enabled.
+    /// `1:2+3`: group 1 with resources 2 and 3; `1:2+3:off` where it is not enabled, `1:2+3:priority=4`
+    /// where its priority was changed.
     static func text(_ group: ListedGroup) -> String {
         "\(group.name):" + group.resources.map { "\($0)" }.joined(separator: "+")
-            + (group.isEnabled ? "" : ":off")
+            + (group.priority.map { ":priority=\($0)" } ?? "") + (group.isEnabled ? "" : ":off")
     }
 
     static func text(_ duration: Duration) -> String { Text.exact(duration, inSeconds: true) }
@@ -277,10 +278,14 @@ struct Words {
 
     mutating func listed() throws(ScriptError) -> ListedGroup {
         let what = "a group and its resources, such as 1:2+3"
-        let parts = try word(what).split(separator: ":")
+        var parts = try word(what).split(separator: ":")
         let isEnabled = parts.last != "off"
-        guard parts.count == (isEnabled ? 2 : 3), let name = Int(parts[0]),
-            (0..<Limits.groups).contains(name)
+        if !isEnabled { parts.removeLast() }
+        let priority = parts.last.flatMap { last in
+            last.hasPrefix("priority=") ? UInt32(last.dropFirst("priority=".count)) : nil
+        }
+        if priority != nil { parts.removeLast() }
+        guard parts.count == 2, let name = Int(parts[0]), (0..<Limits.groups).contains(name)
         else {
             throw expected(what)
         }
@@ -289,7 +294,7 @@ struct Words {
             throw expected(what)
         }
         var group = ListedGroup(name: name, resources: resources)
-        group.isEnabled = isEnabled
+        (group.isEnabled, group.priority) = (isEnabled, priority)
         return group
     }
     mutating func optionalGroup() throws(ScriptError) -> GroupIndex? {

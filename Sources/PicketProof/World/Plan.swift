@@ -136,6 +136,7 @@ public struct Plan: Equatable, Sendable {
             var known = policy.groups[group.name % groups.count]
             known.name = UInt64(group.name + 1)
             known.resources = group.digest
+            if let priority = group.priority { known.priority = priority }
             if !group.isEnabled { (known.enabled, known.settings) = (false, 1) }
             known.isAdded = found.map { !$0.contains { $0.isStarted(like: group) } } ?? false
             return known
@@ -174,6 +175,8 @@ public struct ListedGroup: Equatable, Sendable {
     /// What is started, in this order. The plan's group n has 2n and 2n + 1.
     public var resources: [Int]
     public var isEnabled = true
+    /// In place of the plan's.
+    public var priority: UInt32?
 
     public init(name: Int, resources: [Int]) {
         self.name = name
@@ -186,7 +189,8 @@ public struct ListedGroup: Equatable, Sendable {
 
     var digest: UInt32 { resources.reduce(7) { $0 &* 31 &+ UInt32($1 + 1) } }
     fileprivate var whole: UInt64 {
-        (UInt64(digest) &* 31 &+ UInt64(name + 1)) &* 2 &+ (isEnabled ? 0 : 1)
+        let known = (UInt64(digest) &* 31 &+ UInt64(name + 1)) &* 2 &+ (isEnabled ? 0 : 1)
+        return priority.map { known &* 31 &+ UInt64($0) } ?? known
     }
 }
 

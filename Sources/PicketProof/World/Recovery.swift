@@ -44,10 +44,9 @@ extension World {
         node.damaged = false
         revive(node)
         if node.key.id != World.key.id { use(World.key, on: node) }
-        node.digest = 42
         node.file = plan.lastingList(of: node.id)
         if let agent = node.agent, agent.listed != node.file { crash(node) }
-        reload(node)
+        give(digest: 42, to: node)
         node.effectsToLive = nil
         node.stepsToPause = nil
         node.mains = true

@@ -37,7 +37,7 @@ public enum Swarm {
         case resources
         /// Files that differ while nodes lose each other.
         case configurations
-        /// Lists of groups that are changed, node by node.
+        /// Lists of groups that are changed, node by node, with their priorities and the timing.
         case lists
         /// A group that is given another name, and its resources another definition, on one node
         /// after the other, the holder last.
@@ -174,11 +174,22 @@ public enum Swarm {
                         reloads.percent(50) ? .reload(node) : ends(node)
                     }
                     plan.faults.append(FaultEntry(at: restart, restarts(node)))
+                    // The timing is changed with it, often.
+                    var times = Chance(
+                        seed: plan.seed ^ 0x74_69_6d ^ UInt64(entry.at.microseconds))
+                    let isSlower = times.percent(30)
+                    func slow(_ node: NodeID, _ at: Duration) {
+                        guard isSlower else { return }
+                        plan.faults.append(
+                            FaultEntry(at: at, lasting: entry.lasting, .otherConfiguration(node)))
+                    }
+                    slow(node, entry.at)
                     if chance.percent(60) {
                         let next = restart + .milliseconds(chance.below(8_000))
                         plan.faults.append(
                             FaultEntry(
                                 at: next, lasting: entry.lasting, .list(node.peer, list)))
+                        slow(node.peer, next)
                         plan.faults.append(FaultEntry(at: next, restarts(node.peer)))
                     }
                     let end = entry.at + entry.lasting + .milliseconds(chance.below(500))
@@ -1005,6 +1016,12 @@ public enum Swarm {
             var disables = Chance(seed: plan.seed ^ 0x6f_66_66 ^ UInt64(at.microseconds))
             if !list.isEmpty, disables.percent(20) {
                 list[Int(disables.below(Int64(list.count)))].isEnabled = false
+            }
+            var priorities = Chance(seed: plan.seed ^ 0x70_72_69 ^ UInt64(at.microseconds))
+            if priorities.percent(30) {
+                for index in list.indices where priorities.percent(60) {
+                    list[index].priority = UInt32(1 + priorities.below(9))
+                }
             }
             return entry(.list(node, list), .seconds(5 + chance.below(40)))
         case .wall:

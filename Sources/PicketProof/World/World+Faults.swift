@@ -61,8 +61,7 @@ extension World {
             give(.watchdog(.zero), node(id))
             return true
         case .otherConfiguration(let id):
-            node(id).digest = 43
-            reload(node(id))
+            give(digest: 43, to: node(id))
             return true
         case .list(let id, let list):
             node(id).file = list
@@ -122,8 +121,7 @@ extension World {
         case .harness(let id): moveHarness(of: node(id), parts: false)
         case .deadWatchdog(let id): revive(node(id))
         case .otherConfiguration(let id):
-            node(id).digest = 42
-            reload(node(id))
+            give(digest: 42, to: node(id))
         case .wrongKey(let id): use(World.key, on: node(id))
         case .sync(let id, let group, _):
             if let place = node(id).agent?.place(of: group) {
@@ -147,6 +145,14 @@ extension World {
 
     func use(_ key: Key, on node: Node) {
         node.key = key
+        crash(node)
+    }
+
+    /// Its agent takes the other settings up. One that is still taking up a list is started anew.
+    func give(digest: UInt64, to node: Node) {
+        let isNew = node.digest != digest
+        node.digest = digest
+        guard isNew, node.agent?.machine.isBetweenLists == true else { return reload(node) }
         crash(node)
     }
 

@@ -8,7 +8,8 @@ public enum Event: Equatable, Sendable {
     case received(Message, session: SessionID, link: Int)
     /// A later copy of it, over another link.
     case copied(session: SessionID, link: Int)
-    /// A hello that only the peer's key can seal. It may be a recording.
+    /// A hello that only the peer's key can seal, and that has not come before. An agent that has
+    /// just begun cannot tell it from a recording.
     case hailed
     /// The memory of this ticket is on disk.
     case persisted(ticket: UInt32)

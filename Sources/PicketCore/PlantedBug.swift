@@ -101,6 +101,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case aloneNeverForgotten
     /// … or until after the peer has been answered.
     case aloneAnsweredFirst
+    /// … and what somebody has recorded of it counts again and again.
+    case recordedHelloCounts
     /// A node that boots alone by a remembered receipt goes on without fencing the peer.
     case aloneUnfenced
     /// An agent that comes back after its node has left is still armed.

@@ -69,6 +69,8 @@ public enum Swarm {
         case clocks
         /// Terms that are heard while the disk takes nothing, and then the agent ends.
         case terms
+        /// Recordings of a dark peer, and the operator's word that it is off.
+        case recordings
         /// Groups with data that go to and fro, beside a copy that stands still.
         case copies
         /// Groups with data that refuse a term below theirs, on nodes that have forgotten the terms.
@@ -101,6 +103,7 @@ public enum Swarm {
             for index in plan.groups.indices { plan.groups[index].sync?.maxLag = .seconds(4) }
         }
         if focus == .clocks { again(every: 30, &plan, loseClock) }
+        if focus == .recordings { again(every: 60, &plan, replay) }
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
         if focus == .guards { again(every: 60, &plan, forgetTerms) }
@@ -278,6 +281,25 @@ public enum Swarm {
             (crash, 12_000, .cut(from: node, link: nil)),
             (crash, 12_000, .cut(from: node.peer, link: nil)),
         ]
+    }
+
+    /// A node can prove nothing of its dark peer, whose packets somebody has recorded: they come again
+    /// and again, and the operator says that it is off.
+    private static func replay(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 45_000, .relay(node, .unreachable)), (1_000, 40_000, .powerLoss(node.peer)),
+        ]
+        for turn in 0..<8 {
+            let at = 4_000 + Int64(turn) * 4_000 + chance.below(500)
+            links.append((at, 0, .replay(to: node, count: 50)))
+        }
+        for word in 0..<3 {
+            let at = 20_000 + Int64(word) * 6_000 + chance.below(4_000)
+            links.append((at, 0, .command(node, .confirmFence)))
+        }
+        return links
     }
 
     /// A node boots while its disk takes nothing. Its peer, which has not met it, has fenced it and
@@ -868,7 +890,7 @@ public enum Swarm {
         case .outlets:
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
-        case .clocks: return []
+        case .clocks, .recordings: return []
         case .terms:
             for index in plan.groups.indices { plan.groups[index].sync = nil }
             plan.staysFull = nil

@@ -444,6 +444,14 @@ struct Watch {
     }
 
     /// Asked after each turn.
+    /// S6: a word is refused for what the peer says, not for what somebody has recorded.
+    func judgeRecording(_ node: Node, _ agent: AgentLife, in world: World) {
+        let window = max(.seconds(10), node.policy.timing.detectWithin * 3).nanoseconds
+        guard world.now - (agent.spokeAt ?? .min / 2) > window + 1_000_000_000 else { return }
+        world.violate(
+            "S6", "\(node.id) takes no word that its peer is off, for a recording of it")
+    }
+
     func judgeWord(_ node: Node, _ agent: AgentLife, in world: World) {
         guard let at = sides[node.index].contradictedAt, world.now > at,
             let receipt = agent.machine.life.receipt, receipt.proof == .operatorsWord,

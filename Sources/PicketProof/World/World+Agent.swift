@@ -344,7 +344,9 @@ extension World {
             perform(agent.resourceEffects, of: group, node, agent)
         case .feedWatchdog: violate("S8", "fed without a completed turn")
         case .ban(let session): agent.channel.ban(session)
-        case .answer(_, let result): answered(result)
+        case .answer(_, let result):
+            answered(result)
+            if result == .refused(.peerHeard) { watch.judgeRecording(node, agent, in: self) }
         case .trace(let trace): note(trace, node, agent)
         case .leaveAlone(let group, let on):
             agent.runners[group].leaveAlone(on, at: reading(node))

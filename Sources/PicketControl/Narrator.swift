@@ -255,6 +255,10 @@ public struct Narrator: Equatable, Sendable {
                 : Self.maintenanceIsOn + heard
         case .ailing:
             return "{group} fails its monitor on {me}: nothing is done about it in maintenance"
+        case .strayed:
+            return "Something of {group} runs on {me}, which does not hold it: nothing is done "
+                + "about it in maintenance"
+        case .strayGone: return "Nothing of {group} is seen to run on {me} any more"
         case .recovered: return "{group} is well again on {me}"
         case .budgetsCleared:
             return "What {me} has spent of its fences and moves is given back; {peer} counts for "

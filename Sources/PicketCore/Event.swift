@@ -101,6 +101,10 @@ public enum ResourceOutcome: Equatable, Sendable {
     case ailing
     /// … and it is well again.
     case recovered
+    /// In maintenance, of a group that is not up here by this agent: something of it is seen to run
+    case seen
+    /// … or nothing that a monitor could see.
+    case unseen
     /// What a changed group no longer has is stopped; the rest goes on.
     case dropped
     /// Nothing of it is in the changed group.

@@ -45,9 +45,9 @@ extension Machine {
         let told = outgoing.reports.indices.contains(group) ? outgoing.reports[group] : nil
         return GroupStatus(
             ailing: state.isAiling, role: told?.role ?? .vacant,
-            running: told?.flags.contains(.running) ?? false,
+            running: told?.isUp ?? false,
             eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,
-            peerRunning: report?.flags.contains(.running) ?? false,
+            peerRunning: report?.isUp ?? false,
             peerTerm: report?.term ?? .never, sync: state.copy.state,
             peerSync: report?.sync ?? .unknown,
             lastHolder: disk.memory.groups[group].holder, difference: peer.difference(of: group),

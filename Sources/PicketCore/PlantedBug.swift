@@ -60,6 +60,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case maintenanceClaims
     /// An agent starts with a file that lacks what is left running in maintenance, and stops that.
     case renamedStopsInMaintenance
+    /// … or stops what a person has started by hand.
+    case restartStopsInMaintenance
+    /// Maintenance ends though such a thing runs where it should not …
+    case endUnlooked
+    /// … and it runs on when the operator has named it.
+    case leftRunningAtEnd
     case pauseUnbounded
     /// First turns are taken though the nodes' configurations differ.
     case configurationIgnored

@@ -38,6 +38,8 @@ public struct Trace: Equatable, Sendable {
         case groupDiffers, groupAgrees, peerListsOthers
         // Maintenance: the monitor of a group fails, and nothing is done; it is well again
         case ailing, recovered, leftRunning
+        // … and something of it runs on a node that does not hold it, or no longer does
+        case strayed, strayGone
         // What was spent of the budgets is given back
         case budgetsCleared
         // Data
@@ -81,7 +83,8 @@ extension Trace.Kind {
         switch self {
         case .suspicion: .debug
         case .linkUp, .armed, .granted, .claimed, .syncChanged, .relayTestPassed, .peerSession,
-            .fenceRestored, .recovered, .watchdogArmed, .configurationAgrees, .drillPlan,
+            .fenceRestored, .recovered, .strayGone, .watchdogArmed, .configurationAgrees,
+            .drillPlan,
             .persistRecovered, .groupAgrees, .inTimeAgain:
             .info
         case .contact, .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused,
@@ -99,7 +102,7 @@ extension Trace.Kind {
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
-            .copyRefused, .staleTaken, .groupDiffers, .ailing, .resetDue,
+            .copyRefused, .staleTaken, .groupDiffers, .ailing, .strayed, .resetDue,
             .alwaysLate, .leftStale, .degraded, .degradeFailed, .restoreFailed, .commitsWait,
             .diverged:
             .alarm
@@ -178,6 +181,8 @@ extension Trace.Kind {
         case .groupAgrees: "group_agrees"
         case .peerListsOthers: "peer_lists_others"
         case .ailing: "ailing"
+        case .strayed: "strayed"
+        case .strayGone: "stray_gone"
         case .recovered: "recovered"
         case .leftRunning: "left_running"
         case .budgetsCleared: "budgets_cleared"

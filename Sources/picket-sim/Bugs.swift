@@ -115,6 +115,8 @@ private enum Hunt {
         case .configurationIgnored: self = .swarm(.configurations, seeds: 3000)
         case .leavesRunningArmed, .restIsNoReceipt, .leavesHalfWay, .holderForgotten:
             self = .swarm(.work, seeds: 100)
+        case .restartStopsInMaintenance, .endUnlooked, .leftRunningAtEnd:
+            self = .swarm(.hands, seeds: 20)
         case .startAdopted: self = .swarm(.moves, seeds: 400)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)

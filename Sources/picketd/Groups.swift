@@ -128,8 +128,21 @@ final class Groups: Part {
     }
 
     func leaveAlone(_ group: GroupIndex, _ on: Bool, _ agent: Agent) {
-        runners[group].leaveAlone(on, at: agent.now)
+        var effects = ResourceEffects()
+        runners[group].leaveAlone(on, at: agent.now, into: &effects)
+        perform(effects, of: group, agent)
     }
+
+    /// Whether something runs here that this node does not hold, as it is now (`hasLooked`).
+    func look(_ agent: Agent) {
+        for group in runners.indices {
+            var effects = ResourceEffects()
+            runners[group].look(at: agent.now, into: &effects)
+            perform(effects, of: group, agent)
+        }
+    }
+
+    var hasLooked: Bool { runners.allSatisfy { $0.hasLooked } }
 
     private func perform(_ effects: ResourceEffects, of group: GroupIndex, _ agent: Agent) {
         for effect in effects.items {
@@ -206,6 +219,7 @@ final class Groups: Part {
             run, succeeded: succeeded, unknown: unknown, refusal: refusal, at: agent.now,
             into: &effects)
         perform(effects, of: run.group, agent)
+        if hasLooked { agent.control.looked(agent) }
     }
 
     private func note(_ failure: ResourceFailure, of group: GroupIndex, _ agent: Agent) {

@@ -75,6 +75,9 @@ public enum Fault: Equatable, Sendable {
 
     // Operators
     case command(NodeID, Command)
+    /// Somebody starts a group's resources, in maintenance, beside the agent; and stops them in the
+    /// end.
+    case byHand(NodeID, GroupIndex)
     /// `confirmFence` though the peer may well be alive.
     case falseWord(NodeID)
 }
@@ -126,6 +129,6 @@ extension Fault {
         "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "list",
         "wrong-key",
         "wall-step", "reload", "sensor", "drill", "sync",
-        "resource", "command", "false-word",
+        "resource", "command", "by-hand", "false-word",
     ]
 }

@@ -69,6 +69,8 @@ public enum Swarm {
         case clocks
         /// Terms that are heard while the disk takes nothing, and then the agent ends.
         case terms
+        /// Work by hand in maintenance, beside agents that are restarted.
+        case hands
         /// Recordings of a dark peer, and the operator's word that it is off.
         case recordings
         /// Groups with data that go to and fro, beside a copy that stands still.
@@ -103,6 +105,7 @@ public enum Swarm {
             for index in plan.groups.indices { plan.groups[index].sync?.maxLag = .seconds(4) }
         }
         if focus == .clocks { again(every: 30, &plan, loseClock) }
+        if focus == .hands { again(every: 60, &plan, workByHand) }
         if focus == .recordings { again(every: 60, &plan, replay) }
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
@@ -281,6 +284,28 @@ public enum Swarm {
             (crash, 12_000, .cut(from: node, link: nil)),
             (crash, 12_000, .cut(from: node.peer, link: nil)),
         ]
+    }
+
+    /// Somebody works by hand on what a node does not hold, beside agents that are restarted. The maintenance is ended without a word of that, and then by name.
+    private static func workByHand(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let name = chance.percent(50) ? 0 : nil
+        let begins = 4_000 + chance.below(4_000)
+        let ends = 22_000 + chance.below(3_000)
+        let ender = chance.percent(50) ? node : node.peer
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 0, .command(node.peer, .handover(0))),
+            (2_000, 0, .command(node, .maintenance(true, of: name, despite: .none))),
+            // It runs on one of them.
+            (begins, 45_000, .byHand(node, 0)), (begins, 45_000, .byHand(node.peer, 0)),
+            (ends, 0, .command(ender, .maintenance(false, of: name, despite: .none))),
+            (ends + 2_000, 0, .command(ender, .maintenance(false, of: name, despite: .all))),
+        ]
+        for node in [node, node.peer] where chance.percent(60) {
+            links.append((begins - 200 + chance.below(4_000), 0, .crash(node)))
+        }
+        return links
     }
 
     /// A node can prove nothing of its dark peer, whose packets somebody has recorded: they come again
@@ -890,7 +915,7 @@ public enum Swarm {
         case .outlets:
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
-        case .clocks, .recordings: return []
+        case .clocks, .recordings, .hands: return []
         case .terms:
             for index in plan.groups.indices { plan.groups[index].sync = nil }
             plan.staysFull = nil
@@ -1159,7 +1184,7 @@ extension Fault {
             .deadWatchdog, .otherConfiguration, .list, .wrongKey,
             .wallStep, .reload,
             .drill, .sync,
-            .resource, .command,
+            .resource, .command, .byHand,
             .falseWord:
             nil
         }

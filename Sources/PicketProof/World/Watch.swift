@@ -334,6 +334,7 @@ struct Watch {
         judge(health: message.health, node, in: world)
         judge(maintenanceOf: message, node, in: world)
         judge(relayTest: message.relayTest, node, in: world)
+        judgeHands(node, in: world)
         judgeDisk(message, node, in: world)
         let left = running.indices.map { mayBeOrderedOff($0, node) }
         resets.judge(
@@ -723,7 +724,7 @@ struct Watch {
         switch cause {
         case .agentRestarted, .configurationChanged:
             if sides[node.index].handsOff[group], isMaintained(group, node), isAtRest,
-                running[group][node.index] > 0
+                running[group][node.index] > 0 || node.byHand[group] != nil
             {
                 world.violate(
                     "S11", "\(node.id) stops group \(group) in maintenance, as its file has it")
@@ -773,6 +774,53 @@ struct Watch {
         else { return }
         world.violate(
             "S11", "\(node.id) begins to \(action) group \(group) in maintenance: \(cause)")
+    }
+
+    // MARK: Work by hand
+
+    /// Groups that the operator names who ends the maintenance.
+    var named = GroupSet.none
+
+    /// Hands are off it for certain, and nothing is under way.
+    func isHandsOff(_ group: Int, _ node: Node) -> Bool {
+        isMaintained(group, node) && !starting[group].contains(node.index)
+            && !stopping[group].contains(node.index)
+    }
+
+    mutating func worksByHand(_ group: Int, _ node: Node) {
+        sides[node.index].handsOff[group] = true
+    }
+
+    /// S11: maintenance does not end while a group runs by hand, whether here or on the peer, unless
+    /// the operator names it. Each agent looks every two seconds.
+    func judgeEnd(of one: Int?, on node: Node, in world: World) {
+        let peer = world.peer(of: node)
+        let inContact =
+            world.now - sides[node.index].reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
+        for (place, group) in world.plan.list.enumerated() where one ?? group.name == group.name {
+            for other in [node, peer] where !named.contains(place) {
+                guard let since = other.byHand[group.name], other.agent != nil,
+                    other === node || inContact,
+                    world.now - max(since, sides[other.index].startedAt) > 10_000_000_000
+                else { continue }
+                world.violate(
+                    "S11",
+                    "maintenance ends on \(node.id), and group \(group.name) runs on \(other.id) by"
+                        + " hand")
+            }
+        }
+    }
+
+    /// S1: what runs by hand is stopped when the maintenance has ended.
+    private func judgeHands(_ node: Node, in world: World) {
+        for group in node.byHand.keys where !mayBeOrderedOff(group, node) {
+            let since = max(
+                sides[node.index].maintenance?.at ?? .max,
+                sides[node.index].maintained[group]?.at ?? .max, sides[node.index].startedAt)
+            guard since < world.now - 15_000_000_000, excuses.isEmpty else { continue }
+            world.violate(
+                "S1", "group \(group) runs on \(node.id) by hand, long after the maintenance")
+        }
     }
 
     /// It is up by an order of the operator's, and is left alone from now on.
@@ -1159,7 +1207,8 @@ struct Watch {
             world.violate(
                 "S2", "group \(group.name) comes up on \(node.id), where it is up as it was before")
         }
-        if peer.runs(group, byOtherDefinition: false), !excuses.contains(.falseWord),
+        if peer.runs(group, byOtherDefinition: false), peer.byHand[group.name] == nil,
+            !excuses.contains(.falseWord),
             !excuses.contains(.doubleFault), world.now > senseLiesUntil
         {
             world.violate(
@@ -1187,7 +1236,8 @@ struct Watch {
             refusals[group][node.index] = (dataTerm, node.life)
         case .started: refusals[group] = [nil, nil]
         case .stopped: stopping[group].remove(node.index)
-        case .stopFailed, .stopUnknown, .restarted, .ailing, .recovered, .dropped, .outgrown:
+        case .stopFailed, .stopUnknown, .restarted, .ailing, .recovered, .seen, .unseen, .dropped,
+            .outgrown:
             break
         }
     }

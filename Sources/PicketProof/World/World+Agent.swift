@@ -349,9 +349,10 @@ extension World {
             if result == .refused(.peerHeard) { watch.judgeRecording(node, agent, in: self) }
         case .trace(let trace): note(trace, node, agent)
         case .leaveAlone(let group, let on):
-            agent.runners[group].leaveAlone(on, at: reading(node))
             if !on { isWorkedOn(agent.list[group].name, node) }
-            agent.noteRunners()
+            agent.runners[group].leaveAlone(
+                on, at: reading(node), into: &agent.resourceEffects)
+            perform(agent.resourceEffects, of: group, node, agent)
         case .change(let group, let part): change(group, part, node, agent)
         case .exit(let departure): exit(departure, node, agent)
         }
@@ -399,6 +400,7 @@ extension World {
                 node.noted[place] = agent.list.first { $0.name == trace.group }!
             }
         case .maintenance where trace.cause == .command:
+            if trace.number == 0 { watch.judgeEnd(of: trace.group, on: node, in: self) }
             watch.maintain(node, trace.number == 1, trace.group, at: now)
         case .contact:
             agent.selfTest.contactLost()
@@ -421,7 +423,7 @@ extension World {
         agent.ended = true
         if departure != .running { node.watchdogArmed = false }
         if departure == .released {
-            for resource in node.up.indices where node.up[resource] {
+            for resource in node.up.indices where node.up[resource] && node.byHand.isEmpty {
                 violate("S1", "\(node.id) left, and resource \(resource) is up")
             }
         }

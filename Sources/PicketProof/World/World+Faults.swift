@@ -90,6 +90,10 @@ extension World {
         case .resource(let id, let group, let kind):
             guard group < plan.names else { return false }
             node(id).resourceFaults[group][kind] = until
+        case .byHand(let id, let group):
+            guard group < plan.names else { return false }
+            startByHand(group, node(id))
+            return true
         case .command(let id, let command): self.command(command, node(id))
         case .falseWord(let id):
             watch.excuses.insert(.falseWord)
@@ -128,6 +132,7 @@ extension World {
                 give(.sync(place, .current), node(id))
             }
         case .list(let id, _): node(id).file = plan.list
+        case .byHand(let id, let group): stopByHand(group, node(id))
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .pauseAfter, .hang,
             .livelock, .crash, .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs,
             .wallStep, .reload, .resource, .command, .falseWord:
@@ -273,6 +278,7 @@ extension World {
         }
         if command == .clearBudgets { watch.resets.clear() }
         if command == .leave { watch.leaves(node, at: now) }
+        if case .maintenance(false, _, let despite) = command { watch.named = despite }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
         if case .take(let group, let stale) = command {
             watch.takeover(of: group, orderedOn: node, stale: stale)

@@ -67,8 +67,10 @@ extension World {
         var process = Process(
             run: run.id, life: node.life, group: group, resource: resource,
             action: run.action, fails: false, number: numbers)
-        var time = 1_000_000 + chance.below(8_000_000)
-        if lasts(.slow, group, node) { time += chance.below(1_500_000_000) }
+        // Who only looks draws nothing, so that older seeds tell their stories.
+        let looks = run.action == .monitor && agent.runners[run.group].isLooking
+        var time = looks ? 5_000_000 : 1_000_000 + chance.below(8_000_000)
+        if !looks, lasts(.slow, group, node) { time += chance.below(1_500_000_000) }
         var hangs = false
         switch run.action {
         case .start, .promote:
@@ -87,6 +89,7 @@ extension World {
         }
         node.processes.append(process)
         if run.action == .start {
+            node.byHand[group.name] = nil
             node.startedAt[group.name] = now
             node.up[resource] = true
             node.serves[resource] = false
@@ -148,6 +151,7 @@ extension World {
             case .stop:
                 node.up[process.resource] = false
                 node.serves[process.resource] = false
+                if !node.isUp(process.group) { node.byHand[process.group.name] = nil }
             case .monitor, .promote, .demote: break
             }
         }
@@ -166,6 +170,28 @@ extension World {
             run, succeeded: end == .well, unknown: end == .unknown, refusal: refusal,
             at: reading(node), into: &agent.resourceEffects)
         perform(agent.resourceEffects, of: run.group, node, agent)
+    }
+
+    // MARK: By hand
+
+    /// Somebody starts a group beside the agent, where it does not run, in maintenance.
+    func startByHand(_ name: Int, _ node: Node) {
+        guard node.powered, let group = node.file.first(where: { $0.name == name }),
+            !node.isUp(group), watch.isHandsOff(name, node)
+        else { return }
+        tell(node, .world("somebody starts group \(name) by hand"))
+        for resource in group.resources { node.up[resource] = true }
+        node.byHand[name] = now
+        watch.worksByHand(name, node)
+    }
+
+    /// … and stops it.
+    func stopByHand(_ name: Int, _ node: Node) {
+        guard node.byHand[name] != nil, let group = node.file.first(where: { $0.name == name })
+        else { return }
+        tell(node, .world("somebody stops group \(name) by hand"))
+        for resource in group.resources { node.up[resource] = false }
+        node.byHand[name] = nil
     }
 
     // MARK: Disk

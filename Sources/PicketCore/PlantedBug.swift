@@ -101,14 +101,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case wordOutlivesSpeech
     /// What a peer says before it has a session here counts for nothing.
     case helloUnheard
+    /// … and what somebody has recorded of it counts again and again.
+    case recordedHelloCounts
     /// A takeover that is to be asked for is not.
     case questionSkipped
     /// A receipt stays on disk after the peer is back …
     case aloneNeverForgotten
     /// … or until after the peer has been answered.
     case aloneAnsweredFirst
-    /// … and what somebody has recorded of it counts again and again.
-    case recordedHelloCounts
     /// A node that boots alone by a remembered receipt goes on without fencing the peer.
     case aloneUnfenced
     /// An agent that comes back after its node has left is still armed.

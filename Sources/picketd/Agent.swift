@@ -189,7 +189,9 @@ final class Agent {
         health.update(self)
         if let untaken {
             untaken.keepPlaces(of: settings)
-            if let refusal = ConfigurationReader.maintenance(against: untaken, self) {
+            if let refusal = ConfigurationReader.maintenance(against: untaken, self)
+                ?? ConfigurationReader.data(from: settings, to: untaken)
+            {
                 log(
                     .critical,
                     refusal + "; until then this agent goes by what the one before it read")

@@ -203,7 +203,8 @@ enum Startup {
 
     /// What runs and the file has otherwise goes on as the agent that started it read it; what the
     /// file no longer has is stopped so. Where that is in maintenance a person may be at work there, and
-    /// all goes on by the configuration of the agent before.
+    /// what gains or loses data of its own is no such change: then all goes on by the configuration of
+    /// the agent before.
     ///
     /// - Returns: what the agent goes by; and the file as it is, where that is something else: to be
     ///   taken up as a change.
@@ -239,6 +240,7 @@ enum Startup {
                 let names = started.groups.map { $0.name }
                 if unknown.allSatisfy(names.contains),
                     runs.groups.contains(where: { $0.isMaintained && unknown.contains($0.name) })
+                        || changed.contains(where: { settings.changesData(of: $0, from: started) })
                 {
                     return (started, settings)
                 }

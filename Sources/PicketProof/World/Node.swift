@@ -279,11 +279,11 @@ final class AgentLife {
     var heardSession: SessionID?
     /// A hello of the peer's present agent did.
     var hailedAt: Int64?
-    var plain = PlainWindow()
-
     /// The peer last said something that this life of the agent had not heard before.
     var spokeAt: Int64?
     private var hellos: Set<[UInt8]> = []
+    var plain = PlainWindow()
+
     init(
         machine: Machine, channel: Channel, session: SessionID, runners: [GroupRunner],
         fence: RelayFence, disproved: Bool, memoryFile: World.StateFile, listed: [ListedGroup],
@@ -304,11 +304,11 @@ final class AgentLife {
         sensing = Sensing(at: local)
     }
 
-    /// The place of a group in its list, by the group's name; `nil` if it does not have it.
-
     func spoke(_ hello: [UInt8], at now: Int64) {
         if hellos.insert(hello).inserted { spokeAt = now }
     }
+
+    /// The place of a group in its list, by the group's name; `nil` if it does not have it.
     func place(of name: Int) -> GroupIndex? { list.firstIndex { $0.name == name } }
 
     /// Its file has the group.

@@ -444,7 +444,6 @@ struct Watch {
         world.violate("S2", "\(node.id) takes the word that its peer is off, and hears its hellos")
     }
 
-    /// Asked after each turn.
     /// S6: a word is refused for what the peer says, not for what somebody has recorded.
     func judgeRecording(_ node: Node, _ agent: AgentLife, in world: World) {
         let window = max(.seconds(10), node.policy.timing.detectWithin * 3).nanoseconds
@@ -453,6 +452,7 @@ struct Watch {
             "S6", "\(node.id) takes no word that its peer is off, for a recording of it")
     }
 
+    /// Asked after each turn.
     func judgeWord(_ node: Node, _ agent: AgentLife, in world: World) {
         guard let at = sides[node.index].contradictedAt, world.now > at,
             let receipt = agent.machine.life.receipt, receipt.proof == .operatorsWord,

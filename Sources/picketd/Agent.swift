@@ -190,7 +190,7 @@ final class Agent {
         if let untaken {
             untaken.keepPlaces(of: settings)
             if let refusal = ConfigurationReader.maintenance(against: untaken, self)
-                ?? ConfigurationReader.data(from: settings, to: untaken)
+                ?? ConfigurationReader.data(against: untaken, self)
             {
                 log(
                     .critical,
@@ -372,6 +372,7 @@ final class Agent {
     func isUpAsListed(_ group: GroupIndex) -> Bool {
         look(at: &machine) { $0.isUpAsListed(group) }
     }
+    func runs(_ group: GroupIndex) -> Bool { look(at: &machine) { $0.runs(group) } }
     func maintained(changedBy new: Policy) -> GroupIndex? {
         look(at: &machine) { $0.maintained(changedBy: new) }
     }

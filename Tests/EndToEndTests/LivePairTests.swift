@@ -524,8 +524,8 @@ extension EndToEnd {
             defer { pair.end() }
             let nodes = ["west", "east"]
             let texts = try nodes.map { try pair.text($0) }
-            let plain =
-                "store: { prefer: east, resources: [{ command: { start: [\"true\"], stop: [\"true\"] } }]"
+            let command = "{ command: { start: [\"true\"], stop: [\"true\"] } }"
+            let plain = "store: { prefer: east, resources: [\(command)]"
             let sync = ", sync: { probe: [echo, \"a:1\"], max_lag: 30s }"
             func put(_ line: String?, reload: Bool = true) throws {
                 for (node, text) in zip(nodes, texts) {
@@ -543,7 +543,7 @@ extension EndToEnd {
             try pair.eventually { try isHeld() }
             // It runs, and neither a living agent nor its successor takes that up.
             try put(plain + sync + " }")
-            let reason = "group store gains data of its own (sync)"
+            let reason = "group store runs here, and the file changes whether it has data"
             try pair.eventually { try log().contains(reason) }
             try pair.killAgent(of: "east")
             try pair.eventually {

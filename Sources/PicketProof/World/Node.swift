@@ -243,6 +243,9 @@ final class AgentLife {
 
     /// The first of their deadlines.
     private(set) var runnersAt = Instant.distantFuture
+    /// Somebody works by hand in this world. In others nothing would be seen, and older seeds tell
+    /// their stories.
+    var looksAgain = false
     var effects = Recorder()
     var resourceEffects = ResourceRecorder()
     var followUps: [Event] = []
@@ -333,7 +336,9 @@ final class AgentLife {
     /// To be called after anything that may have moved a deadline of theirs.
     func noteRunners() {
         runnersAt = .distantFuture
-        for runner in runners { runnersAt = min(runnersAt, runner.nextDeadline) }
+        for runner in runners where looksAgain || !runner.isLooking {
+            runnersAt = min(runnersAt, runner.nextDeadline)
+        }
     }
 }
 

@@ -55,6 +55,9 @@ extension World {
             disproved: node.disproved,
             memoryFile: file, listed: listed, list: list, startedAt: now,
             local: local)
+        agent.looksAgain = plan.faults.contains {
+            if case .byHand = $0.fault { true } else { false }
+        }
         node.agent = agent
         // What runs goes on as it was started, until the file is taken up as a change.
         if !changesMaintained(node, agent) { reload(node, agent, node.file) }

@@ -67,10 +67,12 @@ extension World {
         var process = Process(
             run: run.id, life: node.life, group: group, resource: resource,
             action: run.action, fails: false, number: numbers)
-        // Who only looks draws nothing, so that older seeds tell their stories.
-        let looks = run.action == .monitor && agent.runners[run.group].isLooking
-        var time = looks ? 5_000_000 : 1_000_000 + chance.below(8_000_000)
-        if !looks, lasts(.slow, group, node) { time += chance.below(1_500_000_000) }
+        // Who only looks takes no time and draws nothing, so that older seeds tell their stories.
+        if run.action == .monitor, agent.runners[run.group].isLooking {
+            return exited(run.id, node.up[resource] ? .well : .badly, node)
+        }
+        var time = 1_000_000 + chance.below(8_000_000)
+        if lasts(.slow, group, node) { time += chance.below(1_500_000_000) }
         var hangs = false
         switch run.action {
         case .start, .promote:

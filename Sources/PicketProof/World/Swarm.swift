@@ -286,7 +286,8 @@ public enum Swarm {
         ]
     }
 
-    /// Somebody works by hand on what a node does not hold, beside agents that are restarted. The maintenance is ended without a word of that, and then by name.
+    /// Somebody works by hand on what a node does not hold, beside agents that are restarted. The
+    /// maintenance is ended without a word of that, and then by name.
     private static func workByHand(
         _ node: NodeID, _ chance: inout Chance
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {

@@ -76,6 +76,7 @@ extension Refusal {
         case .peerHeard: "peer_heard"
         case .peerNotPersisted: "peer_not_persisted"
         case .peerStops: "peer_stops"
+        case .timesDiffer: "times_differ"
         case .notAsked: "not_asked"
         case .peerUnaware: "peer_unaware"
         case .groupWrong: "group_wrong"

@@ -320,6 +320,10 @@ public struct Narrator: Equatable, Sendable {
 
     private func plan(_ trace: Trace) -> String {
         if trace.refusal != nil { return "If {peer} died now, {me} would not fence it" }
+        if trace.group != nil {
+            return "{group} would wait on {me} for the operator, who starts it with \"picket take "
+                + "{group}\""
+        }
         return "If {peer} died now, {me} would fence it by {way}{+, have it off within }, "
             + "and take over what it holds"
     }
@@ -455,6 +459,9 @@ public struct Narrator: Equatable, Sendable {
             return "{group} is down where it should run, or may run where it should not"
         case .copyNotCurrent:
             return "the copy of its data on {me} is not known to be current"
+        case .timesDiffer:
+            return "the times in the files of {me} and {peer} differ, or {peer} does not know yet "
+                + "that they are the same, and neither node has a turn that is certain to be its own"
         case .overruled: return "a newer order, given on {peer}, says the opposite"
         }
     }
@@ -533,8 +540,9 @@ public struct Narrator: Equatable, Sendable {
         case .selfIneligible:
             return "Find out why with \"picket history\", mend it, and run \"picket clear\"."
         case .groupsDiffer:
-            return "Give both nodes the same \"groups:\", then restart the agent of the node that "
-                + "changed; until then a group that differs does not move."
+            return "Give both nodes the same file with \"picket apply FILE\", or make the files equal "
+                + "and reload (\"systemctl reload picketd\"); until then a group that differs does "
+                + "not move."
         case .peerNotPersisted:
             return "Free space on the disk of {peer}, or mend the disk; its agent tries again by "
                 + "itself."
@@ -552,6 +560,9 @@ public struct Narrator: Equatable, Sendable {
         case .copyNotCurrent:
             return "Start the node that has the newest data. Where they are lost, or this copy is "
                 + "the newest after all, \"picket take GROUP --stale\" starts it here."
+        case .timesDiffer:
+            return "Give both nodes the same file with \"picket apply FILE\". On your order, "
+                + "\"picket fence {peer}\", {me} fences {peer} at once."
         case .overruled:
             return "Ask who gave it (\"picket history\" shows it), then give the order again."
         }

@@ -132,6 +132,13 @@ public struct Protection: Equatable, Sendable {
                     + "what keeps the processor, and that the agent may run in real time.")
         }
         let way = report.policy.fenceLevels.isEmpty ? "its fence" : names.fenceLevel(0)
+        if isFencedByUnseenAgents(report) {
+            return add(
+                failure, .unprotected,
+                "{me} may not be able to fence it: the status of \(way) was never seen to say off, "
+                    + "and one that cannot passes every self-test. Rehearse it: \"picket drill "
+                    + "failover --live\".")
+        }
         if status.relayTest == .unknown {
             return add(
                 failure, .weakened,
@@ -151,7 +158,36 @@ public struct Protection: Equatable, Sendable {
         }
         add(
             failure, .protected,
-            "{me} fences it by \(way) and takes over what it holds.")
+            "{me} fences it by \(way)\(goesOn(with: .peer, report, on: "{me}"))")
+    }
+
+    /// A relay's self-test drives its line and reads its feedback. A fence agent's asks for the
+    /// status alone, and one that always says *on* passes.
+    private func isFencedByUnseenAgents(_ report: StatusReport) -> Bool {
+        let levels = report.policy.fenceLevels
+        return !levels.isEmpty && levels.count == report.cuts.count
+            && levels.indices.allSatisfy { levels[$0] == .agent && report.cuts[$0].age == nil }
+    }
+
+    /// What becomes of the groups of a node that is fenced, on the other one.
+    private func goesOn(
+        with holder: GroupMemory.LastHolder, _ report: StatusReport, on other: String
+    ) -> String {
+        var taken = false
+        var asked: [String] = []
+        for (index, group) in report.status.groups.enumerated() where isEnabled(index, report) {
+            guard (holder == .me ? group.role : group.peerRole) == .holding else { continue }
+            if report.policy.groups[index].takeover == .ask {
+                asked.append(report.names.group(index))
+            } else {
+                taken = true
+            }
+        }
+        guard !asked.isEmpty else { return " and takes over what it holds." }
+        let orders = asked.map { "\"picket take \($0)\"" }
+        return (taken ? " and takes over the rest of what it holds; " : "; ")
+            + "\(Text.list(asked)) \(asked.count == 1 ? "waits" : "wait") on \(other) for the "
+            + "operator: \(Text.list(orders))."
     }
 
     /// `detect_within` holds for a node that is fit.
@@ -210,6 +246,13 @@ public struct Protection: Equatable, Sendable {
                 "{peer} could not fence {me}: its fence failed the self-test, or when it was last "
                     + "needed. See \"picket status\" there.")
         }
+        if status.peerRelayTest == .absent {
+            return add(
+                failure, .unprotected,
+                "{peer} has no way to fence {me}, and would take nothing over. Add one under "
+                    + "\"fence:\"; without one, only the operator's word lets it: \"picket fence "
+                    + "confirm {me}\" on {peer}.")
+        }
         if let phase = status.peerPhase, phase != .paired {
             return add(
                 failure, phase == .pausing ? .weakened : .unprotected,
@@ -247,7 +290,7 @@ public struct Protection: Equatable, Sendable {
                 failure, .weakened,
                 "{peer} would take over, by a relay that it has not tested yet.")
         }
-        add(failure, .protected, "{peer} fences it and takes over what it holds.")
+        add(failure, .protected, "{peer} fences it\(goesOn(with: .me, report, on: "{peer}"))")
     }
 
     /// What its database does, as long as it is not in step for some time.

@@ -201,4 +201,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case overruled = 31
     /// The peer has not stopped the group yet, or is about to start it.
     case peerStops = 32
+    /// The nodes' times differ, and no turn is certain to be this node's alone.
+    case timesDiffer = 33
 }

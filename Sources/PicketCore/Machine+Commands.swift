@@ -217,6 +217,10 @@ extension Machine {
                     duration: policy.timing.detectWithin + policy.timing.offWithin,
                     number: UInt64(policy.fenceLevels.count))))
         if let refusal { return refusal }
+        for group in groups.indices
+        where isHeldByPeer(group) && policy.groups[group].takeover == .ask {
+            out.emit(.trace(Trace(.drillPlan, group: group, cause: .drill)))
+        }
         return live || planted(.drillFences) ? orderFence(cause: .drill) : nil
     }
 }

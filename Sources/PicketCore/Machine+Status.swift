@@ -1,10 +1,14 @@
 /// What is shown of the machine.
 extension Machine {
     /// Why the pair would not survive the peer's death now; `nil` if it would.
-    func protectionGap(at now: Instant) -> Refusal? {
+    package func protectionGap(at now: Instant) -> Refusal? {
         if life.receipt?.proof == .left, life.receipt?.isWhole == true { return .peerLeft }
         if !inContact { return .notInContact }
-        if let refusal = fenceRefusal(at: now) { return refusal }
+        if let refusal = fenceRefusal(at: now),
+            refusal != .timesDiffer || !planted(.turnPromised)
+        {
+            return refusal
+        }
         if vitals.relayTest == .failed { return .noFence }
         if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
         let hasCopies = groups.indices.allSatisfy {

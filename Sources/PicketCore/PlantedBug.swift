@@ -269,6 +269,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// A sensor that cannot be read makes its node unfit.
     case failedIsCritical
 
+    // What is promised
+    /// Status and drill do not ask whether this node has a turn in which it may fence.
+    case turnPromised
+
     /// The one that is switched on. Set before any machine is made, and never while one runs.
     nonisolated(unsafe) public static var active: PlantedBug?
 

@@ -69,6 +69,20 @@ struct ProtectionTests {
         Case("peer in maintenance", .unprotected) { $0.status.peerMaintenance = true },
         Case("peer unfit", .unprotected) { $0.status.peerHealth = 0 },
         Case("peer's relay failed", .unprotected) { $0.status.peerRelayTest = .failed },
+        Case("peer cannot fence", .unprotected) { $0.status.peerRelayTest = .absent },
+        Case("times differ", .unprotected) { $0.status.protectionGap = .timesDiffer },
+        Case("an agent whose status never said off", .unprotected) {
+            $0.policy.fenceLevels = [.agent]
+            $0.cuts = [RealCut(age: nil)]
+        },
+        Case("such an agent after a relay", .weakened) {
+            $0.cuts = [RealCut(age: .zero), RealCut(age: nil)]
+        },
+        Case("an agent whose status said off", .protected) {
+            $0.policy.fenceLevels = [.agent]
+            $0.cuts = [RealCut(age: .zero)]
+            $0.rehearseEvery = .seconds(90 * 86_400)
+        },
         Case("peer waits", .unprotected) { $0.status.peerPhase = .waiting },
         Case("peer pauses", .weakened) { $0.status.peerPhase = .pausing },
         Case("standby stale", .unprotected) { $0.status.groups[1].sync = .stale },
@@ -138,6 +152,22 @@ struct ProtectionTests {
         #expect(alone.contains { $0.hasPrefix("\(name) goes on alone: the copy on west") })
         let there = text { $0.status.groups[1].outOfStep = true }
         #expect(there.contains { $0.contains("goes on alone on west, or may") })
+    }
+
+    @Test func `a group whose takeover is asked for is said to wait`() {
+        let asks = report {
+            $0.policy.groups[0].takeover = .ask
+            $0.policy.groups[1].takeover = .ask
+        }
+        let lines = Protection(asks).lines
+        #expect(lines[0].text.hasSuffix("; historian waits on east for the operator: \"picket take historian\"."))
+        #expect(lines[1].text.hasSuffix("; gateway waits on west for the operator: \"picket take gateway\"."))
+        #expect(!lines.contains { $0.text.contains("takes over") })
+        let mixed = report {
+            $0.status.groups[0].peerRole = .holding
+            $0.policy.groups[1].takeover = .ask
+        }
+        #expect(Protection(mixed).lines[0].text.contains("takes over the rest of what it holds; hist"))
     }
 
     @Test func `a group that is switched off is nobody's gap`() {

@@ -55,6 +55,38 @@ struct FailoverTests {
         #expect(world.violations.isEmpty)
     }
 
+    @Test func `a time without turns is a gap to status, drill and history`() throws {
+        let world = SmallWorld {
+            $0.timing.slowestOff = .seconds(1)
+            $0.fenceLevels.append(.agent)
+        }
+        world.bootBoth()
+        let gap = { world.low.machine?.status(at: world.clock(world.low)).protectionGap }
+        #expect(gap() == nil)
+        var other = world.low.policy
+        other.digest &+= 1
+        other.turnsDigest &+= 1
+        var effects = Recorder()
+        #expect(world.low.machine?.reload(other, at: world.now, into: &effects) == true)
+        world.run(for: .seconds(1))
+        #expect(gap() == .timesDiffer)
+        #expect(
+            world.command(.drillFailover(live: false), on: world.low) == .refused(.timesDiffer))
+        world.cutPower(world.high)
+        world.run(for: .seconds(5))
+        #expect(world.fences.isEmpty)
+        let told = world.low.traces.first { $0.trace.kind == .fenceRefused }
+        #expect(told?.trace.refusal == .timesDiffer)
+    }
+
+    @Test func `a failover drill tells what would wait for the operator`() {
+        let world = SmallWorld { $0.groups[0].takeover = .ask }
+        world.bootBoth()
+        #expect(world.command(.drillFailover(live: false), on: world.high) == .accepted)
+        let plan = world.high.traces.filter { $0.trace.kind == .drillPlan }
+        #expect(plan.map { $0.trace.group } == [nil, 0])
+    }
+
     @Test func `a silent holder is fenced before takeover and returns as a standby`() {
         let world = SmallWorld()
         world.bootBoth()

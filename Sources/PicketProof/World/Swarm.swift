@@ -855,6 +855,8 @@ public enum Swarm {
         case .resources:
             return [.resources, .resources, .cuts, .operators, .sensors, .crash, .leave]
         case .configurations:
+            // Late turns are longer than the shortest.
+            if plan.seed % 4 == 0 { setUpOutlet(&plan) }
             return [.configuration, .configuration, .cuts, .cuts, .oneWay, .operators]
         case .lists:
             if plan.groups.count == 1 { plan.groups.append(GroupPolicy(prefer: .high)) }

@@ -156,6 +156,8 @@ struct Watch {
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
         var unfitUntil = Int64.min / 2
         var pretendsUntil = Int64.min / 2
+        /// By its status in contact, it would fence its peer.
+        var promises = false
         /// The last real fence by its relay failed; since when its worker hangs.
         var relayFailed: Int64?
         var liedAt: Int64?
@@ -240,6 +242,7 @@ struct Watch {
         sides[index].inStep = []
         sides[index].outOfStep = []
         sides[index].notedInMemory = []
+        sides[index].promises = false
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
@@ -260,8 +263,9 @@ struct Watch {
         for chip in node.chips.indices { node.chips[chip].forget() }
     }
 
-    /// A living agent lists more.
+    /// A living agent takes up another file. It may list more.
     mutating func lists(_ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>) {
+        sides[node.index].promises = false
         for (group, known) in zip(list, added) {
             sides[node.index].ceilings[group.name] = known.term.value
         }
@@ -336,6 +340,9 @@ struct Watch {
         judge(relayTest: message.relayTest, node, in: world)
         judgeHands(node, in: world)
         judgeDisk(message, node, in: world)
+        if agent.machine.peer.inContact {
+            sides[index].promises = agent.machine.protectionGap(at: node.clock(now)) == nil
+        }
         let left = running.indices.map { mayBeOrderedOff($0, node) }
         resets.judge(
             message, node, left: left, reached: sides[index].reachedSent,
@@ -508,6 +515,14 @@ struct Watch {
         {
             world.violate("L4", "\(node.id) says that it could fence, and its worker hangs")
         }
+    }
+
+    /// L4: a node that said that it would fence, until it lost its peer, has a turn in which it may.
+    func refuses(_ refusal: Refusal?, _ node: Node, in world: World) {
+        guard sides[node.index].promises, refusal == .timesDiffer || refusal == .notArmed else {
+            return
+        }
+        world.violate("L4", "\(node.id) said that it would fence, and does not: \(refusal!)")
     }
 
     /// L4: a disk that does not answer is told of.

@@ -408,6 +408,8 @@ extension World {
         case .contact:
             agent.selfTest.contactLost()
             agent.testAt = reading(node)
+        case .fenceRefused where trace.cause == .contactLost:
+            watch.refuses(trace.refusal, node, in: self)
         case .alwaysLate: watch.late.told(node, true)
         case .inTimeAgain: watch.late.told(node, false)
         case .resetDue: watch.letsReset(node, in: self)

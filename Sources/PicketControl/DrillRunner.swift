@@ -519,10 +519,10 @@ public struct DrillRunner: Sendable {
                 ? finish(.failed, "As things are, nothing would be taken over.", at: now)
                 : run.gap.map { finish(.failed, "As things are: \($0)", at: now) }
                     ?? finish(
-                    .passed,
-                    "The way is clear. The relay was not touched; \"picket drill failover --live\" cuts the "
-                        + "power for real.",
-                    at: now)
+                        .passed,
+                        "The way is clear. The relay was not touched; \"picket drill failover --live\" cuts the "
+                            + "power for real.",
+                        at: now)
         }
         if seen.fenceFailed {
             return finish(.failed, "The fence failed; nothing was taken over.", at: now)

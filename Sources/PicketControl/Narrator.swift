@@ -230,6 +230,9 @@ public struct Narrator: Equatable, Sendable {
         case .changed: return "{group} goes by the changed configuration on {me}"
         case .changeWaits:
             return "{group} starts what is new of it on {me} once {peer} has the same groups"
+        case .unready:
+            return "Something that {group} needs to start is missing on {me}: it is not taken here"
+        case .readyAgain: return "All that {group} needs to start is there again on {me}"
         case .retired:
             return "{group}, which the configuration no longer has, is stopped on {me}"
         case .startRefused:
@@ -459,6 +462,8 @@ public struct Narrator: Equatable, Sendable {
             return "{group} is down where it should run, or may run where it should not"
         case .copyNotCurrent:
             return "the copy of its data on {me} is not known to be current"
+        case .notReady: return "something that the group needs to start is missing on {me}"
+        case .peerNotReady: return "something that the group needs to start is missing on {peer}"
         case .timesDiffer:
             return "the times in the files of {me} and {peer} differ, or {peer} does not know yet "
                 + "that they are the same, and neither node has a turn that is certain to be its own"
@@ -540,7 +545,8 @@ public struct Narrator: Equatable, Sendable {
         case .selfIneligible:
             return "Find out why with \"picket history\", mend it, and run \"picket clear\"."
         case .groupsDiffer:
-            return "Give both nodes the same file with \"picket apply FILE\", or make the files equal "
+            return
+                "Give both nodes the same file with \"picket apply FILE\", or make the files equal "
                 + "and reload (\"systemctl reload picketd\"); until then a group that differs does "
                 + "not move."
         case .peerNotPersisted:
@@ -560,6 +566,11 @@ public struct Narrator: Equatable, Sendable {
         case .copyNotCurrent:
             return "Start the node that has the newest data. Where they are lost, or this copy is "
                 + "the newest after all, \"picket take GROUP --stale\" starts it here."
+        case .notReady:
+            return "\"picket status\" shows what; once it is there, the agent notices by itself."
+        case .peerNotReady:
+            return "\"picket status\" on {peer} shows what; once it is there, its agent notices by "
+                + "itself."
         case .timesDiffer:
             return "Give both nodes the same file with \"picket apply FILE\". On your order, "
                 + "\"picket fence {peer}\", {me} fences {peer} at once."

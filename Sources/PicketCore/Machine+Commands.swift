@@ -83,6 +83,7 @@ extension Machine {
     private mutating func wish(_ group: GroupIndex, at now: Instant) -> Refusal? {
         if !inContact { return .notInContact }
         if !mayStart(group) { return .groupsDiffer }
+        if !groups[group].isReady, !planted(.unreadyIsWilling) { return .notReady }
         if !isEligible(group) { return isWilling(group) ? .notPersisted : .selfIneligible }
         if vitals.health.score == 0 { return .selfUnfit }
         if isStateful(group), groups[group].copy.state != .current { return .copyNotCurrent }

@@ -11,6 +11,12 @@ extension Machine {
         }
         if vitals.relayTest == .failed { return .noFence }
         if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
+        for group in groups.indices
+        where isHeldByPeer(group) && !groups[group].isReady && !isMaintained(group)
+            && !planted(.unreadyIsWilling)
+        {
+            return .notReady
+        }
         let hasCopies = groups.indices.allSatisfy {
             !isHeldByPeer($0) || hasCopy($0) || isMaintained($0)
                 || policy.groups[$0].sync?.takesOverStale == true
@@ -40,7 +46,7 @@ extension Machine {
             alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
             peerDiskTakesNothing: peer.hasFullDisk,
             awaitsForgetting: disk.mustForget && disk.takesNothing,
-            peerSpeaks: wasJustHeard(at: now))
+            peerSpeaks: wasJustHeard(at: now), peerGaps: peer.message?.gaps)
     }
 
     private func groupStatus(_ group: GroupIndex) -> GroupStatus {
@@ -63,6 +69,8 @@ extension Machine {
             peerCannotNote: state.isHolding && peerCannotNote(group),
             outOfStep: !state.isHolding && policy.groups[group].sync?.strict == true
                 && disk.memory.groups[group].isOutOfStep,
-            maintained: disk.memory.groups[group].maintenance.isOn)
+            maintained: disk.memory.groups[group].maintenance.isOn, ready: state.isReady,
+            peerReady: peer.message?.gaps == nil ? nil : report.map { !$0.flags.contains(.unready) }
+        )
     }
 }

@@ -272,6 +272,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     // What is promised
     /// Status and drill do not ask whether this node has a turn in which it may fence.
     case turnPromised
+    /// A node for which something is missing takes the group all the same, and says nothing.
+    case unreadyIsWilling
 
     /// The one that is switched on. Set before any machine is made, and never while one runs.
     nonisolated(unsafe) public static var active: PlantedBug?

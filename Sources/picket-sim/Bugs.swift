@@ -119,6 +119,7 @@ private enum Hunt {
             self = .swarm(.hands, seeds: 20)
         case .startAdopted: self = .swarm(.moves, seeds: 400)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
+        case .unreadyIsWilling: self = .swarm(.readiness, seeds: 100)
         case .turnPromised: self = .swarm(.configurations, seeds: 100)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
         case .retiredNotAwaited, .renamedStopsInMaintenance: self = .swarm(.renames, seeds: 100)

@@ -74,6 +74,9 @@ final class Agent {
 
     // Words
     private var logger: Logger
+    /// What the peer is told of this node, and when it is looked at next.
+    private var gaps: Gaps = []
+    private var gapsAt = Instant(nanoseconds: 0)
     /// Something that a status shows has changed in this turn.
     private(set) var changed = true
 
@@ -359,7 +362,7 @@ final class Agent {
         storage.add(added, new.groups.map { $0.name })
         sensors.takeUp(new.sensors)
         groups.takeUp(new.groups, self)
-        if !hardware.isSimulated { units.takeUp(new, at: now) }
+        if !hardware.isSimulated { units.takeUp(new, self) }
         perform()
         isHandling = false
         handle(.tick)
@@ -397,7 +400,7 @@ final class Agent {
 
     private func perform(_ effect: Effect) {
         switch effect {
-        case .send(let message, let set): links.send(resets.marked(message), on: set, self)
+        case .send(let message, let set): links.send(completed(message), on: set, self)
         case .persist(let memory, let ticket): storage.persist(memory, ticket: ticket, self)
         case .note(let note): storage.note(note, self)
         case .fence(let order):
@@ -418,6 +421,17 @@ final class Agent {
         case .change(let group, let part): groups.change(group, part, self)
         case .exit(let departure): self.departure = departure
         }
+    }
+
+    /// With what the machine does not know. The agent looks at itself once a second.
+    private func completed(_ message: Message) -> Message {
+        if now >= gapsAt {
+            gaps = statusReport().gaps
+            gapsAt = now + .seconds(1)
+        }
+        var message = resets.marked(message)
+        message.gaps = gaps
+        return message
     }
 
     // MARK: What parts wait for

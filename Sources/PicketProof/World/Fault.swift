@@ -110,6 +110,8 @@ public enum ResourceFault: String, CaseIterable, Sendable {
     case flaps
     /// It refuses every term, and names a later one each time.
     case startRefused = "start-refused"
+    /// Its unit is gone: what runs goes on, no start succeeds, and its agent sees it at its next look.
+    case unitMissing = "unit-missing"
     /// The commands that tell the store of a strict group.
     case commandsFail = "commands-fail"
     /// They hang until they are killed, and may hang on, and take effect late.

@@ -61,6 +61,8 @@ public enum Swarm {
         case outlets
         /// Nodes that are unfit when contact is lost.
         case fitness
+        /// Units that are missing on a node, while groups move and contact is lost.
+        case readiness
         /// Relays that fail when they are needed, and workers that hang.
         case trust
         /// Groups that cannot be stopped, beside peers that cannot fence.
@@ -950,6 +952,10 @@ public enum Swarm {
             ]
         case .fitness:
             return [.sensors, .sensors, .sensors, .cuts, .cuts, .pause, .disk, .resources, .oneWay]
+        case .readiness:
+            return [
+                .unready, .unready, .unready, .operators, .cutMove, .cuts, .sensors, .power, .leave,
+            ]
         case .trust:
             return [
                 .relay, .relay, .worker, .worker, .cuts, .cuts, .cuts, .crash, .operators, .lie,
@@ -970,12 +976,12 @@ public enum Swarm {
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
-        case commands
+        case commands, unready
 
         var isCommon: Bool {
             switch self {
             case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
-                .halfway, .commands:
+                .halfway, .commands, .unready:
                 false
             default: true
             }
@@ -1042,6 +1048,9 @@ public enum Swarm {
             let faults: [ResourceFault] = [.stopFails, .stopFails, .unkillable, .stopUnknown]
             let fault = chance.one(of: faults)
             return entry(.resource(node, group, fault), .seconds(30 + chance.below(100)))
+        case .unready:
+            return entry(
+                .resource(node, group, .unitMissing), .seconds(1) + lasting() * 10)
         case .commands:
             if chance.percent(20) {
                 return entry(.resource(node, group, .commandsHang), .seconds(1 + chance.below(20)))
@@ -1095,8 +1104,10 @@ public enum Swarm {
                     node, group,
                     chance.one(
                         of: ResourceFault.allCases.filter {
-                            ![.flaps, .stopUnknown, .startRefused, .commandsFail, .commandsHang]
-                                .contains($0)
+                            ![
+                                .flaps, .stopUnknown, .startRefused, .commandsFail, .commandsHang,
+                                .unitMissing,
+                            ].contains($0)
                         })),
                 lasting() * 6)
         case .operators:

@@ -156,6 +156,8 @@ struct Watch {
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
         var unfitUntil = Int64.min / 2
         var pretendsUntil = Int64.min / 2
+        /// The groups of which it said last that something is missing for them.
+        var unready: Set<Int> = []
         /// By its status in contact, it would fence its peer.
         var promises = false
         /// The last real fence by its relay failed; since when its worker hangs.
@@ -243,6 +245,7 @@ struct Watch {
         sides[index].outOfStep = []
         sides[index].notedInMemory = []
         sides[index].promises = false
+        sides[index].unready = []
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
@@ -347,6 +350,7 @@ struct Watch {
         resets.judge(
             message, node, left: left, reached: sides[index].reachedSent,
             orders: sides[index].orders.count, in: world)
+        judgeReadiness(message, node, inContact: agent.machine.peer.inContact, in: world)
         for report in message.groups {
             let group = Int(report.name) - 1
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
@@ -514,6 +518,22 @@ struct Watch {
             node.stood == 0
         {
             world.violate("L4", "\(node.id) says that it could fence, and its worker hangs")
+        }
+    }
+
+    /// L4: a node that could not start what its peer holds says so, and that the pair has a gap.
+    private mutating func judgeReadiness(
+        _ message: Message, _ node: Node, inContact: Bool, in world: World
+    ) {
+        let index = node.index
+        let unready = message.groups.filter { $0.flags.contains(.unready) }
+        sides[index].unready = Set(unready.map { Int($0.name) - 1 })
+        guard inContact, sides[index].promises else { return }
+        for group in sides[index].unready.intersection(sides[index].heldByPeer)
+        where !isMaintained(group, node) {
+            world.violate(
+                "L4",
+                "\(node.id) has not what group \(group) needs, and would take it over, it says")
         }
     }
 
@@ -874,8 +894,14 @@ struct Watch {
         guard let place = agent.list.firstIndex(where: { $0.name == trace.group }),
             let theirs = agent.machine.peer.message?.groups,
             case let told = agent.machine.peer.matches[place].place, told >= 0,
-            theirs[told].role != .vacant
+            theirs[told].role != .vacant || theirs[told].flags.contains(.unready)
         else { return }
+        guard theirs[told].role != .vacant else {
+            return world.violate(
+                "L3",
+                "\(node.id) stops group \(agent.list[place].name) for a move, and the peer says that"
+                    + " it cannot start it")
+        }
         world.violate(
             "L3",
             "\(node.id) stops group \(agent.list[place].name) for a move, and the peer is not done"
@@ -1340,7 +1366,7 @@ struct Watch {
     }
 
     /// A sensor is past its limit, and no drill is at work; or what the peer holds has failed here
-    /// just now.
+    /// just now, or cannot start here, as the node has said.
     private func isUnfit(_ node: Node, at now: Int64) -> Bool {
         guard now >= sides[node.index].pretendsUntil else { return false }
         let isCritical = node.chips.contains { chip in
@@ -1350,7 +1376,11 @@ struct Watch {
             let last = tries[group][node.index]
             return last.count > 0 && last.life == node.life && now - last.at < Watch.pause
         }
-        return isCritical || hasFailed
+        let isUnready = sides[node.index].heldByPeer.contains { group in
+            sides[node.index].unready.contains(group)
+                && (node.resourceFaults[group][.unitMissing] ?? 0) > now
+        }
+        return isCritical || hasFailed || isUnready
     }
 
     mutating func ordered(_ order: FenceOrder, by node: Node, in world: World) {

@@ -345,6 +345,9 @@ struct Watch {
         judgeDisk(message, node, in: world)
         if agent.machine.peer.inContact {
             sides[index].promises = agent.machine.protectionGap(at: node.clock(now)) == nil
+        } else if agent.machine.life.hasReceipt {
+            // It has kept its word.
+            sides[index].promises = false
         }
         let left = running.indices.map { mayBeOrderedOff($0, node) }
         resets.judge(

@@ -345,7 +345,7 @@ struct Watch {
         judgeDisk(message, node, in: world)
         if agent.machine.peer.inContact {
             sides[index].promises = agent.machine.protectionGap(at: node.clock(now)) == nil
-        } else if agent.machine.life.hasReceipt {
+        } else if agent.machine.life.receipt != nil {
             // It has kept its word.
             sides[index].promises = false
         }

@@ -19,8 +19,6 @@ public enum Event: Equatable, Sendable {
     case resources(GroupIndex, ResourceOutcome)
     /// From sensors and the node's own self-checks.
     case health(Health)
-    /// Whether all is there that the group needs to start here, as far as the shell has looked.
-    case ready(GroupIndex, Bool)
     /// From a probe that tells how far the copy is behind, or that failed.
     case sync(GroupIndex, GroupReport.SyncState)
     /// From a probe that tells where the copy stands.
@@ -203,10 +201,4 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case overruled = 31
     /// The peer has not stopped the group yet, or is about to start it.
     case peerStops = 32
-    /// The nodes' times differ, and no turn is certain to be this node's alone.
-    case timesDiffer = 33
-    /// Something that the group needs to start is missing here …
-    case notReady = 34
-    /// … or on the peer.
-    case peerNotReady = 35
 }

@@ -40,8 +40,6 @@ package struct Group: Sendable {
     package private(set) var stays = false
     /// Its data refused a start here, and are of this term: it starts again here, above that.
     private(set) var refusedBy: Term?
-    /// As far as the shell has looked, all is there that it needs to start here.
-    package private(set) var isReady = true
     package private(set) var wish: Wish?
     /// Maintenance: the runner was told to leave it alone.
     package private(set) var isLeftAlone = false
@@ -271,7 +269,6 @@ package struct Group: Sendable {
         if isEligible { report.flags.insert(.eligible) }
         if isSeen, !isHeld { report.flags.insert(.running) }
         if stays { report.flags.insert(.stays) }
-        if !isReady { report.flags.insert(.unready) }
         if let wish { report.flags.insert(wish.failback ? .failback : .wanted) }
         return report
     }
@@ -481,12 +478,6 @@ package struct Group: Sendable {
             role = .releasing(releasing)
         case .unknown, .vacant, .claiming, .holding, .releasing, .granting, .resuming: break
         }
-    }
-
-    /// Returns whether that is new.
-    mutating func note(ready: Bool) -> Bool {
-        defer { isReady = ready }
-        return isReady != ready
     }
 
     // MARK: Wishes

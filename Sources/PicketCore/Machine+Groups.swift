@@ -127,19 +127,12 @@ extension Machine {
     /// Whether anything but the disk keeps this node from starting the group.
     func isWilling(_ group: GroupIndex) -> Bool {
         guard policy.groups[group].enabled, !groups[group].isBlocked, !vitals.isGivingUp,
-            !waitsForRetired(group), groups[group].isReady || planted(.unreadyIsWilling)
+            !waitsForRetired(group)
         else { return false }
         switch life {
         case .paired, .alone, .returning: return true
         case .waiting, .pausing, .leaving, .left: return false
         }
-    }
-
-    mutating func noteReady<Sink: EffectSink>(
-        _ group: GroupIndex, _ isReady: Bool, into out: inout Sink
-    ) {
-        guard groups.indices.contains(group), groups[group].note(ready: isReady) else { return }
-        out.emit(.trace(Trace(isReady ? .readyAgain : .unready, group: group)))
     }
 
     /// Both files give the group the same resources, so that it is the same group to both. Where
@@ -567,7 +560,6 @@ extension Machine {
         guard let report = report(of: group) else { return .notInContact }
         if !life.isPaired || phase != .paired { return .busy }
         if automatic, isMaintained(group) { return isMaintained ? .maintenance : .groupMaintained }
-        if report.flags.contains(.unready), !planted(.unreadyIsWilling) { return .peerNotReady }
         if !report.flags.contains(.eligible) {
             return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
         }

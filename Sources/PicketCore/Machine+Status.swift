@@ -1,22 +1,12 @@
 /// What is shown of the machine.
 extension Machine {
     /// Why the pair would not survive the peer's death now; `nil` if it would.
-    package func protectionGap(at now: Instant) -> Refusal? {
+    func protectionGap(at now: Instant) -> Refusal? {
         if life.receipt?.proof == .left, life.receipt?.isWhole == true { return .peerLeft }
         if !inContact { return .notInContact }
-        if let refusal = fenceRefusal(at: now),
-            refusal != .timesDiffer || !planted(.turnPromised)
-        {
-            return refusal
-        }
+        if let refusal = fenceRefusal(at: now) { return refusal }
         if vitals.relayTest == .failed { return .noFence }
         if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
-        for group in groups.indices
-        where isHeldByPeer(group) && !groups[group].isReady && !isMaintained(group)
-            && !planted(.unreadyIsWilling)
-        {
-            return .notReady
-        }
         let hasCopies = groups.indices.allSatisfy {
             !isHeldByPeer($0) || hasCopy($0) || isMaintained($0)
                 || policy.groups[$0].sync?.takesOverStale == true
@@ -46,7 +36,7 @@ extension Machine {
             alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
             peerDiskTakesNothing: peer.hasFullDisk,
             awaitsForgetting: disk.mustForget && disk.takesNothing,
-            peerSpeaks: wasJustHeard(at: now), peerGaps: peer.message?.gaps)
+            peerSpeaks: wasJustHeard(at: now))
     }
 
     private func groupStatus(_ group: GroupIndex) -> GroupStatus {
@@ -69,8 +59,6 @@ extension Machine {
             peerCannotNote: state.isHolding && peerCannotNote(group),
             outOfStep: !state.isHolding && policy.groups[group].sync?.strict == true
                 && disk.memory.groups[group].isOutOfStep,
-            maintained: disk.memory.groups[group].maintenance.isOn, ready: state.isReady,
-            peerReady: peer.message?.gaps == nil ? nil : report.map { !$0.flags.contains(.unready) }
-        )
+            maintained: disk.memory.groups[group].maintenance.isOn)
     }
 }

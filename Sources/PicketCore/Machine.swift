@@ -110,7 +110,6 @@ public struct Machine: Sendable {
         case .fence(let id, let outcome): fenced(id, outcome, at: now, into: &out)
         case .resources(let group, let outcome): resources(group, outcome, at: now, into: &out)
         case .health(let new): if vitals.note(new, into: &out) { outgoing.noteChange() }
-        case .ready(let group, let isReady): noteReady(group, isReady, into: &out)
         case .sync(let group, let state): noteSync(group, state, at: now, into: &out)
         case .position(let group, let position):
             notePosition(group, position, at: now, into: &out)

@@ -256,6 +256,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// … or it is told to wait while somebody works on it.
     case restoresInMaintenance
 
+    // Two supplies
+    /// A peer counts as off where one of its supplies is.
+    case oneSupplyIsEnough
+    /// A peer is not cut while one of its supplies is off already.
+    case deadSupplyIsNotCut
+    /// An order waits while the worker tries again to switch on a supply that stayed off.
+    case orderWaitsForRestore
+
     // The wire
     case challengeIgnored
     case replaysTaken
@@ -268,12 +276,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case debounceMissing
     /// A sensor that cannot be read makes its node unfit.
     case failedIsCritical
-
-    // What is promised
-    /// Status and drill do not ask whether this node has a turn in which it may fence.
-    case turnPromised
-    /// A node for which something is missing takes the group all the same, and says nothing.
-    case unreadyIsWilling
 
     /// The one that is switched on. Set before any machine is made, and never while one runs.
     nonisolated(unsafe) public static var active: PlantedBug?

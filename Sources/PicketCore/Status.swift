@@ -45,8 +45,6 @@ public struct Status: Equatable, Sendable {
     public var awaitsForgetting = false
     /// The peer's session spoke so lately that no word would be taken that it is off.
     public var peerSpeaks = false
-    /// What the peer alone sees of itself; `nil` where it was not heard, or is too old to say.
-    public var peerGaps: Gaps?
 
     public enum Contact: UInt8, Sendable { case never, established, suspected, lost }
     public enum FenceStatus: UInt8, Sendable {
@@ -93,7 +91,4 @@ public struct GroupStatus: Equatable, Sendable {
     public var outOfStep = false
     /// Hands are off this group, whatever the pair does with the others.
     public var maintained = false
-    /// All is there that it needs to start here, and on the peer; `nil` where that is not known.
-    public var ready = true
-    public var peerReady: Bool?
 }

@@ -59,8 +59,6 @@ public struct Trace: Equatable, Sendable {
         // Each node's data have something that the other's lack (number: `Group.Divergence`), or no
         // longer
         case diverged, convergent
-        // Something that the group needs to start here is missing, or there again
-        case unready, readyAgain
     }
 
     public init(
@@ -86,7 +84,8 @@ extension Trace.Kind {
         case .suspicion: .debug
         case .linkUp, .armed, .granted, .claimed, .syncChanged, .relayTestPassed, .peerSession,
             .fenceRestored, .recovered, .strayGone, .watchdogArmed, .configurationAgrees,
-            .drillPlan, .persistRecovered, .groupAgrees, .inTimeAgain, .readyAgain:
+            .drillPlan,
+            .persistRecovered, .groupAgrees, .inTimeAgain:
             .info
         case .contact, .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused,
             .peerPauseEnded, .fenceConfirmed, .activating, .active, .releasing,
@@ -105,7 +104,7 @@ extension Trace.Kind {
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
             .copyRefused, .staleTaken, .groupDiffers, .ailing, .strayed, .resetDue,
             .alwaysLate, .leftStale, .degraded, .degradeFailed, .restoreFailed, .commitsWait,
-            .diverged, .unready:
+            .diverged:
             .alarm
         }
     }
@@ -207,8 +206,6 @@ extension Trace.Kind {
         case .commitsWait: "commits_wait"
         case .diverged: "diverged"
         case .convergent: "convergent"
-        case .unready: "unready"
-        case .readyAgain: "ready_again"
         }
     }
 }

@@ -119,8 +119,6 @@ private enum Hunt {
             self = .swarm(.hands, seeds: 20)
         case .startAdopted: self = .swarm(.moves, seeds: 400)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
-        case .unreadyIsWilling: self = .swarm(.readiness, seeds: 100)
-        case .turnPromised: self = .swarm(.configurations, seeds: 100)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
         case .retiredNotAwaited, .renamedStopsInMaintenance: self = .swarm(.renames, seeds: 100)
         case .reloadLeavesRemoved, .reloadForgetsWhatRuns: self = .swarm(.lists, seeds: 100)
@@ -153,6 +151,8 @@ private enum Hunt {
         case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
         case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
+        case .oneSupplyIsEnough, .deadSupplyIsNotCut: self = .swarm(.supplies, seeds: 200)
+        case .orderWaitsForRestore: self = .swarm(.supplies, seeds: 400)
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
         case .yielderKeepsCopy, .termsAloneDecide: self = .swarm(.data, seeds: 1000)
         case .oldReadingTold: self = .swarm(.copies, seeds: 100)

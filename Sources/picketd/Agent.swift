@@ -74,9 +74,6 @@ final class Agent {
 
     // Words
     private var logger: Logger
-    /// What the peer is told of this node, and when it is looked at next.
-    private var gaps: Gaps = []
-    private var gapsAt = Instant(nanoseconds: 0)
     /// Something that a status shows has changed in this turn.
     private(set) var changed = true
 
@@ -362,7 +359,7 @@ final class Agent {
         storage.add(added, new.groups.map { $0.name })
         sensors.takeUp(new.sensors)
         groups.takeUp(new.groups, self)
-        if !hardware.isSimulated { units.takeUp(new, self) }
+        if !hardware.isSimulated { units.takeUp(new, at: now) }
         perform()
         isHandling = false
         handle(.tick)
@@ -400,7 +397,7 @@ final class Agent {
 
     private func perform(_ effect: Effect) {
         switch effect {
-        case .send(let message, let set): links.send(completed(message), on: set, self)
+        case .send(let message, let set): links.send(resets.marked(message), on: set, self)
         case .persist(let memory, let ticket): storage.persist(memory, ticket: ticket, self)
         case .note(let note): storage.note(note, self)
         case .fence(let order):
@@ -421,17 +418,6 @@ final class Agent {
         case .change(let group, let part): groups.change(group, part, self)
         case .exit(let departure): self.departure = departure
         }
-    }
-
-    /// With what the machine does not know. The agent looks at itself once a second.
-    private func completed(_ message: Message) -> Message {
-        if now >= gapsAt {
-            gaps = statusReport().gaps
-            gapsAt = now + .seconds(1)
-        }
-        var message = resets.marked(message)
-        message.gaps = gaps
-        return message
     }
 
     // MARK: What parts wait for

@@ -239,10 +239,7 @@ enum Startup {
                     boards: boards(options), simulated: hardware.isSimulated)
                 let names = started.groups.map { $0.name }
                 if unknown.allSatisfy(names.contains),
-                    // What it moves out of such a group may start on the peer.
-                    runs.groups.contains(where: {
-                        $0.isMaintained && (unknown + changed).contains($0.name)
-                    })
+                    runs.groups.contains(where: { $0.isMaintained && unknown.contains($0.name) })
                         || changed.contains(where: { settings.changesData(of: $0, from: started) })
                 {
                     return (started, settings)

@@ -35,8 +35,6 @@ extension Message {
         message.generation = UInt32.random(in: 0...(.max), using: &chance)
         message.seenGeneration = UInt32.random(in: 0...(.max), using: &chance)
         message.maintenance = UInt64.random(in: 0...Maintenance.greatest, using: &chance)
-        message.gaps = Gaps(rawValue: UInt32.random(in: 0...(.max), using: &chance))
-            .intersection(.all)
         message.pause = Duration(nanoseconds: Int64(chance.next() & Codec.greatest))
         message.groups = (0..<Int.random(in: 0...Limits.groups, using: &chance)).map { _ in
             GroupReport(

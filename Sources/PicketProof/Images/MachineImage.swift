@@ -320,7 +320,7 @@ extension Message {
         image.put(UInt8(groups.count) | UInt8(flags.rawValue >> 12) << 6)
         for group in groups {
             precondition(
-                group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 7,
+                group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 6,
                 "a role or a flag that the image has no bit for")
             image.put(group.role.rawValue)
             image.put(group.flags.rawValue)

@@ -55,14 +55,14 @@ public enum Swarm {
         case sensors
         /// One plug with all wires, which parts and comes back.
         case plugs
+        /// Nodes with two supplies, of which one is dead.
+        case supplies
         /// Groups with data, whose copies do not follow.
         case data
         /// Outlets that switch late.
         case outlets
         /// Nodes that are unfit when contact is lost.
         case fitness
-        /// Units that are missing on a node, while groups move and contact is lost.
-        case readiness
         /// Relays that fail when they are needed, and workers that hang.
         case trust
         /// Groups that cannot be stopped, beside peers that cannot fence.
@@ -691,6 +691,14 @@ public enum Swarm {
         }
     }
 
+    private static func setUpSupplies(_ plan: inout Plan, _ chance: inout Chance) {
+        plan.supplies = 2
+        if chance.percent(60) {
+            plan.staysDead = Plan.DeadSupply(
+                node: chance.percent(50) ? .low : .high, supply: Int(chance.below(2)))
+        }
+    }
+
     /// Operators who take hands off one group, at either node, and some time later put them back. Of a
     /// chance of its own, like `hang`.
     private static func holdGroups(_ plan: inout Plan, _ focus: Focus) {
@@ -857,8 +865,6 @@ public enum Swarm {
         case .resources:
             return [.resources, .resources, .cuts, .operators, .sensors, .crash, .leave]
         case .configurations:
-            // Late turns are longer than the shortest.
-            if plan.seed % 4 == 0 { setUpOutlet(&plan) }
             return [.configuration, .configuration, .cuts, .cuts, .oneWay, .operators]
         case .lists:
             if plan.groups.count == 1 { plan.groups.append(GroupPolicy(prefer: .high)) }
@@ -907,6 +913,14 @@ public enum Swarm {
             plan.detectWithin = .milliseconds(200)
             plan.wiring = wiring(&chance)
             return [.harness, .harness, .harness, .cuts, .power, .crash]
+        case .supplies:
+            plan.outlet = nil
+            plan.wiring = chance.one(of: [.readsOn, .readsOn, .contacts, .readsOff])
+            setUpSupplies(&plan, &chance)
+            return [
+                .deadSupply, .deadSupply, .deadSupply, .relay, .cuts, .cuts, .hang, .power, .crash,
+                .operators,
+            ]
         case .data:
             for index in plan.groups.indices where plan.groups[index].sync == nil {
                 plan.groups[index].sync = sync(&chance)
@@ -952,10 +966,6 @@ public enum Swarm {
             ]
         case .fitness:
             return [.sensors, .sensors, .sensors, .cuts, .cuts, .pause, .disk, .resources, .oneWay]
-        case .readiness:
-            return [
-                .unready, .unready, .unready, .operators, .cutMove, .cuts, .sensors, .power, .leave,
-            ]
         case .trust:
             return [
                 .relay, .relay, .worker, .worker, .cuts, .cuts, .cuts, .crash, .operators, .lie,
@@ -976,12 +986,12 @@ public enum Swarm {
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
-        case commands, unready
+        case commands, deadSupply
 
         var isCommon: Bool {
             switch self {
             case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
-                .halfway, .commands, .unready:
+                .halfway, .commands, .deadSupply:
                 false
             default: true
             }
@@ -1048,9 +1058,6 @@ public enum Swarm {
             let faults: [ResourceFault] = [.stopFails, .stopFails, .unkillable, .stopUnknown]
             let fault = chance.one(of: faults)
             return entry(.resource(node, group, fault), .seconds(30 + chance.below(100)))
-        case .unready:
-            return entry(
-                .resource(node, group, .unitMissing), .seconds(1) + lasting() * 10)
         case .commands:
             if chance.percent(20) {
                 return entry(.resource(node, group, .commandsHang), .seconds(1 + chance.below(20)))
@@ -1067,6 +1074,9 @@ public enum Swarm {
         case .harness:
             // A plug that is shared and stated not to be is beyond what can be promised.
             return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)
+        case .deadSupply:
+            return entry(
+                .deadSupply(node, Int(chance.below(2))), .seconds(2) + lasting() * 10)
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .configuration: return entry(.otherConfiguration(node), lasting() * 10)
         case .lists:
@@ -1104,10 +1114,8 @@ public enum Swarm {
                     node, group,
                     chance.one(
                         of: ResourceFault.allCases.filter {
-                            ![
-                                .flaps, .stopUnknown, .startRefused, .commandsFail, .commandsHang,
-                                .unitMissing,
-                            ].contains($0)
+                            ![.flaps, .stopUnknown, .startRefused, .commandsFail, .commandsHang]
+                                .contains($0)
                         })),
                 lasting() * 6)
         case .operators:
@@ -1195,7 +1203,7 @@ extension Fault {
         case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .diskHangs,
-            .deadWatchdog, .otherConfiguration, .list, .wrongKey,
+            .deadSupply, .deadWatchdog, .otherConfiguration, .list, .wrongKey,
             .wallStep, .reload,
             .drill, .sync,
             .resource, .command, .byHand,

@@ -156,10 +156,6 @@ struct Watch {
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
         var unfitUntil = Int64.min / 2
         var pretendsUntil = Int64.min / 2
-        /// The groups of which it said last that something is missing for them.
-        var unready: Set<Int> = []
-        /// By its status in contact, it would fence its peer.
-        var promises = false
         /// The last real fence by its relay failed; since when its worker hangs.
         var relayFailed: Int64?
         var liedAt: Int64?
@@ -244,8 +240,6 @@ struct Watch {
         sides[index].inStep = []
         sides[index].outOfStep = []
         sides[index].notedInMemory = []
-        sides[index].promises = false
-        sides[index].unready = []
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
@@ -266,9 +260,8 @@ struct Watch {
         for chip in node.chips.indices { node.chips[chip].forget() }
     }
 
-    /// A living agent takes up another file. It may list more.
+    /// A living agent lists more.
     mutating func lists(_ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>) {
-        sides[node.index].promises = false
         for (group, known) in zip(list, added) {
             sides[node.index].ceilings[group.name] = known.term.value
         }
@@ -343,17 +336,10 @@ struct Watch {
         judge(relayTest: message.relayTest, node, in: world)
         judgeHands(node, in: world)
         judgeDisk(message, node, in: world)
-        if agent.machine.peer.inContact {
-            sides[index].promises = agent.machine.protectionGap(at: node.clock(now)) == nil
-        } else if agent.machine.life.receipt != nil {
-            // It has kept its word.
-            sides[index].promises = false
-        }
         let left = running.indices.map { mayBeOrderedOff($0, node) }
         resets.judge(
             message, node, left: left, reached: sides[index].reachedSent,
             orders: sides[index].orders.count, in: world)
-        judgeReadiness(message, node, inContact: agent.machine.peer.inContact, in: world)
         for report in message.groups {
             let group = Int(report.name) - 1
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
@@ -522,30 +508,6 @@ struct Watch {
         {
             world.violate("L4", "\(node.id) says that it could fence, and its worker hangs")
         }
-    }
-
-    /// L4: a node that could not start what its peer holds says so, and that the pair has a gap.
-    private mutating func judgeReadiness(
-        _ message: Message, _ node: Node, inContact: Bool, in world: World
-    ) {
-        let index = node.index
-        let unready = message.groups.filter { $0.flags.contains(.unready) }
-        sides[index].unready = Set(unready.map { Int($0.name) - 1 })
-        guard inContact, sides[index].promises else { return }
-        for group in sides[index].unready.intersection(sides[index].heldByPeer)
-        where !isMaintained(group, node) {
-            world.violate(
-                "L4",
-                "\(node.id) has not what group \(group) needs, and would take it over, it says")
-        }
-    }
-
-    /// L4: a node that said that it would fence, until it lost its peer, has a turn in which it may.
-    func refuses(_ refusal: Refusal?, _ node: Node, in world: World) {
-        guard sides[node.index].promises, refusal == .timesDiffer || refusal == .notArmed else {
-            return
-        }
-        world.violate("L4", "\(node.id) said that it would fence, and does not: \(refusal!)")
     }
 
     /// L4: a disk that does not answer is told of.
@@ -897,14 +859,8 @@ struct Watch {
         guard let place = agent.list.firstIndex(where: { $0.name == trace.group }),
             let theirs = agent.machine.peer.message?.groups,
             case let told = agent.machine.peer.matches[place].place, told >= 0,
-            theirs[told].role != .vacant || theirs[told].flags.contains(.unready)
+            theirs[told].role != .vacant
         else { return }
-        guard theirs[told].role != .vacant else {
-            return world.violate(
-                "L3",
-                "\(node.id) stops group \(agent.list[place].name) for a move, and the peer says that"
-                    + " it cannot start it")
-        }
         world.violate(
             "L3",
             "\(node.id) stops group \(agent.list[place].name) for a move, and the peer is not done"
@@ -1369,7 +1325,7 @@ struct Watch {
     }
 
     /// A sensor is past its limit, and no drill is at work; or what the peer holds has failed here
-    /// just now, or cannot start here, as the node has said.
+    /// just now.
     private func isUnfit(_ node: Node, at now: Int64) -> Bool {
         guard now >= sides[node.index].pretendsUntil else { return false }
         let isCritical = node.chips.contains { chip in
@@ -1379,11 +1335,7 @@ struct Watch {
             let last = tries[group][node.index]
             return last.count > 0 && last.life == node.life && now - last.at < Watch.pause
         }
-        let isUnready = sides[node.index].heldByPeer.contains { group in
-            sides[node.index].unready.contains(group)
-                && (node.resourceFaults[group][.unitMissing] ?? 0) > now
-        }
-        return isCritical || hasFailed || isUnready
+        return isCritical || hasFailed
     }
 
     mutating func ordered(_ order: FenceOrder, by node: Node, in world: World) {

@@ -21,7 +21,7 @@ extension World {
             return
         }
         let (note, listed, retired) = note(
-            of: node, for: changesMaintained(node) ? node.left : node.file)
+            of: node, for: lacksMaintained(node) ? node.left : node.file)
         let list = listed + retired
         var file = StateFile(
             path: "state", groups: list.map { "g\($0.name)" }, boot: "\(node.powerLife)")
@@ -79,13 +79,11 @@ extension World {
         }
     }
 
-    /// Its file lacks or changes what its agent left running in maintenance. Of such a file nothing is
-    /// taken up: what it moves out of that group may start elsewhere.
-    private func changesMaintained(_ node: Node) -> Bool {
+    /// Its file lacks what its agent left running in maintenance.
+    private func lacksMaintained(_ node: Node) -> Bool {
         node.note.holdings.contains { holding in
-            let runs = node.noted[holding.group]
-            return node.note.isMaintained(holding.group)
-                && !node.file.contains { $0.name == runs.name && $0.isStarted(like: runs) }
+            node.note.isMaintained(holding.group)
+                && !node.file.contains { $0.name == node.noted[holding.group].name }
         }
     }
 
@@ -410,8 +408,6 @@ extension World {
         case .contact:
             agent.selfTest.contactLost()
             agent.testAt = reading(node)
-        case .fenceRefused where trace.cause == .contactLost:
-            watch.refuses(trace.refusal, node, in: self)
         case .alwaysLate: watch.late.told(node, true)
         case .inTimeAgain: watch.late.told(node, false)
         case .resetDue: watch.letsReset(node, in: self)

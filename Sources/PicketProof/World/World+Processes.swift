@@ -40,7 +40,7 @@ extension World {
         }
     }
 
-    func lasts(_ fault: ResourceFault, _ group: ListedGroup, _ node: Node) -> Bool {
+    private func lasts(_ fault: ResourceFault, _ group: ListedGroup, _ node: Node) -> Bool {
         (node.resourceFaults[group.name][fault] ?? 0) > now
     }
 
@@ -77,9 +77,7 @@ extension World {
         switch run.action {
         case .start, .promote:
             process.refusedBy = refusal(of: run, group, node)
-            process.fails =
-                lasts(.startFails, group, node) || lasts(.unitMissing, group, node)
-                || process.refusedBy != nil
+            process.fails = lasts(.startFails, group, node) || process.refusedBy != nil
             hangs = lasts(.startHangs, group, node)
             process.startsStore = run.resource == 0 && run.cause != .monitorFailed
         case .stop, .demote:

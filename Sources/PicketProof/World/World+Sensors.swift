@@ -192,18 +192,6 @@ extension World {
         }
         watch.sensed(node, at: now)
         tellHealth(node, agent, at: local)
-        tellReadiness(node, agent)
-    }
-
-    /// As the agent's look at its units.
-    private func tellReadiness(_ node: Node, _ agent: AgentLife) {
-        for place in agent.list.indices {
-            guard node.agent === agent, !agent.ended, node.standsStillUntil <= now else { return }
-            let isReady = !lasts(.unitMissing, agent.list[place], node)
-            if agent.machine.groups[place].isReady != isReady {
-                turn(node, .ready(place, isReady))
-            }
-        }
     }
 
     func tellHealth(_ node: Node, _ agent: AgentLife, at local: Instant) {

@@ -132,8 +132,8 @@ public struct Narrator: Equatable, Sendable {
         case .fenceFailed: return "The fence of {peer} failed{failure}"
         case .fenceRestored: return "{peer} has its power back and may boot"
         case .fenceNotRestored:
-            return "A supply of {peer} stays off though it was to be switched on again: see that "
-                + "it has power, look at {level}, or switch {peer} on by hand"
+            return "{peer} stays off though its power was to be switched on again: see that its "
+                + "supply has power, look at {level}, or switch {peer} on by hand"
         case .fenceExhausted:
             return "Every way to fence {peer} has failed; {me} takes nothing over and tries "
                 + "again{+ in }"
@@ -184,20 +184,7 @@ public struct Narrator: Equatable, Sendable {
                 + "does not take it over. It is tried again"
         case .commitsWait:
             return "The commits of {group} on {me} may wait for {peer}: they go on alone once "
-                + "{peer} is fenced, or has noted that it has no copy of them"
-                + (trace.number == 1
-                    ? "; it never notes that as long as its file has no strict for {group}" : "")
-        case .diverged:
-            return "The data of {group} have diverged: "
-                + (trace.number == 2
-                    ? "{peer} started it after {me}, and lacks something that {me} has"
-                    : "{me} started it after {peer}, and lacks something that {peer} has")
-                + ". Where nobody runs it, neither node starts it by itself. Make the one copy anew "
-                + "from the other, or say \"picket take {group} --stale\" on the node whose data "
-                + "are to stay"
-        case .convergent:
-            return "The data of {group} have diverged no longer: one copy follows the other, has "
-                + "been wound back, or was named to stay"
+                + "{peer} is fenced, or has it on its disk that it has no copy of them"
         case .orphaned:
             return "{group} has no holder{term}"
         case .takeoverAsked:
@@ -255,10 +242,6 @@ public struct Narrator: Equatable, Sendable {
                 : Self.maintenanceIsOn + heard
         case .ailing:
             return "{group} fails its monitor on {me}: nothing is done about it in maintenance"
-        case .strayed:
-            return "Something of {group} runs on {me}, which does not hold it: nothing is done "
-                + "about it in maintenance"
-        case .strayGone: return "Nothing of {group} is seen to run on {me} any more"
         case .recovered: return "{group} is well again on {me}"
         case .budgetsCleared:
             return "What {me} has spent of its fences and moves is given back; {peer} counts for "

@@ -8,8 +8,7 @@ public enum Event: Equatable, Sendable {
     case received(Message, session: SessionID, link: Int)
     /// A later copy of it, over another link.
     case copied(session: SessionID, link: Int)
-    /// A hello that only the peer's key can seal, and that has not come before. An agent that has
-    /// just begun cannot tell it from a recording.
+    /// A hello that only the peer's key can seal. It may be a recording.
     case hailed
     /// The memory of this ticket is on disk.
     case persisted(ticket: UInt32)
@@ -25,8 +24,6 @@ public enum Event: Equatable, Sendable {
     case position(GroupIndex, DataPosition)
     /// The command for the database of a strict group has ended, or was killed.
     case replicated(GroupIndex, ReplicationAction, succeeded: Bool)
-    /// Its time is up, and it was killed. Its end is told by `replicated` as well.
-    case replicationOverdue(GroupIndex, ReplicationAction)
     case relayTest(Message.RelayTest)
     /// A look at the peer's supplies. `off`: each is off, by feedback that no broken wire turns to
     /// *off*.
@@ -101,10 +98,6 @@ public enum ResourceOutcome: Equatable, Sendable {
     case ailing
     /// … and it is well again.
     case recovered
-    /// In maintenance, of a group that is not up here by this agent: something of it is seen to run
-    case seen
-    /// … or nothing that a monitor could see.
-    case unseen
     /// What a changed group no longer has is stopped; the rest goes on.
     case dropped
     /// Nothing of it is in the changed group.

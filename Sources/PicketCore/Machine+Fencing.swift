@@ -292,7 +292,6 @@ extension Machine {
         if fence.count(), cause != .command, cause != .drill {
             disk.countFence(of: policy.fenceBudget, at: now)
         }
-        for group in groups.indices where isTakenOver(group) { ownDataAhead(of: group) }
         save(at: now, into: &out)
         fence.order(session: peer.session, cause: cause, at: now)
         out.emit(

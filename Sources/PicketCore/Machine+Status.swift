@@ -45,18 +45,15 @@ extension Machine {
         let told = outgoing.reports.indices.contains(group) ? outgoing.reports[group] : nil
         return GroupStatus(
             ailing: state.isAiling, role: told?.role ?? .vacant,
-            running: told?.isUp ?? false,
+            running: told?.flags.contains(.running) ?? false,
             eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,
-            peerRunning: report?.isUp ?? false,
+            peerRunning: report?.flags.contains(.running) ?? false,
             peerTerm: report?.term ?? .never, sync: state.copy.state,
             peerSync: report?.sync ?? .unknown,
             lastHolder: disk.memory.groups[group].holder, difference: peer.difference(of: group),
             willing: isWilling(group), peerEligible: report?.flags.contains(.eligible),
             asked: state.question == .asked, stateful: isStateful(group),
-            waitsForCopy: waitsForCopy(group), diverged: state.divergence != .none,
-            replication: state.replication.state,
-            commitsWait: state.replication.keepsWaiting,
-            peerCannotNote: state.isHolding && peerCannotNote(group),
+            waitsForCopy: waitsForCopy(group), replication: state.replication.state,
             outOfStep: !state.isHolding && policy.groups[group].sync?.strict == true
                 && disk.memory.groups[group].isOutOfStep,
             maintained: disk.memory.groups[group].maintenance.isOn)

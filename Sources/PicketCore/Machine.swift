@@ -79,16 +79,12 @@ public struct Machine: Sendable {
         }
         life = .waiting(note.word ? .operatorsWord(on: nil) : Receipt(remembered: disk.memory))
         let noted = planted(.termsNotNoted) ? [] : note.terms
-        let left = disk.memory
         groups = memory.groups.indices.map { group in
             Group(
                 term: max(memory.groups[group].term, group < noted.count ? noted[group] : .never),
                 noted: note.holdings.first { $0.group == group },
                 isListed: policy.groups[group].listing == .listed,
-                mayBeOutdated: note.contact || !memory.alone,
-                isLeft: (left.maintenance.isOn || left.groups[group].maintenance.isOn)
-                    && !planted(.restartStopsInMaintenance),
-                wasKnown: group < note.terms.count && note.terms[group] > .never)
+                mayBeOutdated: note.contact || !memory.alone)
         }
     }
 
@@ -115,8 +111,6 @@ public struct Machine: Sendable {
             notePosition(group, position, at: now, into: &out)
         case .replicated(let group, let action, let succeeded):
             replicated(group, action, succeeded: succeeded, at: now, into: &out)
-        case .replicationOverdue(let group, let action):
-            replicationOverdue(group, action, at: now, into: &out)
         case .relayTest(let result): vitals.note(result, into: &out)
         case .peerSupply(let off): vitals.note(peerOff: off, at: now)
         case .watchdog(let timeout): vitals.note(watchdog: timeout, into: &out)
@@ -150,15 +144,11 @@ public struct Machine: Sendable {
 
     /// First of all the machine stops every group that the note does not show as held: the system
     /// may have started a unit by itself, or an agent whose note is lost may have left something
-    /// behind. In maintenance somebody may have started it by hand. It is then stopped when nothing
-    /// of it is seen to run (`.unseen`), or when the maintenance ends.
+    /// behind.
     private mutating func begin<Sink: EffectSink>(into out: inout Sink) {
         begun = true
         for group in groups.indices {
             switch groups[group].role {
-            case .unknown where isMaintained(group) && !planted(.restartStopsInMaintenance):
-                groups[group].awaitStop()
-                continue
             case .unknown, .releasing: break
             case .vacant, .claiming, .holding, .granting, .resuming: continue
             }

@@ -190,7 +190,7 @@ public struct GroupReport: Equatable, Sendable {
         public static let wanted = Flags(rawValue: 1 << 1)
         /// … or because the group prefers this node and its failback is automatic.
         public static let failback = Flags(rawValue: 1 << 2)
-        /// Held and every resource is up; not held, and something of it is seen to run all the same.
+        /// Held and every resource is up.
         public static let running = Flags(rawValue: 1 << 3)
         /// With `granting`: neither the operator nor a drill ordered the move, so it counts
         /// against the budget.
@@ -225,9 +225,6 @@ public struct GroupReport: Equatable, Sendable {
             }
         }
     }
-
-    /// Held and every resource is up.
-    var isUp: Bool { role.isHeld && flags.contains(.running) }
 
     public init(
         role: Role = .vacant, term: Term = .never, flags: Flags = [], sync: SyncState = .unknown,

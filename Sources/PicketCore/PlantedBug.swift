@@ -60,12 +60,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case maintenanceClaims
     /// An agent starts with a file that lacks what is left running in maintenance, and stops that.
     case renamedStopsInMaintenance
-    /// … or stops what a person has started by hand.
-    case restartStopsInMaintenance
-    /// Maintenance ends though such a thing runs where it should not …
-    case endUnlooked
-    /// … and it runs on when the operator has named it.
-    case leftRunningAtEnd
     case pauseUnbounded
     /// First turns are taken though the nodes' configurations differ.
     case configurationIgnored
@@ -101,8 +95,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case wordOutlivesSpeech
     /// What a peer says before it has a session here counts for nothing.
     case helloUnheard
-    /// … and what somebody has recorded of it counts again and again.
-    case recordedHelloCounts
     /// A takeover that is to be asked for is not.
     case questionSkipped
     /// A receipt stays on disk after the peer is back …
@@ -225,14 +217,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case epochIgnored
     /// A copy in the holder's epoch is current however far it is behind.
     case lagIgnored
-    /// A node that took over forms the group again, though its peer has what it lacks …
-    case divergedForms
-    /// … or before the peer has told where its copy stands.
-    case branchUnasked
-    /// How far a copy had come when it was taken over is known by a reading of before.
-    case branchIsOld
-    /// The data term that is written beside a fence counts though nothing was started.
-    case aheadIsLast
     /// A stateful group starts before its data term is on disk.
     case dataTermLate
     /// A planned stop waits for no copy.
@@ -247,22 +231,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case inStepAtOnce
     /// … or before the copy has what was acknowledged until then.
     case tailForgotten
-    /// A restore that failed is taken for one that did nothing.
-    case failedRestoreStands
-    /// A restart of the database makes the peer's copy count as old.
-    case restartedIsBehind
-    /// After a maintenance the database is not told anew …
-    case maintainedNotTold
-    /// … or it is told to wait while somebody works on it.
-    case restoresInMaintenance
-
-    // Two supplies
-    /// A peer counts as off where one of its supplies is.
-    case oneSupplyIsEnough
-    /// A peer is not cut while one of its supplies is off already.
-    case deadSupplyIsNotCut
-    /// An order waits while the worker tries again to switch on a supply that stayed off.
-    case orderWaitsForRestore
 
     // The wire
     case challengeIgnored

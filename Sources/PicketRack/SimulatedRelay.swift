@@ -6,11 +6,7 @@ package final class SimulatedRelay {
     /// Whose agent drives the line.
     package let driver: NodeID
     /// Whom the contact feeds.
-    let fed: NodeID
-    /// It is switched by a fence agent, and stays as it is when the node goes dark that switched it.
-    private let isOutlet: Bool
-    /// There is no power before its contact.
-    var isDead = false
+    let feeds: NodeID
     /// The line's value.
     private(set) var commanded = true
     private(set) var contact = true
@@ -42,11 +38,10 @@ package final class SimulatedRelay {
         case sense
     }
 
-    init(plan: SupplyPlan, driver: NodeID, isOutlet: Bool = false, loop: EventLoop) {
+    init(plan: SupplyPlan, driver: NodeID, loop: EventLoop) {
         self.plan = plan
         self.driver = driver
-        self.fed = driver.peer
-        self.isOutlet = isOutlet
+        self.feeds = driver.peer
         self.loop = loop
     }
 
@@ -61,10 +56,7 @@ package final class SimulatedRelay {
     }
 
     /// The driver lost its power, or reset: the line falls to rest.
-    func driverDied() { if !isOutlet { drive(on: plan.normallyClosed) } }
-
-    /// Power passes it.
-    var feeds: Bool { contact && !isDead }
+    func driverDied() { drive(on: plan.normallyClosed) }
 
     /// What the sense line reads, or the other one of two contacts, while the supply is so.
     func reads(live: Bool, opposite: Bool = false) -> Bool {

@@ -107,7 +107,6 @@ struct StatusView {
             return ("stopping", .yellow)
         }
         guard let holder else {
-            if group.diverged == true { return ("diverged: name a copy", .red) }
             if group.waitsForCopy == true { return ("waits: its copy may be old", .red) }
             if group.asked == true { return ("waits for \"picket take\"", .red) }
             guard group.role != "claiming", group.peerRole != "claiming" else {
@@ -121,9 +120,7 @@ struct StatusView {
         if !holder.running, status.maintenance || status.peerState.maintenance {
             return ("down", .red)
         }
-        if group.commitsWait == true { return ("its commits wait", .red) }
         if holder.running, group.replication == "degraded" { return ("active, alone", .yellow) }
-        if holder.running, group.outOfStep == true { return ("active, not in step", .yellow) }
         return holder.running ? ("active", .green) : ("starting", .yellow)
     }
 

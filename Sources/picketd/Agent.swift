@@ -129,7 +129,7 @@ final class Agent {
         fences = Startup.system(
             try FenceDesk(
                 settings.fence, sensors: settings.sensors, stateDirectory: state, hardware,
-                at: storage.stamp(at: now)))
+                at: now))
         sensors = Startup.system(try Sensors(settings.sensors, hardware, at: now))
         signals = start.signals
         reader = Startup.system(
@@ -189,9 +189,7 @@ final class Agent {
         health.update(self)
         if let untaken {
             untaken.keepPlaces(of: settings)
-            if let refusal = ConfigurationReader.maintenance(against: untaken, self)
-                ?? ConfigurationReader.data(against: untaken, self)
-            {
+            if let refusal = ConfigurationReader.maintenance(against: untaken, self) {
                 log(
                     .critical,
                     refusal + "; until then this agent goes by what the one before it read")
@@ -372,7 +370,6 @@ final class Agent {
     func isUpAsListed(_ group: GroupIndex) -> Bool {
         look(at: &machine) { $0.isUpAsListed(group) }
     }
-    func runs(_ group: GroupIndex) -> Bool { look(at: &machine) { $0.runs(group) } }
     func maintained(changedBy new: Policy) -> GroupIndex? {
         look(at: &machine) { $0.maintained(changedBy: new) }
     }
@@ -400,9 +397,7 @@ final class Agent {
         case .send(let message, let set): links.send(resets.marked(message), on: set, self)
         case .persist(let memory, let ticket): storage.persist(memory, ticket: ticket, self)
         case .note(let note): storage.note(note, self)
-        case .fence(let order):
-            fences.order(order, self)
-            groups.probeSoon(self)
+        case .fence(let order): fences.order(order, self)
         case .cancelFence(let id): fences.cancel(id, self)
         case .start(let activation): groups.start(activation, self)
         case .adopt(let activation): groups.adopt(activation, self)
@@ -509,7 +504,7 @@ final class Agent {
         report.strayUnits = units.strays.map { $0.unit }
         report.unitStarters = units.starters
         report.peerSuppliesOff = fences.suppliesOff
-        report.cuts = fences.cuts(at: now)
+        report.cuts = fences.cuts(at: storage.wallMilliseconds)
         report.rehearseEvery = settings.rehearseEvery
         report.unproven = (
             peer: settings.fence.unproven, me: settings.cuts[settings.me].unproven

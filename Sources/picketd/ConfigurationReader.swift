@@ -107,7 +107,6 @@ final class ConfigurationReader: Part {
                 + " own, so that each node puts its own name there"
         }
         new.keepPlaces(of: agent.settings)
-        if let refusal = ConfigurationReader.data(against: new, agent) { return refusal }
         if let unable = ConfigurationReader.needsRestart(new, agent) {
             return agent.narrator.sentence(unable)
         }
@@ -118,10 +117,6 @@ final class ConfigurationReader: Part {
     @discardableResult
     func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) -> String? {
         new.keepPlaces(of: agent.settings)
-        if let refusal = ConfigurationReader.data(against: new, agent) {
-            refuse([refusal], agent)
-            return refusal
-        }
         if let unable = ConfigurationReader.needsRestart(new, agent) {
             return refuse(unable, agent)
         }
@@ -174,25 +169,6 @@ final class ConfigurationReader: Part {
         agent.maintained(changedBy: new.policy).map {
             new.refusal(ofMaintained: $0, pair: agent.status.maintenance)
         }
-    }
-
-    /// A group that is up here gains or loses data of its own: a restart would not take that up
-    /// either, because the next agent is to find what runs.
-    ///
-    /// - Parameter new: as for `maintenance`.
-    static func data(against new: Configuration, _ agent: Agent) -> String? {
-        let former = agent.settings.policy.groups
-        let changed = former.indices.first { group in
-            guard former[group].listing == .listed, new.policy.groups[group].listing == .listed,
-                agent.runs(group)
-            else { return false }
-            return (former[group].sync == nil) != (new.policy.groups[group].sync == nil)
-        }
-        guard let changed else { return nil }
-        let name = new.groups[changed].name
-        return "\(new.place(of: "groups.\(name)")): group \(name) runs here, and the file changes"
-            + " whether it has data of its own (sync): take it out of the files of both nodes and"
-            + " reload them, which stops it; then put it in as it is to be, and reload again"
     }
 
     private static func needsRestart(_ new: Configuration, _ agent: Agent) -> Notice? {

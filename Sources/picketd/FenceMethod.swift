@@ -24,14 +24,14 @@ class FenceMethod {
 
     init(
         _ index: Int, _ settings: FenceSettings, stateDirectory: String, testEvery: Duration,
-        at now: Stamp
+        at now: Instant
     ) {
         self.index = index
         self.testEvery = testEvery
-        testAt = now.at
+        testAt = now
         digest = settings.digest
         recordPath = FenceRecord.path(stateDirectory, level: index)
-        record = FenceRecord.read(recordPath, level: digest, now)
+        record = FenceRecord.read(recordPath, level: digest)
         selfTest = RelaySelfTest(configured: true, disproved: record.failed)
     }
 
@@ -99,7 +99,7 @@ class FenceMethod {
         guard !selfTest.isPending else { return }
         agent.drills.tested(self, agent)
         if record.tested(selfTest.result == .passed) {
-            writeRecord(agent)
+            agent.storage.write(recordPath, record.text(level: digest))
         }
         if new != nil { agent.fences.tellTests(agent) }
     }
@@ -125,8 +125,8 @@ class FenceMethod {
 
     /// It was seen to cut the peer, or could not.
     final func fenced(_ cut: Bool, _ agent: Agent) {
-        record.fenced(cut, at: agent.now)
-        writeRecord(agent)
+        record.fenced(cut, milliseconds: agent.storage.wallMilliseconds)
+        agent.storage.write(recordPath, record.text(level: digest))
         if selfTest.fenced(cut) != nil { agent.fences.tellTests(agent) }
     }
 
@@ -134,19 +134,9 @@ class FenceMethod {
     final func clear(_ agent: Agent) {
         guard record.failed else { return }
         record.clear()
-        writeRecord(agent)
+        agent.storage.write(recordPath, record.text(level: digest))
         if selfTest.clear() != nil { agent.fences.tellTests(agent) }
         testSoon(agent)
-    }
-
-    /// What has passed meanwhile is on disk for the next boot.
-    final func renewRecord(_ agent: Agent) {
-        if record.cutAt != nil { writeRecord(agent) }
-    }
-
-    private final func writeRecord(_ agent: Agent) {
-        let stamp = agent.storage.stamp(at: agent.now)
-        agent.storage.write(recordPath, record.text(level: digest, stamp))
     }
 
     /// Earlier looks prove nothing any more.

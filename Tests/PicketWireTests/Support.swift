@@ -112,7 +112,7 @@ final class Node {
 
     /// Opens it and returns the answer that it gets.
     func answer(_ datagram: [UInt8], link: Int = 0, at now: Instant) -> [UInt8]? {
-        guard case .hello(answer: true, _, _) = open(datagram, link: link, at: now) else {
+        guard case .hello(answer: true, _) = open(datagram, link: link, at: now) else {
             return nil
         }
         sent.append(channel.datagram)
@@ -154,9 +154,6 @@ extension Channel.Opened {
     var message: Message? {
         if case .message(let message, _) = self { return message }
         return nil
-    }
-    var isNewHello: Bool {
-        if case .hello(_, _, isNew: true) = self { true } else { false }
     }
     var isMessage: Bool { message != nil }
 }

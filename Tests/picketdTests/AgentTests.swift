@@ -267,7 +267,7 @@ private final class Peer {
         while case .datagram(let count) = sockets[link].receive(into: &datagram) {
             switch channel.open(datagram, count: count, link: link, at: clock.now()) {
             case .parcel: break
-            case .hello(answer: true, _, _): send(on: link)
+            case .hello(answer: true, _): send(on: link)
             case .message(let message, _):
                 newest = max(newest, message.sequence)
                 heard = message

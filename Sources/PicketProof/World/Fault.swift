@@ -55,8 +55,6 @@ public enum Fault: Equatable, Sendable {
     /// The plug of all wires by which this node hears, cuts and senses its peer: each of them parts at
     /// a time of its own, and so comes back.
     case harness(NodeID)
-    /// The first (0) or the second (1) of two supplies of a node gives no power.
-    case deadSupply(NodeID, Int)
     case deadWatchdog(NodeID)
     case wallStep(NodeID, Duration)
     /// Its file differs from the peer's in settings that must agree.
@@ -77,9 +75,6 @@ public enum Fault: Equatable, Sendable {
 
     // Operators
     case command(NodeID, Command)
-    /// Somebody starts a group's resources, in maintenance, beside the agent; and stops them in the
-    /// end.
-    case byHand(NodeID, GroupIndex)
     /// `confirmFence` though the peer may well be alive.
     case falseWord(NodeID)
 }
@@ -114,8 +109,6 @@ public enum ResourceFault: String, CaseIterable, Sendable {
     case startRefused = "start-refused"
     /// The commands that tell the store of a strict group.
     case commandsFail = "commands-fail"
-    /// They hang until they are killed, and may hang on, and take effect late.
-    case commandsHang = "commands-hang"
 }
 
 extension Fault {
@@ -128,9 +121,9 @@ extension Fault {
         "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
         "disk-hangs",
-        "power-loss", "relay", "harness", "dead-supply", "dead-watchdog", "other-configuration",
-        "list", "wrong-key",
+        "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "list",
+        "wrong-key",
         "wall-step", "reload", "sensor", "drill", "sync",
-        "resource", "command", "by-hand", "false-word",
+        "resource", "command", "false-word",
     ]
 }

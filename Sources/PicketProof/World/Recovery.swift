@@ -44,13 +44,13 @@ extension World {
         node.damaged = false
         revive(node)
         if node.key.id != World.key.id { use(World.key, on: node) }
+        node.digest = 42
         node.file = plan.lastingList(of: node.id)
         if let agent = node.agent, agent.listed != node.file { crash(node) }
-        give(digest: 42, to: node)
+        reload(node)
         node.effectsToLive = nil
         node.stepsToPause = nil
         node.mains = true
-        node.deadSupply = plan.staysDead.flatMap { $0.node == node.id ? $0.supply : nil }
         for index in node.chips.indices { set(nil, index, of: node) }
         if node.relayFault != nil || !node.parted.isEmpty {
             node.relayFault = nil
@@ -131,17 +131,7 @@ extension World {
             recovery.done = true
             return
         }
-        guard plan.seed % 3 != 0 || restartStores(on: holder) else {
-            recovery.done = true
-            return
-        }
-        // One with a dead supply must be cut, too, while it has power from the other.
-        let hangs = plan.staysDead?.node == holder.id && plan.seed % 4 != 0 && plan.seed % 3 != 0
-        tell(
-            nil,
-            .world(
-                "exam: \(holder.id), which holds group 0, "
-                    + (hangs ? "stands still" : "loses its power")))
+        tell(nil, .world("exam: \(holder.id), which holds group 0, loses its power"))
         recovery.examined = (holder.index, now)
         // Every fourth pair is examined in an agreed pause, which must not last beyond its time. With
         // an outlet it would be taken over in a late turn, which are long there.
@@ -151,39 +141,17 @@ extension World {
             command(.pause(Duration(nanoseconds: pause)), holder)
             while now < recovery.examined!.at + 20_000_000 { step() }
         }
-        if hangs {
-            standStill(holder, until: .max, whole: true)
-        } else {
-            holder.mains = false
-            supply(holder)
-        }
+        holder.mains = false
+        supply(holder)
         let starts = Int64(World.resources * plan.groups.count) * 10_000_000
         var bound =
             plan.detectWithin.nanoseconds + (plan.outlet ?? plan.offWithin).nanoseconds + starts
             + 50_000_000
             + pause * 2
-        // A store that starts is told to go on alone, once more if it was not up yet.
-        if plan.list.contains(where: { plan.sync(of: $0.name)?.strict == true }) {
-            bound += 1_200_000_000
-        }
-        // It is taken over in a late turn, which comes after the first turns of all ranks from 2 to 5.
+        // It is taken over in a late turn, which comes after the turns of the unfit as well.
         let timing = holder.policy.timing
-        if pause > 0 { bound += ((timing.deadAfter + timing.offWithin) * 4).nanoseconds }
+        if pause > 0 { bound += ((timing.deadAfter + timing.offWithin) * 2).nanoseconds }
         after(bound, .look)
-    }
-
-    /// The stores of strict groups come up anew. They have what they were told, and the copies have all
-    /// that was acknowledged. False where they did not.
-    private func restartStores(on node: Node) -> Bool {
-        let (began, stores) = (now, plan.list.filter { plan.sync(of: $0.name)?.strict == true })
-        for group in stores {
-            node.resourceFaults[group.name][.monitorFails] = .max
-            while node.restartedAt[group.name] < began, now < began + 5_000_000_000 { step() }
-            node.resourceFaults[group.name][.monitorFails] = nil
-        }
-        let restarted = now
-        while !stores.isEmpty, now < restarted + 100_000_000 { step() }
-        return stores.allSatisfy { node.restartedAt[$0.name] >= began && node.isWholeUp($0) }
     }
 
     private func mark(_ victim: Node) {

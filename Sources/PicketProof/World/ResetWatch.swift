@@ -60,7 +60,7 @@ struct ResetWatch {
             isNoted[group][node.index] = false
             forget(group, node)
         case .started: forget(group, node)
-        case .failed, .restarted, .ailing, .recovered, .seen, .unseen, .dropped, .outgrown: break
+        case .failed, .restarted, .ailing, .recovered, .dropped, .outgrown: break
         }
     }
 

@@ -37,7 +37,7 @@ public enum Swarm {
         case resources
         /// Files that differ while nodes lose each other.
         case configurations
-        /// Lists of groups that are changed, node by node, with their priorities and the timing.
+        /// Lists of groups that are changed, node by node.
         case lists
         /// A group that is given another name, and its resources another definition, on one node
         /// after the other, the holder last.
@@ -55,8 +55,6 @@ public enum Swarm {
         case sensors
         /// One plug with all wires, which parts and comes back.
         case plugs
-        /// Nodes with two supplies, of which one is dead.
-        case supplies
         /// Groups with data, whose copies do not follow.
         case data
         /// Outlets that switch late.
@@ -71,16 +69,10 @@ public enum Swarm {
         case clocks
         /// Terms that are heard while the disk takes nothing, and then the agent ends.
         case terms
-        /// Work by hand in maintenance, beside agents that are restarted.
-        case hands
-        /// Recordings of a dark peer, and the operator's word that it is off.
-        case recordings
         /// Groups with data that go to and fro, beside a copy that stands still.
         case copies
         /// Groups with data that refuse a term below theirs, on nodes that have forgotten the terms.
         case guards
-        /// Holders that write on without their copies, and are taken over from.
-        case branches
         /// Groups whose stores wait for the peer's copy, which stands still, and whose commands fail.
         case strict
     }
@@ -107,26 +99,14 @@ public enum Swarm {
             for index in plan.groups.indices { plan.groups[index].sync?.maxLag = .seconds(4) }
         }
         if focus == .clocks { again(every: 30, &plan, loseClock) }
-        if focus == .hands { again(every: 60, &plan, workByHand) }
-        if focus == .recordings { again(every: 60, &plan, replay) }
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
         if focus == .guards { again(every: 60, &plan, forgetTerms) }
-        if focus == .branches {
-            let detects = plan.detectWithin.milliseconds
-            again(every: 60, &plan) {
-                $1.percent(60) ? part($0, &$1) : dieOrdering(detects, &$1)
-            }
-        }
         if focus == .work { again(every: 55, &plan, work) }
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
         if focus == .strict, kinds.isEmpty {
             let lag = plan.groups[0].sync!.maxLag.milliseconds
-            if plan.seed % 4 == 0 {
-                again(every: 45, &plan) { node, _ in dieRestored(node, within: lag) }
-            } else {
-                again(every: 75, &plan) { workOnStore(node: $0, within: lag, &$1) }
-            }
+            again(every: 45, &plan) { node, _ in dieRestored(node, within: lag) }
         }
         if focus == .renames {
             var list = plan.list
@@ -182,22 +162,11 @@ public enum Swarm {
                         reloads.percent(50) ? .reload(node) : ends(node)
                     }
                     plan.faults.append(FaultEntry(at: restart, restarts(node)))
-                    // The timing is changed with it, often.
-                    var times = Chance(
-                        seed: plan.seed ^ 0x74_69_6d ^ UInt64(entry.at.microseconds))
-                    let isSlower = times.percent(30)
-                    func slow(_ node: NodeID, _ at: Duration) {
-                        guard isSlower else { return }
-                        plan.faults.append(
-                            FaultEntry(at: at, lasting: entry.lasting, .otherConfiguration(node)))
-                    }
-                    slow(node, entry.at)
                     if chance.percent(60) {
                         let next = restart + .milliseconds(chance.below(8_000))
                         plan.faults.append(
                             FaultEntry(
                                 at: next, lasting: entry.lasting, .list(node.peer, list)))
-                        slow(node.peer, next)
                         plan.faults.append(FaultEntry(at: next, restarts(node.peer)))
                     }
                     let end = entry.at + entry.lasting + .milliseconds(chance.below(500))
@@ -288,48 +257,6 @@ public enum Swarm {
         ]
     }
 
-    /// Somebody works by hand on what a node does not hold, beside agents that are restarted. The
-    /// maintenance is ended without a word of that, and then by name.
-    private static func workByHand(
-        _ node: NodeID, _ chance: inout Chance
-    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        let name = chance.percent(50) ? 0 : nil
-        let begins = 4_000 + chance.below(4_000)
-        let ends = 22_000 + chance.below(3_000)
-        let ender = chance.percent(50) ? node : node.peer
-        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
-            (0, 0, .command(node.peer, .handover(0))),
-            (2_000, 0, .command(node, .maintenance(true, of: name, despite: .none))),
-            // It runs on one of them.
-            (begins, 45_000, .byHand(node, 0)), (begins, 45_000, .byHand(node.peer, 0)),
-            (ends, 0, .command(ender, .maintenance(false, of: name, despite: .none))),
-            (ends + 2_000, 0, .command(ender, .maintenance(false, of: name, despite: .all))),
-        ]
-        for node in [node, node.peer] where chance.percent(60) {
-            links.append((begins - 200 + chance.below(4_000), 0, .crash(node)))
-        }
-        return links
-    }
-
-    /// A node can prove nothing of its dark peer, whose packets somebody has recorded: they come again
-    /// and again, and the operator says that it is off.
-    private static func replay(
-        _ node: NodeID, _ chance: inout Chance
-    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
-            (0, 45_000, .relay(node, .unreachable)), (1_000, 40_000, .powerLoss(node.peer)),
-        ]
-        for turn in 0..<8 {
-            let at = 4_000 + Int64(turn) * 4_000 + chance.below(500)
-            links.append((at, 0, .replay(to: node, count: 50)))
-        }
-        for word in 0..<3 {
-            let at = 20_000 + Int64(word) * 6_000 + chance.below(4_000)
-            links.append((at, 0, .command(node, .confirmFence)))
-        }
-        return links
-    }
-
     /// A node boots while its disk takes nothing. Its peer, which has not met it, has fenced it and
     /// leapt; what the node hears of that is on its note alone. Then its agent ends, the peer loses its
     /// power, and the operator says so.
@@ -395,84 +322,6 @@ public enum Swarm {
             (follows + lag * 12 / 20, lag * 2, .sync(node.peer, 0, .stale)),
             (follows + lag * 27 / 20, 3_000, .powerLoss(node)),
         ]
-    }
-
-    /// The copy stands still for long, and meanwhile somebody works on the store; or it follows while
-    /// somebody does; or a restore fails before it; or the peer is off for long after a takeover.
-    private static func workOnStore(
-        node: NodeID, within lag: Int64, _ chance: inout Chance
-    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        func stall(_ at: Int64, for lasting: Int64) -> [(Int64, Int64, Fault)] {
-            [NodeID.low, .high].map { (at, lasting, .sync($0, 0, .stale)) }
-        }
-        func fail(_ at: Int64, for lasting: Int64) -> [(Int64, Int64, Fault)] {
-            [NodeID.low, .high].map { (at, lasting, .resource($0, 0, .commandsFail)) }
-        }
-        func work(_ on: Bool, _ at: Int64) -> (Int64, Int64, Fault) {
-            (at, 0, .command(node, .maintenance(on, of: 0, despite: .all)))
-        }
-        let falls = lag * 2 + 2_000
-        switch chance.below(4) {
-        case 0:
-            return stall(0, for: 60_000) + [
-                work(true, falls), work(false, falls + 1_000 + chance.below(3_000)),
-            ]
-        case 1:
-            return stall(0, for: falls + 1_000) + [
-                work(true, falls), work(false, falls + lag * 4 + 5_000),
-            ]
-        case 2:
-            return stall(0, for: falls) + fail(falls - 500, for: lag * 3)
-                + stall(falls + lag * 2, for: 60_000)
-        default: return [(0, 35_000, .powerLoss(node))]
-        }
-    }
-
-    /// High, whose relay sticks, orders a fence of low, which holds the groups, and loses its power before
-    /// it learns that the fence failed. Low writes on beside copies that stand still, until the site
-    /// loses its power.
-    private static func dieOrdering(
-        _ detects: Int64, _ chance: inout Chance
-    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        let dies = 10_000 + detects / 2 + chance.below(detects)
-        let both = dies + 10_000 + chance.below(3_000)
-        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
-            (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
-            (9_000, 8_000, .relay(.high, .stuckOn)), (dies, 2_000, .powerLoss(.high)),
-            (both, 1_000 + chance.below(1_000), .powerLoss(.high)),
-            (both + chance.below(100), 1_000 + chance.below(1_000), .powerLoss(.low)),
-            (both + 10_000, 0, .command(.low, .take(nil, stale: true))),
-        ]
-        for from in [NodeID.low, .high] {
-            links.append((10_000, 4_000, .cut(from: from, link: nil)))
-        }
-        for group in 0..<2 { links.append((dies, 20_000, .sync(.high, group, .stale))) }
-        return links
-    }
-
-    /// Low, which holds the groups, writes on for a moment beside copies that stand still, and loses its
-    /// power. High takes over. Before the copy on low is made anew both lose their power, with or
-    /// without having met; and then an operator names one.
-    private static func part(
-        _ node: NodeID, _ chance: inout Chance
-    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        let dies = 5_000 + chance.below(500)
-        let dark = 2_000 + chance.below(6_000)
-        let both = dies + dark + (chance.percent(30) ? -300 : chance.below(9_000))
-        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
-            (0, 0, .command(node, .take(nil, stale: true))),
-            (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
-            (dies, dark, .powerLoss(.low)), (both, 1_000 + chance.below(2_000), .powerLoss(.high)),
-            (both + chance.below(100), 1_000 + chance.below(2_000), .powerLoss(.low)),
-        ]
-        if chance.percent(60) {
-            for group in 0..<2 {
-                links.append((dies - 100 - chance.below(700), 1_000, .sync(.high, group, .stale)))
-            }
-        }
-        let named = both + 10_000 + chance.below(5_000)
-        links.append((named, 0, .command(node.peer, .take(nil, stale: true))))
-        return links
     }
 
     /// A turn stands still, and takes in what has come meanwhile. That is the last that it hears;
@@ -691,14 +540,6 @@ public enum Swarm {
         }
     }
 
-    private static func setUpSupplies(_ plan: inout Plan, _ chance: inout Chance) {
-        plan.supplies = 2
-        if chance.percent(60) {
-            plan.staysDead = Plan.DeadSupply(
-                node: chance.percent(50) ? .low : .high, supply: Int(chance.below(2)))
-        }
-    }
-
     /// Operators who take hands off one group, at either node, and some time later put them back. Of a
     /// chance of its own, like `hang`.
     private static func holdGroups(_ plan: inout Plan, _ focus: Focus) {
@@ -913,14 +754,6 @@ public enum Swarm {
             plan.detectWithin = .milliseconds(200)
             plan.wiring = wiring(&chance)
             return [.harness, .harness, .harness, .cuts, .power, .crash]
-        case .supplies:
-            plan.outlet = nil
-            plan.wiring = chance.one(of: [.readsOn, .readsOn, .contacts, .readsOff])
-            setUpSupplies(&plan, &chance)
-            return [
-                .deadSupply, .deadSupply, .deadSupply, .relay, .cuts, .cuts, .hang, .power, .crash,
-                .operators,
-            ]
         case .data:
             for index in plan.groups.indices where plan.groups[index].sync == nil {
                 plan.groups[index].sync = sync(&chance)
@@ -934,18 +767,11 @@ public enum Swarm {
         case .outlets:
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
-        case .clocks, .recordings, .hands: return []
+        case .clocks: return []
         case .terms:
             for index in plan.groups.indices { plan.groups[index].sync = nil }
             plan.staysFull = nil
             plan.bootTime = .seconds(8)
-            return []
-        case .branches:
-            for index in plan.groups.indices {
-                plan.groups[index].prefer = .low
-                plan.groups[index].takeover = .auto
-                if plan.groups[index].sync == nil { plan.groups[index].sync = sync(&chance) }
-            }
             return []
         case .copies, .guards:
             for index in plan.groups.indices where plan.groups[index].sync == nil {
@@ -958,7 +784,7 @@ public enum Swarm {
                 makeStrict(&plan.groups[index].sync)
             }
             plan.startup = .aloneAfter(.seconds(3))
-            if plan.seed % 4 < 2 { return [] }
+            if plan.seed % 4 == 0 { return [] }
             return [
                 .sync, .sync, .sync, .sync, .commands, .commands, .cuts, .cuts, .cuts, .oneWay,
                 .relay, .power, .blackout, .crash, .operators, .leave, .word, .disk, .outrun,
@@ -986,12 +812,12 @@ public enum Swarm {
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
-        case commands, deadSupply
+        case commands
 
         var isCommon: Bool {
             switch self {
             case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
-                .halfway, .commands, .deadSupply:
+                .halfway, .commands:
                 false
             default: true
             }
@@ -1059,9 +885,6 @@ public enum Swarm {
             let fault = chance.one(of: faults)
             return entry(.resource(node, group, fault), .seconds(30 + chance.below(100)))
         case .commands:
-            if chance.percent(20) {
-                return entry(.resource(node, group, .commandsHang), .seconds(1 + chance.below(20)))
-            }
             let fault: ResourceFault = chance.percent(60) ? .commandsFail : .slow
             return entry(.resource(node, group, fault), lasting() * 6)
         case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
@@ -1074,9 +897,6 @@ public enum Swarm {
         case .harness:
             // A plug that is shared and stated not to be is beyond what can be promised.
             return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)
-        case .deadSupply:
-            return entry(
-                .deadSupply(node, Int(chance.below(2))), .seconds(2) + lasting() * 10)
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .configuration: return entry(.otherConfiguration(node), lasting() * 10)
         case .lists:
@@ -1085,12 +905,6 @@ public enum Swarm {
             var disables = Chance(seed: plan.seed ^ 0x6f_66_66 ^ UInt64(at.microseconds))
             if !list.isEmpty, disables.percent(20) {
                 list[Int(disables.below(Int64(list.count)))].isEnabled = false
-            }
-            var priorities = Chance(seed: plan.seed ^ 0x70_72_69 ^ UInt64(at.microseconds))
-            if priorities.percent(30) {
-                for index in list.indices where priorities.percent(60) {
-                    list[index].priority = UInt32(1 + priorities.below(9))
-                }
             }
             return entry(.list(node, list), .seconds(5 + chance.below(40)))
         case .wall:
@@ -1114,8 +928,7 @@ public enum Swarm {
                     node, group,
                     chance.one(
                         of: ResourceFault.allCases.filter {
-                            ![.flaps, .stopUnknown, .startRefused, .commandsFail, .commandsHang]
-                                .contains($0)
+                            ![.flaps, .stopUnknown, .startRefused, .commandsFail].contains($0)
                         })),
                 lasting() * 6)
         case .operators:
@@ -1203,10 +1016,10 @@ extension Fault {
         case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .diskHangs,
-            .deadSupply, .deadWatchdog, .otherConfiguration, .list, .wrongKey,
+            .deadWatchdog, .otherConfiguration, .list, .wrongKey,
             .wallStep, .reload,
             .drill, .sync,
-            .resource, .command, .byHand,
+            .resource, .command,
             .falseWord:
             nil
         }

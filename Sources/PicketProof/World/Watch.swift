@@ -33,20 +33,10 @@ struct Watch {
     /// its boot.
     private var heads: [(node: Int, epoch: UInt64, unmet: Bool)?]
     private var staleOrdered: [Set<Int>]
-    /// By epoch: the one before it, how far the data had come then, and whether its holder took over
-    /// without the peer. A handover may leave a little behind, as was agreed.
-    private var parents: [UInt64: (epoch: UInt64, began: UInt64, isTakenOver: Bool)] = [:]
-    /// By group: whether it was started last without the peer.
-    private var isTakenOver: [Bool]
-    /// By group: the node that took over last, and whose probe had not told for so long how far its copy
-    /// had come.
-    private var blindStarts: [Int?]
     /// By group, of a strict one: how much of the newest epoch its store has acknowledged, and since
     /// when it waits for a copy that does not follow.
     private var acknowledged: [UInt64]
     private var waitsSince: [Int64?]
-    /// By group, and for as long as it has not started anew: when a command found its store down.
-    private var missedAt: [Int64?]
     private var epochs: UInt64 = 0
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
@@ -112,11 +102,6 @@ struct Watch {
         /// The strict groups of which this life of its agent has heard, since they started, that the
         /// holder is in step.
         var inStep: Set<Int> = []
-        /// Those of which the newest message says that it is not; and those of them of which the disk
-        /// took nothing when that came. Nothing stateful starts by such a disk, and the next life knows
-        /// nothing of its copy.
-        var outOfStep: Set<Int> = []
-        var notedInMemory: Set<Int> = []
         /// The operator has ordered this life of its agent to leave.
         var leavesSince: Int64?
         var wordGiven = false
@@ -189,11 +174,8 @@ struct Watch {
         takeoversOrdered = Array(repeating: [], count: groups)
         heads = Array(repeating: nil, count: groups)
         staleOrdered = takeoversOrdered
-        isTakenOver = Array(repeating: false, count: groups)
-        blindStarts = startedLast
         acknowledged = Array(repeating: 0, count: groups)
         waitsSince = Array(repeating: nil, count: groups)
-        missedAt = waitsSince
     }
 
     /// One of a node's fences.
@@ -238,8 +220,6 @@ struct Watch {
             sides[side].copyMissing = []
         }
         sides[index].inStep = []
-        sides[index].outOfStep = []
-        sides[index].notedInMemory = []
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
@@ -334,7 +314,6 @@ struct Watch {
         judge(health: message.health, node, in: world)
         judge(maintenanceOf: message, node, in: world)
         judge(relayTest: message.relayTest, node, in: world)
-        judgeHands(node, in: world)
         judgeDisk(message, node, in: world)
         let left = running.indices.map { mayBeOrderedOff($0, node) }
         resets.judge(
@@ -383,8 +362,9 @@ struct Watch {
                         let name = Int($0.name) - 1
                         return (name, sides[index].theirs[name] ?? world.now)
                     })
-                for report in message.groups where report.data != nil {
-                    hearOfStep(report, by: index)
+                for report in message.groups
+                where report.data?.flags.contains(.inStep) == true {
+                    sides[index].inStep.insert(Int(report.name) - 1)
                 }
                 sides[index].givenUp = Set(
                     message.groups.filter { message.phase == .leaving && $0.role == .vacant }
@@ -411,17 +391,6 @@ struct Watch {
         }
     }
 
-    private mutating func hearOfStep(_ report: GroupReport, by index: Int) {
-        let group = Int(report.name) - 1
-        if report.data?.flags.contains(.inStep) == true {
-            sides[index].inStep.insert(group)
-            sides[index].outOfStep.remove(group)
-            sides[index].notedInMemory.remove(group)
-        } else if report.role == .holding {
-            sides[index].outOfStep.insert(group)
-        }
-    }
-
     /// A word that the peer is off is void by what that session sent after it. By a clock that
     /// drifts, and whose difference was measured to half a round trip, that is certain a second
     /// later.
@@ -442,14 +411,6 @@ struct Watch {
             agent.machine.life.receipt?.proof == .operatorsWord
         else { return }
         world.violate("S2", "\(node.id) takes the word that its peer is off, and hears its hellos")
-    }
-
-    /// S6: a word is refused for what the peer says, not for what somebody has recorded.
-    func judgeRecording(_ node: Node, _ agent: AgentLife, in world: World) {
-        let window = max(.seconds(10), node.policy.timing.detectWithin * 3).nanoseconds
-        guard world.now - (agent.spokeAt ?? .min / 2) > window + 1_000_000_000 else { return }
-        world.violate(
-            "S6", "\(node.id) takes no word that its peer is off, for a recording of it")
     }
 
     /// Asked after each turn.
@@ -724,7 +685,7 @@ struct Watch {
         switch cause {
         case .agentRestarted, .configurationChanged:
             if sides[node.index].handsOff[group], isMaintained(group, node), isAtRest,
-                running[group][node.index] > 0 || node.byHand[group] != nil
+                running[group][node.index] > 0
             {
                 world.violate(
                     "S11", "\(node.id) stops group \(group) in maintenance, as its file has it")
@@ -776,57 +737,9 @@ struct Watch {
             "S11", "\(node.id) begins to \(action) group \(group) in maintenance: \(cause)")
     }
 
-    // MARK: Work by hand
-
-    /// Groups that the operator names who ends the maintenance.
-    var named = GroupSet.none
-
-    /// Hands are off it for certain, and nothing is under way.
-    func isHandsOff(_ group: Int, _ node: Node) -> Bool {
-        isMaintained(group, node) && !starting[group].contains(node.index)
-            && !stopping[group].contains(node.index)
-    }
-
-    mutating func worksByHand(_ group: Int, _ node: Node) {
-        sides[node.index].handsOff[group] = true
-    }
-
-    /// S11: maintenance does not end while a group runs by hand, whether here or on the peer, unless
-    /// the operator names it. Each agent looks every two seconds.
-    func judgeEnd(of one: Int?, on node: Node, in world: World) {
-        let peer = world.peer(of: node)
-        let inContact =
-            world.now - sides[node.index].reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
-        for (place, group) in world.plan.list.enumerated() where one ?? group.name == group.name {
-            for other in [node, peer] where !named.contains(place) {
-                guard let since = other.byHand[group.name], other.agent != nil,
-                    other === node || inContact,
-                    world.now - max(since, sides[other.index].startedAt) > 10_000_000_000
-                else { continue }
-                world.violate(
-                    "S11",
-                    "maintenance ends on \(node.id), and group \(group.name) runs on \(other.id) by"
-                        + " hand")
-            }
-        }
-    }
-
-    /// S1: what runs by hand is stopped when the maintenance has ended.
-    private func judgeHands(_ node: Node, in world: World) {
-        for group in node.byHand.keys where !mayBeOrderedOff(group, node) {
-            let since = max(
-                sides[node.index].maintenance?.at ?? .max,
-                sides[node.index].maintained[group]?.at ?? .max, sides[node.index].startedAt)
-            guard since < world.now - 15_000_000_000, excuses.isEmpty else { continue }
-            world.violate(
-                "S1", "group \(group) runs on \(node.id) by hand, long after the maintenance")
-        }
-    }
-
     /// It is up by an order of the operator's, and is left alone from now on.
     mutating func isUp(_ group: GroupIndex, _ node: Node) {
         sides[node.index].handsOff[group] = isOrderedOff(group, node)
-        missedAt[group] = nil
     }
 
     // MARK: Groups
@@ -913,7 +826,6 @@ struct Watch {
         judge(term, of: group, node, in: world)
         judgeRefusal(activation.term, of: group, node, in: world)
         judgeData(activation, of: group, node, in: world)
-        judgeDivergence(activation, of: group, node, in: world)
         if startedLast[group] != node.index {
             startedLast[group] = node.index
             takeoversOrdered[group] = []
@@ -949,79 +861,10 @@ struct Watch {
     /// The first write after a start. Returns the epoch that it begins.
     mutating func beginsEpoch(of group: Int, _ node: Node) -> UInt64 {
         epochs += 1
-        let former = node.data[group]
-        parents[epochs] = (former.epoch, former.number, isTakenOver[group])
         heads[group] = (node.index, epochs, sides[node.index].goesOnUnmet)
         staleOrdered[group] = []
         acknowledged[group] = node.data[group].number
         return epochs
-    }
-
-    /// Whether a copy has something of a line that led to this one, from after this one parted.
-    private func has(_ copy: DataCopy, beyond mine: DataCopy) -> Bool {
-        var epoch = mine.epoch
-        while let parent = parents[epoch] {
-            if parent.epoch == copy.epoch {
-                return parent.isTakenOver && copy.number > parent.began
-            }
-            epoch = parent.epoch
-        }
-        return false
-    }
-
-    /// S10: while they hear each other, neither node forms a group by itself whose data have diverged:
-    /// the other one has something that the newer line of history began without.
-    private mutating func judgeDivergence(
-        _ activation: Activation, of group: Int, _ node: Node, in world: World
-    ) {
-        guard let sync = world.plan.sync(of: group) else { return }
-        let peer = world.peer(of: node)
-        isTakenOver[group] = false
-        switch activation.warrant.evidence {
-        case .receipt(let receipt):
-            isTakenOver[group] = receipt.proof != .left
-            if let agent = node.agent, startedLast[group] != node.index {
-                let since = max(agent.startedAt, node.probeFailsUntil[group])
-                let isBlind = world.now - since < sync.maxLag.nanoseconds
-                blindStarts[group] = isBlind ? node.index : nil
-            }
-        case .grant:
-            guard activation.cause == .formation, excuses.isEmpty,
-                !staleOrdered[group].contains(node.index), blindStarts[group] != node.index,
-                !sync.strict, world.now - peer.probeFailsUntil[group] > sync.maxLag.nanoseconds,
-                has(peer.data[group], beyond: node.data[group])
-            else { return }
-            world.violate(
-                "S10",
-                "\(node.id) forms group \(group), and its data lack what \(peer.id) wrote before")
-        case .unlisted, .left: break
-        }
-    }
-
-    /// Whether a copy has something that another one lacks.
-    private func has(_ copy: DataCopy, lackedBy mine: DataCopy) -> Bool {
-        if copy.epoch == mine.epoch { return copy.number > mine.number }
-        var epoch = mine.epoch
-        while let parent = parents[epoch] {
-            if parent.epoch == copy.epoch { return copy.number > parent.began }
-            epoch = parent.epoch
-        }
-        return copy.epoch != 0
-    }
-
-    /// L1: no operator is asked by the positions which data are to stay, where one copy has all.
-    func findsDiverged(_ trace: Trace, _ agent: AgentLife, _ node: Node, in world: World) {
-        guard let group = trace.group, trace.number == 1, excuses.isEmpty,
-            let place = agent.place(of: group), let theirs = agent.machine.peer.message?.groups,
-            case let told = agent.machine.peer.matches[place].place, told >= 0,
-            case let branch = agent.machine.disk.memory.groups[place].branch.position,
-            branch.epoch != 0, theirs[told].data?.position.epoch == branch.epoch,
-            blindStarts[group] != node.index,
-            !has(world.peer(of: node).data[group], lackedBy: node.data[group])
-        else { return }
-        world.violate(
-            "L1", "\(node.id) says that the data of group \(group) have diverged, and they have not"
-        )
     }
 
     /// The node on which a group's data were written last; `nil` where they never were.
@@ -1076,16 +919,11 @@ struct Watch {
     ) {
         guard heads[group]?.node == node.index else { return }
         acknowledged[group] = max(acknowledged[group], number)
-        let peer = world.peer(of: node)
-        if sides[peer.index].outOfStep.contains(group), isRefused(peer, at: world.now) {
-            sides[peer.index].notedInMemory.insert(group)
-        }
-        let side = sides[peer.index]
+        let (peer, side) = (world.peer(of: node), sides[1 - node.index])
         guard number > copied, side.inStep.contains(group), excuses.isEmpty,
             let agent = peer.agent, side.hasLeft != agent.session,
             let place = peer.keptList.firstIndex(where: { $0.name == group }),
-            peer.kept?.groups[place].isOutOfStep == false,
-            !side.notedInMemory.contains(group)
+            peer.kept?.groups[place].isOutOfStep == false
         else { return }
         world.violate(
             "S10",
@@ -1093,22 +931,7 @@ struct Watch {
                 + " itself for in step")
     }
 
-    /// Its agent knows that its disk takes nothing.
-    private func isRefused(_ node: Node, at now: Int64) -> Bool {
-        node.wasRefused || node.writing.map { now - $0.since > 9_900_000_000 } == true
-    }
-
-    /// S11: in maintenance no store is told to wait.
-    func tells(_ action: ReplicationAction, _ group: Int, _ node: Node, in world: World) {
-        guard action == .restore, isMaintained(group, node) else { return }
-        world.violate("S11", "\(node.id) restores group \(group), and somebody works on it")
-    }
-
-    /// A command for the store of a strict group found it down. It is tried again after a while, or
-    /// when the group has started.
-    mutating func misses(_ group: Int, _ node: Node, at now: Int64) { missedAt[group] = now }
-
-    /// L1: a store does not wait for ever for the copy of a peer that is in contact, or off.
+    /// L1: a store does not wait for ever for the copy of a peer that is in contact.
     mutating func waits(_ waits: Bool, on group: Int, _ node: Node, in world: World) {
         guard waits, let sync = world.plan.sync(of: group), mayBeTold(group, node, in: world) else {
             waitsSince[group] = nil
@@ -1127,22 +950,15 @@ struct Watch {
     /// Nothing keeps the holder from telling its store, nor the peer from noting that.
     private func mayBeTold(_ group: Int, _ node: Node, in world: World) -> Bool {
         let (peer, side) = (world.peer(of: node), sides[node.index])
-        guard let mine = node.agent,
-            world.now - max(mine.startedAt, peer.agent?.startedAt ?? 0) > 5_000_000_000
+        guard let mine = node.agent, let theirs = peer.agent,
+            world.now - max(mine.startedAt, theirs.startedAt) > 5_000_000_000
         else { return false }
-        let isOff = peer.agent == nil && mine.machine.life.receipt != nil
-        let isHeard =
-            peer.agent != nil
-            && world.now - side.reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
+        let isHeard = world.now - side.reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
         let stands = max(node.standsStillUntil, peer.standsStillUntil) > world.now
         // The last failure may have been just before the fault ended, and was the fifth.
         let faults = node.resourceFaults[group]
-        let failsUntil = max(
-            faults[.commandsFail] ?? 0, faults[.slow] ?? 0, missedAt[group] ?? 0,
-            (faults[.commandsHang] ?? 0) + 25_000_000_000)
-        let fails = failsUntil > world.now - 20_000_000_000
-        let isSlow = max(peer.slowUntil, peer.hangsUntil) > world.now - 5_000_000_000
-        return (isHeard && !isSlow || isOff) && !stands && !fails
+        let fails = max(faults[.commandsFail] ?? 0, faults[.slow] ?? 0) > world.now - 20_000_000_000
+        return isHeard && !stands && !fails && peer.forgetsUntil < world.now - 5_000_000_000
             && !starting[group].contains(node.index) && !stopping[group].contains(node.index)
             && node.hangsUntil < world.now && excuses.isEmpty && !world.rolls
     }
@@ -1207,8 +1023,7 @@ struct Watch {
             world.violate(
                 "S2", "group \(group.name) comes up on \(node.id), where it is up as it was before")
         }
-        if peer.runs(group, byOtherDefinition: false), peer.byHand[group.name] == nil,
-            !excuses.contains(.falseWord),
+        if peer.runs(group, byOtherDefinition: false), !excuses.contains(.falseWord),
             !excuses.contains(.doubleFault), world.now > senseLiesUntil
         {
             world.violate(
@@ -1236,8 +1051,7 @@ struct Watch {
             refusals[group][node.index] = (dataTerm, node.life)
         case .started: refusals[group] = [nil, nil]
         case .stopped: stopping[group].remove(node.index)
-        case .stopFailed, .stopUnknown, .restarted, .ailing, .recovered, .seen, .unseen, .dropped,
-            .outgrown:
+        case .stopFailed, .stopUnknown, .restarted, .ailing, .recovered, .dropped, .outgrown:
             break
         }
     }

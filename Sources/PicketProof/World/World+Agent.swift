@@ -55,9 +55,6 @@ extension World {
             disproved: node.disproved,
             memoryFile: file, listed: listed, list: list, startedAt: now,
             local: local)
-        agent.looksAgain = plan.faults.contains {
-            if case .byHand = $0.fault { true } else { false }
-        }
         node.agent = agent
         // What runs goes on as it was started, until the file is taken up as a change.
         if !changesMaintained(node, agent) { reload(node, agent, node.file) }
@@ -322,7 +319,6 @@ extension World {
             agent.orderVoidAfter = order.voidAfter
             watch.ordered(order, by: node, in: self)
             ask(.order(order), node)
-            if plan.leastLag != nil { after(15_000_000, .probed(node.index)) }
         case .cancelFence(let id): ask(.cancel(id: id), node)
         case .start(let activation):
             watch.activates(activation, agent, adopts: false, node, in: self)
@@ -347,15 +343,11 @@ extension World {
             perform(agent.resourceEffects, of: group, node, agent)
         case .feedWatchdog: violate("S8", "fed without a completed turn")
         case .ban(let session): agent.channel.ban(session)
-        case .answer(_, let result):
-            answered(result)
-            if result == .refused(.peerHeard) { watch.judgeRecording(node, agent, in: self) }
+        case .answer(_, let result): answered(result)
         case .trace(let trace): note(trace, node, agent)
         case .leaveAlone(let group, let on):
-            if !on { isWorkedOn(agent.list[group].name, node) }
-            agent.runners[group].leaveAlone(
-                on, at: reading(node), into: &agent.resourceEffects)
-            perform(agent.resourceEffects, of: group, node, agent)
+            agent.runners[group].leaveAlone(on, at: reading(node))
+            agent.noteRunners()
         case .change(let group, let part): change(group, part, node, agent)
         case .exit(let departure): exit(departure, node, agent)
         }
@@ -403,7 +395,6 @@ extension World {
                 node.noted[place] = agent.list.first { $0.name == trace.group }!
             }
         case .maintenance where trace.cause == .command:
-            if trace.number == 0 { watch.judgeEnd(of: trace.group, on: node, in: self) }
             watch.maintain(node, trace.number == 1, trace.group, at: now)
         case .contact:
             agent.selfTest.contactLost()
@@ -417,7 +408,6 @@ extension World {
         case .fenceRestored: agent.testAt = reading(node)
         case .contactLost: agent.selfTest.contactLost()
         case .releasing: watch.releases(trace, node, agent, in: self)
-        case .diverged: watch.findsDiverged(trace, agent, node, in: self)
         default: break
         }
     }
@@ -426,7 +416,7 @@ extension World {
         agent.ended = true
         if departure != .running { node.watchdogArmed = false }
         if departure == .released {
-            for resource in node.up.indices where node.up[resource] && node.byHand.isEmpty {
+            for resource in node.up.indices where node.up[resource] {
                 violate("S1", "\(node.id) left, and resource \(resource) is up")
             }
         }

@@ -31,7 +31,6 @@ extension World {
             case .outcome(let outcome):
                 let name = agent.list[group].name
                 if outcome == .started { watch.isUp(name, node) }
-                if outcome == .restarted { node.restartedAt[name] = now }
                 if outcome == .dropped { agent.list[group] = agent.wanted[group] }
                 watch.came(outcome, of: name, node, at: now)
                 agent.followUps.append(.resources(group, outcome))
@@ -67,10 +66,6 @@ extension World {
         var process = Process(
             run: run.id, life: node.life, group: group, resource: resource,
             action: run.action, fails: false, number: numbers)
-        // Who only looks takes no time and draws nothing, so that older seeds tell their stories.
-        if run.action == .monitor, agent.runners[run.group].isLooking {
-            return exited(run.id, node.up[resource] ? .well : .badly, node)
-        }
         var time = 1_000_000 + chance.below(8_000_000)
         if lasts(.slow, group, node) { time += chance.below(1_500_000_000) }
         var hangs = false
@@ -79,7 +74,6 @@ extension World {
             process.refusedBy = refusal(of: run, group, node)
             process.fails = lasts(.startFails, group, node) || process.refusedBy != nil
             hangs = lasts(.startHangs, group, node)
-            process.startsStore = run.resource == 0 && run.cause != .monitorFailed
         case .stop, .demote:
             process.isUnknown = lasts(.stopUnknown, group, node)
             process.fails = process.isUnknown || lasts(.stopFails, group, node)
@@ -91,7 +85,6 @@ extension World {
         }
         node.processes.append(process)
         if run.action == .start {
-            node.byHand[group.name] = nil
             node.startedAt[group.name] = now
             node.up[resource] = true
             node.serves[resource] = false
@@ -134,9 +127,6 @@ extension World {
         guard node.powerLife == powerLife,
             let index = node.processes.firstIndex(where: { $0.number == number })
         else { return }
-        if waitsToStart(node.processes[index], node) {
-            return after(20_000_000, .processEnds(node.index, powerLife: powerLife, number: number))
-        }
         let process = node.processes.remove(at: index)
         let succeeded = !process.killed && !process.fails
         if succeeded {
@@ -148,12 +138,10 @@ extension World {
                     watch.comesUp(process.group, term: .never, node, in: self)
                 }
                 node.serves[process.resource] = true
-                if process.startsStore { storeStarts(process.group.name, node) }
                 write(process.group.name, node)
             case .stop:
                 node.up[process.resource] = false
                 node.serves[process.resource] = false
-                if !node.isUp(process.group) { node.byHand[process.group.name] = nil }
             case .monitor, .promote, .demote: break
             }
         }
@@ -172,28 +160,6 @@ extension World {
             run, succeeded: end == .well, unknown: end == .unknown, refusal: refusal,
             at: reading(node), into: &agent.resourceEffects)
         perform(agent.resourceEffects, of: run.group, node, agent)
-    }
-
-    // MARK: By hand
-
-    /// Somebody starts a group beside the agent, where it does not run, in maintenance.
-    func startByHand(_ name: Int, _ node: Node) {
-        guard node.powered, let group = node.file.first(where: { $0.name == name }),
-            !node.isUp(group), watch.isHandsOff(name, node)
-        else { return }
-        tell(node, .world("somebody starts group \(name) by hand"))
-        for resource in group.resources { node.up[resource] = true }
-        node.byHand[name] = now
-        watch.worksByHand(name, node)
-    }
-
-    /// … and stops it.
-    func stopByHand(_ name: Int, _ node: Node) {
-        guard node.byHand[name] != nil, let group = node.file.first(where: { $0.name == name })
-        else { return }
-        tell(node, .world("somebody stops group \(name) by hand"))
-        for resource in group.resources { node.up[resource] = false }
-        node.byHand[name] = nil
     }
 
     // MARK: Disk

@@ -95,10 +95,6 @@ bench: embedded ## Measure takeovers, weight and speed on the simulated rack (ab
 	$$($(SWIFT) build -c release --show-bin-path)/picket bench \
 	    --embedded $(EMBEDDED_SCRATCH)/release/picketd $(BENCH_OPTIONS)
 
-# 0.1.0, with which every later version forms a pair.
-FORMER_COMMIT := 27280b14c7f5ab962bc123b970e953def2d58bf7
-FORMER := .build-former/picket
-
 LAB := .build-lab
 # What is played on virtual machines; each takes some ten to thirty seconds without KVM.
 LAB_SCENARIOS := primary-killed agent-hangs-watchdog standby-panics panic-and-watchdog causes relay-welded \
@@ -130,16 +126,6 @@ lab-installed: lab-machines deb ## Play scenarios on virtual machines with syste
 	    || { tail -n 20 $(LAB)/system.log >&2; exit 1; }
 	Tests/Lab/follow-readme $(LAB)/readme
 	PICKET=$(BUILD)/picket Tests/Lab/play $(LAB) installed $(LAB_INSTALLED_SCENARIOS)
-
-.PHONY: lab-former
-lab-former: lab-machines deb $(FORMER) ## Upgrade 0.1.0's package on virtual machines with systemd, node by node
-	$(MAKE) -C $(FORMER) deb
-	@rm -rf $(LAB)/former; mkdir -p $(LAB)/former; ln -s ../tools ../debs $(LAB)/former
-	@ln $(LAB)/vmlinux $(LAB)/accel $(LAB)/state.img $(LAB)/base.cpio $(LAB)/former
-	Tests/Lab/system $(LAB)/former "$$(ls -t $(FORMER)/.build-deb/picket_*.deb | head -1)" \
-	    $(EMBEDDED_SCRATCH)/release/picket-workload "$$(ls -t .build-deb/picket_*.deb | head -1)" \
-	    > $(LAB)/former.log 2>&1 || { tail -n 20 $(LAB)/former.log >&2; exit 1; }
-	PICKET=$(BUILD)/picket Tests/Lab/play $(LAB)/former installed package-former
 
 .PHONY: lab-machines
 lab-machines: lab-deps embedded ## Build the lab's virtual machines from Debian's packages, into .build-lab
@@ -178,12 +164,20 @@ embedded-check: embedded ## Show that the embedded picketd needs no Swift runtim
 	strip -o $(EMBEDDED_PICKETD).stripped $(EMBEDDED_PICKETD); \
 	echo "picketd: $$(stat -c %s $(EMBEDDED_PICKETD).stripped) bytes stripped, needs" $$needed
 
+# 0.1.0, with which every later version forms a pair.
+FORMER_COMMIT := 27280b14c7f5ab962bc123b970e953def2d58bf7
+FORMER := .build-former/picket
+
 $(FORMER):
 	@git cat-file -e $(FORMER_COMMIT) || { \
 	    echo "this clone does not have the commit of 0.1.0: git fetch --unshallow" >&2; exit 1; }
 	@rm -rf $(FORMER).new; mkdir -p $(FORMER).new
 	git archive $(FORMER_COMMIT) | tar -x -C $(FORMER).new
 	@mv $(FORMER).new $(FORMER)
+
+.PHONY: former-deb
+former-deb: deps $(FORMER) ## Build the Debian package of 0.1.0, which check-deb then upgrades
+	$(MAKE) -C $(FORMER) deb
 
 .PHONY: check-upgrade
 check-upgrade: embedded $(FORMER) ## Upgrade pairs of 0.1.0 node by node on the simulated rack, and go back

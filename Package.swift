@@ -99,8 +99,8 @@ var targets: [Target] = [
         dependencies: ["PicketCore", "PicketLinux", "PicketText", "CPicket"],
         swiftSettings: agent, linkerSettings: agentLinker),
     .executableTarget(
-        name: "picket-workload", dependencies: ["CPicket"], swiftSettings: agent,
-        linkerSettings: agentLinker + [.linkedLibrary("m")]),
+        name: "picket-workload", dependencies: ["PicketRackClient", "CPicket"],
+        swiftSettings: agent, linkerSettings: agentLinker + [.linkedLibrary("m")]),
 ]
 
 // What no board runs: the command line with its rack and lab, the proof, and all tests. They use

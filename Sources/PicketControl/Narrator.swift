@@ -184,7 +184,9 @@ public struct Narrator: Equatable, Sendable {
                 + "does not take it over. It is tried again"
         case .commitsWait:
             return "The commits of {group} on {me} may wait for {peer}: they go on alone once "
-                + "{peer} is fenced, or has it on its disk that it has no copy of them"
+                + "{peer} is fenced, or has noted that it has no copy of them"
+                + (trace.number == 1
+                    ? "; it never notes that as long as its file has no strict for {group}" : "")
         case .orphaned:
             return "{group} has no holder{term}"
         case .takeoverAsked:

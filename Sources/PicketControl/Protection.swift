@@ -250,6 +250,27 @@ public struct Protection: Equatable, Sendable {
         add(failure, .protected, "{peer} fences it and takes over what it holds.")
     }
 
+    /// What its database does, as long as it is not in step for some time.
+    private func inStepLack(of group: GroupStatus, _ name: String) -> String? {
+        if group.commitsWait {
+            let way =
+                group.peerCannotNote
+                ? "{peer}'s file has no strict for \(name), so that {peer} cannot note that it has no "
+                    + "copy. Make the files equal with \"picket apply\"."
+                : "it does once the copy on {peer} follows, {peer} has noted that it has none, or "
+                    + "{peer} is known to be off. See why with \"picket history\"."
+            return "waits for {peer} with each commit, and cannot go on: \(way)"
+        }
+        if group.replication == .degraded {
+            return
+                "goes on alone: the copy on {peer} is not in step, and {peer} does not take it over."
+        }
+        guard group.outOfStep, group.peerRole == .holding else { return nil }
+        return
+            "goes on alone on {peer}, or may: the copy on {me} is not in step, and {me} does not "
+            + "take it over."
+    }
+
     /// What a strict group that is not in step lacks.
     private func lack(of state: ReplicationState?, _ group: String) -> String? {
         switch state {
@@ -333,6 +354,9 @@ public struct Protection: Equatable, Sendable {
     private mutating func services(_ report: StatusReport) {
         let (status, names) = (report.status, report.names)
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
+            if let lack = inStepLack(of: group, names.group(index)) {
+                add(names.group(index), .unprotected, lack)
+            }
             if group.maintained {
                 let isUp = group.running || group.peerRunning
                 add(

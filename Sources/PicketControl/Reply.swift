@@ -294,7 +294,10 @@ extension StatusReport {
         json.field("waits_for_copy", group.waitsForCopy)
         if let replication = group.replication {
             json.field("replication", replication.label)
+            json.field("commits_wait", group.commitsWait)
+            json.field("peer_cannot_note", group.peerCannotNote)
         }
+        json.field("out_of_step", group.outOfStep)
         json.field("maintenance", group.maintained)
         json.array("differs_in") { json in
             for (difference, label) in GroupDifference.labels

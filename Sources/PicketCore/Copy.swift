@@ -33,6 +33,11 @@ package struct Copy: Sendable {
     /// The holder's, the oldest first.
     private var trail: [Mark] = []
     private var judgedAt = Instant(nanoseconds: 0)
+    /// The holder's data term then.
+    private var judgedTerm = Term.never
+    /// The peer was given the right to start, or has been starting for so long that it may have written
+    /// more than was agreed. Only a start that failed, and used no right, has not.
+    private var isOutrun = false
     /// Contact was lost, or a receipt came, since.
     private var isFrozen = false
     private var isSealed = false
@@ -98,28 +103,37 @@ package struct Copy: Sendable {
         judgedAt = now
         isNamed = false
         keepsUp = false
+        isOutrun = false
         trail.removeAll(keepingCapacity: true)
     }
 
     /// The peer is in contact, and says this of its data. `arrivedAt`: when it said so. `holds`: it
     /// may write, though it does not say that it runs; a position is told only by one that does.
     /// `isInStep`: of a strict group, whether the copy has all that is acknowledged. There a lag tells
-    /// nothing.
+    /// nothing. `mayStart`: it may not have heard yet that it was given the right.
     mutating func follow(
         _ theirs: DataReport?, holds: Bool, runs: Bool, isInStep: Bool? = nil,
-        within maxLag: Duration, arrivedAt: Instant
+        mayStart: Bool = false, within maxLag: Duration, arrivedAt: Instant
     ) {
         let runs = runs || holds && (theirs?.position.epoch ?? 0) != 0
         note(leads: false, runs: runs, at: arrivedAt)
         if isFrozen { forget() }
         guard runs else {
-            if holds, state == .current, arrivedAt - judgedAt > maxLag { state = .stale }
+            isOutrun = isOutrun || holds && arrivedAt - judgedAt > maxLag
+            guard isOutrun, state == .current else { return }
+            if theirs?.terms.own != judgedTerm {
+                state = .stale
+            } else if !holds, !mayStart {
+                isOutrun = false
+            }
             return
         }
         isNamed = false
         guard arrivedAt > judgedAt else { return }
         hear(theirs, within: maxLag, arrivedAt: arrivedAt)
         judgedAt = arrivedAt
+        judgedTerm = theirs?.terms.own ?? .never
+        isOutrun = false
         state = judgement(within: maxLag)
         keepsUp = state == .current
         guard let isInStep, keepsUp else { return }
@@ -168,8 +182,16 @@ package struct Copy: Sendable {
         if planted(.judgementOutlivesContact) { return }
         state = .unknown
         keepsUp = false
+        isOutrun = false
         isFrozen = false
         isSealed = false
+        trail.removeAll(keepingCapacity: true)
+    }
+
+    /// The peer is given the right to start. If it does not use that, the copy is what it was.
+    mutating func give() {
+        isOutrun = true
+        keepsUp = false
         trail.removeAll(keepingCapacity: true)
     }
 
@@ -177,7 +199,11 @@ package struct Copy: Sendable {
     mutating func freeze() {
         note(leads: false, runs: false, at: judgedAt)
         isFrozen = true
+        if isOutrun, state == .current { state = .stale }
     }
+
+    /// It has all that was written, if it was current when it was last judged.
+    var isFit: Bool { state == .current && !isOutrun }
 
     /// The peer can write no more, since now at the latest; `limit`: for how long it may have
     /// written on since it was last heard.
@@ -228,10 +254,12 @@ public struct DataReport: Equatable, Sendable {
         public static let inStep = Flags(rawValue: 1 << 0)
         /// By its position the sender's copy is current.
         public static let keepsUp = Flags(rawValue: 1 << 1)
-        /// The sender has it on disk that the holder is not in step.
+        /// The sender has noted for good that the holder is not in step.
         public static let outOfStep = Flags(rawValue: 1 << 2)
+        /// By the sender's file the group is strict.
+        public static let strict = Flags(rawValue: 1 << 3)
 
-        public static var all: Flags { [.inStep, .keepsUp, .outOfStep] }
+        public static var all: Flags { [.inStep, .keepsUp, .outOfStep, .strict] }
     }
 
     public init(

@@ -160,9 +160,13 @@ package struct Disk: Sendable {
         memory.groups[group].isOutOfStep = outOfStep
     }
 
-    /// It is on disk, and no writing that is under way takes it away.
+    /// It is on disk, and no writing that is under way takes it away. Where the disk takes nothing the
+    /// memory is enough: no data term could be kept, so that nothing stateful starts here before a
+    /// writing succeeds that has the note as well; and an agent that follows knows nothing of its copy.
     func keepsOutOfStep(_ group: GroupIndex) -> Bool {
-        memory.groups[group].isOutOfStep && durable.groups[group].isOutOfStep
+        guard memory.groups[group].isOutOfStep else { return false }
+        if takesNothing, !planted(.fullDiskNotesNothing) { return true }
+        return durable.groups[group].isOutOfStep
             && saving?.memory.groups[group].isOutOfStep != false
     }
 

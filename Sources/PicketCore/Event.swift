@@ -24,6 +24,8 @@ public enum Event: Equatable, Sendable {
     case position(GroupIndex, DataPosition)
     /// The command for the database of a strict group has ended, or was killed.
     case replicated(GroupIndex, ReplicationAction, succeeded: Bool)
+    /// Its time is up, and it was killed. Its end is told by `replicated` as well.
+    case replicationOverdue(GroupIndex, ReplicationAction)
     case relayTest(Message.RelayTest)
     /// A look at the peer's supplies. `off`: each is off, by feedback that no broken wire turns to
     /// *off*.

@@ -493,6 +493,7 @@ package struct Group: Sendable {
 
     mutating func awaitCopy(until: Instant) { awaitsCopyUntil = until }
     mutating func forgetCopy() { copy.forget() }
+    mutating func giveCopy() { copy.give() }
     mutating func nameCopy() { copy.name() }
     mutating func noteTerms() { copy.noteTermsHeard() }
 

@@ -668,6 +668,7 @@ extension Machine {
         case (.holding(let active), .restarted):
             groups[group].noteRunning()
             groups[group].noteRestarted()
+            if planted(.restartedIsBehind) { tellAnew(group) }
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.holding, .dropped): dropped(group, into: &out)
         // It starts anew, as one that nobody has.
@@ -760,7 +761,7 @@ extension Machine {
     /// The peer has the right, and may write from now on.
     private mutating func leave(_ group: GroupIndex) {
         disk.note(.peer, of: group)
-        if isStateful(group), !planted(.yielderKeepsCopy) { groups[group].forgetCopy() }
+        if isStateful(group), !planted(.yielderKeepsCopy) { groups[group].giveCopy() }
     }
 
     /// Every resource is stopped here: the group is offered to the peer, or stays vacant.

@@ -70,7 +70,7 @@ extension Machine {
     mutating func stepMaintenance<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         for group in groups.indices where groups[group].isLeftAlone != isMaintained(group) {
             groups[group].leaveAlone(isMaintained(group))
-            if !isMaintained(group) { tellAnew(group) }
+            if !isMaintained(group), !planted(.maintainedNotTold) { tellAnew(group) }
             out.emit(.leaveAlone(group, isMaintained(group)))
         }
         guard let order = disk.order else { return }

@@ -34,10 +34,12 @@ extension Machine {
         switch groups[group].role {
         // What starts may have to commit already, and waits for a peer that is off.
         case .holding(let active)
-        where sync.strict && (active.run != .starting || sight(of: group).isOff):
+        where sync.strict
+            && (active.run != .starting
+                || sight(of: group).isOff && !planted(.startWaitsForPeer)):
             let before = groups[group].replication.state
             let (peer, next) = (sight(of: group), peer.contact.sequence + 1)
-            let mayRestore = !isMaintained(group)
+            let mayRestore = !isMaintained(group) || planted(.restoresInMaintenance)
             let action = groups[group].replicate {
                 $0.begin(next: next)
                 return $0.step(
@@ -48,7 +50,8 @@ extension Machine {
                 out.emit(.trace(Trace(.restored, group: group)))
             }
             if groups[group].replicate({ $0.tellsWait(after: sync.maxLag, at: now) }) {
-                out.emit(.trace(Trace(.commitsWait, group: group)))
+                let number: UInt64? = peerCannotNote(group) ? 1 : nil
+                out.emit(.trace(Trace(.commitsWait, group: group, number: number)))
             }
         // What it was told last holds until it is stopped.
         case .releasing where sync.strict: groups[group].replicate { $0.giveUpJob() }
@@ -75,6 +78,13 @@ extension Machine {
         return sight
     }
 
+    /// The peer's file does not have the group, or not as strict: it will never note anything.
+    func peerCannotNote(_ group: GroupIndex) -> Bool {
+        guard inContact, policy.groups[group].sync?.strict == true else { return false }
+        guard let report = report(of: group) else { return peer.doesNotList(group) }
+        return report.data?.flags.isDisjoint(with: [.strict, .outOfStep]) ?? true
+    }
+
     mutating func replicated<Sink: EffectSink>(
         _ group: GroupIndex, _ action: ReplicationAction, succeeded: Bool, at now: Instant,
         into out: inout Sink
@@ -83,17 +93,33 @@ extension Machine {
             groups[group].replicate({ $0.ended(action, succeeded: succeeded, at: now) })
         else { return }
         if !succeeded {
-            let isStarting =
-                if case .holding(let active) = groups[group].role { active.run == .starting } else {
-                    false
-                }
-            let failures = groups[group].replication.tries(of: action).failures
-            guard failures == 1, !isStarting else { return }
-            let isDegrade = action == .degrade
-            out.emit(.trace(Trace(isDegrade ? .degradeFailed : .restoreFailed, group: group)))
+            tellOfFailure(of: action, group, into: &out)
         } else if action == .degrade {
             out.emit(.trace(Trace(.degraded, group: group)))
         }
+    }
+
+    /// It may hang in the kernel, and end late.
+    mutating func replicationOverdue<Sink: EffectSink>(
+        _ group: GroupIndex, _ action: ReplicationAction, at now: Instant, into out: inout Sink
+    ) {
+        guard group < groups.count,
+            groups[group].replicate({ $0.overdue(action, at: now) })
+        else { return }
+        tellOfFailure(of: action, group, into: &out)
+    }
+
+    private func tellOfFailure<Sink: EffectSink>(
+        of action: ReplicationAction, _ group: GroupIndex, into out: inout Sink
+    ) {
+        let isStarting =
+            if case .holding(let active) = groups[group].role { active.run == .starting } else {
+                false
+            }
+        let failures = groups[group].replication.tries(of: action).failures
+        guard failures == 1, !isStarting else { return }
+        let isDegrade = action == .degrade
+        out.emit(.trace(Trace(isDegrade ? .degradeFailed : .restoreFailed, group: group)))
     }
 
     /// The database may be another one, or somebody may have told it something else.
@@ -107,11 +133,13 @@ extension Machine {
 
     func stepFlags(of group: GroupIndex) -> DataReport.Flags {
         guard policy.groups[group].sync?.strict == true else { return [] }
+        var flags: DataReport.Flags = .strict
         switch groups[group].role {
-        case .holding, .releasing: return groups[group].replication.isInStep ? .inStep : []
+        case .holding, .releasing:
+            if groups[group].replication.isInStep { flags.insert(.inStep) }
+            return flags
         case .unknown, .vacant, .claiming, .granting, .resuming: break
         }
-        var flags: DataReport.Flags = []
         if groups[group].copy.keepsUp { flags.insert(.keepsUp) }
         if disk.keepsOutOfStep(group) { flags.insert(.outOfStep) }
         return flags

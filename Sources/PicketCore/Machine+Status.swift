@@ -54,6 +54,8 @@ extension Machine {
             willing: isWilling(group), peerEligible: report?.flags.contains(.eligible),
             asked: state.question == .asked, stateful: isStateful(group),
             waitsForCopy: waitsForCopy(group), replication: state.replication.state,
+            commitsWait: state.replication.keepsWaiting,
+            peerCannotNote: state.isHolding && peerCannotNote(group),
             outOfStep: !state.isHolding && policy.groups[group].sync?.strict == true
                 && disk.memory.groups[group].isOutOfStep,
             maintained: disk.memory.groups[group].maintenance.isOn)

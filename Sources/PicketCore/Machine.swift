@@ -111,6 +111,8 @@ public struct Machine: Sendable {
             notePosition(group, position, at: now, into: &out)
         case .replicated(let group, let action, let succeeded):
             replicated(group, action, succeeded: succeeded, at: now, into: &out)
+        case .replicationOverdue(let group, let action):
+            replicationOverdue(group, action, at: now, into: &out)
         case .relayTest(let result): vitals.note(result, into: &out)
         case .peerSupply(let off): vitals.note(peerOff: off, at: now)
         case .watchdog(let timeout): vitals.note(watchdog: timeout, into: &out)

@@ -11,9 +11,10 @@
 ///      └──it falls behind──── restoring ──restored, and the copy has all that was written──┘
 ///
 /// The order of the records makes it safe. Every message tells whether the holder is in step. A peer
-/// that hears that it is not notes so on its disk, and says that it has. The database goes on alone
-/// only after the peer has acknowledged such a message with the note on its disk, or by a receipt: the
-/// session that believed itself in step is over. The mere loss of contact is neither, and so the
+/// that hears that it is not notes so on its disk, and says that it has (a disk that takes nothing
+/// starts nothing stateful, and needs no note). The database goes on alone only after the peer has
+/// acknowledged such a message with its note, or by a receipt: the session that believed itself in
+/// step is over. The mere loss of contact is neither, and so the
 /// commits wait until the peer is fenced.
 ///
 /// Of a group that has just started, or was found running, nothing is known of what its database
@@ -27,6 +28,8 @@ package struct Replication: Sendable {
     /// The command that is under way; and whether its end tells nothing of what runs now.
     private(set) var job: ReplicationAction?
     private var jobIsVoid = false
+    /// Its time is up. It was killed, and may still take effect, so that nothing else is begun.
+    private var jobIsOverdue = false
     /// The last restore failed: the database may wait for the peer, or not.
     private var isUncertain = false
     /// Where the holder stood after the restore. The first reading after it may have begun before.
@@ -60,7 +63,7 @@ package struct Replication: Sendable {
         var copy: Copy
         /// A receipt says that its session has ended.
         var isOff: Bool
-        /// The newest message that it has acknowledged, if its disk has the note; else 0.
+        /// The newest message that it has acknowledged, if it keeps the note; else 0.
         var noted: UInt64
         /// Where its copy stands.
         var position: DataPosition
@@ -124,7 +127,9 @@ package struct Replication: Sendable {
         let mayDegrade =
             peer.isOff || peer.noted >= toldSince && peer.noted > 0 || planted(.degradesUntold)
         let goesOn = state == .degraded && !isUncertain
-        let waits = (fallsBehind || peer.copy == .unheard || isUncertain) && !mayDegrade && !goesOn
+        let waits =
+            ((fallsBehind || peer.copy == .unheard || isUncertain) && !mayDegrade && !goesOn)
+            || jobIsOverdue
         waitsSince = waits ? waitsSince ?? now : nil
         guard job == nil, let state else { return nil }
         switch state {
@@ -136,6 +141,7 @@ package struct Replication: Sendable {
             } else if hasAll(peer) {
                 self.state = .inStep
                 isWaitTold = false
+                degradeTries = Tries()
             }
         case .degraded where isUncertain && mayDegrade:
             return begin(.degrade, at: now)
@@ -168,7 +174,7 @@ package struct Replication: Sendable {
     ) -> ReplicationAction? {
         guard now >= tries(of: action).retryAt else { return nil }
         job = action
-        jobIsVoid = false
+        (jobIsVoid, jobIsOverdue) = (false, false)
         (target, readings) = (nil, 0)
         state = action == .restore ? .restoring : .degrading
         return action
@@ -180,15 +186,10 @@ package struct Replication: Sendable {
     ) -> Bool {
         guard job == action else { return false }
         job = nil
-        guard !jobIsVoid, state != nil else { return false }
+        // One that was overdue has failed already.
+        guard !jobIsVoid, !jobIsOverdue, state != nil else { return false }
         guard succeeded else {
-            switch action {
-            case .degrade: degradeTries.fail(at: now)
-            case .restore:
-                restoreTries.fail(at: now)
-                state = .degraded
-                isUncertain = true
-            }
+            fail(action, at: now)
             return true
         }
         isUncertain = false
@@ -202,7 +203,30 @@ package struct Replication: Sendable {
         return true
     }
 
+    /// Its time is up: it has failed. Returns whether that was not known yet.
+    mutating func overdue(_ action: ReplicationAction, at now: Instant) -> Bool {
+        guard job == action, !jobIsVoid, !jobIsOverdue, state != nil else { return false }
+        if planted(.overdueIsOver) { job = nil } else { jobIsOverdue = true }
+        fail(action, at: now)
+        return true
+    }
+
+    private mutating func fail(_ action: ReplicationAction, at now: Instant) {
+        switch action {
+        case .degrade: degradeTries.fail(at: now)
+        case .restore:
+            restoreTries.fail(at: now)
+            state = .degraded
+            isUncertain = !planted(.failedRestoreStands)
+        }
+    }
+
     // MARK: What is told
+
+    /// The commits wait for the peer, and that was told; or the database cannot be told to go on.
+    var keepsWaiting: Bool {
+        waitsSince != nil && isWaitTold || state == .degrading && degradeTries.failures > 0
+    }
 
     func tries(of action: ReplicationAction) -> Tries {
         action == .degrade ? degradeTries : restoreTries

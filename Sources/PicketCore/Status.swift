@@ -81,6 +81,10 @@ public struct GroupStatus: Equatable, Sendable {
     public var waitsForCopy = false
     /// Held here, and strict: what its database does.
     public var replication: ReplicationState?
+    /// Its commits wait for the peer, and have for long; and whether the peer's file keeps it from
+    /// ever noting that it has no copy.
+    public var commitsWait = false
+    public var peerCannotNote = false
     /// Strict, and by this node's disk the peer goes on without the copy here, or may.
     public var outOfStep = false
     /// Hands are off this group, whatever the pair does with the others.

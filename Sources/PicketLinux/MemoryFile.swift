@@ -5,11 +5,9 @@
 /// if it ever comes back, its terms must not have fallen (S4).
 ///
 /// The ages of fences and moves stand in a file beside it, because a board's wall clock may begin in
-/// 1970 at each boot and step at any time. Within one boot they go by the clock that counts from the
-/// boot. An entry of an earlier boot has the age that was last written, or its age by the wall clock
-/// where that was synchronised then and is now. So a budget is never given back early, and what was
-/// not seen to pass does not count. The stamps in the state file are for 0.1.0, and for a node
-/// that has no ages: a stamp from the future tells nothing.
+/// 1970 at each boot and step at any time. They are as old as was last written, and older by what was
+/// seen to pass since (`Stamp`). So a budget is never given back early. The stamps in the state file
+/// are for 0.1.0, and for a node that has no ages: a stamp from the future tells nothing.
 ///
 /// The versions of maintenance, that the fence is not believed, the data terms, and that a copy is
 /// not in step stand in lines of their own that look like a group's, because 0.1.0 refuses a line that it does not know, and keeps
@@ -255,21 +253,14 @@ public struct MemoryFile: Sendable {
         guard case .lines(let lines) = SealedText.open(bytes, title: MemoryFile.agesTitle) else {
             return
         }
-        var since = Duration.zero
+        let written = Stamp(lines)
+        let present = Stamp(boot: boot, at: now, wall: wall, isSynchronised: isSynchronised)
+        let since = written?.passed(until: present) ?? .zero
         var fences: [Instant] = []
         var moves: [Instant] = []
         for line in lines where line.count >= 2 {
-            guard line[0] != "boot", let value = Int64(line[1]) else { continue }
+            guard let value = Int64(line[1]) else { continue }
             switch line[0] {
-            case "at":
-                guard lines.contains(["boot", boot]) else { break }
-                since = max(.zero, now - Instant(nanoseconds: value))
-            case "wall":
-                let isKept = line.count == 3 && line[2] == "1" && isSynchronised
-                guard isKept || planted(.unsynchronisedBelieved),
-                    let passed = age(of: value, wall: wall)
-                else { break }
-                since = max(since, passed)
             case "fence": fences.append(now - since - Duration(nanoseconds: max(0, value)))
             case "move": moves.append(now - since - Duration(nanoseconds: max(0, value)))
             default: break
@@ -283,8 +274,8 @@ public struct MemoryFile: Sendable {
     public func encodeAges(
         _ memory: Memory, now: Instant, wall: Int64, isSynchronised: Bool = false
     ) -> [UInt8] {
-        var text = "\(MemoryFile.agesTitle)\nboot \(boot)\nat \(now.nanoseconds)\n"
-        text += "wall \(wall) \(isSynchronised ? 1 : 0)\n"
+        let written = Stamp(boot: boot, at: now, wall: wall, isSynchronised: isSynchronised)
+        var text = "\(MemoryFile.agesTitle)\n" + written.text
         for at in memory.fences { text += "fence \((now - at).nanoseconds)\n" }
         for at in memory.moves { text += "move \((now - at).nanoseconds)\n" }
         return SealedText.seal(text)

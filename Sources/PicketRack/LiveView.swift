@@ -374,8 +374,8 @@ package final class LiveView {
                     (" \(low)", nil),
                 ]))
         }
-        for relay in rack.relays {
-            let fed = rack[relay.feeds].name
+        for relay in rack.relays + rack.outlets {
+            let fed = rack[relay.fed].name
             var pieces: [(String, String?)] = [
                 ("  relay   ", "2"), ("\(relay.plan.line) feeds \(fed): ", nil),
                 relay.contact ? ("connected", "32") : ("DISCONNECTED", "1;31"),

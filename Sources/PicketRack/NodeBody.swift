@@ -80,12 +80,18 @@ package protocol NodeBody: AnyObject {
 
     // MARK: Wires
 
+    /// The lines that hung, by which its peer is cut and sensed, answer.
+    func answerLines()
     /// The rails that this node senses may have moved.
     func senseMoved()
     /// The electrical level of a line does not change any more; `nil` lifts that.
     func stick(_ line: String, _ level: Bool?)
     /// The watchdog, as far as the rack sees it: its timeout, and when it was last fed.
     var watchdog: (timeout: Duration, fedAt: Instant)? { get }
+}
+
+extension NodeBody {
+    package func answerLines() {}
 }
 
 /// The receiver's end of one direction of a link.

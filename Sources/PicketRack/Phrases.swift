@@ -12,6 +12,11 @@
 ///     sensor NAME of NODE drifts VALUE    so much a second
 ///     bus N of NODE hangs | recovers
 ///     relay of NODE is stuck-on|stuck-off|bouncing|well|slow DURATION
+///     supply N of NODE dead | well        one of several, before the relay's contact
+///     outlet of NODE is late DURATION | stuck-on | well     that a fence agent switches; only where they
+///                                         are processes
+///     fence worker of NODE hangs | answers          the lines by which NODE cuts and senses its peer;
+///                                         only where they are processes
 ///     feedback of NODE says on|off|opposite|truth
 ///     harness of NODE parts | returns     the plug of all links and of the wires by which NODE cuts and
 ///                                         senses its peer: each at a time of its own within 300 ms
@@ -36,7 +41,8 @@
 ///
 /// Conditions:
 ///
-///     ready                               paired, protected both ways, and every group active
+///     ready                               paired, protected both ways, and every group active,
+///                                         with a current copy of its data on the other node
 ///     paired                              both agents say so
 ///     NODE is waiting|paired|alone|pausing|leaving|left|silent      by its agent's word
 ///     NODE is fit                                                   its health is above 50
@@ -63,6 +69,9 @@ enum Action: Equatable {
     case sensorFault(NodeID, String, SimulatedSensor.Fault)
     case bus(NodeID, Int, hangs: Bool)
     case relay(NodeID, SimulatedRelay.Fault)
+    case supply(NodeID, Int, dead: Bool)
+    case outlet(NodeID, SimulatedRelay.Fault)
+    case fenceWorker(NodeID, hangs: Bool)
     case feedback(NodeID, SimulatedRelay.Feedback)
     case harness(NodeID, parts: Bool)
     case link(Int?, to: NodeID?, LinkChange)
@@ -151,6 +160,12 @@ struct PhraseReader {
             let node = try node()
             return .bus(node, number, hangs: try choice([("hangs", true), ("recovers", false)]))
         case "relay": return try relay()
+        case "supply": return try supply()
+        case "outlet": return try outlet()
+        case "fence":
+            try expect("worker", "of")
+            let node = try node()
+            return .fenceWorker(node, hangs: try choice([("hangs", true), ("answers", false)]))
         case "feedback":
             try expect("of")
             let node = try node()
@@ -265,6 +280,33 @@ struct PhraseReader {
                 ("stuck-on", .stuckOn), ("stuck-off", .stuckOff), ("bouncing", .bouncing),
                 ("well", .none),
             ]))
+    }
+
+    private mutating func supply() throws(PhraseError) -> Action {
+        let number = try integer("the supply's number, from 1")
+        try expect("of")
+        let node = try node()
+        let count = plan.nodes[node].supplies.count
+        guard (1...max(1, count)).contains(number), count > 0 else {
+            throw PhraseError(
+                "\(plan.names[node]) has \(count) supplies with a relay, not \(number)")
+        }
+        return .supply(
+            node, number - 1, dead: try choice([("dead", true), ("well", false)]))
+    }
+
+    private mutating func outlet() throws(PhraseError) -> Action {
+        try expect("of")
+        let node = try node()
+        guard !plan.nodes[node].outlets.isEmpty else {
+            throw PhraseError("no fence agent cuts \(plan.names[node])")
+        }
+        try expect("is")
+        if peek() == "late" {
+            try expect("late")
+            return .outlet(node, .slow(try duration()))
+        }
+        return .outlet(node, try choice([("stuck-on", .stuckOn), ("well", .none)]))
     }
 
     private mutating func group() throws(PhraseError) -> String {

@@ -26,6 +26,15 @@ extension Rack {
             for bus in self[id].buses.values { bus.release() }
         case .bus(let id, let number, let hangs): self[id].buses[number]?.hang(hangs)
         case .relay(let id, let fault): for relay in self[id].relays { relay.set(fault) }
+        case .supply(let id, let number, let dead):
+            let node = self[id]
+            node.relays[number].isDead = dead
+            tell(
+                .rack, dead ? "supply_dead" : "supply_well", node: node.name,
+                "supply \(number + 1) of \(node.name) \(dead ? "is dead" : "gives power")")
+            node.feedChanged()
+        case .outlet(let id, let fault): for outlet in self[id].outlets { outlet.set(fault) }
+        case .fenceWorker(let id, let hangs): self[id].linesHang = hangs
         case .feedback(let id, let feedback):
             for relay in self[id].relays { relay.feedback = feedback }
             railMoved()
@@ -156,6 +165,7 @@ extension Rack {
                 && self[.high].agent.protectionGap == nil && self[.low].agent.isArmed
                 && self[.high].agent.isArmed
                 && plan.groups.allSatisfy { active($0) != nil }
+                && stateful.allSatisfy { copyIsCurrent(of: $0) }
         case .paired: self[.low].agent.isPaired && self[.high].agent.isPaired
         case .phase(let id, let phase): self[id].agent.phase == phase
         case .silent(let id): !self[id].agent.isAnswering
@@ -176,5 +186,15 @@ extension Rack {
         case .sensor(let id, let name, let state):
             self[id].agent.sensor(name)?["state"] as? String == state
         }
+    }
+
+    /// Both agents say so, the holder since it has the group: a status of before tells nothing.
+    private func copyIsCurrent(of group: String) -> Bool {
+        guard let name = active(group), let holder = plan.node(named: name),
+            let held = self[holder].agent.group(group),
+            let copy = self[holder.peer].agent.group(group)
+        else { return false }
+        return held["running"] as? Bool == true && held["peer_sync"] as? String == "current"
+            && copy["sync"] as? String == "current"
     }
 }

@@ -16,6 +16,7 @@ package final class Rack {
     var patience: Int { maker.patience }
     private(set) var nodes: [SimulatedNode] = []
     package private(set) var relays: [SimulatedRelay] = []
+    private(set) var outlets: [SimulatedRelay] = []
     private(set) var network: Network!
     private(set) var evidence = Evidence()
     private(set) var tally: Tally
@@ -50,9 +51,11 @@ package final class Rack {
         }
         for node in nodes { wire(node) }
         for node in nodes { try node.embody(by: maker) }
-        let groups = plan.configurations.low.groups.filter { $0.sync != nil }.map(\.name)
-        if !groups.isEmpty {
-            loop.every(.milliseconds(50)) { [unowned self] in copyData(of: groups) }
+        if !stateful.isEmpty {
+            loop.every(.milliseconds(50)) { [unowned self] in
+                copyData(of: stateful)
+                for group in stateful where isStrict(group) { acknowledge(group) }
+            }
         }
     }
 
@@ -64,6 +67,13 @@ package final class Rack {
             relay.moved = { [unowned self, unowned relay] in contactMoved(relay) }
             relays.append(relay)
             node.relays.append(relay)
+        }
+        for plan in node.plan.outlets {
+            let outlet = SimulatedRelay(
+                plan: plan, driver: node.id.peer, isOutlet: true, loop: loop)
+            outlet.moved = { [unowned self, unowned outlet] in outletMoved(outlet) }
+            outlets.append(outlet)
+            node.outlets.append(outlet)
         }
         for (sensor, plan) in zip(node.sensors, node.plan.sensors) where plan.sensesPeer {
             sensor.powered = { [unowned self] in self[node.id.peer].rail }
@@ -141,11 +151,12 @@ package final class Rack {
     // MARK: - Relays
 
     package func setLine(_ name: String, on: Bool, by node: SimulatedNode) -> RackAnswer {
-        guard let relay = relays.first(where: { $0.driver == node.id && $0.plan.line == name })
+        let all = relays + outlets
+        guard let relay = all.first(where: { $0.driver == node.id && $0.plan.line == name })
         else { return .error("no line \(name) that \(node.name) drives") }
         guard relay.commanded != on else { return .done }
         tally.edge()
-        if !on { tally.lineOff(feeding: relay.feeds, at: loop.now) }
+        if !on { tally.lineOff(feeding: relay.fed, at: loop.now) }
         tell(
             .rack, on ? "line_on" : "line_off", node: node.name,
             "\(node.name) sets \(name) \(on ? "on" : "off")")
@@ -154,7 +165,7 @@ package final class Rack {
     }
 
     func getLine(_ name: String, by node: SimulatedNode) -> RackAnswer {
-        for relay in relays where relay.driver == node.id {
+        for relay in relays + outlets where relay.driver == node.id {
             if relay.plan.line == name { return .ok([relay.commanded ? "on" : "off"]) }
             if relay.plan.sense == name { return .ok([sense(relay) ? "on" : "off"]) }
             if relay.plan.opposite == name {
@@ -165,13 +176,13 @@ package final class Rack {
     }
 
     package func sense(_ relay: SimulatedRelay, opposite: Bool = false) -> Bool {
-        let node = self[relay.feeds]
-        let live = (node.mains && relay.contact) || (node.draining && !node.isFed)
+        let node = self[relay.fed]
+        let live = (node.mains && relay.feeds) || (node.draining && !node.isFed)
         return relay.reads(live: live, opposite: opposite)
     }
 
     private func contactMoved(_ relay: SimulatedRelay) {
-        let node = self[relay.feeds]
+        let node = self[relay.fed]
         if node.relays.allSatisfy({ !$0.contact }) {
             tally.contactsOpen(feeding: node.id, at: loop.now)
             tell(
@@ -180,6 +191,20 @@ package final class Rack {
         } else if relay.contact {
             tally.contactsClosed(feeding: node.id)
             tell(.rack, "contact_closed", node: node.name, "the relay connects \(node.name)")
+        }
+        node.feedChanged()
+    }
+
+    private func outletMoved(_ outlet: SimulatedRelay) {
+        let node = self[outlet.fed]
+        if outlet.contact {
+            tally.contactsClosed(feeding: node.id)
+            tell(.rack, "contact_closed", node: node.name, "the outlet of \(node.name) is on")
+        } else {
+            tally.contactsOpen(feeding: node.id, at: loop.now)
+            tell(
+                .rack, "contact_open", node: node.name, "the outlet of \(node.name) is off",
+                .warning)
         }
         node.feedChanged()
     }
@@ -244,6 +269,11 @@ package final class Rack {
 
     // MARK: - Data
 
+    /// The groups whose data the rack copies.
+    private(set) lazy var stateful =
+        maker.places(of: plan.names.low, in: directory).copiesData
+        ? plan.configurations.low.groups.filter { $0.sync != nil }.map(\.name) : []
+
     /// Copies that stand still: node and group.
     private var stalled: [(NodeID, String)] = []
 
@@ -259,12 +289,44 @@ package final class Rack {
                 self[holder.peer].state == .running, network.carriesBothWays,
                 !stalled.contains(where: { $0 == (holder.peer, group) })
             else { continue }
-            let file = { [directory, names = plan.names] (node: NodeID) in
-                URL(fileURLWithPath: "\(directory)/workloads/\(names[node]).\(group).data")
-            }
-            guard let data = try? Data(contentsOf: file(holder)) else { continue }
-            try? data.write(to: file(holder.peer), options: .atomic)
+            guard let data = try? Data(contentsOf: file(holder, group, "data")) else { continue }
+            try? data.write(to: file(holder.peer, group, "data"), options: .atomic)
         }
+    }
+
+    private func file(_ node: NodeID, _ group: String, _ kind: String) -> URL {
+        URL(fileURLWithPath: "\(directory)/workloads/\(plan.names[node]).\(group).\(kind)")
+    }
+
+    // MARK: - Commits
+
+    /// Of strict groups: the node that runs it, and how far its data were acknowledged.
+    private var acknowledged: [String: (node: NodeID, number: UInt64)] = [:]
+
+    private func isStrict(_ group: String) -> Bool {
+        plan.configurations.low.groups.contains { $0.name == group && $0.sync?.strict != nil }
+    }
+
+    /// The stand-in's database acknowledges what the other node's copy has, too; or all that it has,
+    /// as long as it is told to go on alone. Who goes on must have begun with all of that.
+    private func acknowledge(_ group: String) {
+        guard let name = active(group), let holder = plan.node(named: name) else { return }
+        if let before = acknowledged[group], before.node != holder {
+            guard let began = number(holder, group, "began") else { return }
+            tally.lose(before.number - min(before.number, began))
+            acknowledged[group] = (holder, began)
+        }
+        guard let written = number(holder, group, "data") else { return }
+        let goesAlone = FileManager.default.fileExists(atPath: file(holder, group, "alone").path)
+        let copied = number(holder.peer, group, "data") ?? 0
+        let known = acknowledged[group]?.number ?? 0
+        acknowledged[group] = (holder, max(known, goesAlone ? written : min(written, copied)))
+    }
+
+    private func number(_ node: NodeID, _ group: String, _ kind: String) -> UInt64? {
+        let text = try? String(contentsOf: file(node, group, kind), encoding: .utf8)
+        return text?.split(separator: ":").last
+            .flatMap { UInt64($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
     }
 
     /// Notes what is about to be done to a node, as the beginning of what is measured.

@@ -146,7 +146,8 @@ private struct NodeReader {
             holdsLines: map?["released_lines"]?.word([("hold", true), ("fall", false)]) ?? true,
             sensors: sensors(map?["sensors"], pair[id]),
             supplies: map?["supplies"].map { supplies($0) }
-                ?? supplies(of: id, pair[id]))
+                ?? supplies(of: id, pair[id]),
+            outlets: outlets(of: id, pair[id]))
     }
 
     private func sensors(_ found: Found?, _ configuration: Configuration) -> [SensorPlan] {
@@ -198,6 +199,18 @@ private struct NodeReader {
             return SupplyPlan(
                 line: line, sense: map["sense"]?.gpioLine(), normallyClosed: wiring ?? true,
                 delay: map["delay"]?.duration(in: .zero ... .seconds(60)) ?? contactDelay)
+        }
+    }
+
+    private func outlets(of id: NodeID, _ pair: Configuration) -> [SupplyPlan] {
+        var count = 0
+        return pair.cuts[id].compactMap { level in
+            guard case .agent = level else { return nil }
+            count += 1
+            let line = Rehearsal.outlet(count, of: pair.names[id])
+            return SupplyPlan(
+                line: line, sense: Rehearsal.state(of: line), normallyClosed: true,
+                delay: contactDelay)
         }
     }
 

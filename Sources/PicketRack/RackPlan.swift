@@ -34,6 +34,8 @@ package struct NodePlan {
     var sensors: [SensorPlan]
     /// The supplies that feed this node. The peer drives them.
     var supplies: [SupplyPlan]
+    /// The outlets before its supplies: one for each fence agent that cuts it.
+    var outlets: [SupplyPlan] = []
 }
 
 struct SensorPlan {

@@ -2,8 +2,9 @@
 ///
 /// A rehearsal runs the pair's real policy on hardware that is not there. So everything that would
 /// reach out of the rack is replaced: each group's resources by one stand-in that proves that it runs, the
-/// key by the rack's own, and fence agents, paths and the board are left out. A probe of a copy asks
-/// the stand-in, whose data the rack copies. All else stays as it is written.
+/// key by the rack's own, and each fence agent by one that switches an outlet of the rack. Paths and
+/// the board are left out. A probe of a copy asks the stand-in, whose data the rack copies. All else
+/// stays as it is written. Virtual machines have no such outlets and no such data.
 import Foundation
 import PicketConfig
 import PicketCore
@@ -22,10 +23,13 @@ package enum Rehearsal {
         var workload: String
         /// The rack copies the stand-ins' data from node to node.
         var copiesData: Bool
+        /// The directory in which each node's fence agents find the socket by which they reach their
+        /// outlets, so that both nodes' files agree; `nil`: there are no outlets.
+        var rack: String?
 
         package init(
             key: String, log: String, run: String, faults: String, workload: String,
-            copiesData: Bool = false
+            copiesData: Bool = false, rack: String? = nil
         ) {
             self.key = key
             self.log = log
@@ -33,6 +37,7 @@ package enum Rehearsal {
             self.faults = faults
             self.workload = workload
             self.copiesData = copiesData
+            self.rack = rack
         }
     }
 
@@ -45,15 +50,32 @@ package enum Rehearsal {
             pair.remove("keys")
             pair.set("key", .scalar("@KEY@"))
         }
-        root.edit("fence") { $0.removeAgents() }
+        let names = root["pair"]?["nodes"]?.keys ?? []
+        root.edit("fence") { fence in
+            fence.editEach { node, levels in
+                let driver = names.first { $0 != node } ?? ""
+                var count = 0
+                levels.editAgents { agent in
+                    count += 1
+                    agent.set("path", .scalar("@WORKLOAD@"))
+                    let line = outlet(count, of: node)
+                    agent.set(
+                        "options",
+                        .mapping([
+                            ("rack", .scalar("@RACK@/\(driver)/rack.sock")),
+                            ("line", .scalar(line)),
+                            ("state", .scalar(state(of: line))),
+                        ]))
+                }
+            }
+        }
         root.edit("groups") { groups in
             groups.editEach { name, group in
                 group.edit("sync") { sync in
                     sync.remove("follows")
                     sync.set("probe", command("position", of: name))
-                    // Nothing that is real waits for the stand-in's copy.
                     for key in ["degrade", "restore"] {
-                        sync.replace(key, by: .sequence([.scalar("true")]))
+                        sync.replace(key, by: command(key, of: name))
                     }
                 }
                 group.set("resources", standIn(name))
@@ -62,12 +84,19 @@ package enum Rehearsal {
         return Emitter.text(root)
     }
 
+    /// The name of the outlet that a node's fence agents switch, one for each.
+    static func outlet(_ number: Int, of node: String) -> String { "OUTLET_\(number)_\(node)" }
+    /// By which an outlet says whether it is on.
+    static func state(of outlet: String) -> String { "\(outlet)_STATE" }
+
     static func completed(_ text: String, node: String, _ places: Places) -> String {
         var text = text
         if !places.copiesData { text = without("sync", of: text) }
+        if places.rack == nil { text = withoutAgents(text) }
         let words = [
             ("@NODE@", node), ("@KEY@", places.key), ("@LOG@", places.log), ("@RUN@", places.run),
             ("@FAULTS@", places.faults), ("@WORKLOAD@", places.workload),
+            ("@RACK@", places.rack ?? ""),
         ]
         return words.reduce(text) { $0.replacingOccurrences(of: $1.0, with: $1.1) }
     }
@@ -89,6 +118,12 @@ package enum Rehearsal {
     private static func without(_ key: String, of text: String) -> String {
         var root = parse(text)
         root.edit("groups") { $0.editEach { $1.remove(key) } }
+        return Emitter.text(root)
+    }
+
+    private static func withoutAgents(_ text: String) -> String {
+        var root = parse(text)
+        root.edit("fence") { $0.removeAgents() }
         return Emitter.text(root)
     }
 
@@ -188,6 +223,22 @@ extension YamlNode {
         guard case .mapping(var entries) = content else { return }
         for index in entries.indices { body(entries[index].key, &entries[index].value) }
         content = .mapping(entries)
+    }
+
+    fileprivate subscript(key: String) -> YamlNode? {
+        guard case .mapping(let entries) = content else { return nil }
+        return entries.first { $0.key == key }?.value
+    }
+
+    fileprivate var keys: [String] {
+        guard case .mapping(let entries) = content else { return [] }
+        return entries.map(\.key)
+    }
+
+    fileprivate mutating func editAgents(_ body: (inout YamlNode) -> Void) {
+        guard case .sequence(var items) = content else { return }
+        for index in items.indices { items[index].edit("agent", body) }
+        content = .sequence(items)
     }
 
     /// Everywhere below: list items that are fence agents.

@@ -76,7 +76,7 @@ package struct Scenario {
 
     static let measures = [
         "fences", "attempts", "takeovers", "handovers", "resets", "edges", "dual_active_ms",
-        "both_off_ms",
+        "both_off_ms", "lost_commits",
         "detection_ms", "fence_ms", "activation_ms", "takeover_ms", "slowest_takeover_ms",
         "own_p50_ms", "own_p99_ms", "driver_p99_ms",
     ]

@@ -24,6 +24,10 @@ package final class SimulatedNode {
     /// What ended the life before: `power` or `watchdog`.
     private(set) var lastReset = "power"
     var relays: [SimulatedRelay] = []
+    /// Before its supplies, one after the other.
+    var outlets: [SimulatedRelay] = []
+    /// The lines by which it cuts and senses its peer do not answer.
+    var linesHang = false { didSet { if !linesHang { body.answerLines() } } }
     package private(set) var buses: [Int: SimulatedBus] = [:]
     private(set) var sensors: [SimulatedSensor] = []
     private(set) var body: (any NodeBody)!
@@ -63,7 +67,10 @@ package final class SimulatedNode {
 
     // MARK: - Power
 
-    var isFed: Bool { mains && !held && (relays.isEmpty || relays.contains { $0.contact }) }
+    var isFed: Bool {
+        mains && !held && outlets.allSatisfy { $0.contact }
+            && (relays.isEmpty || relays.contains { $0.feeds })
+    }
 
     /// The rail as a sense line on it reads it: up while anything still runs.
     var rail: Bool { isFed || draining }

@@ -6,7 +6,11 @@ package final class SimulatedRelay {
     /// Whose agent drives the line.
     package let driver: NodeID
     /// Whom the contact feeds.
-    let feeds: NodeID
+    let fed: NodeID
+    /// It is switched by a fence agent, and stays as it is when the node goes dark that switched it.
+    private let isOutlet: Bool
+    /// There is no power before its contact.
+    var isDead = false
     /// The line's value.
     private(set) var commanded = true
     private(set) var contact = true
@@ -38,10 +42,11 @@ package final class SimulatedRelay {
         case sense
     }
 
-    init(plan: SupplyPlan, driver: NodeID, loop: EventLoop) {
+    init(plan: SupplyPlan, driver: NodeID, isOutlet: Bool = false, loop: EventLoop) {
         self.plan = plan
         self.driver = driver
-        self.feeds = driver.peer
+        self.fed = driver.peer
+        self.isOutlet = isOutlet
         self.loop = loop
     }
 
@@ -56,7 +61,10 @@ package final class SimulatedRelay {
     }
 
     /// The driver lost its power, or reset: the line falls to rest.
-    func driverDied() { drive(on: plan.normallyClosed) }
+    func driverDied() { if !isOutlet { drive(on: plan.normallyClosed) } }
+
+    /// Power passes it.
+    var feeds: Bool { contact && !isDead }
 
     /// What the sense line reads, or the other one of two contacts, while the supply is so.
     func reads(live: Bool, opposite: Bool = false) -> Bool {

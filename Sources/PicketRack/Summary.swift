@@ -14,6 +14,8 @@ package struct Summary {
     var resets: Int
     /// Changes of level at the lines that drive relays.
     var edges: Int
+    /// Acknowledged writes of strict groups.
+    var lost: UInt64
     var dualActive: Duration
     /// Of the group that was longest without a node.
     var bothOff: Duration
@@ -46,6 +48,7 @@ package struct Summary {
         handovers = tally.handovers
         resets = tally.resets
         edges = tally.edges
+        lost = tally.lost
         rackLate = rack.loop.worstLateness
         dualActive = rack.evidence.dualActive()
         bothOff = rack.plan.groups.map { rack.evidence.nowhere($0, until: now) }.max() ?? .zero
@@ -80,6 +83,7 @@ package struct Summary {
         case "handovers": Double(handovers)
         case "resets": Double(resets)
         case "edges": Double(edges)
+        case "lost_commits": Double(lost)
         case "dual_active_ms": milliseconds(dualActive)
         case "both_off_ms": milliseconds(bothOff)
         case "detection_ms": detection.map(milliseconds)

@@ -11,6 +11,8 @@ struct Tally {
     private(set) var handovers = 0
     /// By a watchdog.
     private(set) var resets = 0
+    /// Writes that were acknowledged, and that the next holder did not have.
+    private(set) var lost: UInt64 = 0
     /// At lines that drive relays.
     private(set) var edges = 0
     private(set) var detection: Duration?
@@ -36,6 +38,7 @@ struct Tally {
     var attemptCount: Int { attempts.low + attempts.high }
 
     mutating func reset() { resets += 1 }
+    mutating func lose(_ writes: UInt64) { lost += writes }
     mutating func proved(_ own: Double, _ driver: Double) {
         ownParts.append(own)
         driverParts.append(driver)

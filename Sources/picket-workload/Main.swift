@@ -1,8 +1,9 @@
 /// Stands in for a real service while a pair is rehearsed on a simulated rack.
 ///
-///     picket-workload start|stop|monitor|position --name GROUP --log FILE --run DIRECTORY [--faults DIRECTORY]
+///     picket-workload start|stop|monitor|position|degrade|restore --name GROUP --log FILE --run DIRECTORY [--faults DIRECTORY]
 ///     picket-workload supervise --delay MILLISECONDS --stopped FILE -- PROGRAM ARGUMENT…
 ///     picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM ARGUMENT…
+///     picket-workload                          a fence agent, for an outlet of the rack
 ///
 /// A started workload appends a record to the log every 2 ms for as long as it runs: the rack's
 /// evidence of which node was active when, which owes nothing to the agents' words. `supervise`
@@ -20,11 +21,14 @@ struct Main {
         case "stop": finish(Workload(rest)?.stop())
         case "monitor": finish(Workload(rest)?.monitor())
         case "position": finish(Workload(rest)?.position())
+        case "degrade": finish(Workload(rest)?.goAlone(true))
+        case "restore": finish(Workload(rest)?.goAlone(false))
         case "run": finish(Workload(rest)?.run())
         case "supervise": finish(Supervisor(rest)?.run())
         case "courier":
             var courier = Courier(rest)
             finish(courier?.run())
+        case nil: finish(Outlet(standardInput())?.run())
         default: finish(nil)
         }
     }
@@ -34,7 +38,7 @@ struct Main {
         guard let status else {
             complain(
                 """
-                usage: picket-workload start|stop|monitor|position --name GROUP --log FILE --run DIRECTORY \
+                usage: picket-workload start|stop|monitor|position|degrade|restore --name GROUP --log FILE --run DIRECTORY \
                 [--faults DIRECTORY] [--node NODE]
                        picket-workload supervise --delay MILLISECONDS --stopped FILE -- PROGRAM …
                        picket-workload courier --port DEVICE --delay MILLISECONDS -- PROGRAM …

@@ -11,7 +11,9 @@
 /// them.
 ///
 /// It also has data, RUN/NODE.GROUP.data: `TERM:NUMBER`, where the number grows with time. The rack
-/// copies them to the other node. `position` prints them, as a probe does.
+/// copies them to the other node. `position` prints them, as a probe does. RUN/NODE.GROUP.began has the
+/// number with which it started, and RUN/NODE.GROUP.alone is there from `degrade` to `restore`: what is
+/// acknowledged the rack sees by these.
 ///
 /// A file FAULTS/NODE.GROUP.start (or .stop, .monitor) makes that verb misbehave: `slow
 /// MILLISECONDS`, `hang` or `fail`. A stop that is slow goes on as a unit's does, whether or not who
@@ -84,6 +86,15 @@ struct Workload {
         return 0
     }
 
+    /// Whether it acknowledges what the other node's copy lacks.
+    func goAlone(_ alone: Bool) -> Int32 {
+        guard misbehave(alone ? "degrade" : "restore") else { return 1 }
+        let file = "\(pidFile.dropLast(4)).alone"
+        guard alone else { return unsafe unlink(file) == 0 || picket_errno() == ENOENT ? 0 : 1 }
+        let descriptor = unsafe picket_open(file, O_RDWR | O_CREAT, 0o644)
+        return descriptor >= 0 && close(descriptor) == 0 ? 0 : 1
+    }
+
     func run() -> Int32 {
         var stopping = sigset_t()
         unsafe sigemptyset(&stopping)
@@ -100,6 +111,9 @@ struct Workload {
         close(1)
         let data = unsafe picket_open(dataFile, O_RDWR | O_CREAT, 0o644)
         var number = contents(dataFile).flatMap { UInt64($0.split(separator: ":").last ?? "") } ?? 0
+        let began = unsafe picket_open("\(pidFile.dropLast(4)).began", O_RDWR | O_CREAT, 0o644)
+        overwrite("\(padded("\(term):\(number)", 41))\n", in: began)
+        close(began)
         var interval = timespec(tv_sec: 0, tv_nsec: 2_000_000)
         var stopsIn: Int?
         while true {

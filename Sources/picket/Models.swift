@@ -69,6 +69,9 @@ struct StatusModel: Decodable {
         var waitsForCopy: Bool?
         /// Of a strict group that is held here.
         var replication: String?
+        var commitsWait: Bool?
+        /// Of one that the peer holds.
+        var outOfStep: Bool?
         /// An older agent does not tell.
         var maintenance: Bool?
     }

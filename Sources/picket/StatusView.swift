@@ -120,7 +120,9 @@ struct StatusView {
         if !holder.running, status.maintenance || status.peerState.maintenance {
             return ("down", .red)
         }
+        if group.commitsWait == true { return ("its commits wait", .red) }
         if holder.running, group.replication == "degraded" { return ("active, alone", .yellow) }
+        if holder.running, group.outOfStep == true { return ("active, not in step", .yellow) }
         return holder.running ? ("active", .green) : ("starting", .yellow)
     }
 

@@ -129,7 +129,7 @@ final class Agent {
         fences = Startup.system(
             try FenceDesk(
                 settings.fence, sensors: settings.sensors, stateDirectory: state, hardware,
-                at: now))
+                at: storage.stamp(at: now)))
         sensors = Startup.system(try Sensors(settings.sensors, hardware, at: now))
         signals = start.signals
         reader = Startup.system(
@@ -504,7 +504,7 @@ final class Agent {
         report.strayUnits = units.strays.map { $0.unit }
         report.unitStarters = units.starters
         report.peerSuppliesOff = fences.suppliesOff
-        report.cuts = fences.cuts(at: storage.wallMilliseconds)
+        report.cuts = fences.cuts(at: now)
         report.rehearseEvery = settings.rehearseEvery
         report.unproven = (
             peer: settings.fence.unproven, me: settings.cuts[settings.me].unproven

@@ -11,7 +11,7 @@ final class FenceAgentMethod: FenceMethod {
     private let settings: AgentSettings
     private let mark: String
 
-    init(_ index: Int, _ settings: AgentSettings, stateDirectory: String, at now: Instant) {
+    init(_ index: Int, _ settings: AgentSettings, stateDirectory: String, at now: Stamp) {
         self.settings = settings
         mark = FenceMark.path(stateDirectory, level: index)
         fence = FenceAgent(settings, owes: FenceMark.isThere(mark))

@@ -13,14 +13,16 @@ final class FenceDesk: Part {
     /// When a fence last became a receipt.
     private(set) var provedAt = Instant(nanoseconds: 0)
     private var provedBy = 0
+    private var renewAt: Instant
     private var clock = Clock()
     /// Nothing begins any more.
     private var isStopping = false
 
     init(
         _ settings: [FenceSettings], sensors: [SensorDescription], stateDirectory: String,
-        _ hardware: Hardware, at now: Instant
+        _ hardware: Hardware, at now: Stamp
     ) throws(SystemError) {
+        renewAt = now.at + FenceRecord.renewEvery
         reports = try BoundedQueue<RelayReport>(capacity: 256)
         super.init()
         var kept = KeptLines()
@@ -132,13 +134,17 @@ final class FenceDesk: Part {
     // MARK: What is due
 
     override var due: Instant {
-        var next = Instant.distantFuture
+        var next = renewAt
         for method in methods { next = min(next, method.due) }
         return next
     }
 
     override func pass(_ agent: Agent) {
         for method in methods where agent.now >= method.due { method.pass(agent) }
+        if agent.now >= renewAt {
+            renewAt = agent.now + FenceRecord.renewEvery
+            for method in methods { method.renewRecord(agent) }
+        }
         agent.drainFollowUps()
     }
 
@@ -160,13 +166,10 @@ final class FenceDesk: Part {
         agent.handle(.peerSupply(off: first.selfTest.seesOff && first.record.passed))
     }
 
-    /// When each level last cut for real, by a wall clock that reads this now. One that is ahead of
-    /// it cannot be believed.
-    func cuts(at milliseconds: Int64) -> [RealCut] {
+    /// How long ago each level last cut for real.
+    func cuts(at now: Instant) -> [RealCut] {
         methods.map { method in
-            let age = method.record.cutMilliseconds.map { milliseconds - $0 }
-            return RealCut(
-                age: age.flatMap { $0 < 0 ? nil : .milliseconds($0) }, failed: method.record.failed)
+            RealCut(age: method.record.cutAt.map { now - $0 }, failed: method.record.failed)
         }
     }
 

@@ -24,14 +24,14 @@ class FenceMethod {
 
     init(
         _ index: Int, _ settings: FenceSettings, stateDirectory: String, testEvery: Duration,
-        at now: Instant
+        at now: Stamp
     ) {
         self.index = index
         self.testEvery = testEvery
-        testAt = now
+        testAt = now.at
         digest = settings.digest
         recordPath = FenceRecord.path(stateDirectory, level: index)
-        record = FenceRecord.read(recordPath, level: digest)
+        record = FenceRecord.read(recordPath, level: digest, now)
         selfTest = RelaySelfTest(configured: true, disproved: record.failed)
     }
 
@@ -99,7 +99,7 @@ class FenceMethod {
         guard !selfTest.isPending else { return }
         agent.drills.tested(self, agent)
         if record.tested(selfTest.result == .passed) {
-            agent.storage.write(recordPath, record.text(level: digest))
+            writeRecord(agent)
         }
         if new != nil { agent.fences.tellTests(agent) }
     }
@@ -125,8 +125,8 @@ class FenceMethod {
 
     /// It was seen to cut the peer, or could not.
     final func fenced(_ cut: Bool, _ agent: Agent) {
-        record.fenced(cut, milliseconds: agent.storage.wallMilliseconds)
-        agent.storage.write(recordPath, record.text(level: digest))
+        record.fenced(cut, at: agent.now)
+        writeRecord(agent)
         if selfTest.fenced(cut) != nil { agent.fences.tellTests(agent) }
     }
 
@@ -134,9 +134,19 @@ class FenceMethod {
     final func clear(_ agent: Agent) {
         guard record.failed else { return }
         record.clear()
-        agent.storage.write(recordPath, record.text(level: digest))
+        writeRecord(agent)
         if selfTest.clear() != nil { agent.fences.tellTests(agent) }
         testSoon(agent)
+    }
+
+    /// What has passed meanwhile is on disk for the next boot.
+    final func renewRecord(_ agent: Agent) {
+        if record.cutAt != nil { writeRecord(agent) }
+    }
+
+    private final func writeRecord(_ agent: Agent) {
+        let stamp = agent.storage.stamp(at: agent.now)
+        agent.storage.write(recordPath, record.text(level: digest, stamp))
     }
 
     /// Earlier looks prove nothing any more.

@@ -1,8 +1,9 @@
 /// What became of the real fences by a level, for as long as the level is the same: a self-test says
 /// that a relay answers, and only a cut that was seen says that it cuts.
 ///
-/// It is kept in a file of its own. One that cannot be read is as good as none: the level has then
-/// never cut.
+/// It is kept in a file of its own, which is renewed every hour: on a board without a wall clock its
+/// age grows by what the agent has seen (`Stamp`). One that cannot be read is as good as none: the
+/// level has then never cut.
 
 import PicketControl
 import PicketCore
@@ -10,9 +11,9 @@ import PicketLinux
 import PicketText
 
 struct FenceRecord: Equatable {
-    /// Of the last real cut that was seen, by the wall clock; `nil` if there was none since the last
-    /// that failed.
-    private(set) var cutMilliseconds: Int64?
+    /// Of the last real cut that was seen, by the clock of this boot, also of an earlier one; `nil` if
+    /// there was none since the last that failed.
+    private(set) var cutAt: Instant?
     /// The last real fence failed.
     private(set) var failed = false
     /// The newest self-test in contact passed: what its feedback says counts also where the peer
@@ -23,8 +24,10 @@ struct FenceRecord: Equatable {
         "\(stateDirectory)/fence-\(level + 1)-cut"
     }
 
-    mutating func fenced(_ cut: Bool, milliseconds: Int64) {
-        cutMilliseconds = cut ? milliseconds : nil
+    static let renewEvery = Duration.seconds(3600)
+
+    mutating func fenced(_ cut: Bool, at now: Instant) {
+        cutAt = cut ? now : nil
         failed = !cut
     }
 
@@ -37,24 +40,31 @@ struct FenceRecord: Equatable {
     /// The operator has mended what failed.
     mutating func clear() { failed = false }
 
-    /// One word and number for each line.
-    func text(level digest: UInt64) -> String {
-        "level \(Text.hex(digest))\ncut \(cutMilliseconds ?? 0)\nfailed \(failed ? 1 : 0)\n"
-            + "passed \(passed ? 1 : 0)\n"
+    /// Kind and value on each line; what was cut, by its age in milliseconds.
+    func text(level digest: UInt64, _ now: Stamp) -> String {
+        let age = cutAt.map { "\((now.at - $0).milliseconds)" } ?? "never"
+        return "level \(Text.hex(digest))\ncut \(age)\nfailed \(failed ? 1 : 0)\n"
+            + "passed \(passed ? 1 : 0)\n" + now.text
     }
 
-    static func read(_ path: String, level digest: UInt64) -> FenceRecord {
-        var record = FenceRecord()
+    static func read(_ path: String, level digest: UInt64, _ now: Stamp) -> FenceRecord {
         do throws(SystemError) {
-            guard let bytes = try DurableFile.read(path, limit: 256) else { return record }
-            let lines = String(decoding: bytes, as: UTF8.self).parts(between: "\n")
-            guard lines.count >= 3, lines[0] == "level \(Text.hex(digest))",
-                lines[1].hasPrefix("cut "), let at = Int64(lines[1].dropping(first: 4))
-            else { return record }
-            record.cutMilliseconds = at > 0 ? at : nil
-            record.failed = lines[2] == "failed 1"
-            record.passed = lines.count > 3 && lines[3] == "passed 1"
-        } catch {}
-        return record
+            let bytes = try DurableFile.read(path, limit: 512) ?? []
+            return FenceRecord(String(decoding: bytes, as: UTF8.self), level: digest, now)
+        } catch { return FenceRecord() }
+    }
+
+    init() {}
+
+    init(_ text: String, level digest: UInt64, _ now: Stamp) {
+        let lines = text.parts(between: "\n").map { $0.parts(between: " ") }
+        guard lines.contains(["level", Text.hex(digest)]) else { return }
+        failed = lines.contains(["failed", "1"])
+        passed = lines.contains(["passed", "1"])
+        guard let written = Stamp(lines),
+            let cut = lines.first(where: { $0.count == 2 && $0[0] == "cut" }),
+            let age = Int64(cut[1]), age >= 0
+        else { return }
+        cutAt = now.at - written.passed(until: now) - .milliseconds(age)
     }
 }

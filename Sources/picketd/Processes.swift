@@ -85,7 +85,12 @@ final class Processes: Part {
         for id in table.overdue(at: agent.now) {
             kill(id)
             // It may hang in the kernel, and end late.
-            if case .sync(let group)? = table.purpose(of: id) { agent.groups.failed(group, agent) }
+            switch table.purpose(of: id) {
+            case .sync(let group): agent.groups.failed(group, agent)
+            case .replication(let group, let action):
+                agent.handle(.replicationOverdue(group, action))
+            case nil, .resource, .fenceAgent, .units, .warrant, .stray: break
+            }
         }
     }
 

@@ -38,7 +38,7 @@ final class RelayMethod: FenceMethod {
 
     init(
         _ index: Int, _ relay: RelayDescription, stateDirectory: String, _ opening: RelayOpening,
-        _ reports: BoundedQueue<RelayReport>, at now: Instant
+        _ reports: BoundedQueue<RelayReport>, at now: Stamp
     ) throws(SystemError) {
         let requests = try BoundedQueue<FenceRequest>(capacity: 64)
         self.requests = requests

@@ -82,6 +82,12 @@ final class Storage: Part {
     /// By the node's wall clock.
     var wallMilliseconds: Int64 { (WallClock.now() + wallOffset) / 1_000_000 }
 
+    func stamp(at now: Instant) -> Stamp {
+        Stamp(
+            boot: noteFile.boot, at: now, wall: WallClock.now() + wallOffset,
+            isSynchronised: WallClock.isSynchronised)
+    }
+
     /// False where too much is waiting for the disk already.
     func ask(_ request: StorageRequest) -> Bool { requests.push(request) }
 

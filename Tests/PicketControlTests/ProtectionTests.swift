@@ -77,6 +77,7 @@ struct ProtectionTests {
         Case("is to go on alone", .unprotected) { $0.status.groups[0].replication = .degrading },
         Case("is restored", .unprotected) { $0.status.groups[0].replication = .restoring },
         Case("the peer goes on alone", .unprotected) { $0.status.groups[1].outOfStep = true },
+        Case("commits wait", .unprotected) { $0.status.groups[0].commitsWait = true },
         Case("failed start here", .unprotected) { $0.status.groups[1].willing = false },
         Case("failed start there", .unprotected) { $0.status.groups[0].peerEligible = false },
         Case("no term left here", .unprotected) { $0.status.protectionGap = .notPersisted },
@@ -113,6 +114,30 @@ struct ProtectionTests {
         let protection = Protection(report(item.change))
         #expect(protection.verdict == item.verdict, "\(item.what): \(protection.lines)")
         #expect(protection.lines.allSatisfy { $0.text.hasSuffix(".") && !$0.text.contains("{") })
+    }
+
+    @Test func `a database that waits, or goes on alone, is a gap of its own`() {
+        func text(_ change: @escaping @Sendable (inout StatusReport) -> Void) -> [String] {
+            Protection(
+                report {
+                    // Nor does it matter what else is missing.
+                    $0.status.contact = .lost
+                    change(&$0)
+                }
+            ).lines.filter { $0.verdict == .unprotected }.map { "\($0.failure) \($0.text)" }
+        }
+        let name = report().names.group(0)
+        let waits = text { $0.status.groups[0].commitsWait = true }
+        #expect(waits.contains { $0.hasPrefix("\(name) waits for west with each commit") })
+        let never = text {
+            $0.status.groups[0].commitsWait = true
+            $0.status.groups[0].peerCannotNote = true
+        }
+        #expect(never.contains { $0.contains("west's file has no strict for \(name)") })
+        let alone = text { $0.status.groups[0].replication = .degraded }
+        #expect(alone.contains { $0.hasPrefix("\(name) goes on alone: the copy on west") })
+        let there = text { $0.status.groups[1].outOfStep = true }
+        #expect(there.contains { $0.contains("goes on alone on west, or may") })
     }
 
     @Test func `a group that is switched off is nobody's gap`() {

@@ -126,6 +126,24 @@ struct ReplicationTests {
         does(.restore, step(3.5, .keepsUp, noted: 10))
     }
 
+    @Test mutating func `what hangs has failed, and nothing else is begun before it has ended`() {
+        does(.restore, step(0, .keepsUp))
+        end(.restore, 0.1)
+        read(90)
+        read(90)
+        does(nil, step(0.2, .keepsUp, position: 90))
+        does(nil, step(1, .behind, noted: 9))
+        does(.degrade, step(1.1, .behind, noted: 10))
+        let tells = [11.0, 11.0].map { replication.overdue(.degrade, at: at($0)) }
+        #expect(tells == [true, false])
+        #expect(replication.keepsWaiting)
+        does(nil, step(20, .behind, noted: 10))
+        does(nil, step(21, .keepsUp), "the degrade may take effect yet")
+        let isNews = replication.ended(.degrade, succeeded: false, at: at(22))
+        #expect(!isNews)
+        does(.restore, step(23, .keepsUp))
+    }
+
     @Test mutating func `nothing is restored while somebody works on the group`() {
         does(nil, step(0, .keepsUp, mayRestore: false))
         does(nil, step(100, .keepsUp, mayRestore: false))

@@ -99,17 +99,32 @@ struct RehearsalTests {
         #expect(text.contains("RELAY_EAST"))
     }
 
-    @Test func `fence agents are left out, and a node that has no other fence has none`() throws {
-        let agent = "{ agent: { path: /bin/cut, off_within: 5s } }"
+    @Test func `fence agents switch outlets of the rack, and are left out where it has none`()
+        throws
+    {
+        let agent = "{ agent: { path: /bin/cut, options: { plug: 7 }, off_within: 5s } }"
         let fence = Example.pair.replacingOccurrences(
             of: "    - relay: { line: RELAY_EAST",
             with: "    - \(agent)\n    - relay: { line: RELAY_EAST"
         ).replacingOccurrences(of: "detect_within: 500ms", with: "detect_within: 10s")
-        let both = try Example.plan(pair: fence).rehearsed
-        #expect(!both.contains("/bin/cut") && both.contains("RELAY_EAST"))
+        let plan = try Example.plan(pair: fence)
+        #expect(!plan.rehearsed.contains("/bin/cut") && plan.rehearsed.contains("RELAY_EAST"))
+        #expect(plan.nodes.low.outlets.map(\.line) == ["OUTLET_1_east"])
+        #expect(plan.nodes.high.outlets.isEmpty)
+        let places = Processes.places(of: "west", in: "/rack", workload: "/workload")
+        let switched = Rehearsal.completed(plan.rehearsed, node: "west", places)
+        #expect(switched.contains("/rack/west/rack.sock") && switched.contains("OUTLET_1_east"))
+        #expect(!switched.contains("\"plug\""))
+        // Both nodes' files have the same outlets.
+        let other = Processes.places(of: "east", in: "/rack", workload: "/workload")
+        #expect(
+            Rehearsal.completed(plan.rehearsed, node: "east", other).contains("/west/rack.sock"))
         let root = try YamlNode.parse(
             Array("fence: { east: [\(agent)] }\n".utf8), file: "pair.yaml")
-        #expect(Rehearsal.configuration(root).contains("\"east\": \"none\""))
+        let without = Rehearsal.completed(
+            Rehearsal.configuration(root), node: "west",
+            FakeNodes().places(of: "west", in: "/rack"))
+        #expect(without.contains("\"east\": \"none\""))
     }
 
     @Test func `the agents are given a configuration that they can read`() throws {

@@ -74,6 +74,8 @@ struct ScenarioFileTests {
             ("bus 1 of east hangs", .bus(.low, 1, hangs: true)),
             ("relay of east is stuck-on", .relay(.low, .stuckOn)),
             ("relay of east is slow 40ms", .relay(.low, .slow(.milliseconds(40)))),
+            ("supply 1 of east dead", .supply(.low, 0, dead: true)),
+            ("fence worker of west hangs", .fenceWorker(.high, hangs: true)),
             ("feedback of west says opposite", .feedback(.high, .inverted)),
             ("link 1 cut", .link(0, to: nil, .cut)),
             ("link all to east well", .link(nil, to: .low, .well)),

@@ -30,7 +30,25 @@ struct SimulatedRelayTests {
         loop.run(for: .milliseconds(40))
         #expect(contacts.seen.map(\.on) == [false])
         #expect(contacts.seen[0].at - began >= .milliseconds(10))
-        #expect(relay.feeds == .high)
+        #expect(relay.fed == .high)
+    }
+
+    @Test func `an outlet stays off when the node goes dark that switched it`() {
+        let plan = SupplyPlan(
+            line: "OUTLET", sense: nil, normallyClosed: true, delay: .milliseconds(10))
+        let outlet = SimulatedRelay(plan: plan, driver: .low, isOutlet: true, loop: loop)
+        outlet.set(.slow(.milliseconds(20)))
+        outlet.drive(on: false)
+        outlet.driverDied()
+        #expect(outlet.feeds)
+        loop.run(for: .milliseconds(50))
+        #expect(!outlet.feeds && !outlet.commanded)
+    }
+
+    @Test func `a dead supply feeds nobody, whatever its contact does`() {
+        let (relay, _) = relay()
+        relay.isDead = true
+        #expect(relay.contact && !relay.feeds)
     }
 
     @Test func `a line that changes its mind in time moves no contact`() {

@@ -109,6 +109,8 @@ public enum ResourceFault: String, CaseIterable, Sendable {
     case startRefused = "start-refused"
     /// The commands that tell the store of a strict group.
     case commandsFail = "commands-fail"
+    /// They hang until they are killed, and may hang on, and take effect late.
+    case commandsHang = "commands-hang"
 }
 
 extension Fault {

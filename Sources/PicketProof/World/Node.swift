@@ -81,6 +81,8 @@ final class Node {
     var processes: [Process] = []
     /// By the group's name: when a start of it last began.
     var startedAt: [Int64]
+    /// The same of a restart, after its monitor had failed.
+    var restartedAt: [Int64]
     /// By the group's name: until when each fault lasts.
     var resourceFaults: [[ResourceFault: Int64]]
 
@@ -132,6 +134,7 @@ final class Node {
         self.policy = policy
         file = plan.list
         startedAt = Array(repeating: 0, count: plan.names)
+        restartedAt = startedAt
         up = Array(repeating: false, count: plan.resources * 2)
         serves = up
         resourceFaults = Array(repeating: [:], count: plan.names)
@@ -209,6 +212,8 @@ struct Process {
     /// It could not be begun.
     var isUnknown = false
     var refusedBy: Term?
+    /// Its group starts, and the store with it; not the store alone, anew.
+    var startsStore = false
     var killed = false
     var number: UInt64
 }

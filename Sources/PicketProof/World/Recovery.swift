@@ -131,6 +131,10 @@ extension World {
             recovery.done = true
             return
         }
+        guard plan.seed % 3 != 0 || restartStores(on: holder) else {
+            recovery.done = true
+            return
+        }
         tell(nil, .world("exam: \(holder.id), which holds group 0, loses its power"))
         recovery.examined = (holder.index, now)
         // Every fourth pair is examined in an agreed pause, which must not last beyond its time. With
@@ -148,10 +152,34 @@ extension World {
             plan.detectWithin.nanoseconds + (plan.outlet ?? plan.offWithin).nanoseconds + starts
             + 50_000_000
             + pause * 2
+        // A store that starts is told to go on alone, once more if it was not up yet.
+        if plan.list.contains(where: { plan.sync(of: $0.name)?.strict == true }) {
+            bound += 1_200_000_000
+        }
         // It is taken over in a late turn, which comes after the turns of the unfit as well.
         let timing = holder.policy.timing
         if pause > 0 { bound += ((timing.deadAfter + timing.offWithin) * 2).nanoseconds }
         after(bound, .look)
+    }
+
+    /// The stores of strict groups come up anew. They have what they were told, and the copies have all
+    /// that was acknowledged. False where they did not.
+    private func restartStores(on node: Node) -> Bool {
+        let (began, stores) = (now, plan.list.filter { plan.sync(of: $0.name)?.strict == true })
+        for group in stores {
+            node.resourceFaults[group.name][.monitorFails] = .max
+            while node.restartedAt[group.name] < began, now < began + 5_000_000_000 { step() }
+            node.resourceFaults[group.name][.monitorFails] = nil
+        }
+        let restarted = now
+        while !stores.isEmpty, now < restarted + 100_000_000 { step() }
+        return stores.allSatisfy { node.restartedAt[$0.name] >= began && node.isWholeUp($0) }
+    }
+
+    /// A start that a store keeps from its end is none.
+    private func serves(_ group: ListedGroup, _ node: Node) -> Bool {
+        guard plan.sync(of: group.name)?.strict == true else { return node.isWholeUp(group) }
+        return group.resources.allSatisfy { node.serves[$0] }
     }
 
     private func mark(_ victim: Node) {
@@ -160,7 +188,7 @@ extension World {
         // A group whose takeover is to be asked for waits; the watch sees that it does. A judgement
         // of the data is spent by an agreed pause.
         for group in plan.list
-        where plan.groups[group.name].takeover == .auto && !other.isWholeUp(group)
+        where plan.groups[group.name].takeover == .auto && !serves(group, other)
             && (plan.sync(of: group.name) == nil || plan.seed % 4 != 0)
         {
             violate(

@@ -106,7 +106,11 @@ public enum Swarm {
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
         if focus == .strict, kinds.isEmpty {
             let lag = plan.groups[0].sync!.maxLag.milliseconds
-            again(every: 45, &plan) { node, _ in dieRestored(node, within: lag) }
+            if plan.seed % 4 == 0 {
+                again(every: 45, &plan) { node, _ in dieRestored(node, within: lag) }
+            } else {
+                again(every: 75, &plan) { workOnStore(node: $0, within: lag, &$1) }
+            }
         }
         if focus == .renames {
             var list = plan.list
@@ -322,6 +326,47 @@ public enum Swarm {
             (follows + lag * 12 / 20, lag * 2, .sync(node.peer, 0, .stale)),
             (follows + lag * 27 / 20, 3_000, .powerLoss(node)),
         ]
+    }
+
+    /// The copy stands still for long, and meanwhile somebody works on the store; or it follows while
+    /// somebody does; or a restore fails before it; or a degrade hangs, and may take effect after the
+    /// copy has followed; or no disk takes anything before it; or the peer is off for long after a
+    /// takeover.
+    private static func workOnStore(
+        node: NodeID, within lag: Int64, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        func stall(_ at: Int64, for lasting: Int64) -> [(Int64, Int64, Fault)] {
+            [NodeID.low, .high].map { (at, lasting, .sync($0, 0, .stale)) }
+        }
+        func spoil(
+            _ at: Int64, for lasting: Int64, _ fault: ResourceFault
+        ) -> [(Int64, Int64, Fault)] {
+            [NodeID.low, .high].map { (at, lasting, .resource($0, 0, fault)) }
+        }
+        func work(_ on: Bool, _ at: Int64) -> (Int64, Int64, Fault) {
+            (at, 0, .command(node, .maintenance(on, of: 0, despite: .all)))
+        }
+        let falls = lag * 2 + 2_000
+        switch chance.below(6) {
+        case 0:
+            return stall(0, for: 60_000) + [
+                work(true, falls), work(false, falls + 1_000 + chance.below(3_000)),
+            ]
+        case 1:
+            return stall(0, for: falls + 1_000) + [
+                work(true, falls), work(false, falls + lag * 4 + 5_000),
+            ]
+        case 2:
+            return stall(0, for: falls) + spoil(falls - 500, for: lag * 3, .commandsFail)
+                + stall(falls + lag * 2, for: 60_000)
+        case 3:
+            return stall(0, for: falls) + spoil(0, for: falls, .commandsHang)
+                + stall(18_000 + lag * 2, for: lag * 2)
+        case 4:
+            return [NodeID.low, .high].map { (0, 45_000, .diskFull($0)) }
+                + stall(2_000, for: 40_000)
+        default: return [(0, 35_000, .powerLoss(node))]
+        }
     }
 
     /// A turn stands still, and takes in what has come meanwhile. That is the last that it hears;
@@ -784,7 +829,7 @@ public enum Swarm {
                 makeStrict(&plan.groups[index].sync)
             }
             plan.startup = .aloneAfter(.seconds(3))
-            if plan.seed % 4 == 0 { return [] }
+            if plan.seed % 4 < 2 { return [] }
             return [
                 .sync, .sync, .sync, .sync, .commands, .commands, .cuts, .cuts, .cuts, .oneWay,
                 .relay, .power, .blackout, .crash, .operators, .leave, .word, .disk, .outrun,
@@ -885,6 +930,9 @@ public enum Swarm {
             let fault = chance.one(of: faults)
             return entry(.resource(node, group, fault), .seconds(30 + chance.below(100)))
         case .commands:
+            if chance.percent(20) {
+                return entry(.resource(node, group, .commandsHang), .seconds(1 + chance.below(20)))
+            }
             let fault: ResourceFault = chance.percent(60) ? .commandsFail : .slow
             return entry(.resource(node, group, fault), lasting() * 6)
         case .blackout: return entry(.powerLoss(node), .milliseconds(500 + chance.below(12_000)))
@@ -928,7 +976,8 @@ public enum Swarm {
                     node, group,
                     chance.one(
                         of: ResourceFault.allCases.filter {
-                            ![.flaps, .stopUnknown, .startRefused, .commandsFail].contains($0)
+                            ![.flaps, .stopUnknown, .startRefused, .commandsFail, .commandsHang]
+                                .contains($0)
                         })),
                 lasting() * 6)
         case .operators:

@@ -37,6 +37,8 @@ struct Watch {
     /// when it waits for a copy that does not follow.
     private var acknowledged: [UInt64]
     private var waitsSince: [Int64?]
+    /// By group, and for as long as it has not started anew: when a command found its store down.
+    private var missedAt: [Int64?]
     private var epochs: UInt64 = 0
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
@@ -102,6 +104,11 @@ struct Watch {
         /// The strict groups of which this life of its agent has heard, since they started, that the
         /// holder is in step.
         var inStep: Set<Int> = []
+        /// Those of which the newest message says that it is not; and those of them of which the disk
+        /// took nothing when that came. Nothing stateful starts by such a disk, and the next life knows
+        /// nothing of its copy.
+        var outOfStep: Set<Int> = []
+        var notedInMemory: Set<Int> = []
         /// The operator has ordered this life of its agent to leave.
         var leavesSince: Int64?
         var wordGiven = false
@@ -176,6 +183,7 @@ struct Watch {
         staleOrdered = takeoversOrdered
         acknowledged = Array(repeating: 0, count: groups)
         waitsSince = Array(repeating: nil, count: groups)
+        missedAt = waitsSince
     }
 
     /// One of a node's fences.
@@ -220,6 +228,8 @@ struct Watch {
             sides[side].copyMissing = []
         }
         sides[index].inStep = []
+        sides[index].outOfStep = []
+        sides[index].notedInMemory = []
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
@@ -362,9 +372,8 @@ struct Watch {
                         let name = Int($0.name) - 1
                         return (name, sides[index].theirs[name] ?? world.now)
                     })
-                for report in message.groups
-                where report.data?.flags.contains(.inStep) == true {
-                    sides[index].inStep.insert(Int(report.name) - 1)
+                for report in message.groups where report.data != nil {
+                    hearOfStep(report, by: index)
                 }
                 sides[index].givenUp = Set(
                     message.groups.filter { message.phase == .leaving && $0.role == .vacant }
@@ -388,6 +397,17 @@ struct Watch {
             sides[index].reachedStood = sending.stood
             sides[index].reachedAt = world.now
             sides[index].goesOnUnmet = false
+        }
+    }
+
+    private mutating func hearOfStep(_ report: GroupReport, by index: Int) {
+        let group = Int(report.name) - 1
+        if report.data?.flags.contains(.inStep) == true {
+            sides[index].inStep.insert(group)
+            sides[index].outOfStep.remove(group)
+            sides[index].notedInMemory.remove(group)
+        } else if report.role == .holding {
+            sides[index].outOfStep.insert(group)
         }
     }
 
@@ -740,6 +760,7 @@ struct Watch {
     /// It is up by an order of the operator's, and is left alone from now on.
     mutating func isUp(_ group: GroupIndex, _ node: Node) {
         sides[node.index].handsOff[group] = isOrderedOff(group, node)
+        missedAt[group] = nil
     }
 
     // MARK: Groups
@@ -919,11 +940,16 @@ struct Watch {
     ) {
         guard heads[group]?.node == node.index else { return }
         acknowledged[group] = max(acknowledged[group], number)
-        let (peer, side) = (world.peer(of: node), sides[1 - node.index])
+        let peer = world.peer(of: node)
+        if sides[peer.index].outOfStep.contains(group), isRefused(peer, at: world.now) {
+            sides[peer.index].notedInMemory.insert(group)
+        }
+        let side = sides[peer.index]
         guard number > copied, side.inStep.contains(group), excuses.isEmpty,
             let agent = peer.agent, side.hasLeft != agent.session,
             let place = peer.keptList.firstIndex(where: { $0.name == group }),
-            peer.kept?.groups[place].isOutOfStep == false
+            peer.kept?.groups[place].isOutOfStep == false,
+            !side.notedInMemory.contains(group)
         else { return }
         world.violate(
             "S10",
@@ -931,7 +957,22 @@ struct Watch {
                 + " itself for in step")
     }
 
-    /// L1: a store does not wait for ever for the copy of a peer that is in contact.
+    /// Its agent knows that its disk takes nothing.
+    private func isRefused(_ node: Node, at now: Int64) -> Bool {
+        node.wasRefused || node.writing.map { now - $0.since > 9_900_000_000 } == true
+    }
+
+    /// S11: in maintenance no store is told to wait.
+    func tells(_ action: ReplicationAction, _ group: Int, _ node: Node, in world: World) {
+        guard action == .restore, isMaintained(group, node) else { return }
+        world.violate("S11", "\(node.id) restores group \(group), and somebody works on it")
+    }
+
+    /// A command for the store of a strict group found it down. It is tried again after a while, or
+    /// when the group has started.
+    mutating func misses(_ group: Int, _ node: Node, at now: Int64) { missedAt[group] = now }
+
+    /// L1: a store does not wait for ever for the copy of a peer that is in contact, or off.
     mutating func waits(_ waits: Bool, on group: Int, _ node: Node, in world: World) {
         guard waits, let sync = world.plan.sync(of: group), mayBeTold(group, node, in: world) else {
             waitsSince[group] = nil
@@ -950,15 +991,22 @@ struct Watch {
     /// Nothing keeps the holder from telling its store, nor the peer from noting that.
     private func mayBeTold(_ group: Int, _ node: Node, in world: World) -> Bool {
         let (peer, side) = (world.peer(of: node), sides[node.index])
-        guard let mine = node.agent, let theirs = peer.agent,
-            world.now - max(mine.startedAt, theirs.startedAt) > 5_000_000_000
+        guard let mine = node.agent,
+            world.now - max(mine.startedAt, peer.agent?.startedAt ?? 0) > 5_000_000_000
         else { return false }
-        let isHeard = world.now - side.reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
+        let isOff = peer.agent == nil && mine.machine.life.receipt != nil
+        let isHeard =
+            peer.agent != nil
+            && world.now - side.reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
         let stands = max(node.standsStillUntil, peer.standsStillUntil) > world.now
         // The last failure may have been just before the fault ended, and was the fifth.
         let faults = node.resourceFaults[group]
-        let fails = max(faults[.commandsFail] ?? 0, faults[.slow] ?? 0) > world.now - 20_000_000_000
-        return isHeard && !stands && !fails && peer.forgetsUntil < world.now - 5_000_000_000
+        let failsUntil = max(
+            faults[.commandsFail] ?? 0, faults[.slow] ?? 0, missedAt[group] ?? 0,
+            (faults[.commandsHang] ?? 0) + 25_000_000_000)
+        let fails = failsUntil > world.now - 20_000_000_000
+        let isSlow = max(peer.slowUntil, peer.hangsUntil) > world.now - 5_000_000_000
+        return (isHeard && !isSlow || isOff) && !stands && !fails
             && !starting[group].contains(node.index) && !stopping[group].contains(node.index)
             && node.hangsUntil < world.now && excuses.isEmpty && !world.rolls
     }

@@ -347,6 +347,7 @@ extension World {
         case .trace(let trace): note(trace, node, agent)
         case .leaveAlone(let group, let on):
             agent.runners[group].leaveAlone(on, at: reading(node))
+            if !on { isWorkedOn(agent.list[group].name, node) }
             agent.noteRunners()
         case .change(let group, let part): change(group, part, node, agent)
         case .exit(let departure): exit(departure, node, agent)

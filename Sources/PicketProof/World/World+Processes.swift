@@ -31,6 +31,7 @@ extension World {
             case .outcome(let outcome):
                 let name = agent.list[group].name
                 if outcome == .started { watch.isUp(name, node) }
+                if outcome == .restarted { node.restartedAt[name] = now }
                 if outcome == .dropped { agent.list[group] = agent.wanted[group] }
                 watch.came(outcome, of: name, node, at: now)
                 agent.followUps.append(.resources(group, outcome))
@@ -74,6 +75,7 @@ extension World {
             process.refusedBy = refusal(of: run, group, node)
             process.fails = lasts(.startFails, group, node) || process.refusedBy != nil
             hangs = lasts(.startHangs, group, node)
+            process.startsStore = run.resource == 0 && run.cause != .monitorFailed
         case .stop, .demote:
             process.isUnknown = lasts(.stopUnknown, group, node)
             process.fails = process.isUnknown || lasts(.stopFails, group, node)
@@ -127,6 +129,9 @@ extension World {
         guard node.powerLife == powerLife,
             let index = node.processes.firstIndex(where: { $0.number == number })
         else { return }
+        if waitsToStart(node.processes[index], node) {
+            return after(20_000_000, .processEnds(node.index, powerLife: powerLife, number: number))
+        }
         let process = node.processes.remove(at: index)
         let succeeded = !process.killed && !process.fails
         if succeeded {
@@ -138,6 +143,7 @@ extension World {
                     watch.comesUp(process.group, term: .never, node, in: self)
                 }
                 node.serves[process.resource] = true
+                if process.startsStore { storeStarts(process.group.name, node) }
                 write(process.group.name, node)
             case .stop:
                 node.up[process.resource] = false

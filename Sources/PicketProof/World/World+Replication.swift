@@ -1,9 +1,11 @@
 /// The stores of strict groups: what they acknowledge, and the commands that tell them.
 ///
 /// A store that waits acknowledges a write once the peer's copy has it; one that goes on alone, at
-/// once. It keeps what it was told when it is stopped, and when its node loses its power. A command
-/// takes its time. One that fails, or is killed, may have taken effect all the same. One whose agent
-/// has died goes on until the next agent ends it.
+/// once. It keeps what it was told when it is restarted, and when its node loses its power. A start of
+/// its group may make it wait again, as its file has it, and so may somebody who works on it. A
+/// command takes its time, and fails while the store does not serve. One that fails otherwise, or is
+/// killed, may have taken effect all the same, and one that hangs may do so long after it was killed.
+/// One whose agent has died goes on until the next agent ends it.
 internal import PicketCore
 
 /// A command for a store that is under way.
@@ -17,6 +19,9 @@ struct StoreJob {
 }
 
 extension World {
+    /// For a command whose configuration states nothing else.
+    private static let storeTimeout: Int64 = 10_000_000_000
+
     /// What the store of the group acknowledges, after it has written or its copy has followed.
     func acknowledge(_ name: Int, _ node: Node) {
         guard plan.sync(of: name)?.strict == true else { return }
@@ -37,9 +42,38 @@ extension World {
             StoreJob(
                 number: numbers, life: node.life, name: name, action: action,
                 fails: (faults[.commandsFail] ?? 0) > now))
+        watch.tells(action, name, node, in: self)
         var time = 1_000_000 + chance.below(8_000_000)
         if (faults[.slow] ?? 0) > now { time += chance.below(1_500_000_000) }
+        if (faults[.commandsHang] ?? 0) > now {
+            node.storeJobs[node.storeJobs.count - 1].fails = true
+            time =
+                World.storeTimeout + (chance.percent(50) ? 500_000 : chance.below(15_000_000_000))
+            let (life, end) = (node.life, now + World.storeTimeout)
+            queue.put(.storeOverdue(node.index, life: life, name: name, action), at: end)
+        }
         after(time, .storeTold(node.index, number: numbers))
+    }
+
+    /// The store of a group that starts has come up. What it has from its file is the safe one.
+    func storeStarts(_ name: Int, _ node: Node) {
+        guard plan.sync(of: name)?.strict == true, chance.percent(50) else { return }
+        node.goesAlone[name] = false
+    }
+
+    /// Somebody has worked on the group, and told its store to wait.
+    func isWorkedOn(_ name: Int, _ node: Node) {
+        guard plan.sync(of: name)?.strict == true, chance.percent(50) else { return }
+        node.goesAlone[name] = false
+    }
+
+    /// What starts last has to commit before it is up. It waits beside a peer that is off.
+    func waitsToStart(_ process: Process, _ node: Node) -> Bool {
+        let name = process.group.name
+        return process.action == .start && !process.killed && !process.fails
+            && process.resource == process.group.resources.last
+            && plan.sync(of: name)?.strict == true && !node.goesAlone[name]
+            && !peer(of: node).powered
     }
 
     func storeTold(_ node: Node, _ number: UInt64) {
@@ -48,12 +82,21 @@ extension World {
     }
 
     private func end(_ job: StoreJob, _ node: Node, succeeds: Bool) {
-        let succeeds = succeeds && !job.fails
-        if succeeds || chance.percent(50) { node.goesAlone[job.name] = job.action == .degrade }
+        if !serves(job.name, node) { watch.misses(job.name, node, at: now) }
+        let succeeds = succeeds && !job.fails && serves(job.name, node)
+        if succeeds || serves(job.name, node) && chance.percent(50) {
+            node.goesAlone[job.name] = job.action == .degrade
+        }
         guard job.life == node.life, node.agent != nil else { return }
         happen(
             .replicated(
                 node.index, life: job.life, name: job.name, job.action, succeeded: succeeds))
+    }
+
+    /// The store is the first of the group's resources.
+    private func serves(_ name: Int, _ node: Node) -> Bool {
+        let group = (node.agent?.list ?? node.noted).first { $0.name == name }
+        return group?.resources.first.map { node.serves[$0] } ?? false
     }
 
     func replicated(

@@ -40,6 +40,7 @@ enum Happening {
     case senses(Int, life: UInt32)
     case writes
     case storeTold(Int, number: UInt64)
+    indirect case storeOverdue(Int, life: UInt32, name: Int, ReplicationAction)
     indirect case replicated(
         Int, life: UInt32, name: Int, ReplicationAction, succeeded: Bool)
 }
@@ -216,6 +217,11 @@ public final class World {
         case .senses(let node, let life): sense(nodes[node], life)
         case .writes: moveData()
         case .storeTold(let node, let number): storeTold(nodes[node], number)
+        case .storeOverdue(let node, let life, let name, let action):
+            hand(happening, nodes[node], life) {
+                guard let place = $0.place(of: name) else { return }
+                $0.followUps.append(.replicationOverdue(place, action))
+            }
         case .replicated(let node, let life, let name, let action, let succeeded):
             replicated(happening, nodes[node], life, name, action, succeeded)
         }

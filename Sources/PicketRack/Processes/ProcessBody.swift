@@ -12,6 +12,7 @@ final class ProcessBody: NodeBody {
     private var loop: EventLoop { rack.loop }
     private let disk: SimulatedDisk
     private var server: RackServer!
+    func answerLines() { server.answerLines() }
     private var tap: AgentTap!
     private var agent: pid_t?
     private(set) var agentPaused = false

@@ -31,7 +31,7 @@ package final class Processes: NodeMaker {
         Rehearsal.Places(
             key: "\(directory)/\(node)/pair.key", log: "\(directory)/workload.log",
             run: "\(directory)/workloads", faults: "\(directory)/faults", workload: workload,
-            copiesData: true)
+            copiesData: true, rack: directory)
     }
 
     // MARK: - Evidence

@@ -5,6 +5,8 @@ import PicketRackClient
 
 final class RackServer {
     let path: String
+    /// What came for the node's lines while they hang, and where from.
+    private var unanswered: [(RackRequest, Int32)] = []
     private unowned let body: ProcessBody
     private unowned let node: SimulatedNode
     private var loop: EventLoop { node.rack.loop }
@@ -37,6 +39,7 @@ final class RackServer {
         if count < 0, picket_errno() == EAGAIN { return }
         guard count > 0 else {
             loop.unwatch(connection)
+            unanswered.removeAll { $0.1 == connection }
             close(connection)
             return
         }
@@ -55,8 +58,17 @@ final class RackServer {
         }
     }
 
+    /// The lines that hung answer.
+    func answerLines() {
+        let waiting = unanswered
+        unanswered = []
+        for (request, connection) in waiting { handle(request, on: connection) }
+    }
+
     private func handle(_ request: RackRequest, on connection: Int32) {
         switch request {
+        case .setLine where node.linesHang, .getLine where node.linesHang:
+            unanswered.append((request, connection))
         case .node: reply(connection, body.identity.answer)
         case .clock: reply(connection, .ok(["\(body.clockAhead.nanoseconds / 1_000_000_000)"]))
         case .links: reply(connection, .ok(body.links.map(\.text)))

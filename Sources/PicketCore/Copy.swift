@@ -33,11 +33,6 @@ package struct Copy: Sendable {
     /// The holder's, the oldest first.
     private var trail: [Mark] = []
     private var judgedAt = Instant(nanoseconds: 0)
-    /// The holder's data term then.
-    private var judgedTerm = Term.never
-    /// The peer was given the right to start, or has been starting for so long that it may have written
-    /// more than was agreed. Only a start that failed, and used no right, has not.
-    private var isOutrun = false
     /// Contact was lost, or a receipt came, since.
     private var isFrozen = false
     private var isSealed = false
@@ -103,37 +98,28 @@ package struct Copy: Sendable {
         judgedAt = now
         isNamed = false
         keepsUp = false
-        isOutrun = false
         trail.removeAll(keepingCapacity: true)
     }
 
     /// The peer is in contact, and says this of its data. `arrivedAt`: when it said so. `holds`: it
     /// may write, though it does not say that it runs; a position is told only by one that does.
     /// `isInStep`: of a strict group, whether the copy has all that is acknowledged. There a lag tells
-    /// nothing. `mayStart`: it may not have heard yet that it was given the right.
+    /// nothing.
     mutating func follow(
         _ theirs: DataReport?, holds: Bool, runs: Bool, isInStep: Bool? = nil,
-        mayStart: Bool = false, within maxLag: Duration, arrivedAt: Instant
+        within maxLag: Duration, arrivedAt: Instant
     ) {
         let runs = runs || holds && (theirs?.position.epoch ?? 0) != 0
         note(leads: false, runs: runs, at: arrivedAt)
         if isFrozen { forget() }
         guard runs else {
-            isOutrun = isOutrun || holds && arrivedAt - judgedAt > maxLag
-            guard isOutrun, state == .current else { return }
-            if theirs?.terms.own != judgedTerm {
-                state = .stale
-            } else if !holds, !mayStart {
-                isOutrun = false
-            }
+            if holds, state == .current, arrivedAt - judgedAt > maxLag { state = .stale }
             return
         }
         isNamed = false
         guard arrivedAt > judgedAt else { return }
         hear(theirs, within: maxLag, arrivedAt: arrivedAt)
         judgedAt = arrivedAt
-        judgedTerm = theirs?.terms.own ?? .never
-        isOutrun = false
         state = judgement(within: maxLag)
         keepsUp = state == .current
         guard let isInStep, keepsUp else { return }
@@ -182,16 +168,8 @@ package struct Copy: Sendable {
         if planted(.judgementOutlivesContact) { return }
         state = .unknown
         keepsUp = false
-        isOutrun = false
         isFrozen = false
         isSealed = false
-        trail.removeAll(keepingCapacity: true)
-    }
-
-    /// The peer is given the right to start. If it does not use that, the copy is what it was.
-    mutating func give() {
-        isOutrun = true
-        keepsUp = false
         trail.removeAll(keepingCapacity: true)
     }
 
@@ -199,11 +177,7 @@ package struct Copy: Sendable {
     mutating func freeze() {
         note(leads: false, runs: false, at: judgedAt)
         isFrozen = true
-        if isOutrun, state == .current { state = .stale }
     }
-
-    /// It has all that was written, if it was current when it was last judged.
-    var isFit: Bool { state == .current && !isOutrun }
 
     /// The peer can write no more, since now at the latest; `limit`: for how long it may have
     /// written on since it was last heard.

@@ -493,7 +493,6 @@ package struct Group: Sendable {
 
     mutating func awaitCopy(until: Instant) { awaitsCopyUntil = until }
     mutating func forgetCopy() { copy.forget() }
-    mutating func giveCopy() { copy.give() }
     mutating func nameCopy() { copy.name() }
     mutating func noteTerms() { copy.noteTermsHeard() }
 

@@ -55,11 +55,10 @@ extension Machine {
             let holds = report.role == .holding || report.role == .releasing
             let runs = report.role == .holding && report.flags.contains(.running)
             let (arrivedAt, isInStep) = (peer.receivedAt, isInStep(group, report))
-            let mayStart = if case .granting = groups[group].role { true } else { false }
             changed = groups[group].edit {
                 $0.follow(
-                    report.data, holds: holds, runs: runs, isInStep: isInStep, mayStart: mayStart,
-                    within: sync.maxLag, arrivedAt: arrivedAt)
+                    report.data, holds: holds, runs: runs, isInStep: isInStep, within: sync.maxLag,
+                    arrivedAt: arrivedAt)
             }
         } else {
             changed = groups[group].edit { $0.freeze() }
@@ -108,7 +107,7 @@ extension Machine {
     /// Whether this node's copy of the data is fit to be started, if it has any.
     func hasCopy(_ group: GroupIndex) -> Bool {
         guard isStateful(group) else { return true }
-        return groups[group].copy.isFit || groups[group].copy.isNamed
+        return groups[group].copy.state == .current || groups[group].copy.isNamed
             || isLastHolder(group) || planted(.staleTakesOver)
     }
 

@@ -156,8 +156,7 @@ private enum Hunt {
             .epochIgnored, .lagIgnored, .dataTermLate, .copyNotAwaited:
             self = .swarm(.data, seeds: 400)
         case .degradesUntold, .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten,
-            .fullDiskNotesNothing, .overdueIsOver, .failedRestoreStands, .startWaitsForPeer,
-            .restartedIsBehind, .maintainedNotTold, .restoresInMaintenance:
+            .failedRestoreStands, .restartedIsBehind, .maintainedNotTold, .restoresInMaintenance:
             self = .swarm(.strict, seeds: 200)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)

@@ -53,31 +53,6 @@ struct CopyTests {
         #expect(copy.state == .stale && !copy.keepsUp, "a lag tells nothing")
     }
 
-    @Test(arguments: [false, true])
-    mutating func `a slow start that fails leaves the copy as it was, unless it used its right`(
-        used: Bool
-    ) {
-        read(1, 100, 0)
-        hear(holder(1, 100), 0.1)
-        #expect(copy.isFit)
-        for second in 1...10 { hear(DataReport(), Double(second), runs: false) }
-        #expect(!copy.isFit, "the holder may have written by now")
-        var last = DataReport()
-        if used { last.terms.own = Term(9) }
-        hear(last, 11, holds: false, runs: false)
-        #expect(copy.isFit != used)
-        copy.seal(limit: nil, at: at(12))
-        #expect((copy.state == .current) != used)
-    }
-
-    @Test mutating func `a holder that goes off in a slow start leaves a stale copy`() {
-        read(1, 100, 0)
-        hear(holder(1, 100), 0.1)
-        for second in 1...10 { hear(DataReport(), Double(second), runs: false) }
-        copy.seal(limit: nil, at: at(11))
-        #expect(copy.state == .stale)
-    }
-
     @Test mutating func `one that stands still is stale after max_lag`() {
         read(1, 100, 0)
         for second in 0...3 { hear(holder(1, 100 + UInt64(second)), Double(second)) }

@@ -162,7 +162,8 @@ private enum Hunt {
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
             .epochIgnored, .lagIgnored, .dataTermLate, .copyNotAwaited:
             self = .swarm(.data, seeds: 400)
-        case .degradesUntold, .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten,
+        case .degradesUntold: self = .swarm(.strict, seeds: 400)
+        case .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten,
             .failedRestoreStands, .restartedIsBehind, .maintainedNotTold, .restoresInMaintenance:
             self = .swarm(.strict, seeds: 200)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)

@@ -214,19 +214,35 @@ ssize_t picket_unix_send_to(int descriptor, const char *path, const void *bytes,
         length);
 }
 
-// Field 9 of /proc/PID/task/TID/stat (proc(5)), and PF_EXITING of the kernel's sched.h.
-static bool thread_ended(const char *path) {
-    char text[512];
+// Reads all of `DIRECTORY/name`; false if it is not there any more.
+static bool read_of(const char *directory, const char *name, char *text, size_t room) {
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return true;
-    ssize_t length = read(file, text, sizeof text - 1);
+    if (file < 0) return false;
+    ssize_t length = read(file, text, room - 1);
     close(file);
-    if (length <= 0) return true;
+    if (length <= 0) return false;
     text[length] = 0;
+    return true;
+}
+
+static bool kill_pends(const char *status, const char *field) {
+    const char *found = strstr(status, field);
+    return found && strtoull(found + strlen(field), NULL, 16) >> (SIGKILL - 1) & 1;
+}
+
+// proc(5): field 9 of a thread's stat, with PF_EXITING of the kernel's sched.h. A thread for which
+// SIGKILL pends does not return to its program, however long it waits for a processor.
+static bool thread_ended(const char *directory) {
+    char text[4096];
+    if (!read_of(directory, "stat", text, sizeof text)) return true;
     char *name = strrchr(text, ')'), state;
     unsigned flags;
     if (!name || sscanf(name + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2) return false;
-    return state == 'Z' || state == 'X' || (flags & 4);
+    if (state == 'Z' || state == 'X' || (flags & 4)) return true;
+    if (!read_of(directory, "status", text, sizeof text)) return true;
+    return kill_pends(text, "\nSigPnd:") || kill_pends(text, "\nShdPnd:");
 }
 
 bool picket_process_ended(pid_t process) {
@@ -237,7 +253,7 @@ bool picket_process_ended(pid_t process) {
     bool ended = true;
     for (struct dirent *entry; ended && (entry = readdir(threads));) {
         if (!isdigit((unsigned char)entry->d_name[0])) continue;
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)process, entry->d_name);
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s", (int)process, entry->d_name);
         ended = thread_ended(path);
     }
     closedir(threads);

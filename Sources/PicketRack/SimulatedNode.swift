@@ -126,7 +126,7 @@ package final class SimulatedNode {
     private func drained() {
         draining = false
         body.clear()
-        if state == .off { say("rail_off", "is off: its last process is gone", .normal) }
+        if state == .off { say("rail_off", "is off: nothing on it runs any more", .normal) }
         rack.railFell(self)
         if isFed, state == .off { boot(because: "power on") }
     }

@@ -1,3 +1,4 @@
+import CPicket
 import Foundation
 import PicketConfig
 import PicketCore
@@ -15,6 +16,24 @@ struct LinesTests {
             lines.add(Array("e\n\ntwo\nth".utf8)[...]).map { String(decoding: $0, as: UTF8.self) }
                 == ["one", "", "two"])
         #expect(lines.add(Array("ree\n".utf8)[...]) == [Array("three".utf8)])
+    }
+}
+
+/// A loaded machine leaves a killed process unscheduled for long. The relay cuts all the same.
+struct EndedProcessTests {
+    @Test func `a process is at its end as soon as it is killed`() throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sleep")
+        process.arguments = ["60"]
+        try process.run()
+        let id = process.processIdentifier
+        #expect(!picket_process_ended(id))
+        kill(id, SIGSTOP)
+        #expect(!picket_process_ended(id))
+        kill(id, SIGKILL)
+        #expect(picket_process_ended(id))
+        process.waitUntilExit()
+        #expect(picket_process_ended(id))
     }
 }
 

@@ -121,6 +121,6 @@ static inline void picket_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST);
 /// A datagram socket bound at `path`, in place of whatever was there. -1 with errno.
 int picket_unix_datagram(const char *path);
 ssize_t picket_unix_send_to(int descriptor, const char *path, const void *bytes, size_t count);
-/// No thread of the process will run an instruction of its own again: each is on its way out or
-/// gone. (The kernel may still be taking its memory apart.)
+/// No thread of the process will run an instruction of its own again: each is killed, on its way out
+/// or gone. (The kernel may still be taking its memory apart, or have had no time for it yet.)
 bool picket_process_ended(pid_t process);

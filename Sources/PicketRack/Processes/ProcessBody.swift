@@ -18,6 +18,8 @@ final class ProcessBody: NodeBody {
     private(set) var agentPaused = false
     /// The leader of the session; 0 for none.
     private(set) var supervisor: pid_t = 0
+    /// The session of the life before: its sockets are free when it is empty.
+    private var past: pid_t = 0
     /// Closing it takes the supervisor's standard input away.
     private var leash: Int32 = -1
     private var supervisorOutput: Int32 = -1
@@ -54,11 +56,12 @@ final class ProcessBody: NodeBody {
     }
 
     private func booted() {
-        guard !node.draining else {
+        guard !node.draining, past == 0 || members(of: past).isEmpty else {
             bootTimer = loop.after(.milliseconds(1)) { [unowned self] in booted() }
             return
         }
         bootTimer = nil
+        past = 0
         disarm()
         try? FileManager.default.removeItem(atPath: runDirectory)
         for path in [runDirectory, node.stateDirectory] {
@@ -152,29 +155,30 @@ final class ProcessBody: NodeBody {
         // The agent first: it is the one that could still do something.
         if let agent { CPicket.kill(agent, SIGKILL) }
         CPicket.kill(-supervisor, SIGKILL)
-        for process in members() { CPicket.kill(process, SIGKILL) }
+        for process in members(of: supervisor) { CPicket.kill(process, SIGKILL) }
     }
 
     /// Kills what is found, because it may have been started in the meantime.
     var isGone: Bool {
         reapChildren()
-        let left = members()
+        let left = members(of: supervisor)
         for process in left { CPicket.kill(process, SIGKILL) }
-        return left.isEmpty
+        return left.allSatisfy(picket_process_ended)
     }
 
     func clear() {
+        if exists { past = supervisor }
         supervisor = 0
         agent = nil
         closePipes()
     }
 
-    private func members() -> [pid_t] {
+    private func members(of session: pid_t) -> [pid_t] {
         var found = [pid_t](repeating: 0, count: 512)
         // Orphans that left the session are the rack's own children; so are the supervisors.
-        let count = unsafe picket_session_members(supervisor, getpid(), &found, 512)
+        let count = unsafe picket_session_members(session, getpid(), &found, 512)
         let supervisors = maker.supervisors
-        return found[..<max(0, Int(count))].filter { $0 == supervisor || !supervisors.contains($0) }
+        return found[..<max(0, Int(count))].filter { $0 == session || !supervisors.contains($0) }
     }
 
     func remove() {
@@ -217,7 +221,7 @@ final class ProcessBody: NodeBody {
 
     func pauseAll(_ pause: Bool) {
         guard exists else { return }
-        for process in members() { CPicket.kill(process, pause ? SIGSTOP : SIGCONT) }
+        for process in members(of: supervisor) { CPicket.kill(process, pause ? SIGSTOP : SIGCONT) }
         agentPaused = pause
     }
 

@@ -149,6 +149,15 @@ public struct RunNote: Equatable, Sendable {
         self.maintained = maintained
     }
 
+    /// Starts of these groups were under way when the agent died that had begun them, also in the
+    /// course of a restart: nobody knows how far they have come.
+    public mutating func interrupt(_ groups: [GroupIndex]) {
+        guard !planted(.restartAdopted) else { return }
+        for index in holdings.indices where groups.contains(holdings[index].group) {
+            holdings[index].isPartial = true
+        }
+    }
+
     /// Hands are off this group. An agent that finds it running takes no file up that would have it
     /// stopped, as a living one does not.
     public func isMaintained(_ group: GroupIndex) -> Bool {

@@ -165,6 +165,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case noteAfterStart
     /// A start that was under way is noted like what runs, and adopted.
     case startAdopted
+    /// The same of a start in the course of a restart.
+    case restartAdopted
     /// A stop that was under way is noted like what runs, and adopted.
     case stopAdopted
     /// A node that cannot stop what it has begun to start, as its note says, asks for no fence.

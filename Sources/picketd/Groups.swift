@@ -180,7 +180,9 @@ final class Groups: Part {
             .debug, "\(names.group(run.group)) \(resource) \(run.action.text): \(arguments)")
         let bringsUp = run.action == .start || run.action == .promote
         agent.processes.begin(
-            Launch(arguments: arguments, environment: environment, endsWithAgent: bringsUp),
+            Launch(
+                arguments: arguments, environment: environment, endsWithAgent: bringsUp,
+                starts: bringsUp ? names.group(run.group) : ""),
             of: run.id)
     }
 

@@ -160,12 +160,12 @@ enum Startup {
         let control = Control(listen(paths))
         let actions = paths.runDirectory + "/actions"
         system(try DurableFile.makeDirectory(actions, mode: 0o750))
-        let left = LeftBehind.end(notedIn: actions, within: .seconds(2))
-        guard left.isEmpty else {
+        let before = LeftBehind.end(notedIn: actions, within: .seconds(2))
+        guard before.left.isEmpty else {
             end(
                 .failed(
                     "\(actions): processes that the agent before this one started do not end: "
-                        + Text.list(left)))
+                        + Text.list(before.left)))
         }
         var clock = Clock()
         let (settings, untaken) = goOn(
@@ -182,13 +182,18 @@ enum Startup {
         let noteFile = RunNoteFile(
             path: paths.runDirectory + "/note", boot: ground.boot, groups: groups)
         let memory: Memory?
-        let loaded: RunNoteFile.Loaded
+        var loaded: RunNoteFile.Loaded
         do throws(FileError) {
             memory = try memoryFile.load(
                 now: clock.now(), wall: WallClock.now() + ground.wallOffset,
                 isSynchronised: WallClock.isSynchronised)
             loaded = try noteFile.load()
         } catch { end(.failed(error.description)) }
+        if !before.interrupted.isEmpty {
+            loaded.note.interrupt(groups.indices.filter { before.interrupted.contains(groups[$0]) })
+            // The agent after this one finds no such starts any more.
+            system(try noteFile.store(loaded.note))
+        }
         note(
             settings, running: loaded.note, isChanged: untaken != nil, in: paths.runDirectory,
             boot: ground.boot)

@@ -361,7 +361,7 @@ struct FollowerTests {
         #expect(try !started()[0].contains(where: lives))
         // Where nobody has reaped what it started yet, its note is left to the next agent.
         let notes = peer.directory + "/run/actions"
-        #expect(LeftBehind.end(notedIn: notes, within: .seconds(1)) == [])
+        #expect(LeftBehind.end(notedIn: notes, within: .seconds(1)) == .init())
         #expect(Directory.names(notes) == [])
     }
 

@@ -79,6 +79,8 @@ final class Node {
     /// Of those, whose start has succeeded: from then on others can reach it.
     var serves: [Bool]
     var processes: [Process] = []
+    /// The notes of the starts of which no agent has heard the end: by the process, the group's name.
+    var starts: [UInt64: Int] = [:]
     /// By the group's name: since when it runs by a person's hand.
     var byHand: [Int: Int64] = [:]
     /// By the group's name: when a start of it last began.

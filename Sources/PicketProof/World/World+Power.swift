@@ -32,6 +32,7 @@ extension World {
         node.life += 1
         node.watchdogArmed = false
         node.processes = []
+        node.starts = [:]
         node.byHand = [:]
         node.storeJobs = []
         for resource in node.up.indices {

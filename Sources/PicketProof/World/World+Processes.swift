@@ -92,6 +92,7 @@ extension World {
                 lasts(.monitorFails, group, node) || flaps(group, node) || !node.up[resource]
         }
         node.processes.append(process)
+        if run.action == .start || run.action == .promote { node.starts[numbers] = group.name }
         if run.action == .start {
             node.byHand[group.name] = nil
             node.startedAt[group.name] = now
@@ -129,7 +130,11 @@ extension World {
         endStoreJobs(of: nil, node)
         let ends = { (process: Process) in process.action == .start || process.action == .promote }
         node.processes.removeAll { ends($0) && !lasts(.unkillable, $0.group, node) }
-        return !node.processes.contains(where: ends)
+        guard !node.processes.contains(where: ends) else { return false }
+        let names = Set(node.starts.values)
+        node.note.interrupt(node.noted.indices.filter { names.contains(node.noted[$0].name) })
+        node.starts = [:]
+        return true
     }
 
     func processEnds(_ node: Node, _ powerLife: UInt32, _ number: UInt64) {
@@ -160,6 +165,7 @@ extension World {
             }
         }
         guard process.life == node.life else { return }
+        node.starts[process.number] = nil
         var end: ProcessEnd = succeeded ? .well : process.isUnknown ? .unknown : .badly
         if let dataTerm = process.refusedBy, !process.killed { end = .refused(dataTerm) }
         let happening = Happening.exited(node.index, life: process.life, process.run, end)

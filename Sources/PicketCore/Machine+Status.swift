@@ -3,7 +3,8 @@ extension Machine {
     /// Why the pair would not survive the peer's death now; `nil` if it would.
     package func protectionGap(at now: Instant) -> Refusal? {
         if life.receipt?.proof == .left, life.receipt?.isWhole == true { return .peerLeft }
-        if !inContact { return .notInContact }
+        // Without a round trip with this session no turn would come.
+        if !inContact || peer.contact.clockOffset == nil { return .notInContact }
         if let refusal = fenceRefusal(at: now),
             refusal != .timesDiffer || !planted(.turnPromised)
         {

@@ -158,8 +158,8 @@ struct Watch {
         var pretendsUntil = Int64.min / 2
         /// The groups of which it said last that something is missing for them.
         var unready: Set<Int> = []
-        /// By its status in contact, it would fence its peer.
-        var promises = false
+        /// By its status in contact, it would fence its peer in this session.
+        var promises: SessionID?
         /// The last real fence by its relay failed; since when its worker hangs.
         var relayFailed: Int64?
         var liedAt: Int64?
@@ -244,7 +244,7 @@ struct Watch {
         sides[index].inStep = []
         sides[index].outOfStep = []
         sides[index].notedInMemory = []
-        sides[index].promises = false
+        sides[index].promises = nil
         sides[index].unready = []
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
@@ -268,7 +268,7 @@ struct Watch {
 
     /// A living agent takes up another file. It may list more.
     mutating func lists(_ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>) {
-        sides[node.index].promises = false
+        sides[node.index].promises = nil
         for (group, known) in zip(list, added) {
             sides[node.index].ceilings[group.name] = known.term.value
         }
@@ -344,10 +344,11 @@ struct Watch {
         judgeHands(node, in: world)
         judgeDisk(message, node, in: world)
         if agent.machine.peer.inContact {
-            sides[index].promises = agent.machine.protectionGap(at: node.clock(now)) == nil
+            let gap = agent.machine.protectionGap(at: node.clock(now))
+            sides[index].promises = gap == nil ? agent.machine.peer.session : nil
         } else if agent.machine.life.receipt != nil {
             // It has kept its word.
-            sides[index].promises = false
+            sides[index].promises = nil
         }
         let left = running.indices.map { mayBeOrderedOff($0, node) }
         resets.judge(
@@ -531,7 +532,7 @@ struct Watch {
         let index = node.index
         let unready = message.groups.filter { $0.flags.contains(.unready) }
         sides[index].unready = Set(unready.map { Int($0.name) - 1 })
-        guard inContact, sides[index].promises else { return }
+        guard inContact, sides[index].promises != nil else { return }
         for group in sides[index].unready.intersection(sides[index].heldByPeer)
         where !isMaintained(group, node) {
             world.violate(
@@ -541,10 +542,10 @@ struct Watch {
     }
 
     /// L4: a node that said that it would fence, until it lost its peer, has a turn in which it may.
-    func refuses(_ refusal: Refusal?, _ node: Node, in world: World) {
-        guard sides[node.index].promises, refusal == .timesDiffer || refusal == .notArmed else {
-            return
-        }
+    func refuses(_ refusal: Refusal?, _ node: Node, _ agent: AgentLife, in world: World) {
+        guard let session = sides[node.index].promises, session == agent.machine.peer.session,
+            refusal == .timesDiffer || refusal == .notArmed
+        else { return }
         world.violate("L4", "\(node.id) said that it would fence, and does not: \(refusal!)")
     }
 

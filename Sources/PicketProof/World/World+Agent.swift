@@ -411,7 +411,7 @@ extension World {
             agent.selfTest.contactLost()
             agent.testAt = reading(node)
         case .fenceRefused where trace.cause == .contactLost:
-            watch.refuses(trace.refusal, node, in: self)
+            watch.refuses(trace.refusal, node, agent, in: self)
         case .alwaysLate: watch.late.told(node, true)
         case .inTimeAgain: watch.late.told(node, false)
         case .resetDue: watch.letsReset(node, in: self)

@@ -118,7 +118,7 @@ private enum Hunt {
         case .restartStopsInMaintenance, .endUnlooked, .leftRunningAtEnd:
             self = .swarm(.hands, seeds: 20)
         case .startAdopted: self = .swarm(.moves, seeds: 400)
-        case .restartAdopted: self = .swarm(.strict, seeds: 400)
+        case .restartAdopted: self = .swarm(.lists, seeds: 100)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
         case .unreadyIsWilling: self = .swarm(.readiness, seeds: 100)
         case .turnPromised: self = .swarm(.configurations, seeds: 100)

@@ -150,10 +150,12 @@ public struct RunNote: Equatable, Sendable {
     }
 
     /// Starts of these groups were under way when the agent died that had begun them, also in the
-    /// course of a restart: nobody knows how far they have come.
+    /// course of a restart: nobody knows how far they have come. From what is in maintenance hands
+    /// are off all the same.
     public mutating func interrupt(_ groups: [GroupIndex]) {
         guard !planted(.restartAdopted) else { return }
-        for index in holdings.indices where groups.contains(holdings[index].group) {
+        for index in holdings.indices
+        where groups.contains(holdings[index].group) && !isMaintained(holdings[index].group) {
             holdings[index].isPartial = true
         }
     }

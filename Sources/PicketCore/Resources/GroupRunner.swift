@@ -628,6 +628,8 @@ extension GroupRunner {
         let isUp = sights.contains(true)
         guard isUp || hasLooked, isUp != isSeen else { return }
         isSeen = isUp
+        // Whatever else of it runs: the next stop leaves nothing out.
+        if isUp { top = plan.resources.count - 1 }
         out.emit(.outcome(isUp ? .seen : .unseen))
     }
 

@@ -268,7 +268,8 @@ struct Watch {
 
     /// A living agent takes up another file. It may list more.
     mutating func lists(_ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>) {
-        sides[node.index].promises = nil
+        // Either promised beside the file that was.
+        for side in sides.indices { sides[side].promises = nil }
         for (group, known) in zip(list, added) {
             sides[node.index].ceilings[group.name] = known.term.value
         }

@@ -177,18 +177,18 @@ extension Machine {
     /// A stateful group starts once its data term is on disk: a node that forgot it would be taken
     /// for one with older data. A right that cannot be kept is given back.
     ///
-    /// - Parameter receipt: by which it takes over.
+    /// - Parameter takesOver: by a receipt, without the peer.
     mutating func mayOwnData(
-        _ term: Term, of group: GroupIndex, by receipt: Receipt? = nil
+        _ term: Term, of group: GroupIndex, takesOver: Bool = false
     ) -> Bool {
-        guard let sync = policy.groups[group].sync else { return true }
+        guard isStateful(group) else { return true }
         if disk.takesNothing {
             disk.disownData(of: group)
             return false
         }
         return disk.ownData(
             term, of: group, knowing: groups[group].given, isLast: hasCopy(group),
-            branch: branch(of: group, sync, takesOver: receipt.map { $0.proof != .left } ?? false))
+            branch: branch(of: group, takesOver: takesOver))
     }
 
     /// Beside the fence, so that the takeover does not wait for the disk. A node that loses its power
@@ -200,22 +200,21 @@ extension Machine {
         _ = disk.ownData(
             takeoverTerm(of: group), of: group, knowing: groups[group].given,
             isLast: disk.usedData(of: group).isLast || planted(.aheadIsLast),
-            branch: branch(of: group, sync, takesOver: true))
+            branch: branch(of: group, takesOver: true))
     }
 
     // MARK: Where the nodes' data part
 
-    /// Where this node takes over; `nil` leaves what is known. A peer that left by plan has handed
-    /// all over, what a copy in step lacks was never acknowledged, and what the operator names is to
-    /// stay.
-    private func branch(
-        of group: GroupIndex, _ sync: GroupPolicy.Sync, takesOver: Bool
-    ) -> Branch? {
+    /// Where this node takes over on a copy that is not current; `nil` leaves what is known. What a
+    /// current one lacks may be lost, as the file has it, and nobody is asked for that. What the
+    /// operator names beside the other one, or knowing that they have diverged, is to stay.
+    private func branch(of group: GroupIndex, takesOver: Bool) -> Branch? {
         let copy = groups[group].copy
-        if copy.isNamed { return Branch.none }
+        if copy.isNamed, !takesOver || groups[group].divergence != .none { return Branch.none }
         let mayHaveLess =
             !disk.usedData(of: group).isLast || disk.memory.groups[group].holder == .peer
-        guard takesOver, mayHaveLess, !sync.strict || copy.state != .current else { return nil }
+        let isAgreed = copy.state == .current && !planted(.agreedTailDiverges)
+        guard takesOver, mayHaveLess, !isAgreed, !planted(.branchUnnoted) else { return nil }
         return Branch(position: copy.parting)
     }
 

@@ -363,7 +363,7 @@ extension Machine {
         }
         guard mayTakeOver(group, into: &out) else { return groups[group].vacate() }
         let term = takeoverTerm(of: group)
-        guard mayUse(term, of: group), mayOwnData(term, of: group, by: receipt) else { return }
+        guard mayUse(term, of: group), mayOwnData(term, of: group, takesOver: true) else { return }
         let cause: Cause =
             switch receipt.proof {
             case .verifiedOff: .fenced

@@ -96,7 +96,8 @@ public struct DataTerms: Equatable, Sendable {
     public static let never = DataTerms(own: .never, heard: .never, isLast: false)
 }
 
-/// Where the data of a group that this node took over parted from its peer's.
+/// Where the data of a group that this node took over on a copy that was not current parted from its
+/// peer's.
 public struct Branch: Equatable, Sendable {
     /// How far this node's copy had come by then, in the line of history that the peer wrote. None
     /// where no probe told, and once the peer's copy follows.

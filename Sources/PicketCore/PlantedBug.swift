@@ -233,6 +233,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case branchUnasked
     /// How far a copy had come when it was taken over is known by a reading of before.
     case branchIsOld
+    /// Where a copy that was not current parted is not written down …
+    case branchUnnoted
+    /// … or also where a current one did, which may lack what the file says.
+    case agreedTailDiverges
     /// The data term that is written beside a fence counts though nothing was started.
     case aheadIsLast
     /// A stateful group starts before its data term is on disk.

@@ -157,7 +157,8 @@ private enum Hunt {
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
         case .yielderKeepsCopy, .termsAloneDecide: self = .swarm(.data, seeds: 1000)
         case .oldReadingTold: self = .swarm(.copies, seeds: 100)
-        case .divergedForms, .aheadIsLast, .branchUnasked, .branchIsOld:
+        case .divergedForms, .aheadIsLast, .branchUnasked, .branchIsOld, .branchUnnoted,
+            .agreedTailDiverges:
             self = .swarm(.branches, seeds: 100)
         case .refusedTermIgnored, .refusalsNeverFail: self = .swarm(.guards, seeds: 50)
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,

@@ -114,8 +114,9 @@ public enum Swarm {
         if focus == .guards { again(every: 60, &plan, forgetTerms) }
         if focus == .branches {
             let detects = plan.detectWithin.milliseconds
-            again(every: 60, &plan) {
-                $1.percent(60) ? part($0, &$1) : dieOrdering(detects, &$1)
+            let mostLag = plan.leastLag!.milliseconds * 2 + 1_500 + detects
+            again(every: 70, &plan) {
+                $1.percent(70) ? part($0, mostLag, &$1) : dieOrdering(detects, mostLag, &$1)
             }
         }
         if focus == .work { again(every: 55, &plan, work) }
@@ -428,50 +429,59 @@ public enum Swarm {
         }
     }
 
-    /// High, whose relay sticks, orders a fence of low, which holds the groups, and loses its power before
-    /// it learns that the fence failed. Low writes on beside copies that stand still, until the site
-    /// loses its power.
+    /// High, whose worker hangs, orders a fence of low, which holds the groups, and loses its power before
+    /// it learns of an end. Low writes on by itself, until the site loses its power. Then an operator
+    /// names low.
     private static func dieOrdering(
-        _ detects: Int64, _ chance: inout Chance
+        _ detects: Int64, _ mostLag: Int64, _ chance: inout Chance
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        let dies = 10_000 + detects / 2 + chance.below(detects)
-        let both = dies + 10_000 + chance.below(3_000)
+        let dies = 10_000 + detects * 2 + chance.below(detects)
+        let both = dies + mostLag + chance.below(3_000)
         var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
             (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
-            (9_000, 8_000, .relay(.high, .stuckOn)), (dies, 2_000, .powerLoss(.high)),
-            (both, 1_000 + chance.below(1_000), .powerLoss(.high)),
-            (both + chance.below(100), 1_000 + chance.below(1_000), .powerLoss(.low)),
-            (both + 10_000, 0, .command(.low, .take(nil, stale: true))),
+            (9_500, dies - 9_000, .relay(.low, .stuckOn)), (10_000, dies, .relay(.high, .hangs)),
+            (dies, both - dies + 500 + chance.below(1_000), .powerLoss(.high)),
+            (both, 1_000 + chance.below(1_000), .powerLoss(.low)),
+            (both + 12_000, 0, .command(.low, .take(nil, stale: true))),
         ]
         for from in [NodeID.low, .high] {
-            links.append((10_000, 4_000, .cut(from: from, link: nil)))
+            links.append((10_000, dies - 9_500, .cut(from: from, link: nil)))
         }
-        for group in 0..<2 { links.append((dies, 20_000, .sync(.high, group, .stale))) }
         return links
     }
 
-    /// Low, which holds the groups, writes on for a moment beside copies that stand still, and loses its
-    /// power. High takes over. Before the copy on low is made anew both lose their power, with or
+    /// Low, which holds the groups, loses its power. The copies on high stand still since long, or its
+    /// probes have failed for a while, or it lacks no more than was agreed. High takes over, by its
+    /// file or by its operator. Before the copy on low is made anew both lose their power, with or
     /// without having met; and then an operator names one.
     private static func part(
-        _ node: NodeID, _ chance: inout Chance
+        _ node: NodeID, _ mostLag: Int64, _ chance: inout Chance
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        let dies = 5_000 + chance.below(500)
-        let dark = 2_000 + chance.below(6_000)
-        let both = dies + dark + (chance.percent(30) ? -300 : chance.below(9_000))
+        let dies = 3_000 + mostLag + chance.below(500)
+        let taken = dies + 4_000 + chance.below(1_000)
+        let back = taken + chance.below(5_000)
+        let both = back + (chance.percent(40) ? -300 : chance.below(6_000))
+        let named = both + 10_000 + chance.below(5_000)
         var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
             (0, 0, .command(node, .take(nil, stale: true))),
             (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
-            (dies, dark, .powerLoss(.low)), (both, 1_000 + chance.below(2_000), .powerLoss(.high)),
+            (dies, back - dies, .powerLoss(.low)),
+            (taken, 0, .command(.high, .take(nil, stale: true))),
+            (both, 1_000 + chance.below(2_000), .powerLoss(.high)),
             (both + chance.below(100), 1_000 + chance.below(2_000), .powerLoss(.low)),
+            (named, 0, .command(node.peer, .take(nil, stale: true))),
         ]
-        if chance.percent(60) {
-            for group in 0..<2 {
+        let kind = chance.below(10)
+        let staysBehind = chance.percent(40)
+        for group in 0..<2 {
+            switch kind {
+            case 0..<5: links.append((3_000, mostLag + 1_000, .sync(.high, group, .stale)))
+            case 5..<8: links.append((dies - 1_500, 2_000, .sync(.high, group, .failed)))
+            default:
                 links.append((dies - 100 - chance.below(700), 1_000, .sync(.high, group, .stale)))
             }
+            if staysBehind { links.append((back, 6_000, .sync(.low, group, .stale))) }
         }
-        let named = both + 10_000 + chance.below(5_000)
-        links.append((named, 0, .command(node.peer, .take(nil, stale: true))))
         return links
     }
 
@@ -930,7 +940,10 @@ public enum Swarm {
             for index in plan.groups.indices {
                 plan.groups[index].prefer = .low
                 plan.groups[index].takeover = .auto
-                if plan.groups[index].sync == nil { plan.groups[index].sync = sync(&chance) }
+                var sync = plan.groups[index].sync ?? sync(&chance)
+                sync.maxLag = .seconds(1)
+                if !sync.strict { sync.takesOverStale = chance.percent(60) }
+                plan.groups[index].sync = sync
             }
             return []
         case .copies, .guards:

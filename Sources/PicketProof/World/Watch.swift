@@ -33,11 +33,18 @@ struct Watch {
     /// its boot.
     private var heads: [(node: Int, epoch: UInt64, unmet: Bool)?]
     private var staleOrdered: [Set<Int>]
-    /// By epoch: the one before it, how far the data had come then, and whether its holder took over
-    /// without the peer. A handover may leave a little behind, as was agreed.
-    private var parents: [UInt64: (epoch: UInt64, began: UInt64, isTakenOver: Bool)] = [:]
-    /// By group: whether it was started last without the peer.
-    private var isTakenOver: [Bool]
+    /// By epoch: the one before it, how far the data had come then, whether the two parted there, and
+    /// whether an operator named this one.
+    private var parents: [UInt64: (epoch: UInt64, began: UInt64, parted: Bool, isNamed: Bool)] = [:]
+    /// By group: whether it was taken over last on a copy that was not current. What a current one
+    /// lacks was agreed to be lost.
+    private var hasParted: [Bool]
+    /// By group: the node that took over last, and whose copy was current by its own word.
+    private var currentStarts: [Int?]
+    /// By group: the nodes that say that their copy is current, and those that say that the data have
+    /// diverged.
+    private var saidCurrent: [Set<Int>]
+    private var saidDiverged: [Set<Int>]
     /// By group: the node that took over last, and whose probe had not told for so long how far its copy
     /// had come.
     private var blindStarts: [Int?]
@@ -193,8 +200,11 @@ struct Watch {
         takeoversOrdered = Array(repeating: [], count: groups)
         heads = Array(repeating: nil, count: groups)
         staleOrdered = takeoversOrdered
-        isTakenOver = Array(repeating: false, count: groups)
+        hasParted = Array(repeating: false, count: groups)
         blindStarts = startedLast
+        currentStarts = startedLast
+        saidCurrent = takeoversOrdered
+        saidDiverged = takeoversOrdered
         acknowledged = Array(repeating: 0, count: groups)
         waitsSince = Array(repeating: nil, count: groups)
         missedAt = waitsSince
@@ -254,7 +264,11 @@ struct Watch {
             sides[index].liedAt = nil
         }
         keepHandsOff(node) { _ in true }
-        for group in started.indices { sides[index].granted[group] = [] }
+        for group in started.indices {
+            sides[index].granted[group] = []
+            saidCurrent[group].remove(index)
+            saidDiverged[group].remove(index)
+        }
         sides[index].leavesDifferences = false
         sides[index].ceilings = started.map { _ in 0 }
         for (group, known) in zip(list, memory.groups) {
@@ -983,11 +997,15 @@ struct Watch {
         world.violate("S2", "\(node.id) takes group \(group) over, and nobody was asked")
     }
 
-    mutating func takeover(of group: Int?, orderedOn node: Node, stale: Bool) {
+    mutating func takeover(of group: Int?, orderedOn node: Node) {
         for each in takeoversOrdered.indices where group == nil || group == each {
             takeoversOrdered[each].insert(node.index)
-            if stale { staleOrdered[each].insert(node.index) }
         }
+    }
+
+    /// The node starts a group by its operator's order, whatever its copy is.
+    mutating func names(_ group: Int?, _ node: Node) {
+        if let group { staleOrdered[group].insert(node.index) }
     }
 
     // MARK: Data
@@ -996,20 +1014,23 @@ struct Watch {
     mutating func beginsEpoch(of group: Int, _ node: Node) -> UInt64 {
         epochs += 1
         let former = node.data[group]
-        parents[epochs] = (former.epoch, former.number, isTakenOver[group])
+        let isNamed = staleOrdered[group].contains(node.index)
+        parents[epochs] = (former.epoch, former.number, hasParted[group], isNamed)
         heads[group] = (node.index, epochs, sides[node.index].goesOnUnmet)
         staleOrdered[group] = []
         acknowledged[group] = node.data[group].number
         return epochs
     }
 
-    /// Whether a copy has something of a line that led to this one, from after this one parted.
+    /// Whether a copy has something of a line that led to this one, from after this one parted, and no
+    /// operator has named this one since.
     private func has(_ copy: DataCopy, beyond mine: DataCopy) -> Bool {
         var epoch = mine.epoch
         while let parent = parents[epoch] {
             if parent.epoch == copy.epoch {
-                return parent.isTakenOver && copy.number > parent.began
+                return parent.parted && copy.number > parent.began
             }
+            if parent.isNamed { return false }
             epoch = parent.epoch
         }
         return false
@@ -1022,18 +1043,23 @@ struct Watch {
     ) {
         guard let sync = world.plan.sync(of: group) else { return }
         let peer = world.peer(of: node)
-        isTakenOver[group] = false
+        let isNamed = staleOrdered[group].contains(node.index)
+        hasParted[group] = false
         switch activation.warrant.evidence {
-        case .receipt(let receipt):
-            isTakenOver[group] = receipt.proof != .left
+        case .receipt:
+            let knows = isNamed && saidDiverged[group].contains(node.index)
+            hasParted[group] =
+                !knows && lag(of: group, on: node, in: world) > Watch.most(sync, node)
             if let agent = node.agent, startedLast[group] != node.index {
                 let since = max(agent.startedAt, node.probeFailsUntil[group])
                 let isBlind = world.now - since < sync.maxLag.nanoseconds
                 blindStarts[group] = isBlind ? node.index : nil
+                let isCurrent = saidCurrent[group].contains(node.index)
+                currentStarts[group] = isCurrent ? node.index : nil
             }
         case .grant:
             guard activation.cause == .formation, excuses.isEmpty,
-                !staleOrdered[group].contains(node.index), blindStarts[group] != node.index,
+                !isNamed, blindStarts[group] != node.index,
                 !sync.strict, world.now - peer.probeFailsUntil[group] > sync.maxLag.nanoseconds,
                 has(peer.data[group], beyond: node.data[group])
             else { return }
@@ -1055,7 +1081,20 @@ struct Watch {
         return copy.epoch != 0
     }
 
-    /// L1: no operator is asked by the positions which data are to stay, where one copy has all.
+    mutating func says(current: Bool, _ group: Int?, _ node: Node) {
+        guard let group else { return }
+        saidCurrent[group].remove(node.index)
+        if current { saidCurrent[group].insert(node.index) }
+    }
+
+    mutating func says(diverged: Bool, _ group: Int?, _ node: Node) {
+        guard let group else { return }
+        saidDiverged[group].remove(node.index)
+        if diverged { saidDiverged[group].insert(node.index) }
+    }
+
+    /// L1: no operator is asked by the positions which data are to stay, where one copy has all, or
+    /// where the other lacks only what was agreed.
     func findsDiverged(_ trace: Trace, _ agent: AgentLife, _ node: Node, in world: World) {
         guard let group = trace.group, trace.number == 1, excuses.isEmpty,
             let place = agent.place(of: group), let theirs = agent.machine.peer.message?.groups,
@@ -1063,7 +1102,8 @@ struct Watch {
             case let branch = agent.machine.disk.memory.groups[place].branch.position,
             branch.epoch != 0, theirs[told].data?.position.epoch == branch.epoch,
             blindStarts[group] != node.index,
-            !has(world.peer(of: node).data[group], lackedBy: node.data[group])
+            currentStarts[group] == node.index
+                || !has(world.peer(of: node).data[group], lackedBy: node.data[group])
         else { return }
         world.violate(
             "L1", "\(node.id) says that the data of group \(group) have diverged, and they have not"
@@ -1072,6 +1112,19 @@ struct Watch {
 
     /// The node on which a group's data were written last; `nil` where they never were.
     func head(of group: Int) -> Int? { heads[group]?.node }
+
+    /// How far a node's copy is behind what was written last; one of another epoch is behind for ever.
+    private func lag(of group: Int, on node: Node, in world: World) -> Int64 {
+        guard let head = heads[group], head.node != node.index else { return 0 }
+        guard node.data[group].epoch == head.epoch else { return .max }
+        return world.nodes[head.node].data[group].asOf - node.data[group].asOf
+    }
+
+    /// How far behind a copy may be that is current: by what was agreed until the loss of contact, and by
+    /// as much until the writer was off.
+    private static func most(_ sync: GroupPolicy.Sync, _ node: Node) -> Int64 {
+        sync.maxLag.nanoseconds * 2 + node.policy.timing.deadAfter.nanoseconds + 1_000_000_000
+    }
 
     /// S10: who starts a stateful group wrote its data last, or has a copy that was current when
     /// it was last judged, and that the writer could not outrun since by more than was agreed: by
@@ -1091,7 +1144,6 @@ struct Watch {
         {
             return
         }
-        let newest = world.nodes[head.node].data[group]
         let copy = node.data[group]
         if sync.strict, copy.epoch == head.epoch {
             if copy.number < acknowledged[group] {
@@ -1102,13 +1154,11 @@ struct Watch {
             }
             return
         }
-        let allowed =
-            sync.maxLag.nanoseconds * 2 + node.policy.timing.deadAfter.nanoseconds + 1_000_000_000
-        guard copy.epoch != head.epoch || newest.asOf - copy.asOf > allowed else { return }
-        let behind = (newest.asOf - copy.asOf) / 1_000_000
+        let lag = lag(of: group, on: node, in: world)
+        guard lag > Watch.most(sync, node) else { return }
         let what =
             copy.epoch == head.epoch
-            ? "\(behind) ms behind" : copy.epoch == 0 ? "blank" : "of an older epoch"
+            ? "\(lag / 1_000_000) ms behind" : copy.epoch == 0 ? "blank" : "of an older epoch"
         world.violate(
             "S10",
             "\(node.id) starts group \(group) because of \(activation.cause), on a copy that is"

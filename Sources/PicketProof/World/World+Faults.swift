@@ -280,9 +280,7 @@ extension World {
         if command == .leave { watch.leaves(node, at: now) }
         if case .maintenance(false, _, let despite) = command { watch.named = despite }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
-        if case .take(let group, let stale) = command {
-            watch.takeover(of: group, orderedOn: node, stale: stale)
-        }
+        if case .take(let group, _) = command { watch.takeover(of: group, orderedOn: node) }
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)
         let known = node.agent!.machine.life.receipt?.proof

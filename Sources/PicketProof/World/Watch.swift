@@ -556,9 +556,6 @@ struct Watch {
         }
     }
 
-    /// What a node has said, it said of the session that it knew.
-    mutating func meetsAnew(_ node: Node) { sides[node.index].promises = false }
-
     /// L4: a node that said that it would fence, until it lost its peer, has a turn in which it may.
     func refuses(_ refusal: Refusal?, _ node: Node, _ agent: AgentLife, in world: World) {
         guard let session = sides[node.index].promises, session == agent.machine.peer.session,

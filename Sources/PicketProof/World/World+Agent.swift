@@ -420,7 +420,6 @@ extension World {
             prove(false, node, agent)
         case .fenceRestored: agent.testAt = reading(node)
         case .contactLost: agent.selfTest.contactLost()
-        case .peerSession: watch.meetsAnew(node)
         case .releasing: watch.releases(trace, node, agent, in: self)
         case .staleTaken where trace.cause == .command: watch.names(trace.group, node)
         case .syncChanged:

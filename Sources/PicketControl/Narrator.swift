@@ -132,8 +132,8 @@ public struct Narrator: Equatable, Sendable {
         case .fenceFailed: return "The fence of {peer} failed{failure}"
         case .fenceRestored: return "{peer} has its power back and may boot"
         case .fenceNotRestored:
-            return "{peer} stays off though its power was to be switched on again: see that its "
-                + "supply has power, look at {level}, or switch {peer} on by hand"
+            return "A supply of {peer} stays off though it was to be switched on again: see that "
+                + "it has power, look at {level}, or switch {peer} on by hand"
         case .fenceExhausted:
             return "Every way to fence {peer} has failed; {me} takes nothing over and tries "
                 + "again{+ in }"

@@ -262,6 +262,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// … or it is told to wait while somebody works on it.
     case restoresInMaintenance
 
+    // Two supplies
+    /// A peer counts as off where one of its supplies is.
+    case oneSupplyIsEnough
+    /// A peer is not cut while one of its supplies is off already.
+    case deadSupplyIsNotCut
+
     // The wire
     case challengeIgnored
     case replaysTaken

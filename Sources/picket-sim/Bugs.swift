@@ -154,6 +154,7 @@ private enum Hunt {
         case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
         case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
+        case .oneSupplyIsEnough, .deadSupplyIsNotCut: self = .swarm(.supplies, seeds: 200)
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
         case .yielderKeepsCopy, .termsAloneDecide: self = .swarm(.data, seeds: 1000)
         case .oldReadingTold: self = .swarm(.copies, seeds: 100)

@@ -55,6 +55,8 @@ public enum Fault: Equatable, Sendable {
     /// The plug of all wires by which this node hears, cuts and senses its peer: each of them parts at
     /// a time of its own, and so comes back.
     case harness(NodeID)
+    /// The first (0) or the second (1) of two supplies of a node gives no power.
+    case deadSupply(NodeID, Int)
     case deadWatchdog(NodeID)
     case wallStep(NodeID, Duration)
     /// Its file differs from the peer's in settings that must agree.
@@ -128,8 +130,8 @@ extension Fault {
         "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
         "disk-hangs",
-        "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "list",
-        "wrong-key",
+        "power-loss", "relay", "harness", "dead-supply", "dead-watchdog", "other-configuration",
+        "list", "wrong-key",
         "wall-step", "reload", "sensor", "drill", "sync",
         "resource", "command", "by-hand", "false-word",
     ]

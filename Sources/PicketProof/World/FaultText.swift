@@ -41,6 +41,7 @@ public enum FaultText {
         case .powerLoss(let node): ["power-loss", text(node)]
         case .relay(let node, let fault): ["relay", text(node), fault.rawValue]
         case .harness(let node): ["harness", text(node)]
+        case .deadSupply(let node, let supply): ["dead-supply", text(node), "\(supply)"]
         case .deadWatchdog(let node): ["dead-watchdog", text(node)]
         case .otherConfiguration(let node): ["other-configuration", text(node)]
         case .list(let node, let list): ["list", text(node)] + list.map { text($0) }
@@ -147,6 +148,7 @@ public enum FaultText {
             }
             return .relay(node, fault)
         case "harness": return .harness(node)
+        case "dead-supply": return .deadSupply(node, try words.number(0...1))
         case "dead-watchdog": return .deadWatchdog(node)
         case "other-configuration": return .otherConfiguration(node)
         case "list":

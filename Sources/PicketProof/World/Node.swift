@@ -14,8 +14,10 @@ final class Node {
     /// The groups in its file, which an agent reads when it starts.
     var file: [ListedGroup]
 
-    // Supply: the mains, and the contact of the peer's relay.
+    // Supply: the mains, and the contacts of the peer's relays.
     var mains = true
+    /// Which of its two supplies gives no power.
+    var deadSupply: Int?
     var powered = false
     /// Counts the times that the power came on.
     var powerLife: UInt32 = 0
@@ -95,6 +97,9 @@ final class Node {
     /// The cause of the last fence order that drove the line off.
     var lineCause = Cause.none
     var contact = true
+    /// Of the relay of the peer's second supply, which follows the same line and has no fault.
+    var secondContact = true
+    var secondRestsAt: Int64 = 0
     var relayFault: RelayFault?
     /// The last real fence by it failed, as the disk has it.
     var disproved = false

@@ -55,6 +55,8 @@ public enum Swarm {
         case sensors
         /// One plug with all wires, which parts and comes back.
         case plugs
+        /// Nodes with two supplies, of which one is dead.
+        case supplies
         /// Groups with data, whose copies do not follow.
         case data
         /// Outlets that switch late.
@@ -701,6 +703,14 @@ public enum Swarm {
         }
     }
 
+    private static func setUpSupplies(_ plan: inout Plan, _ chance: inout Chance) {
+        plan.supplies = 2
+        if chance.percent(60) {
+            plan.staysDead = Plan.DeadSupply(
+                node: chance.percent(50) ? .low : .high, supply: Int(chance.below(2)))
+        }
+    }
+
     /// Operators who take hands off one group, at either node, and some time later put them back. Of a
     /// chance of its own, like `hang`.
     private static func holdGroups(_ plan: inout Plan, _ focus: Focus) {
@@ -917,6 +927,14 @@ public enum Swarm {
             plan.detectWithin = .milliseconds(200)
             plan.wiring = wiring(&chance)
             return [.harness, .harness, .harness, .cuts, .power, .crash]
+        case .supplies:
+            plan.outlet = nil
+            plan.wiring = chance.one(of: [.readsOn, .readsOn, .contacts, .readsOff])
+            setUpSupplies(&plan, &chance)
+            return [
+                .deadSupply, .deadSupply, .deadSupply, .relay, .cuts, .cuts, .hang, .power, .crash,
+                .operators,
+            ]
         case .data:
             for index in plan.groups.indices where plan.groups[index].sync == nil {
                 plan.groups[index].sync = sync(&chance)
@@ -989,12 +1007,12 @@ public enum Swarm {
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
-        case commands, unready
+        case commands, unready, deadSupply
 
         var isCommon: Bool {
             switch self {
             case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
-                .halfway, .commands, .unready:
+                .halfway, .commands, .unready, .deadSupply:
                 false
             default: true
             }
@@ -1080,6 +1098,9 @@ public enum Swarm {
         case .harness:
             // A plug that is shared and stated not to be is beyond what can be promised.
             return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)
+        case .deadSupply:
+            return entry(
+                .deadSupply(node, Int(chance.below(2))), .seconds(2) + lasting() * 10)
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .configuration: return entry(.otherConfiguration(node), lasting() * 10)
         case .lists:
@@ -1208,7 +1229,7 @@ extension Fault {
         case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .diskHangs,
-            .deadWatchdog, .otherConfiguration, .list, .wrongKey,
+            .deadSupply, .deadWatchdog, .otherConfiguration, .list, .wrongKey,
             .wallStep, .reload,
             .drill, .sync,
             .resource, .command, .byHand,

@@ -56,6 +56,10 @@ extension World {
         case .harness(let id):
             moveHarness(of: node(id), parts: true)
             return true
+        case .deadSupply(let id, let supply):
+            node(id).deadSupply = supply
+            self.supply(node(id))
+            return true
         case .deadWatchdog(let id):
             node(id).watchdogDeadUntil = until
             give(.watchdog(.zero), node(id))
@@ -123,6 +127,9 @@ extension World {
         case .sensor(let id, let sensor, _): set(nil, sensor, of: node(id))
         case .drill(let id, _): endDrill(node(id))
         case .harness(let id): moveHarness(of: node(id), parts: false)
+        case .deadSupply(let id, _):
+            node(id).deadSupply = nil
+            supply(node(id))
         case .deadWatchdog(let id): revive(node(id))
         case .otherConfiguration(let id):
             give(digest: 42, to: node(id))

@@ -29,6 +29,7 @@ enum Happening {
     indirect case exited(Int, life: UInt32, RunID, ProcessEnd)
     case written(Int, life: UInt32, Writing)
     case contactMoves(Int, generation: UInt32, on: Bool)
+    case secondContactMoves(Int, generation: UInt32, on: Bool)
     case lead(Int, Lead, parts: Bool)
     case boots(Int, powerLife: UInt32)
     indirect case agentStarts(Int, powerLife: UInt32, life: UInt32)
@@ -206,6 +207,8 @@ public final class World {
         case .lead(let node, let lead, let parts): move(lead, of: nodes[node], parts: parts)
         case .contactMoves(let node, let generation, let on):
             contactMoves(nodes[node], generation, on: on)
+        case .secondContactMoves(let node, let generation, let on):
+            secondContactMoves(nodes[node], generation, on: on)
         case .boots(let node, let powerLife): boot(nodes[node], powerLife)
         case .agentStarts(let node, let powerLife, let life):
             if nodes[node].powerLife == powerLife, nodes[node].life == life {

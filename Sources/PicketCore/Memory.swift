@@ -154,7 +154,7 @@ public struct RunNote: Equatable, Sendable {
     /// course of a restart: nobody knows how far they have come. From what is in maintenance hands
     /// are off all the same.
     public mutating func interrupt(_ groups: [GroupIndex]) {
-        guard !planted(.restartAdopted) else { return }
+        guard !planted(.restartAdopted), !planted(.startAdopted) else { return }
         for index in holdings.indices
         where groups.contains(holdings[index].group) && !isMaintained(holdings[index].group) {
             holdings[index].isPartial = true

@@ -54,6 +54,11 @@ public enum LeftBehind {
         public var left: [String] = []
         /// The names of the groups that they were starting. Nobody has heard what came of that.
         public var interrupted: [String] = []
+
+        public init(left: [String] = [], interrupted: [String] = []) {
+            self.left = left
+            self.interrupted = interrupted
+        }
     }
 
     /// Kills every process that agents before this one have noted in the directory and that still

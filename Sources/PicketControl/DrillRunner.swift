@@ -105,7 +105,10 @@ public struct DrillRunner: Sendable {
     public init(narrator: Narrator) { self.narrator = narrator }
 
     /// A reload may change the names.
-    public mutating func rename(_ names: Names) { narrator.names = names }
+    public mutating func rename(_ names: Names) {
+        narrator.names = names
+        if case .sensor(let name, _, for: _)? = drill { run?.sensor = names.sensorIndex(name) }
+    }
 
     /// The drill under way.
     public var drill: Drill? { run?.drill }

@@ -280,6 +280,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case debounceMissing
     /// A sensor that cannot be read makes its node unfit.
     case failedIsCritical
+    /// What a sensor said counts though the file has it no more.
+    case goneSensorCounts
 
     // What is promised
     /// Status and drill do not ask whether this node has a turn in which it may fence.

@@ -136,7 +136,8 @@ private enum Hunt {
         case .clockReadBefore: self = .swarm(.turns, seeds: 200)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)
         case .oldClockKept: self = .swarm(.clocks, seeds: 200)
-        case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:
+        case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical,
+            .goneSensorCounts:
             self = .swarm(.sensors, seeds: 100)
         case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
             .termOfPeerForgotten, .termsNotLeapt:

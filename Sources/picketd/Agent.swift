@@ -199,7 +199,9 @@ final class Agent {
                     .critical,
                     refusal + "; until then this agent goes by what the one before it read")
             } else {
-                _ = takeUp(untaken)
+                do throws(SystemError) { _ = try takeUp(untaken) } catch {
+                    log(.critical, error.description)
+                }
             }
         }
         handle(.tick)
@@ -345,13 +347,15 @@ final class Agent {
         return lastCommand
     }
 
-    /// The configuration was changed, its groups at their places. False where it is for another
-    /// pair.
-    func takeUp(_ new: Configuration) -> Bool {
+    /// The configuration was changed, its groups at their places. Everything that it needs is opened
+    /// first. False where it is for another pair.
+    func takeUp(_ new: Configuration) throws(SystemError) -> Bool {
+        let workers = try sensors.workers(for: new.sensors, hardware)
         isHandling = true
         let added = new.groups[settings.groups.count...].map { $0.name }
         let known = storage.memories(of: added)
         guard machine.reload(new.policy, adding: known, at: now, into: &effects) else {
+            sensors.letGo(workers)
             isHandling = false
             return false
         }
@@ -360,12 +364,13 @@ final class Agent {
         narrator = Narrator(names: names)
         drills.rename(names)
         storage.add(added, new.groups.map { $0.name })
-        sensors.takeUp(new.sensors)
+        sensors.takeUp(new.sensors, workers, at: now)
         groups.takeUp(new.groups, self)
         if !hardware.isSimulated { units.takeUp(new, self) }
         perform()
         isHandling = false
         handle(.tick)
+        health.update(self)
         return true
     }
 

@@ -86,7 +86,7 @@ final class ConfigurationReader: Part {
         case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
         case (.reload, .refused(let lines)): refuse(lines, agent)
         case (.pause(let caller, let request, _), .read(let new, let keys)):
-            var left = new.leavesBehind(from: agent.settings)
+            var left = new.leavesBehind(from: agent.settings).map { $0.what }
             if let refusal = agent.links.refusal(of: keys, new, agent) { left.append(refusal) }
             agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
         case (.pause(let caller, let request, _), .refused(let lines)):
@@ -129,7 +129,12 @@ final class ConfigurationReader: Part {
             refuse([refusal], agent)
             return refusal
         }
-        guard agent.takeUp(new) else { return refuse(.reloadOfAnotherPair, agent) }
+        do throws(SystemError) {
+            guard try agent.takeUp(new) else { return refuse(.reloadOfAnotherPair, agent) }
+        } catch {
+            refuse([error.description], agent)
+            return error.description
+        }
         agent.links.replace(keys, new)
         leave(new, agent)
         for warning in new.warnings { agent.log(.warning, warning.text) }
@@ -161,6 +166,7 @@ final class ConfigurationReader: Part {
         of new: Configuration, _ keys: [Key], _ agent: Agent
     ) -> String? {
         if let refusal = agent.links.refusal(of: keys, new, agent) { return refusal }
+        if let refusal = agent.drills.refusal(of: new, agent) { return refusal }
         if agent.isBetweenLists {
             return
                 "what the last reload changes is still being stopped, or a pause is being agreed:"

@@ -217,7 +217,7 @@ private final class Peer {
         try change(text).write(toFile: options.configuration, atomically: true, encoding: .utf8)
         let new = try Startup.load(options, Hardware())
         new.keepPlaces(of: agent.settings)
-        try #require(agent.takeUp(new))
+        try #require(try agent.takeUp(new))
     }
 
     private static func list(_ ports: some Sequence<UInt16>) -> String {

@@ -71,6 +71,8 @@ public enum Fault: Equatable, Sendable {
     // Health and resources
     /// The node's sensors are 0, a temperature, and 1, a voltage.
     case sensor(NodeID, Int, SensorFault)
+    /// Its file does not have this sensor, and its agent is told.
+    case sensorGone(NodeID, Int)
     case drill(NodeID, DrillKind)
     case sync(NodeID, GroupIndex, GroupReport.SyncState)
     case resource(NodeID, GroupIndex, ResourceFault)
@@ -132,7 +134,7 @@ extension Fault {
         "disk-hangs",
         "power-loss", "relay", "harness", "dead-supply", "dead-watchdog", "other-configuration",
         "list", "wrong-key",
-        "wall-step", "reload", "sensor", "drill", "sync",
+        "wall-step", "reload", "sensor", "sensor-gone", "drill", "sync",
         "resource", "command", "by-hand", "false-word",
     ]
 }

@@ -50,6 +50,7 @@ public enum FaultText {
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
         case .sensor(let node, let sensor, let fault):
             ["sensor", text(node), "\(sensor)", fault.rawValue]
+        case .sensorGone(let node, let sensor): ["sensor-gone", text(node), "\(sensor)"]
         case .drill(let node, let kind): ["drill", text(node), kind.rawValue]
         case .sync(let node, let group, let state):
             ["sync", text(node), "\(group)", "\(state.rawValue)"]
@@ -163,6 +164,8 @@ public enum FaultText {
                 throw words.expected(list(SensorFault.allCases.map(\.rawValue)))
             }
             return .sensor(node, sensor, fault)
+        case "sensor-gone":
+            return .sensorGone(node, try words.number(0...(Chip.descriptions.count - 1)))
         case "drill":
             let name = try words.word("what the drill pretends")
             guard let kind = DrillKind(rawValue: name) else {

@@ -311,7 +311,7 @@ final class AgentLife {
         self.memoryFile = memoryFile
         self.startedAt = startedAt
         testAt = local
-        sensing = Sensing(at: local)
+        sensing = Sensing()
     }
 
     func spoke(_ hello: [UInt8], at now: Int64) {

@@ -51,7 +51,10 @@ extension World {
         node.stepsToPause = nil
         node.mains = true
         node.deadSupply = plan.staysDead.flatMap { $0.node == node.id ? $0.supply : nil }
-        for index in node.chips.indices { set(nil, index, of: node) }
+        for index in node.chips.indices {
+            set(nil, index, of: node)
+            node.chips[index].isListed = true
+        }
         if node.relayFault != nil || !node.parted.isEmpty {
             node.relayFault = nil
             node.parted = []

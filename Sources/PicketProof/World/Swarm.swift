@@ -146,6 +146,7 @@ public enum Swarm {
                 $1.percent(30) ? shiftBesideLeaver(to: list, &$1) : shift(to: list, on: $0, &$1)
             }
         }
+        if focus == .sensors { again(every: 40, &plan, loseSensor) }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
             return plan
@@ -345,6 +346,17 @@ public enum Swarm {
             (2_000, 300, .powerLoss(node)), (2_000 + chance.below(200), 0, .crash(node.peer)),
             (end, 12_000, .powerLoss(node.peer)), (end + chance.below(50), 0, .crash(node)),
             (22_000 + chance.below(1_000), 0, .command(node, .confirmFence)),
+        ]
+    }
+
+    /// A sensor that is past its limit, or comes past it meanwhile, leaves the file for a while.
+    private static func loseSensor(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let sensor = Int(chance.below(2))
+        return [
+            (chance.below(8_000), 30_000, .sensor(node, sensor, .critical)),
+            (4_000 + chance.below(2_000), 15_000 + chance.below(10_000), .sensorGone(node, sensor)),
         ]
     }
 
@@ -1231,7 +1243,7 @@ extension Fault {
             .damageState, .diskSlow, .diskHangs,
             .deadSupply, .deadWatchdog, .otherConfiguration, .list, .wrongKey,
             .wallStep, .reload,
-            .drill, .sync,
+            .sensorGone, .drill, .sync,
             .resource, .command, .byHand,
             .falseWord:
             nil

@@ -58,6 +58,7 @@ extension World {
         agent.looksAgain = plan.faults.contains {
             if case .byHand = $0.fault { true } else { false }
         }
+        agent.sensing.list(node.chips.indices.filter { node.chips[$0].isListed }, at: local)
         node.agent = agent
         // What runs goes on as it was started, until the file is taken up as a change.
         if !changesMaintained(node, agent) { reload(node, agent, node.file) }

@@ -79,6 +79,9 @@ extension World {
         case .sensor(let id, let sensor, let kind):
             set(kind, sensor, of: node(id))
             return true
+        case .sensorGone(let id, let sensor):
+            node(id).chips[sensor].isListed = false
+            return true
         case .drill(let id, let kind):
             drill(kind, node(id), until: until)
             return true
@@ -125,6 +128,7 @@ extension World {
             supply(node(id))
         case .relay(let id, _): set(nil, of: node(id))
         case .sensor(let id, let sensor, _): set(nil, sensor, of: node(id))
+        case .sensorGone(let id, let sensor): node(id).chips[sensor].isListed = true
         case .drill(let id, _): endDrill(node(id))
         case .harness(let id): moveHarness(of: node(id), parts: false)
         case .deadSupply(let id, _):

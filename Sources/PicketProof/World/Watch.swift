@@ -21,6 +21,8 @@ struct Watch {
     var late = LateWatch()
     /// By node.
     private var sides: [Side]
+    /// When an agent took up another file.
+    private var changedAt = Int64.min / 2
     /// By group: the highest term that was ever started, and what runs where.
     private var highest: [(term: UInt64, at: Int64)]
     private var started: [Set<UInt64>]
@@ -281,9 +283,12 @@ struct Watch {
     }
 
     /// A living agent takes up another file. It may list more.
-    mutating func lists(_ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>) {
-        // Either promised beside the file that was.
+    mutating func lists(
+        _ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>, at now: Int64
+    ) {
+        // Either promised beside the file that was, until it hears of this one.
         for side in sides.indices { sides[side].promises = nil }
+        changedAt = now
         for (group, known) in zip(list, added) {
             sides[node.index].ceilings[group.name] = known.term.value
         }
@@ -360,7 +365,8 @@ struct Watch {
         judgeDisk(message, node, in: world)
         if agent.machine.peer.inContact {
             let gap = agent.machine.protectionGap(at: node.clock(now))
-            sides[index].promises = gap == nil ? agent.machine.peer.session : nil
+            let isKnown = sides[index].reachedSent > changedAt
+            sides[index].promises = gap == nil && isKnown ? agent.machine.peer.session : nil
         } else if agent.machine.life.receipt != nil {
             // It has kept its word.
             sides[index].promises = nil

@@ -202,7 +202,7 @@ extension World {
         let policy = placed(new, agent)
         let places = agent.machine.policy.places(of: new.groups)
         let added = agent.list(file, at: places) { groupPlan($0) }
-        watch.lists(node, added, agent.list.suffix(added.count))
+        watch.lists(node, added, agent.list.suffix(added.count), at: now)
         let isTaken = agent.machine.reload(
             policy, adding: added, at: reading(node), into: &agent.effects)
         precondition(isTaken, "a reload that is refused")

@@ -781,6 +781,8 @@ struct Watch {
         let isAtRest =
             !starting[group].contains(node.index) && !stopping[group].contains(node.index)
         stopping[group].insert(node.index)
+        // What it said of its copy while it held the group.
+        saidCurrent[group].remove(node.index)
         switch cause {
         case .agentRestarted, .configurationChanged:
             if sides[node.index].handsOff[group], isMaintained(group, node), isAtRest,

@@ -166,7 +166,7 @@ private enum Hunt {
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
             .epochIgnored, .lagIgnored, .dataTermLate, .copyNotAwaited:
             self = .swarm(.data, seeds: 400)
-        case .degradesUntold: self = .swarm(.strict, seeds: 400)
+        case .degradesUntold: self = .swarm(.strict, seeds: 800)
         case .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten,
             .failedRestoreStands, .restartedIsBehind, .maintainedNotTold, .restoresInMaintenance:
             self = .swarm(.strict, seeds: 200)

@@ -111,9 +111,7 @@ extension Machine {
 
     /// In maintenance what runs goes on, and an agent that follows finds it in the note.
     private var leavesRunning: Bool {
-        groups.indices.contains {
-            isMaintained($0) && (groups[$0].runningTerm != nil || groups[$0].isLeftUnstopped)
-        }
+        groups.indices.contains { isMaintained($0) && groups[$0].runningTerm != nil }
     }
 
     /// All that is not in maintenance is with the peer, or stopped; and nothing is being done to

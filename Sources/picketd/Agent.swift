@@ -74,9 +74,6 @@ final class Agent {
 
     // Words
     private var logger: Logger
-    /// What the peer is told of this node, and when it is looked at next.
-    private var gaps: Gaps = []
-    private var gapsAt = Instant(nanoseconds: 0)
     /// Something that a status shows has changed in this turn.
     private(set) var changed = true
 
@@ -192,16 +189,12 @@ final class Agent {
         health.update(self)
         if let untaken {
             untaken.keepPlaces(of: settings)
-            if let refusal = ConfigurationReader.maintenance(against: untaken, self)
-                ?? ConfigurationReader.data(against: untaken, self)
-            {
+            if let refusal = ConfigurationReader.maintenance(against: untaken, self) {
                 log(
                     .critical,
                     refusal + "; until then this agent goes by what the one before it read")
             } else {
-                do throws(SystemError) { _ = try takeUp(untaken) } catch {
-                    log(.critical, error.description)
-                }
+                _ = takeUp(untaken)
             }
         }
         handle(.tick)
@@ -347,15 +340,13 @@ final class Agent {
         return lastCommand
     }
 
-    /// The configuration was changed, its groups at their places. Everything that it needs is opened
-    /// first. False where it is for another pair.
-    func takeUp(_ new: Configuration) throws(SystemError) -> Bool {
-        let workers = try sensors.workers(for: new.sensors, hardware)
+    /// The configuration was changed, its groups at their places. False where it is for another
+    /// pair.
+    func takeUp(_ new: Configuration) -> Bool {
         isHandling = true
         let added = new.groups[settings.groups.count...].map { $0.name }
         let known = storage.memories(of: added)
         guard machine.reload(new.policy, adding: known, at: now, into: &effects) else {
-            sensors.letGo(workers)
             isHandling = false
             return false
         }
@@ -364,13 +355,12 @@ final class Agent {
         narrator = Narrator(names: names)
         drills.rename(names)
         storage.add(added, new.groups.map { $0.name })
-        sensors.takeUp(new.sensors, workers, at: now)
+        sensors.takeUp(new.sensors)
         groups.takeUp(new.groups, self)
-        if !hardware.isSimulated { units.takeUp(new, self) }
+        if !hardware.isSimulated { units.takeUp(new, at: now) }
         perform()
         isHandling = false
         handle(.tick)
-        health.update(self)
         return true
     }
 
@@ -380,7 +370,6 @@ final class Agent {
     func isUpAsListed(_ group: GroupIndex) -> Bool {
         look(at: &machine) { $0.isUpAsListed(group) }
     }
-    func runs(_ group: GroupIndex) -> Bool { look(at: &machine) { $0.runs(group) } }
     func maintained(changedBy new: Policy) -> GroupIndex? {
         look(at: &machine) { $0.maintained(changedBy: new) }
     }
@@ -405,12 +394,10 @@ final class Agent {
 
     private func perform(_ effect: Effect) {
         switch effect {
-        case .send(let message, let set): links.send(completed(message), on: set, self)
+        case .send(let message, let set): links.send(resets.marked(message), on: set, self)
         case .persist(let memory, let ticket): storage.persist(memory, ticket: ticket, self)
         case .note(let note): storage.note(note, self)
-        case .fence(let order):
-            fences.order(order, self)
-            groups.probeSoon(self)
+        case .fence(let order): fences.order(order, self)
         case .cancelFence(let id): fences.cancel(id, self)
         case .start(let activation): groups.start(activation, self)
         case .adopt(let activation): groups.adopt(activation, self)
@@ -426,17 +413,6 @@ final class Agent {
         case .change(let group, let part): groups.change(group, part, self)
         case .exit(let departure): self.departure = departure
         }
-    }
-
-    /// With what the machine does not know. The agent looks at itself once a second.
-    private func completed(_ message: Message) -> Message {
-        if now >= gapsAt {
-            gaps = statusReport().gaps
-            gapsAt = now + .seconds(1)
-        }
-        var message = resets.marked(message)
-        message.gaps = gaps
-        return message
     }
 
     // MARK: What parts wait for

@@ -3,7 +3,6 @@ import Foundation
 import PicketConfig
 import PicketControl
 import PicketCore
-import PicketHardware
 import PicketLinux
 import PicketText
 
@@ -50,11 +49,15 @@ struct AgainstRunning {
         barsRestart = !mistakes.isEmpty || !left.isEmpty
         guard verdict == .restart else { return }
         for mistake in mistakes { refuse(mistake.path, mistake.text) }
-        for one in left { refuse(one.path, one.what) }
+        for line in left { refuse("directories", line) }
     }
 
     private mutating func compare(_ old: Configuration, _ new: Configuration) {
-        compareSensors(old.sensors, new.sensors)
+        for section in Configuration.Section.allCases
+        where section != .groups && !new.isBound(section, otherwiseThan: old) {
+            guard old.digest(of: section) != new.digest(of: section) else { continue }
+            change(section.key, "limits of sensors", restart: false)
+        }
         if old.keys != new.keys {
             change("pair.key", "the key", restart: false, note: ", if the peer has one of them")
         }
@@ -64,28 +67,6 @@ struct AgainstRunning {
         (before.fenceLevels, after.fenceLevels) = ([], [])
         (before.linkCount, before.me) = (after.linkCount, after.me)
         if before != after { change("pair", "times, budgets or startup", restart: false) }
-    }
-
-    private mutating func compareSensors(_ old: [SensorDescription], _ new: [SensorDescription]) {
-        func note(_ kind: Change.Kind, _ name: String, _ text: String) {
-            changes.append(
-                Change(kind: kind, what: "sensors.\(name)", text: text, needsRestart: false))
-        }
-        for sensor in old where !new.contains(where: { $0.name == sensor.name }) {
-            note(.remove, sensor.name, "removes sensor \(sensor.name)")
-        }
-        for sensor in new {
-            let name = sensor.name
-            guard let before = old.first(where: { $0.name == name }) else {
-                note(.add, name, "adds sensor \(name): it is unknown until it is read")
-                continue
-            }
-            if !before.isReadAs(sensor) {
-                note(.change, name, "changes sensor \(name): it is unknown until it is read")
-            } else if before.watch != sensor.watch {
-                note(.change, name, "changes limits or times of sensor \(name)")
-            }
-        }
     }
 
     private mutating func change(

@@ -25,7 +25,20 @@ int picket_ppoll(struct pollfd *descriptors, int count, int64_t nanoseconds) {
     return ppoll(descriptors, (nfds_t)count, nanoseconds < 0 ? NULL : &limit, NULL);
 }
 
-int picket_session_members(pid_t session, pid_t parent, pid_t *members, int room) {
+// Reads all of `DIRECTORY/name`; false if it is not there any more.
+static bool read_of(const char *directory, const char *name, char *text, size_t room) {
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    ssize_t length = read(file, text, room - 1);
+    close(file);
+    if (length <= 0) return false;
+    text[length] = 0;
+    return true;
+}
+
+int picket_processes(struct picket_process *found, int room) {
     DIR *processes = opendir("/proc");
     if (!processes) return -1;
     int count = 0;
@@ -33,20 +46,14 @@ int picket_session_members(pid_t session, pid_t parent, pid_t *members, int room
     while ((entry = readdir(processes)) && count < room) {
         if (!isdigit((unsigned char)entry->d_name[0])) continue;
         char path[64], text[512];
-        snprintf(path, sizeof path, "/proc/%.20s/stat", entry->d_name);
-        int file = open(path, O_RDONLY | O_CLOEXEC);
-        if (file < 0) continue;
-        ssize_t length = read(file, text, sizeof text - 1);
-        close(file);
-        if (length <= 0) continue;
-        text[length] = 0;
+        snprintf(path, sizeof path, "/proc/%.20s", entry->d_name);
+        if (!read_of(path, "stat", text, sizeof text)) continue;
         char *name = strrchr(text, ')'), state;
-        int its_parent, its_group, its_session;
-        if (!name || sscanf(name + 1, " %c %d %d %d", &state, &its_parent, &its_group, &its_session) != 4)
+        int parent, group, session;
+        if (!name || sscanf(name + 1, " %c %d %d %d", &state, &parent, &group, &session) != 4)
             continue;
         if (state == 'Z' || state == 'X') continue;
-        if (its_session == session || (parent && its_parent == parent))
-            members[count++] = (pid_t)atoi(entry->d_name);
+        found[count++] = (struct picket_process){(pid_t)atoi(entry->d_name), parent, session};
     }
     closedir(processes);
     return count;
@@ -212,19 +219,6 @@ ssize_t picket_unix_send_to(int descriptor, const char *path, const void *bytes,
     return sendto(
         descriptor, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address,
         length);
-}
-
-// Reads all of `DIRECTORY/name`; false if it is not there any more.
-static bool read_of(const char *directory, const char *name, char *text, size_t room) {
-    char path[96];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return false;
-    ssize_t length = read(file, text, room - 1);
-    close(file);
-    if (length <= 0) return false;
-    text[length] = 0;
-    return true;
 }
 
 static bool kill_pends(const char *status, const char *field) {

@@ -32,7 +32,7 @@ package final class SimulatedNode {
     private(set) var sensors: [SimulatedSensor] = []
     private(set) var body: (any NodeBody)!
 
-    /// Processes of the last power-on may still be there.
+    /// Processes of the last power-on may still run.
     package private(set) var draining = false
 
     enum State: Equatable {

@@ -35,6 +35,36 @@ struct EndedProcessTests {
         process.waitUntilExit()
         #expect(picket_process_ended(id))
     }
+
+    @Test func `what has left the session of a killed leader is found below it`() throws {
+        let leader = try #require(session("setsid sleep 61 & exec sleep 60"))
+        defer { kill(leader, SIGKILL) }
+        var child: pid_t?
+        for _ in 0..<2000 where child == nil {
+            usleep(1000)
+            child = try escaped(from: leader)
+        }
+        let left = try #require(child)
+        defer { kill(left, SIGKILL) }
+        let other = try #require(session("exec sleep 60"))
+        defer { kill(other, SIGKILL) }
+        let leaders = [leader, other]
+        #expect(Set(processes(of: leader, other: leaders)).isSuperset(of: [leader, left]))
+        #expect(!processes(of: leader, other: leaders).contains(other))
+        #expect(!processes(of: other, other: leaders).contains(left))
+    }
+
+    private func escaped(from leader: pid_t) throws -> pid_t? {
+        var table = [picket_process](repeating: picket_process(), count: 8192)
+        let count = unsafe Int(picket_processes(&table, Int32(table.count)))
+        return table[..<count].first { $0.parent == leader && $0.session == $0.id }?.id
+    }
+
+    private func session(_ script: String) -> pid_t? {
+        spawnSession(
+            ["/bin/sh", "-c", script], environment: ["PATH=/usr/bin:/bin"], input: 0, output: 1,
+            error: 2)
+    }
 }
 
 struct AgentTapTests {

@@ -68,9 +68,11 @@ const char *picket_argument(int index);
 
 /// poll(2) with nanoseconds; negative: for ever.
 int picket_ppoll(struct pollfd *descriptors, int count, int64_t nanoseconds);
-/// The live processes of a session, and those whose parent is `parent` (0: none). At most `room`;
-/// -1 if /proc cannot be read.
-int picket_session_members(pid_t session, pid_t parent, pid_t *members, int room);
+struct picket_process {
+    pid_t id, parent, session;
+};
+/// The live processes of this computer, at most `room`; -1 if /proc cannot be read.
+int picket_processes(struct picket_process *found, int room);
 /// Starts a process as the leader of its own session: 0 or an errno.
 int picket_spawn_session(
     pid_t *child, char *const *arguments, char *const *environment, int input, int output,

@@ -158,12 +158,13 @@ final class ProcessBody: NodeBody {
         for process in members(of: supervisor) { CPicket.kill(process, SIGKILL) }
     }
 
-    /// Kills what is found, because it may have been started in the meantime.
+    /// Kills what is found, because it may have been started in the meantime. Where one has ended
+    /// since, its orphans may have escaped the look.
     var isGone: Bool {
         reapChildren()
         let left = members(of: supervisor)
         for process in left { CPicket.kill(process, SIGKILL) }
-        return left.allSatisfy(picket_process_ended)
+        return left.allSatisfy(picket_process_ended) && members(of: supervisor) == left
     }
 
     func clear() {
@@ -174,18 +175,14 @@ final class ProcessBody: NodeBody {
     }
 
     private func members(of session: pid_t) -> [pid_t] {
-        var found = [pid_t](repeating: 0, count: 512)
-        // Orphans that left the session are the rack's own children; so are the supervisors.
-        let count = unsafe picket_session_members(session, getpid(), &found, 512)
-        let supervisors = maker.supervisors
-        return found[..<max(0, Int(count))].filter { $0 == session || !supervisors.contains($0) }
+        processes(of: session, other: maker.supervisors)
     }
 
     func remove() {
         if exists {
             kill()
             for _ in 0..<1000 {
-                if isGone { break }
+                if isGone, members(of: supervisor).isEmpty { break }
                 usleep(300)
             }
             var status: Int32 = 0

@@ -13,6 +13,27 @@ package func reapChildren() {
     while unsafe waitpid(-1, &status, WNOHANG) > 0 {}
 }
 
+/// The live processes of a session, and all that come from them. What left the session is found below
+/// what started it; or, when that is gone, among this program's own children, which are orphans but
+/// for the leaders of the `other` sessions.
+func processes(of session: pid_t, other leaders: [pid_t]) -> [pid_t] {
+    var table = [picket_process](repeating: picket_process(), count: 8192)
+    let count = unsafe picket_processes(&table, Int32(table.count))
+    let all = table[..<max(0, Int(count))]
+    var found: Set<pid_t> = []
+    var before = -1
+    while found.count > before {
+        before = found.count
+        for process in all {
+            let isOrphan = process.parent == getpid() && !leaders.contains(process.id)
+            if process.session == session || isOrphan || found.contains(process.parent) {
+                found.insert(process.id)
+            }
+        }
+    }
+    return all.map(\.id).filter(found.contains)
+}
+
 /// Starts a process as the leader of its own session. `nil` if that fails.
 package func spawnSession(
     _ arguments: [String], environment: [String], input: Int32, output: Int32, error: Int32

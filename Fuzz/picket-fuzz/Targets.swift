@@ -22,7 +22,7 @@ func fuzzDatagram(_ bytes: [UInt8]) -> Int32 {
     let opened = channel.open(bytes, count: bytes.count, link: 0, at: now)
     switch opened {
     case .message, .copy, .parcel: fatalError("a forged datagram was opened")
-    case .hello(_, let established):
+    case .hello(_, let established, _):
         precondition(established == nil, "a forged hello established a session")
     case .dropped: break
     }

@@ -113,7 +113,7 @@ extension Configuration {
         var keeps = false
         for (index, group) in groups.enumerated() where names.contains(group.name) {
             guard let same = started.groups.firstIndex(where: { $0.name == group.name }),
-                (started.groups[same].sync == nil) == (group.sync == nil)
+                !changesData(of: group.name, from: started)
             else { continue }
             groups[index] = started.groups[same]
             policy.groups[index].resources = started.policy.groups[same].resources
@@ -122,6 +122,14 @@ extension Configuration {
             keeps = true
         }
         return keeps
+    }
+
+    /// The group has data of its own by one of the two, and none by the other.
+    public func changesData(of name: String, from former: Configuration) -> Bool {
+        guard let now = groups.first(where: { $0.name == name }),
+            let before = former.groups.first(where: { $0.name == name })
+        else { return false }
+        return (now.sync == nil) != (before.sync == nil)
     }
 
     private func noteAdded(to started: Configuration) {

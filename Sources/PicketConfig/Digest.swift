@@ -141,22 +141,22 @@ extension Configuration {
     /// one has in the section.
     public func isBound(_ section: Section, otherwiseThan other: Configuration) -> Bool {
         switch section {
-        case .groups: false
-        case .sensors: !reads(sensorsOf: other)
-        case .names, .links, .watchdog, .fence: digest(of: section) != other.digest(of: section)
+        case .groups, .sensors: false
+        case .names, .links, .watchdog: digest(of: section) != other.digest(of: section)
+        case .fence: digest(of: section) != other.digest(of: section) || !sensesAs(other)
         }
     }
 
-    /// The same sensors, each as often; how they are judged may differ.
-    private func reads(sensorsOf other: Configuration) -> Bool {
-        board?.name == other.board?.name && sensors.count == other.sensors.count
-            && sensors.allSatisfy { mine in
-                other.sensors.contains { theirs in
-                    var same = theirs
-                    same.watch = mine.watch
-                    return same == mine && theirs.watch.interval == mine.watch.interval
-                }
+    /// The sensors by which levels see whether the peer is off are the same.
+    private func sensesAs(_ other: Configuration) -> Bool {
+        for case .relay(let relay) in fence {
+            for case .sensor(let name, _, _) in relay.supplies.map({ $0.feedback }) {
+                guard let mine = sensors.first(where: { $0.name == name }),
+                    other.sensors.contains(where: { $0.isReadAs(mine) })
+                else { return false }
             }
+        }
+        return true
     }
 
     /// Equal for two configurations that agree in a section.

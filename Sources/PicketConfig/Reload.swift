@@ -19,6 +19,7 @@ extension Configuration {
         for section in Section.allCases where isBound(section, otherwiseThan: former) {
             add(section.text, at: section.key)
         }
+        if former.board?.name != board?.name { add("the board", at: "board") }
         for (group, before) in former.policy.groups.enumerated() where before.listing == .listed {
             let (name, after) = (groups[group].name, policy.groups[group])
             if after.listing == .listed, (before.sync == nil) != (after.sync == nil) {
@@ -38,17 +39,20 @@ extension Configuration {
 
     /// What would keep the next agent from finding what the one that goes by the former file leaves
     /// for it. It would then stop the groups that run, though a pause promises that they go on.
-    public func leavesBehind(from former: Configuration) -> [String] {
-        var all: [String] = []
+    public func leavesBehind(from former: Configuration) -> [Bound] {
+        var all: [Bound] = []
+        func add(_ what: String, at path: String) { all.append(Bound(path: path, what: what)) }
         if former.me != me {
-            all.append(
-                "node: found \(node), expected \(former.node), as the agent that runs is called")
+            add(
+                "node: found \(node), expected \(former.node), as the agent that runs is called",
+                at: "node")
         }
         if movesDirectories(of: former) {
-            all.append(
+            add(
                 "directories: found \(paths.runDirectory) and \(paths.stateDirectory), expected"
                     + " \(former.paths.runDirectory) and \(former.paths.stateDirectory), where this"
-                    + " agent leaves what the next one needs: stop it by plan to move them")
+                    + " agent leaves what the next one needs: stop it by plan to move them",
+                at: "directories")
         }
         return all
     }

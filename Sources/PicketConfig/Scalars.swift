@@ -69,7 +69,9 @@ public struct Dimension: Equatable, Sendable {
     /// - Returns: the value in the base unit; `nil` if the text is no such quantity.
     @inline(never)
     func value(of text: String) -> Double? {
-        guard let (number, rest) = Decimal.prefix(of: text) else { return nil }
+        guard !Decimal.isAmbiguous(text), let (number, rest) = Decimal.prefix(of: text) else {
+            return nil
+        }
         let suffix = withGreekOmega(Text.trimmed(rest))
         for unit in accepted where unit.text == suffix { return number.double(times: unit.power) }
         return nil
@@ -78,6 +80,7 @@ public struct Dimension: Equatable, Sendable {
     /// The words for what was expected, in the message about an unfit `text`.
     @inline(never)
     func advice(_ text: String) -> String {
+        if Decimal.isAmbiguous(text) { return "\(name), with no zero before it" }
         if let (_, rest) = Decimal.prefix(of: text), rest.isEmpty, !base.isEmpty {
             return "\(name) with its unit: \(text)\(base)"
         }
@@ -108,7 +111,9 @@ extension Found {
     ) -> Duration? {
         guard let text = text("a duration such as 500ms, 10s or 2m") else { return nil }
         guard let value = Duration(written: text) else {
-            if let (_, rest) = Decimal.prefix(of: text), rest.isEmpty {
+            if Decimal.isAmbiguous(text) {
+                expected("a duration, with no zero before it")
+            } else if let (_, rest) = Decimal.prefix(of: text), rest.isEmpty {
                 expected("a duration with its unit: \(text)ms, \(text)s or \(text)m")
             } else {
                 expected("a duration such as 500ms, 10s or 2m (in us, ms, s, m, h or d)")

@@ -72,6 +72,8 @@ public struct DrillRunner: Sendable {
         var stood = SensorReport.State.normal
         var timeline: [DrillReport.Moment] = []
         var seen = Seen()
+        /// What would not go well if the peer died, as the status has it; `nil` if all would.
+        var gap: String?
     }
 
     /// The observations so far that the verdict depends on.
@@ -89,6 +91,7 @@ public struct DrillRunner: Sendable {
         var fenceFailed = false
         var starting = 0
         var startFailed = false
+        var asked = false
         var lastChange: Instant?
     }
 
@@ -102,7 +105,10 @@ public struct DrillRunner: Sendable {
     public init(narrator: Narrator) { self.narrator = narrator }
 
     /// A reload may change the names.
-    public mutating func rename(_ names: Names) { narrator.names = names }
+    public mutating func rename(_ names: Names) {
+        narrator.names = names
+        if case .sensor(let name, _, for: _)? = drill { run?.sensor = names.sensorIndex(name) }
+    }
 
     /// The drill under way.
     public var drill: Drill? { run?.drill }
@@ -144,6 +150,8 @@ public struct DrillRunner: Sendable {
         if let sensor, report.sensors.indices.contains(sensor) {
             run.stood = report.sensors[sensor].state
         }
+        let outcome = Protection(report).lines.first { $0.failure == "\(report.names.peer) dies" }
+        if let outcome, outcome.verdict == .unprotected { run.gap = outcome.text }
         if case .hang(live: false) = drill {
             self.run = run
             return plan(report, at: now)
@@ -223,7 +231,7 @@ public struct DrillRunner: Sendable {
         let detect = Text.span(report.policy.timing.detectWithin)
         if let outcome, outcome.verdict != .unprotected {
             actions.append(
-                say("\(peer) would fence \(me) within \(detect) and take over.", at: now))
+                say("\(peer) would notice within \(detect): \(outcome.text)", at: now))
         } else {
             actions.append(
                 say("\(peer) would not take over: \(outcome?.text ?? "no contact.")", at: now))
@@ -352,6 +360,7 @@ public struct DrillRunner: Sendable {
         case .fenceExhausted, .fenceRefused: run.seen.fenceFailed = true
         case .activating: run.seen.starting += 1
         case .active: run.seen.starting -= 1
+        case .takeoverAsked: run.seen.asked = true
         case .startFailed:
             run.seen.starting -= 1
             run.seen.startFailed = true
@@ -511,11 +520,12 @@ public struct DrillRunner: Sendable {
             guard seen.lastChange.map({ now > $0 }) ?? true else { return nil }
             return seen.planRefused || seen.planned == 0
                 ? finish(.failed, "As things are, nothing would be taken over.", at: now)
-                : finish(
-                    .passed,
-                    "The way is clear. The relay was not touched; \"picket drill failover --live\" cuts the "
-                        + "power for real.",
-                    at: now)
+                : run.gap.map { finish(.failed, "As things are: \($0)", at: now) }
+                    ?? finish(
+                        .passed,
+                        "The way is clear. The relay was not touched; \"picket drill failover --live\" cuts the "
+                            + "power for real.",
+                        at: now)
         }
         if seen.fenceFailed {
             return finish(.failed, "The fence failed; nothing was taken over.", at: now)
@@ -525,7 +535,11 @@ public struct DrillRunner: Sendable {
             now - last >= Self.quietAfterFailover
         else { return nil }
         return finish(
-            .passed, "\(narrator.names.peer) was verified off and its groups are active here.",
+            .passed,
+            seen.asked
+                ? "\(narrator.names.peer) was verified off. Its groups are active here, but for those "
+                    + "that wait for the operator (\"picket take\")."
+                : "\(narrator.names.peer) was verified off and its groups are active here.",
             at: now)
     }
 

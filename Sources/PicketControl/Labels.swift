@@ -76,6 +76,9 @@ extension Refusal {
         case .peerHeard: "peer_heard"
         case .peerNotPersisted: "peer_not_persisted"
         case .peerStops: "peer_stops"
+        case .timesDiffer: "times_differ"
+        case .notReady: "not_ready"
+        case .peerNotReady: "peer_not_ready"
         case .notAsked: "not_asked"
         case .peerUnaware: "peer_unaware"
         case .groupWrong: "group_wrong"
@@ -184,5 +187,18 @@ extension GroupDifference {
     /// Each with its name.
     static var labels: [(GroupDifference, String)] {
         [(.unlisted, "unlisted"), (.resources, "resources"), (.settings, "settings")]
+    }
+}
+
+extension Gaps {
+    static var labels: [(Gaps, String)] {
+        [
+            (.neverCut, "never_cut"), (.cutLongAgo, "cut_long_ago"),
+            (.neverSaidOff, "never_said_off"), (.noTurn, "no_turn"),
+            (.budgetSpent, "budget_spent"), (.alwaysLate, "always_late"),
+            (.volatileState, "volatile_state"), (.units, "units"), (.strayUnits, "stray_units"),
+            (.unitStarters, "unit_starters"), (.blindSensor, "blind_sensor"),
+            (.notRealTime, "not_real_time"), (.notLocked, "not_locked"),
+        ]
     }
 }

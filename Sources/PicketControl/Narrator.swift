@@ -132,8 +132,8 @@ public struct Narrator: Equatable, Sendable {
         case .fenceFailed: return "The fence of {peer} failed{failure}"
         case .fenceRestored: return "{peer} has its power back and may boot"
         case .fenceNotRestored:
-            return "{peer} stays off though its power was to be switched on again: see that its "
-                + "supply has power, look at {level}, or switch {peer} on by hand"
+            return "A supply of {peer} stays off though it was to be switched on again: see that "
+                + "it has power, look at {level}, or switch {peer} on by hand"
         case .fenceExhausted:
             return "Every way to fence {peer} has failed; {me} takes nothing over and tries "
                 + "again{+ in }"
@@ -187,6 +187,17 @@ public struct Narrator: Equatable, Sendable {
                 + "{peer} is fenced, or has noted that it has no copy of them"
                 + (trace.number == 1
                     ? "; it never notes that as long as its file has no strict for {group}" : "")
+        case .diverged:
+            return "The data of {group} have diverged: "
+                + (trace.number == 2
+                    ? "{peer} started it after {me}, and lacks something that {me} has"
+                    : "{me} started it after {peer}, and lacks something that {peer} has")
+                + ". Where nobody runs it, neither node starts it by itself. Make the one copy anew "
+                + "from the other, or say \"picket take {group} --stale\" on the node whose data "
+                + "are to stay"
+        case .convergent:
+            return "The data of {group} have diverged no longer: one copy follows the other, has "
+                + "been wound back, or was named to stay"
         case .orphaned:
             return "{group} has no holder{term}"
         case .takeoverAsked:
@@ -219,6 +230,9 @@ public struct Narrator: Equatable, Sendable {
         case .changed: return "{group} goes by the changed configuration on {me}"
         case .changeWaits:
             return "{group} starts what is new of it on {me} once {peer} has the same groups"
+        case .unready:
+            return "Something that {group} needs to start is missing on {me}: it is not taken here"
+        case .readyAgain: return "All that {group} needs to start is there again on {me}"
         case .retired:
             return "{group}, which the configuration no longer has, is stopped on {me}"
         case .startRefused:
@@ -244,6 +258,10 @@ public struct Narrator: Equatable, Sendable {
                 : Self.maintenanceIsOn + heard
         case .ailing:
             return "{group} fails its monitor on {me}: nothing is done about it in maintenance"
+        case .strayed:
+            return "Something of {group} runs on {me}, which does not hold it: nothing is done "
+                + "about it in maintenance"
+        case .strayGone: return "Nothing of {group} is seen to run on {me} any more"
         case .recovered: return "{group} is well again on {me}"
         case .budgetsCleared:
             return "What {me} has spent of its fences and moves is given back; {peer} counts for "
@@ -305,6 +323,10 @@ public struct Narrator: Equatable, Sendable {
 
     private func plan(_ trace: Trace) -> String {
         if trace.refusal != nil { return "If {peer} died now, {me} would not fence it" }
+        if trace.group != nil {
+            return "{group} would wait on {me} for the operator, who starts it with \"picket take "
+                + "{group}\""
+        }
         return "If {peer} died now, {me} would fence it by {way}{+, have it off within }, "
             + "and take over what it holds"
     }
@@ -440,6 +462,11 @@ public struct Narrator: Equatable, Sendable {
             return "{group} is down where it should run, or may run where it should not"
         case .copyNotCurrent:
             return "the copy of its data on {me} is not known to be current"
+        case .notReady: return "something that the group needs to start is missing on {me}"
+        case .peerNotReady: return "something that the group needs to start is missing on {peer}"
+        case .timesDiffer:
+            return "the times in the files of {me} and {peer} differ, or {peer} does not know yet "
+                + "that they are the same, and neither node has a turn that is certain to be its own"
         case .overruled: return "a newer order, given on {peer}, says the opposite"
         }
     }
@@ -518,8 +545,10 @@ public struct Narrator: Equatable, Sendable {
         case .selfIneligible:
             return "Find out why with \"picket history\", mend it, and run \"picket clear\"."
         case .groupsDiffer:
-            return "Give both nodes the same \"groups:\", then restart the agent of the node that "
-                + "changed; until then a group that differs does not move."
+            return
+                "Give both nodes the same file with \"picket apply FILE\", or make the files equal "
+                + "and reload (\"systemctl reload picketd\"); until then a group that differs does "
+                + "not move."
         case .peerNotPersisted:
             return "Free space on the disk of {peer}, or mend the disk; its agent tries again by "
                 + "itself."
@@ -537,6 +566,14 @@ public struct Narrator: Equatable, Sendable {
         case .copyNotCurrent:
             return "Start the node that has the newest data. Where they are lost, or this copy is "
                 + "the newest after all, \"picket take GROUP --stale\" starts it here."
+        case .notReady:
+            return "\"picket status\" shows what; once it is there, the agent notices by itself."
+        case .peerNotReady:
+            return "\"picket status\" on {peer} shows what; once it is there, its agent notices by "
+                + "itself."
+        case .timesDiffer:
+            return "Give both nodes the same file with \"picket apply FILE\". On your order, "
+                + "\"picket fence {peer}\", {me} fences {peer} at once."
         case .overruled:
             return "Ask who gave it (\"picket history\" shows it), then give the order again."
         }

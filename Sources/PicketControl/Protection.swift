@@ -45,7 +45,9 @@ public struct Protection: Equatable, Sendable {
     public init(_ report: StatusReport) {
         narrator = Narrator(names: report.names)
         peerDies(report)
+        addAsked(of: .peer, report, on: report.names.node)
         selfDies(report)
+        addAsked(of: .me, report, on: report.names.peer)
         losesSupply("{peer}", report.unproven.peer)
         losesSupply("{me}", report.unproven.me)
         if report.peerSuppliesOff > 0 {
@@ -60,6 +62,7 @@ public struct Protection: Equatable, Sendable {
         moves(report)
         health(report)
         settings(report)
+        peersGaps(report)
     }
 
     /// Texts stand as the narrator fills them in: `{me}` and `{peer}` are the nodes' names.
@@ -85,7 +88,8 @@ public struct Protection: Equatable, Sendable {
                     + "failed, and no self-test makes up for that. Mend it, say so with \"picket "
                     + "clear\", and see it cut with \"picket drill failover --live\".")
         }
-        if let gap = status.protectionGap, gap != .noFence || status.relayTest != .failed {
+        let gap = status.protectionGap
+        if let gap, gap != .noFence || status.relayTest != .failed, gap != .notReady {
             return add(
                 failure, .unprotected,
                 "nothing would be taken over: \(narrator.why(gap)). "
@@ -105,7 +109,11 @@ public struct Protection: Equatable, Sendable {
         var lacking: [String] = []
         for (index, group) in status.groups.enumerated() where isEnabled(index, report) {
             guard group.role != .holding, !group.maintained else { continue }
-            if !group.willing { lacking.append("\(names.group(index)) failed to start here") }
+            if !group.ready {
+                lacking.append("something that \(names.group(index)) needs is missing here")
+            } else if !group.willing {
+                lacking.append("\(names.group(index)) failed to start here")
+            }
             if group.outOfStep {
                 lacking.append(
                     "{peer} goes on with \(names.group(index)) without the copy here, or may")
@@ -132,6 +140,13 @@ public struct Protection: Equatable, Sendable {
                     + "what keeps the processor, and that the agent may run in real time.")
         }
         let way = report.policy.fenceLevels.isEmpty ? "its fence" : names.fenceLevel(0)
+        if report.neverSaidOff {
+            return add(
+                failure, .unprotected,
+                "{me} may not be able to fence it: the status of \(way) was never seen to say off, "
+                    + "and one that cannot passes every self-test. Rehearse it: \"picket drill "
+                    + "failover --live\".")
+        }
         if status.relayTest == .unknown {
             return add(
                 failure, .weakened,
@@ -151,7 +166,43 @@ public struct Protection: Equatable, Sendable {
         }
         add(
             failure, .protected,
-            "{me} fences it by \(way) and takes over what it holds.")
+            "{me} fences it by \(way)\(goesOn(with: .peer, report))")
+    }
+
+    /// The groups of a node whose takeover by the other one waits for the operator, and whether there
+    /// are others.
+    private func asked(
+        of holder: GroupMemory.LastHolder, _ report: StatusReport
+    ) -> (names: [String], all: Bool) {
+        var names: [String] = []
+        var all = true
+        for (index, group) in report.status.groups.enumerated() where isEnabled(index, report) {
+            guard (holder == .me ? group.role : group.peerRole) == .holding else { continue }
+            if report.policy.groups[index].takeover == .ask {
+                names.append(report.names.group(index))
+            } else {
+                all = false
+            }
+        }
+        return (names, all)
+    }
+
+    private func goesOn(with holder: GroupMemory.LastHolder, _ report: StatusReport) -> String {
+        let asked = asked(of: holder, report)
+        if asked.names.isEmpty { return " and takes over what it holds." }
+        return asked.all ? "." : " and takes over the rest of what it holds."
+    }
+
+    /// To the line before: what waits for the operator is taken over by nobody else.
+    private mutating func addAsked(
+        of holder: GroupMemory.LastHolder, _ report: StatusReport, on other: String
+    ) {
+        let names = asked(of: holder, report).names
+        guard !names.isEmpty, lines[lines.count - 1].verdict != .unprotected else { return }
+        let orders = names.map { "\"picket take \($0)\"" }
+        lines[lines.count - 1].text +=
+            " \(Text.list(names)) \(names.count == 1 ? "waits" : "wait") for the operator: "
+            + "\(Text.list(orders)) on \(other)."
     }
 
     /// `detect_within` holds for a node that is fit.
@@ -210,6 +261,16 @@ public struct Protection: Equatable, Sendable {
                 "{peer} could not fence {me}: its fence failed the self-test, or when it was last "
                     + "needed. See \"picket status\" there.")
         }
+        if status.peerRelayTest == .absent {
+            return add(
+                failure, .unprotected,
+                "{peer} has no way to fence {me}, and would take nothing over. Add one under "
+                    + "\"fence:\"; without one, only the operator's word lets it: \"picket fence "
+                    + "confirm {me}\" on {peer}.")
+        }
+        for (gap, lack) in Self.lacksOfFence where status.peerGaps?.contains(gap) == true {
+            return add(failure, .unprotected, lack)
+        }
         if let phase = status.peerPhase, phase != .paired {
             return add(
                 failure, phase == .pausing ? .weakened : .unprotected,
@@ -230,7 +291,9 @@ public struct Protection: Equatable, Sendable {
             }
             guard group.peerEligible == false else { continue }
             let refusal: Refusal =
-                status.peerDiskTakesNothing ? .peerNotPersisted : .peerIneligible
+                group.peerReady == false
+                ? .peerNotReady
+                : status.peerDiskTakesNothing ? .peerNotPersisted : .peerIneligible
             return add(
                 failure, .unprotected,
                 "{peer} would not take \(names.group(index)) over: \(narrator.why(refusal)). "
@@ -247,7 +310,91 @@ public struct Protection: Equatable, Sendable {
                 failure, .weakened,
                 "{peer} would take over, by a relay that it has not tested yet.")
         }
-        add(failure, .protected, "{peer} fences it and takes over what it holds.")
+        for (gap, lack) in Self.weakFences where status.peerGaps?.contains(gap) == true {
+            return add(failure, .weakened, lack)
+        }
+        add(failure, .protected, "{peer} fences it\(goesOn(with: .me, report))")
+    }
+
+    /// Why the peer would not fence this node, as it says itself.
+    private static var lacksOfFence: [(Gaps, String)] {
+        [
+            (
+                .noTurn,
+                "{peer} would not fence {me}: the times in the files differ, and neither node has a "
+                    + "turn that is certain to be its own. Give both nodes the same file with "
+                    + "\"picket apply FILE\"."
+            ),
+            (
+                .budgetSpent,
+                "{peer} would not fence {me}: it has done so too often lately. Find out why with "
+                    + "\"picket history\" on {peer}; \"picket clear budgets\" there gives the fences "
+                    + "back."
+            ),
+            (
+                .neverSaidOff,
+                "{peer} may not be able to fence {me}: the status of its fence agent was never seen "
+                    + "to say off. Rehearse it with \"picket drill failover --live\" on {peer}."
+            ),
+        ]
+    }
+
+    /// Why its fence may fail, or come late.
+    private static var weakFences: [(Gaps, String)] {
+        [
+            (
+                .alwaysLate,
+                "the agent on {peer} does not run when it should, and would find {me} dead late. See "
+                    + "what keeps the processor there, and that the agent may run in real time."
+            ),
+            (
+                .neverCut,
+                "{peer} fences it as far as a self-test can tell: its fence was never seen to cut "
+                    + "{me}. Rehearse it with \"picket drill failover --live\" on {peer}."
+            ),
+            (
+                .cutLongAgo,
+                "{peer} fences it as far as a self-test can tell: its fence was not seen to cut {me} "
+                    + "for longer than rehearse_every. Rehearse it with \"picket drill failover "
+                    + "--live\" on {peer}."
+            ),
+        ]
+    }
+
+    /// What else the peer sees of itself.
+    private static var gapsOfPeer: [(Gaps, failure: String, Verdict, String)] {
+        let there = " See \"picket status\" on {peer}."
+        return [
+            (
+                .units, "a unit must start or stop", .unprotected,
+                "it would not on {peer}." + there
+            ),
+            (
+                .strayUnits, "a unit runs beside its group", .unprotected,
+                "one does on {peer}, where the group is not active." + there
+            ),
+            (
+                .unitStarters, "a unit starts by itself", .weakened,
+                "systemd would start one on {peer}, without asking picket." + there
+            ),
+            (
+                .blindSensor, "a sensor's limit is passed", .weakened,
+                "nobody would see it at a sensor of {peer}." + there
+            ),
+            (
+                .volatileState, "{peer} loses its power", .weakened,
+                "it forgets its terms, and they may be used again: its state directory lies in "
+                    + "memory. Put it on a disk."
+            ),
+            (
+                .notRealTime, "the node is overloaded", .weakened,
+                "the agent on {peer} has no real-time priority and may be late." + there
+            ),
+            (
+                .notLocked, "memory runs out", .weakened,
+                "the memory of the agent on {peer} is not locked and may be swapped out." + there
+            ),
+        ]
     }
 
     /// What its database does, as long as it is not in step for some time.
@@ -365,6 +512,17 @@ public struct Protection: Equatable, Sendable {
                         + "over. End it with \"picket maintenance off \(names.group(index))\".")
                 continue
             }
+            if group.diverged {
+                let isUp = group.running || group.peerRunning
+                add(
+                    names.group(index), .unprotected,
+                    "has data that have diverged: each node has something that the other lacks. "
+                        + (isUp
+                            ? "Make the copy of the node that does not run it anew."
+                            : "Say \"picket take \(names.group(index)) --stale\" on the node whose "
+                                + "data are to stay."))
+                continue
+            }
             if group.running || group.peerRunning { continue }
             if status.maintenance || status.peerMaintenance {
                 add(
@@ -392,7 +550,7 @@ public struct Protection: Equatable, Sendable {
 
     private mutating func health(_ report: StatusReport) {
         var blind: [String] = []
-        for sensor in report.sensors where sensor.state == .failed || sensor.state == .stale {
+        for sensor in report.sensors where sensor.isBlind {
             blind.append("\(sensor.name) (\(sensor.fault ?? sensor.state.label))")
         }
         guard !blind.isEmpty else { return }
@@ -446,6 +604,15 @@ public struct Protection: Equatable, Sendable {
             add(
                 "memory runs out", .weakened,
                 "the agent's memory is not locked (\(refused)) and may be swapped out.")
+        }
+    }
+
+    private mutating func peersGaps(_ report: StatusReport) {
+        let contact = report.status.contact
+        guard contact == .established || contact == .suspected, let gaps = report.status.peerGaps
+        else { return }
+        for (gap, failure, verdict, text) in Self.gapsOfPeer where gaps.contains(gap) {
+            add(failure, verdict, text)
         }
     }
 

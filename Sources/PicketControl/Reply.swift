@@ -230,6 +230,13 @@ extension StatusReport {
             json.field("watchdog_ms", Int(status.peerWatchdogMilliseconds))
             json.field("relay_test", status.peerRelayTest.label)
             json.field("state_written", !status.peerDiskTakesNothing)
+            if let gaps = status.peerGaps {
+                json.array("gaps") { json in
+                    for (gap, label) in Gaps.labels where gaps.contains(gap) {
+                        json.element(label)
+                    }
+                }
+            }
         }
     }
 
@@ -288,10 +295,13 @@ extension StatusReport {
         json.field("peer_running", group.peerRunning)
         json.field("peer_term", group.peerTerm.value)
         json.field("peer_sync", group.peerSync.label)
+        json.field("ready", group.ready)
+        if let ready = group.peerReady { json.field("peer_ready", ready) }
         if let eligible = group.peerEligible { json.field("peer_eligible", eligible) }
         json.field("last_holder", name(of: group.lastHolder))
         json.field("asked", group.asked)
         json.field("waits_for_copy", group.waitsForCopy)
+        json.field("diverged", group.diverged)
         if let replication = group.replication {
             json.field("replication", replication.label)
             json.field("commits_wait", group.commitsWait)

@@ -68,6 +68,35 @@ public final class StatusReport {
     }
 }
 
+extension StatusReport {
+    /// What the peer is told of this node, so that its status shows it as well.
+    public var gaps: Gaps {
+        var gaps: Gaps = []
+        if cuts.contains(where: { $0.age == nil }) { gaps.insert(.neverCut) }
+        if cuts.contains(where: { $0.age ?? .zero > rehearseEvery }) { gaps.insert(.cutLongAgo) }
+        if neverSaidOff { gaps.insert(.neverSaidOff) }
+        if status.protectionGap == .timesDiffer { gaps.insert(.noTurn) }
+        if status.protectionGap == .fenceBudgetSpent { gaps.insert(.budgetSpent) }
+        if status.alwaysLate { gaps.insert(.alwaysLate) }
+        if process.volatileState != nil { gaps.insert(.volatileState) }
+        if unitsFault != nil { gaps.insert(.units) }
+        if !strayUnits.isEmpty { gaps.insert(.strayUnits) }
+        if !unitStarters.isEmpty { gaps.insert(.unitStarters) }
+        if sensors.contains(where: { $0.isBlind }) { gaps.insert(.blindSensor) }
+        if process.realTimeRefused != nil { gaps.insert(.notRealTime) }
+        if process.lockedMemoryRefused != nil { gaps.insert(.notLocked) }
+        return gaps
+    }
+
+    /// A relay's self-test drives its line and reads its feedback. A fence agent's asks for the
+    /// status alone, and one that always says *on* passes.
+    var neverSaidOff: Bool {
+        let levels = policy.fenceLevels
+        return !levels.isEmpty && levels.count == cuts.count
+            && levels.indices.allSatisfy { levels[$0] == .agent && cuts[$0].age == nil }
+    }
+}
+
 public struct ApplyReport: Equatable, Sendable {
     /// The new configuration is in place on this node.
     public var isNewHere: Bool
@@ -145,6 +174,9 @@ public struct SensorReport: Sendable {
             }
         }
     }
+
+    /// Nobody would see it at this sensor if a limit were passed.
+    var isBlind: Bool { state == .failed || state == .stale }
 
     public init(
         name: String, value: Double?, unit: String, state: State, age: Duration? = nil,

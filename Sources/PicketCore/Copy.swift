@@ -30,6 +30,12 @@ package struct Copy: Sendable {
     private var runsSince: Instant?
     private var reading = Reading.none
     private var readAt = Instant(nanoseconds: 0)
+    /// The last position that was read of it as a copy. It may still grow when contact is lost, but
+    /// not go over to another line of history.
+    private(set) var followed = DataPosition.none
+    /// Since when the peer is in contact, and whether where its copy stands is still to be told.
+    private var metAt: Instant?
+    private(set) var awaitsTheirs = false
     /// The holder's, the oldest first.
     private var trail: [Mark] = []
     private var judgedAt = Instant(nanoseconds: 0)
@@ -65,6 +71,10 @@ package struct Copy: Sendable {
     mutating func read(_ position: DataPosition, at now: Instant) {
         reading = position.epoch == 0 ? .state(.failed) : .position(position)
         readAt = now
+        guard position.epoch != 0 else { return }
+        let mayBeOwn = leads || isFrozen && followed.epoch != 0
+        let grows = position.epoch == followed.epoch && position.number > followed.number
+        if mayBeOwn ? grows && !planted(.branchIsOld) : true { followed = position }
     }
 
     mutating func read(_ state: GroupReport.SyncState, at now: Instant) {
@@ -82,6 +92,13 @@ package struct Copy: Sendable {
             }
         }
         return (position, now - readAt)
+    }
+
+    /// How far it had come in the line of history that the peer wrote last.
+    var parting: DataPosition {
+        guard let line = trail.last?.position.epoch, followed.epoch != 0, line != followed.epoch
+        else { return followed }
+        return DataPosition(epoch: line, number: 0)
     }
 
     // MARK: The judgement
@@ -112,6 +129,8 @@ package struct Copy: Sendable {
         let runs = runs || holds && (theirs?.position.epoch ?? 0) != 0
         note(leads: false, runs: runs, at: arrivedAt)
         if isFrozen { forget() }
+        metAt = metAt ?? arrivedAt
+        awaitsTheirs = theirs?.position.epoch == 0 && arrivedAt - metAt! <= maxLag
         guard runs else {
             if holds, state == .current, arrivedAt - judgedAt > maxLag { state = .stale }
             return
@@ -177,6 +196,7 @@ package struct Copy: Sendable {
     mutating func freeze() {
         note(leads: false, runs: false, at: judgedAt)
         isFrozen = true
+        metAt = nil
     }
 
     /// The peer can write no more, since now at the latest; `limit`: for how long it may have
@@ -220,7 +240,7 @@ public struct DataReport: Equatable, Sendable {
     public var age: UInt32
     public var flags: Flags
 
-    /// Of a strict group (Replication.swift).
+    /// All but the last are of a strict group (Replication.swift).
     public struct Flags: OptionSet, Equatable, Sendable {
         public let rawValue: UInt8
         public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -232,8 +252,10 @@ public struct DataReport: Equatable, Sendable {
         public static let outOfStep = Flags(rawValue: 1 << 2)
         /// By the sender's file the group is strict.
         public static let strict = Flags(rawValue: 1 << 3)
+        /// The sender started the group last, and each node has something that the other lacks.
+        public static let diverged = Flags(rawValue: 1 << 4)
 
-        public static var all: Flags { [.inStep, .keepsUp, .outOfStep, .strict] }
+        public static var all: Flags { [.inStep, .keepsUp, .outOfStep, .strict, .diverged] }
     }
 
     public init(

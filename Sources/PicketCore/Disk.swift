@@ -15,8 +15,8 @@ package struct Disk: Sendable {
     private var askedAt: Instant?
     /// It has not answered for so long that no answer is expected.
     private var hangs = false
-    /// By group: what the data terms were before a right that is not used yet.
-    private var formerData: [DataTerms?]
+    /// By group: what the data terms and the branch were before a right that is not used yet.
+    private var formerData: [(terms: DataTerms, branch: Branch)?]
     /// When the disk is tried again, because it took nothing.
     package private(set) var retryAt: Instant?
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
@@ -100,14 +100,31 @@ package struct Disk: Sendable {
     ///   - known: the peer was given this term, and may have lost its power in the start.
     ///   - isLast: its copy is fit. Where it is not, only a start that succeeded makes this node the
     ///     last holder.
+    ///   - branch: where its data part from the peer's by that; `nil` leaves what is known of it.
     mutating func ownData(
-        _ term: Term, of group: GroupIndex, knowing known: Term, isLast: Bool
+        _ term: Term, of group: GroupIndex, knowing known: Term, isLast: Bool,
+        branch: Branch? = nil
     ) -> Bool {
-        if formerData[group] == nil { formerData[group] = memory.groups[group].data }
+        if formerData[group] == nil {
+            formerData[group] = (memory.groups[group].data, memory.groups[group].branch)
+        }
+        if let branch { memory.groups[group].branch = branch }
         memory.groups[group].data.own = term
         memory.groups[group].data.heard = max(memory.groups[group].data.heard, known)
         memory.groups[group].data.isLast = isLast
-        return durable.groups[group].data == memory.groups[group].data || planted(.dataTermLate)
+        let (kept, known) = (durable.groups[group].data, memory.groups[group].data)
+        return kept.own == known.own && kept.heard == known.heard
+            && (known.isLast || !kept.isLast) && keepsBranch(of: group)
+            || planted(.dataTermLate)
+    }
+
+    /// One that lies before the true one tells of too much, and not of too little. So nothing waits
+    /// for a copy that still moves.
+    private func keepsBranch(of group: GroupIndex) -> Bool {
+        let (kept, known) = (durable.groups[group].branch, memory.groups[group].branch)
+        return kept.isDiverged == known.isDiverged
+            && kept.position.epoch == known.position.epoch
+            && kept.position.number <= known.position.number
     }
 
     /// The start succeeded: from now on it writes.
@@ -121,12 +138,17 @@ package struct Disk: Sendable {
     mutating func disownData(of group: GroupIndex) {
         guard let former = formerData[group] else { return }
         formerData[group] = nil
-        memory.groups[group].data = former
+        memory.groups[group].data = former.terms
+        memory.groups[group].branch = former.branch
     }
 
     /// What the peer is told: a right that is not used yet has changed no data.
     func usedData(of group: GroupIndex) -> DataTerms {
-        formerData[group] ?? memory.groups[group].data
+        formerData[group]?.terms ?? memory.groups[group].data
+    }
+
+    func isDiverged(_ group: GroupIndex) -> Bool {
+        (formerData[group]?.branch ?? memory.groups[group].branch).isDiverged
     }
 
     /// A file of 0.1.0, or of a group that had no `sync:` yet, tells only who held it last.
@@ -147,10 +169,48 @@ package struct Disk: Sendable {
         let known = memory.groups[group].data
         let newest = heard > known.own ? max(theirs, heard) : theirs
         guard newest > known.heard else { return }
+        // Who started it after this node has the newest data. Who did before, unheard, has some of
+        // its own.
+        if newest > known.own {
+            settleBranch(of: group)
+        } else if known.isLast {
+            note(diverged: true, group)
+        }
         memory.groups[group].data.heard = newest
         memory.groups[group].data.isLast = false
-        formerData[group]?.heard = newest
-        formerData[group]?.isLast = false
+        formerData[group]?.terms.heard = newest
+        formerData[group]?.terms.isLast = false
+    }
+
+    // MARK: The branch
+
+    /// While the group starts by a right that is not used yet, its copy is seen to have come as far
+    /// as this.
+    mutating func raiseBranch(of group: GroupIndex, to position: DataPosition) {
+        let known = memory.groups[group].branch.position
+        guard formerData[group] != nil, position.epoch == known.epoch,
+            position.number > known.number
+        else { return }
+        memory.groups[group].branch.position = position
+    }
+
+    mutating func note(diverged: Bool, _ group: GroupIndex) {
+        memory.groups[group].branch.isDiverged = diverged
+        formerData[group]?.branch.isDiverged = diverged
+    }
+
+    /// There is one line of history again.
+    mutating func settleBranch(of group: GroupIndex) {
+        memory.groups[group].branch = .none
+        formerData[group]?.branch = .none
+    }
+
+    /// The copy of one node follows what the other one writes.
+    ///
+    /// - Parameter leads: it is this node that writes.
+    mutating func joinData(of group: GroupIndex, leads: Bool) {
+        settleBranch(of: group)
+        if formerData[group] == nil { memory.groups[group].data.isLast = leads }
     }
 
     // MARK: Copies in step

@@ -8,7 +8,8 @@ public enum Event: Equatable, Sendable {
     case received(Message, session: SessionID, link: Int)
     /// A later copy of it, over another link.
     case copied(session: SessionID, link: Int)
-    /// A hello that only the peer's key can seal. It may be a recording.
+    /// A hello that only the peer's key can seal, and that has not come before. An agent that has
+    /// just begun cannot tell it from a recording.
     case hailed
     /// The memory of this ticket is on disk.
     case persisted(ticket: UInt32)
@@ -18,6 +19,8 @@ public enum Event: Equatable, Sendable {
     case resources(GroupIndex, ResourceOutcome)
     /// From sensors and the node's own self-checks.
     case health(Health)
+    /// Whether all is there that the group needs to start here, as far as the shell has looked.
+    case ready(GroupIndex, Bool)
     /// From a probe that tells how far the copy is behind, or that failed.
     case sync(GroupIndex, GroupReport.SyncState)
     /// From a probe that tells where the copy stands.
@@ -100,6 +103,10 @@ public enum ResourceOutcome: Equatable, Sendable {
     case ailing
     /// … and it is well again.
     case recovered
+    /// In maintenance, of a group that is not up here by this agent: something of it is seen to run
+    case seen
+    /// … or nothing that a monitor could see.
+    case unseen
     /// What a changed group no longer has is stopped; the rest goes on.
     case dropped
     /// Nothing of it is in the changed group.
@@ -196,4 +203,10 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case overruled = 31
     /// The peer has not stopped the group yet, or is about to start it.
     case peerStops = 32
+    /// The nodes' times differ, and no turn is certain to be this node's alone.
+    case timesDiffer = 33
+    /// Something that the group needs to start is missing here …
+    case notReady = 34
+    /// … or on the peer.
+    case peerNotReady = 35
 }

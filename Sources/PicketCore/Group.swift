@@ -23,6 +23,8 @@ package struct Group: Sendable {
     private(set) var replication = Replication()
     /// Its copy keeps it from starting here, and that was told.
     private(set) var copyIsRefused = false
+    /// What was told of the nodes' data.
+    package private(set) var divergence = Divergence.none
     /// A planned stop waits until then for the peer's copy.
     private(set) var awaitsCopyUntil: Instant?
     /// Not started here before this, after a failed start or monitor.
@@ -38,9 +40,15 @@ package struct Group: Sendable {
     package private(set) var stays = false
     /// Its data refused a start here, and are of this term: it starts again here, above that.
     private(set) var refusedBy: Term?
+    /// As far as the shell has looked, all is there that it needs to start here.
+    package private(set) var isReady = true
     package private(set) var wish: Wish?
     /// Maintenance: the runner was told to leave it alone.
     package private(set) var isLeftAlone = false
+    /// This agent has begun in maintenance, and has not stopped it: somebody may be at work on it.
+    package private(set) var isStopDue = false
+    /// In maintenance something of it is seen to run, though this node does not hold it.
+    package private(set) var isSeen = false
     /// Since when this node would be a better home, for automatic failback.
     package private(set) var stableSince: Instant?
     /// Where a takeover is to be asked for: how far the question has come.
@@ -73,6 +81,15 @@ package struct Group: Sendable {
         case answered
     }
 
+    /// Each node's data have something that the other's lack.
+    package enum Divergence: UInt8, Sendable {
+        case none
+        /// This node started the group last.
+        case seen
+        /// The peer did, and says so.
+        case told
+    }
+
     package enum Change: UInt8, Sendable {
         case none
         /// What the file does not have any more is being stopped.
@@ -96,13 +113,22 @@ package struct Group: Sendable {
     /// - Parameters:
     ///   - noted: as the agent before this one ran it; `nil` if it did not.
     ///   - isListed: by the file of this agent.
-    init(term: Term, noted: Holding?, isListed: Bool, mayBeOutdated: Bool) {
+    ///   - isLeft: hands are off it.
+    ///   - wasKnown: that agent knew of the group.
+    init(
+        term: Term, noted: Holding?, isListed: Bool, mayBeOutdated: Bool, isLeft: Bool = false,
+        wasKnown: Bool = false
+    ) {
         self.term = term
         copy = Copy(mayBeOutdated: mayBeOutdated && noted?.isByRight != true)
         if let noted, !noted.isPartial, isListed {
             role = .resuming(noted.term)
         } else if planted(.noteAfterStart) {
             role = .vacant
+        } else if isLeft, wasKnown, noted == nil {
+            // It was stopped here. What runs since, somebody has started by hand.
+            role = .vacant
+            isStopDue = true
         } else if let noted, noted.isByRight, isListed, !planted(.partialIsUnknown) {
             role = .releasing(Releasing(resuming: noted.term, cause: .agentRestarted))
         } else {
@@ -121,12 +147,19 @@ package struct Group: Sendable {
         }
     }
 
+    /// Nobody knows whether something of it runs here, and it is not stopped before the maintenance
+    /// ends, or nothing of it is seen.
+    var isLeftUnstopped: Bool { if case .unknown = role { isStopDue } else { false } }
+
+    /// Something of it is seen to run here, and is not being stopped.
+    var isStray: Bool { if case .vacant = role { isSeen } else { false } }
+
     /// Nothing is being done to it here, nor is about to be.
     var isAtRest: Bool {
         switch role {
         case .vacant, .claiming, .granting, .resuming: true
         case .holding(let active): active.run != .starting
-        case .unknown, .releasing: isStuck
+        case .unknown, .releasing: isStuck || isLeftUnstopped
         }
     }
 
@@ -188,7 +221,7 @@ package struct Group: Sendable {
             Holding(group: group, term: releasing.term, isPartial: !planted(.stopAdopted))
         case .resuming(let term): Holding(group: group, term: term)
         case .unknown(let unknown):
-            unknown.mayRun
+            unknown.mayRun || isLeftAlone
                 ? Holding(group: group, term: unknown.notedAt ?? .never, isPartial: true) : nil
         case .vacant, .claiming, .granting: nil
         }
@@ -236,7 +269,9 @@ package struct Group: Sendable {
             report.flags.insert(.running)
         }
         if isEligible { report.flags.insert(.eligible) }
+        if isSeen, !isHeld { report.flags.insert(.running) }
         if stays { report.flags.insert(.stays) }
+        if !isReady { report.flags.insert(.unready) }
         if let wish { report.flags.insert(wish.failback ? .failback : .wanted) }
         return report
     }
@@ -283,6 +318,8 @@ package struct Group: Sendable {
         forgetFailing()
         wish = nil
         toldRefusal = nil
+        isStopDue = false
+        isSeen = false
     }
 
     /// Every resource is up.
@@ -303,6 +340,20 @@ package struct Group: Sendable {
 
     mutating func leaveAlone(_ on: Bool) { isLeftAlone = on }
 
+    mutating func awaitStop() { isStopDue = true }
+
+    /// It is not held here. Returns whether that is new.
+    mutating func note(seen: Bool) -> Bool {
+        defer { isSeen = seen }
+        return isSeen != seen
+    }
+
+    /// What was left alone is to be stopped now.
+    mutating func beginStop() {
+        isStopDue = false
+        if case .vacant = role { forgetStopped() }
+    }
+
     mutating func release(_ releasing: Releasing) {
         role = .releasing(releasing)
         change = .none
@@ -318,7 +369,11 @@ package struct Group: Sendable {
     mutating func forgetStopped() { role = .unknown(Unknown(term: term)) }
 
     /// Every resource is stopped.
-    mutating func noteStopped() { role = .vacant }
+    mutating func noteStopped() {
+        role = .vacant
+        isStopDue = false
+        isSeen = false
+    }
 
     /// A stop did not end well: it is tried again.
     mutating func stick(by end: StuckBy, at now: Instant) {
@@ -428,6 +483,12 @@ package struct Group: Sendable {
         }
     }
 
+    /// Returns whether that is new.
+    mutating func note(ready: Bool) -> Bool {
+        defer { isReady = ready }
+        return isReady != ready
+    }
+
     // MARK: Wishes
 
     mutating func ask(failback: Bool, until: Instant) {
@@ -494,6 +555,7 @@ package struct Group: Sendable {
     mutating func awaitCopy(until: Instant) { awaitsCopyUntil = until }
     mutating func forgetCopy() { copy.forget() }
     mutating func nameCopy() { copy.name() }
+    mutating func noteData(_ divergence: Divergence) { self.divergence = divergence }
     mutating func noteTerms() { copy.noteTermsHeard() }
 
     /// Returns whether it is new that its copy keeps it from starting here, or no longer does.
@@ -690,9 +752,10 @@ extension Group {
     package init(
         role: Role, term: Term, sync: GroupReport.SyncState, blockedUntil: Instant?,
         failures: Int64, runsSince: Instant?, hasFailed: Bool, stays: Bool, wish: Wish?,
-        stableSince: Instant?, question: Question
+        stableSince: Instant?, question: Question, isStopDue: Bool
     ) {
         self.role = role
+        self.isStopDue = isStopDue
         self.term = term
         copy = Copy(imaged: sync)
         self.blockedUntil = blockedUntil

@@ -83,6 +83,7 @@ extension Machine {
     private mutating func wish(_ group: GroupIndex, at now: Instant) -> Refusal? {
         if !inContact { return .notInContact }
         if !mayStart(group) { return .groupsDiffer }
+        if !groups[group].isReady, !planted(.unreadyIsWilling) { return .notReady }
         if !isEligible(group) { return isWilling(group) ? .notPersisted : .selfIneligible }
         if vitals.health.score == 0 { return .selfUnfit }
         if isStateful(group), groups[group].copy.state != .current { return .copyNotCurrent }
@@ -217,6 +218,10 @@ extension Machine {
                     duration: policy.timing.detectWithin + policy.timing.offWithin,
                     number: UInt64(policy.fenceLevels.count))))
         if let refusal { return refusal }
+        for group in groups.indices
+        where isHeldByPeer(group) && policy.groups[group].takeover == .ask {
+            out.emit(.trace(Trace(.drillPlan, group: group, cause: .drill)))
+        }
         return live || planted(.drillFences) ? orderFence(cause: .drill) : nil
     }
 }

@@ -37,7 +37,7 @@ extension Machine {
     mutating func stepData<Sink: EffectSink>(
         _ group: GroupIndex, _ sync: GroupPolicy.Sync, at now: Instant, into out: inout Sink
     ) {
-        if !groups[group].isHeld { disk.disownData(of: group) }
+        if !groups[group].isHeld, !fence.isOrdered { disk.disownData(of: group) }
         hearOfData(group)
         if sync.strict { noteStep(group) }
         let changed: GroupReport.SyncState?
@@ -64,6 +64,7 @@ extension Machine {
             changed = groups[group].edit { $0.freeze() }
         }
         if let changed { tell(changed, group, into: &out) }
+        stepBranch(group, at: now, into: &out)
         if groups[group].copyIsRefused, groups[group].isHeld || isHeldByPeer(group) {
             _ = groups[group].noteCopy(refused: false)
         }
@@ -94,13 +95,15 @@ extension Machine {
 
     // MARK: Whether it may start here
 
-    /// This node started the group last, and has not given the right to it away since.
+    /// This node started the group last, has not given the right to it away since, and the peer has
+    /// nothing that it lacks.
     private func isLastHolder(_ group: GroupIndex) -> Bool {
         let memory = disk.memory.groups[group]
         let isLast =
             memory.data.isLast
             || memory.data.own > memory.data.heard && planted(.termsAloneDecide)
-        return isLast && !groups[group].copy.mayBeOutdated
+        return isLast && (!disk.isDiverged(group) || planted(.divergedForms))
+            && !groups[group].copy.mayBeOutdated
             && (memory.holder != .peer || planted(.yielderKeepsCopy))
     }
 
@@ -138,7 +141,7 @@ extension Machine {
         let mine = disk.memory.groups[group].data
         if mine.own == .never, mine.heard == .never { return nil }
         let theyAreLast = report.data?.terms.isLast == true
-        if isLastHolder(group), !theyAreLast { return true }
+        if isLastHolder(group), !theyAreLast { return !awaitsPosition(of: group) }
         // It alone may start the group, which failed here before it wrote, and has its data.
         if groups[group].stays, groups[group].copy.state == .current { return true }
         if !theyAreLast { tellOfCopy(group, .copyRefused, into: &out) }
@@ -173,14 +176,100 @@ extension Machine {
 
     /// A stateful group starts once its data term is on disk: a node that forgot it would be taken
     /// for one with older data. A right that cannot be kept is given back.
-    mutating func mayOwnData(_ term: Term, of group: GroupIndex) -> Bool {
+    ///
+    /// - Parameter takesOver: by a receipt, without the peer.
+    mutating func mayOwnData(
+        _ term: Term, of group: GroupIndex, takesOver: Bool = false
+    ) -> Bool {
         guard isStateful(group) else { return true }
         if disk.takesNothing {
             disk.disownData(of: group)
             return false
         }
         return disk.ownData(
-            term, of: group, knowing: groups[group].given, isLast: hasCopy(group))
+            term, of: group, knowing: groups[group].given, isLast: hasCopy(group),
+            branch: branch(of: group, takesOver: takesOver))
+    }
+
+    /// Beside the fence, so that the takeover does not wait for the disk. A node that loses its power
+    /// before it takes over has not had the group, and is no last holder by that.
+    mutating func ownDataAhead(of group: GroupIndex) {
+        guard let sync = policy.groups[group].sync, policy.groups[group].takeover == .auto,
+            hasCopy(group) || sync.takesOverStale, !planted(.dataTermLate)
+        else { return }
+        _ = disk.ownData(
+            takeoverTerm(of: group), of: group, knowing: groups[group].given,
+            isLast: disk.usedData(of: group).isLast || planted(.aheadIsLast),
+            branch: branch(of: group, takesOver: true))
+    }
+
+    // MARK: Where the nodes' data part
+
+    /// Where this node takes over on a copy that is not current; `nil` leaves what is known. What a
+    /// current one lacks may be lost, as the file has it, and nobody is asked for that. What the
+    /// operator names beside the other one, or knowing that they have diverged, is to stay.
+    private func branch(of group: GroupIndex, takesOver: Bool) -> Branch? {
+        let copy = groups[group].copy
+        if copy.isNamed, !takesOver || groups[group].divergence != .none { return Branch.none }
+        let mayHaveLess =
+            !disk.usedData(of: group).isLast || disk.memory.groups[group].holder == .peer
+        let isAgreed = copy.state == .current && !planted(.agreedTailDiverges)
+        guard takesOver, mayHaveLess, !isAgreed, !planted(.branchUnnoted) else { return nil }
+        return Branch(position: copy.parting)
+    }
+
+    private mutating func stepBranch<Sink: EffectSink>(
+        _ group: GroupIndex, at now: Instant, into out: inout Sink
+    ) {
+        disk.raiseBranch(of: group, to: groups[group].copy.followed)
+        judgeBranch(group, at: now)
+        let divergence = divergence(of: group)
+        guard divergence != groups[group].divergence else { return }
+        groups[group].noteData(divergence)
+        let kind: Trace.Kind = divergence == .none ? .convergent : .diverged
+        out.emit(.trace(Trace(kind, group: group, number: UInt64(divergence.rawValue))))
+    }
+
+    private mutating func judgeBranch(_ group: GroupIndex, at now: Instant) {
+        let (known, data) = (disk.memory.groups[group].branch, disk.memory.groups[group].data)
+        guard inContact, let report = report(of: group), let told = report.data else { return }
+        let theirs = told.position
+        switch groups[group].role {
+        case .holding(let active) where active.run != .starting:
+            guard known != .none || !data.isLast else { return }
+            let mine = groups[group].copy.position(holds: true, at: now).0
+            if report.sync == .current || mine.epoch != 0 && mine.epoch == theirs.epoch {
+                return disk.joinData(of: group, leads: true)
+            }
+            // Such a probe names the former line and the new one alike.
+            if mine.epoch == known.position.epoch, mine.number > known.position.number,
+                !known.isDiverged
+            {
+                return disk.settleBranch(of: group)
+            }
+        case .vacant where report.role == .holding && groups[group].copy.state == .current:
+            if known != .none || data.isLast { disk.joinData(of: group, leads: false) }
+            return
+        case .unknown, .vacant, .claiming, .holding, .releasing, .granting, .resuming: break
+        }
+        guard known.position.epoch != 0, theirs.epoch == known.position.epoch else { return }
+        let isBeyond = theirs.number > known.position.number
+        if isBeyond != known.isDiverged { disk.note(diverged: isBeyond, group) }
+    }
+
+    private func divergence(of group: GroupIndex) -> Group.Divergence {
+        if disk.isDiverged(group) { return .seen }
+        guard inContact, let report = report(of: group) else {
+            return groups[group].divergence == .told ? .told : .none
+        }
+        return report.data?.flags.contains(.diverged) == true ? .told : .none
+    }
+
+    /// A node that took over asks the peer's probe first whether its copy is one that parted. One
+    /// that does not tell within `max_lag` is not waited for.
+    private func awaitsPosition(of group: GroupIndex) -> Bool {
+        disk.memory.groups[group].branch.position.epoch != 0 && groups[group].copy.awaitsTheirs
+            && !planted(.branchUnasked)
     }
 
     // MARK: A planned stop
@@ -218,6 +307,10 @@ extension Machine {
                 data.age = UInt32(clamping: age.milliseconds + 1)
             }
             data.flags = stepFlags(of: group)
+            if disk.isDiverged(group) {
+                data.flags.insert(.diverged)
+                data.terms.isLast = false
+            }
             reports[group].data = data
         }
     }

@@ -8,7 +8,8 @@ extension Machine {
         if !peer.isArmed { return .notArmed }
         if !canFence { return .noFence }
         if peer.pausedUntil != nil || life.pausing != nil { return .busy }
-        return isBudgetSpent(at: now) && !planted(.fenceBudgetIgnored) ? .fenceBudgetSpent : nil
+        if isBudgetSpent(at: now), !planted(.fenceBudgetIgnored) { return .fenceBudgetSpent }
+        return hasNoTurn ? .timesDiffer : nil
     }
 
     mutating func stepFencing<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
@@ -219,10 +220,14 @@ extension Machine {
             return first
         }
         guard let offset = peer.contact.clockOffset else { return nil }
-        if !agreed, FencingTurns.lateTurn(policy.timing) > FencingTurns.shortestLateTurn {
-            return nil
-        }
         return turns.late(me: policy.me, heard: heard, offset: offset, at: now)
+    }
+
+    /// While times differ there are late turns alone, and none where one is longer than the shortest,
+    /// since the peer's may not be.
+    var hasNoTurn: Bool {
+        !configurationIsAgreed
+            && FencingTurns.lateTurn(policy.timing) > FencingTurns.shortestLateTurn
     }
 
     /// Of this node's first turn; `nil` where it has late turns only.
@@ -292,6 +297,7 @@ extension Machine {
         if fence.count(), cause != .command, cause != .drill {
             disk.countFence(of: policy.fenceBudget, at: now)
         }
+        for group in groups.indices where isTakenOver(group) { ownDataAhead(of: group) }
         save(at: now, into: &out)
         fence.order(session: peer.session, cause: cause, at: now)
         out.emit(

@@ -16,6 +16,8 @@ extension Machine {
         if groups[group].isBlockOver(at: now) { groups[group].unblock() }
         if policy.groups[group].takeover == .ask { stepQuestion(group) }
         switch groups[group].role {
+        case .vacant where isToBeStopped(group), .unknown where isToBeStopped(group):
+            stopLeft(group, into: &out)
         case .unknown, .releasing: retryStop(group, at: now, into: &out)
         case .vacant: stepVacant(group, at: now, into: &out)
         case .claiming(let claim): step(claim, group, at: now, into: &out)
@@ -24,6 +26,18 @@ extension Machine {
         case .resuming(let term): step(resuming: term, group, at: now, into: &out)
         }
         stepWish(group, at: now)
+    }
+
+    /// Hands were off it. It may run here, and this node does not hold it.
+    @inline(__always)
+    private func isToBeStopped(_ group: GroupIndex) -> Bool {
+        (groups[group].isStopDue || groups[group].isStray) && !isMaintained(group)
+            && !planted(.leftRunningAtEnd)
+    }
+
+    private mutating func stopLeft<Sink: EffectSink>(_ group: GroupIndex, into out: inout Sink) {
+        groups[group].beginStop()
+        out.emit(.stop(group, cause: groups[group].isSeen ? .conflict : .agentRestarted))
     }
 
     /// The operator's answer holds as long as the receipt. What was active here already when the
@@ -113,12 +127,19 @@ extension Machine {
     /// Whether anything but the disk keeps this node from starting the group.
     func isWilling(_ group: GroupIndex) -> Bool {
         guard policy.groups[group].enabled, !groups[group].isBlocked, !vitals.isGivingUp,
-            !waitsForRetired(group)
+            !waitsForRetired(group), groups[group].isReady || planted(.unreadyIsWilling)
         else { return false }
         switch life {
         case .paired, .alone, .returning: return true
         case .waiting, .pausing, .leaving, .left: return false
         }
+    }
+
+    mutating func noteReady<Sink: EffectSink>(
+        _ group: GroupIndex, _ isReady: Bool, into out: inout Sink
+    ) {
+        guard groups.indices.contains(group), groups[group].note(ready: isReady) else { return }
+        out.emit(.trace(Trace(isReady ? .readyAgain : .unready, group: group)))
     }
 
     /// Both files give the group the same resources, so that it is the same group to both. Where
@@ -342,7 +363,7 @@ extension Machine {
         }
         guard mayTakeOver(group, into: &out) else { return groups[group].vacate() }
         let term = takeoverTerm(of: group)
-        guard mayUse(term, of: group), mayOwnData(term, of: group) else { return }
+        guard mayUse(term, of: group), mayOwnData(term, of: group, takesOver: true) else { return }
         let cause: Cause =
             switch receipt.proof {
             case .verifiedOff: .fenced
@@ -546,6 +567,7 @@ extension Machine {
         guard let report = report(of: group) else { return .notInContact }
         if !life.isPaired || phase != .paired { return .busy }
         if automatic, isMaintained(group) { return isMaintained ? .maintenance : .groupMaintained }
+        if report.flags.contains(.unready), !planted(.unreadyIsWilling) { return .peerNotReady }
         if !report.flags.contains(.eligible) {
             return peer.hasFullDisk ? .peerNotPersisted : .peerIneligible
         }
@@ -671,6 +693,13 @@ extension Machine {
             if planted(.restartedIsBehind) { tellAnew(group) }
             out.emit(.trace(Trace(.restarted, group: group, term: active.term)))
         case (.holding, .dropped): dropped(group, into: &out)
+        case (.vacant, .seen), (.claiming, .seen), (.granting, .seen), (.unknown, .seen):
+            if groups[group].note(seen: true) { out.emit(.trace(Trace(.strayed, group: group))) }
+        case (.vacant, .unseen), (.claiming, .unseen), (.granting, .unseen), (.unknown, .unseen):
+            if groups[group].note(seen: false) {
+                out.emit(.trace(Trace(.strayGone, group: group)))
+            }
+            if groups[group].isLeftUnstopped { stopLeft(group, into: &out) }
         // It starts anew, as one that nobody has.
         case (.holding, .outgrown):
             release(
@@ -689,7 +718,8 @@ extension Machine {
             (.releasing, .startFailedUnknown), (.unknown, .startFailedUnknown):
             stick(group, by: .unknown, at: now, into: &out)
         case (.releasing, _), (.unknown, _), (.holding, .stopped), (.holding, .stopFailed),
-            (.holding, .stopUnknown), (.vacant, _), (.claiming, _), (.granting, _), (.resuming, _):
+            (.holding, .stopUnknown), (.holding, .seen), (.holding, .unseen), (.vacant, _),
+            (.claiming, _), (.granting, _), (.resuming, _):
             break
         }
     }

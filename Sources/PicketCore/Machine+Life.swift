@@ -111,7 +111,9 @@ extension Machine {
 
     /// In maintenance what runs goes on, and an agent that follows finds it in the note.
     private var leavesRunning: Bool {
-        groups.indices.contains { isMaintained($0) && groups[$0].runningTerm != nil }
+        groups.indices.contains {
+            isMaintained($0) && (groups[$0].runningTerm != nil || groups[$0].isLeftUnstopped)
+        }
     }
 
     /// All that is not in maintenance is with the peer, or stopped; and nothing is being done to

@@ -43,9 +43,15 @@ extension Machine {
         for group in groups.indices where !named.contains(group) && isMaintained(group) {
             guard one ?? group == group, one != nil || isMaintained else { continue }
             if groups[group].isAiling || groups[group].isStuck { return group }
+            if groups[group].isLeftUnstopped || groups[group].isSeen, !planted(.endUnlooked) {
+                return group
+            }
             guard inContact, let report = report(of: group) else { continue }
             switch report.role {
             case .holding where !report.flags.contains(.running), .releasing: return group
+            case .vacant where report.flags.contains(.running) && !planted(.endUnlooked),
+                .granting where report.flags.contains(.running) && !planted(.endUnlooked):
+                return group
             case .vacant, .claiming, .holding, .granting, .resuming: break
             }
         }

@@ -44,6 +44,9 @@ extension Machine {
         life.pausing != nil || groups.contains { $0.change == .dropping }
     }
 
+    /// Something of it runs here, by right.
+    public func runs(_ group: GroupIndex) -> Bool { groups[group].runningTerm != nil }
+
     /// What the file has it be is up here, and nothing is added to it any more.
     public func isUpAsListed(_ group: GroupIndex) -> Bool {
         groups[group].runningTerm != nil && !groups[group].isStarting

@@ -60,7 +60,7 @@ extension Machine {
                     relayTest: vitals.relayTest, configurationDigest: policy.digest,
                     turnsDigest: policy.turnsDigest, generation: outgoing.generation,
                     seenGeneration: seen, maintenance: disk.memory.maintenance.version,
-                    maintained: maintained, pause: life.pausing?.length ?? .zero,
+                    maintained: maintained, gaps: [], pause: life.pausing?.length ?? .zero,
                     groups: reports),
                 on: .first(policy.linkCount)))
     }

@@ -1,12 +1,23 @@
 /// What is shown of the machine.
 extension Machine {
     /// Why the pair would not survive the peer's death now; `nil` if it would.
-    func protectionGap(at now: Instant) -> Refusal? {
+    package func protectionGap(at now: Instant) -> Refusal? {
         if life.receipt?.proof == .left, life.receipt?.isWhole == true { return .peerLeft }
-        if !inContact { return .notInContact }
-        if let refusal = fenceRefusal(at: now) { return refusal }
+        // Without a round trip with this session no turn would come.
+        if !inContact || peer.contact.clockOffset == nil { return .notInContact }
+        if let refusal = fenceRefusal(at: now),
+            refusal != .timesDiffer || !planted(.turnPromised)
+        {
+            return refusal
+        }
         if vitals.relayTest == .failed { return .noFence }
         if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
+        for group in groups.indices
+        where isHeldByPeer(group) && !groups[group].isReady && !isMaintained(group)
+            && !planted(.unreadyIsWilling)
+        {
+            return .notReady
+        }
         let hasCopies = groups.indices.allSatisfy {
             !isHeldByPeer($0) || hasCopy($0) || isMaintained($0)
                 || policy.groups[$0].sync?.takesOverStale == true
@@ -36,7 +47,7 @@ extension Machine {
             alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
             peerDiskTakesNothing: peer.hasFullDisk,
             awaitsForgetting: disk.mustForget && disk.takesNothing,
-            peerSpeaks: wasJustHeard(at: now))
+            peerSpeaks: wasJustHeard(at: now), peerGaps: peer.message?.gaps)
     }
 
     private func groupStatus(_ group: GroupIndex) -> GroupStatus {
@@ -45,19 +56,22 @@ extension Machine {
         let told = outgoing.reports.indices.contains(group) ? outgoing.reports[group] : nil
         return GroupStatus(
             ailing: state.isAiling, role: told?.role ?? .vacant,
-            running: told?.flags.contains(.running) ?? false,
+            running: told?.isUp ?? false,
             eligible: isEligible(group), term: told?.term ?? state.term, peerRole: report?.role,
-            peerRunning: report?.flags.contains(.running) ?? false,
+            peerRunning: report?.isUp ?? false,
             peerTerm: report?.term ?? .never, sync: state.copy.state,
             peerSync: report?.sync ?? .unknown,
             lastHolder: disk.memory.groups[group].holder, difference: peer.difference(of: group),
             willing: isWilling(group), peerEligible: report?.flags.contains(.eligible),
             asked: state.question == .asked, stateful: isStateful(group),
-            waitsForCopy: waitsForCopy(group), replication: state.replication.state,
+            waitsForCopy: waitsForCopy(group), diverged: state.divergence != .none,
+            replication: state.replication.state,
             commitsWait: state.replication.keepsWaiting,
             peerCannotNote: state.isHolding && peerCannotNote(group),
             outOfStep: !state.isHolding && policy.groups[group].sync?.strict == true
                 && disk.memory.groups[group].isOutOfStep,
-            maintained: disk.memory.groups[group].maintenance.isOn)
+            maintained: disk.memory.groups[group].maintenance.isOn, ready: state.isReady,
+            peerReady: peer.message?.gaps == nil ? nil : report.map { !$0.flags.contains(.unready) }
+        )
     }
 }

@@ -79,12 +79,16 @@ public struct Machine: Sendable {
         }
         life = .waiting(note.word ? .operatorsWord(on: nil) : Receipt(remembered: disk.memory))
         let noted = planted(.termsNotNoted) ? [] : note.terms
+        let left = disk.memory
         groups = memory.groups.indices.map { group in
             Group(
                 term: max(memory.groups[group].term, group < noted.count ? noted[group] : .never),
                 noted: note.holdings.first { $0.group == group },
                 isListed: policy.groups[group].listing == .listed,
-                mayBeOutdated: note.contact || !memory.alone)
+                mayBeOutdated: note.contact || !memory.alone,
+                isLeft: (left.maintenance.isOn || left.groups[group].maintenance.isOn)
+                    && !planted(.restartStopsInMaintenance),
+                wasKnown: group < note.terms.count && note.terms[group] > .never)
         }
     }
 
@@ -106,6 +110,7 @@ public struct Machine: Sendable {
         case .fence(let id, let outcome): fenced(id, outcome, at: now, into: &out)
         case .resources(let group, let outcome): resources(group, outcome, at: now, into: &out)
         case .health(let new): if vitals.note(new, into: &out) { outgoing.noteChange() }
+        case .ready(let group, let isReady): noteReady(group, isReady, into: &out)
         case .sync(let group, let state): noteSync(group, state, at: now, into: &out)
         case .position(let group, let position):
             notePosition(group, position, at: now, into: &out)
@@ -146,11 +151,15 @@ public struct Machine: Sendable {
 
     /// First of all the machine stops every group that the note does not show as held: the system
     /// may have started a unit by itself, or an agent whose note is lost may have left something
-    /// behind.
+    /// behind. In maintenance somebody may have started it by hand. It is then stopped when nothing
+    /// of it is seen to run (`.unseen`), or when the maintenance ends.
     private mutating func begin<Sink: EffectSink>(into out: inout Sink) {
         begun = true
         for group in groups.indices {
             switch groups[group].role {
+            case .unknown where isMaintained(group) && !planted(.restartStopsInMaintenance):
+                groups[group].awaitStop()
+                continue
             case .unknown, .releasing: break
             case .vacant, .claiming, .holding, .granting, .resuming: continue
             }

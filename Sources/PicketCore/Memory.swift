@@ -50,6 +50,7 @@ public struct GroupMemory: Equatable, Sendable {
     /// For people: an operator who starts a pair after both nodes lost their power asks for it.
     public var holder: LastHolder
     public var data: DataTerms
+    public var branch: Branch
     /// Of a strict group: the peer, which holds it, goes on without this node's copy, or may.
     public var isOutOfStep: Bool
     /// Of this group alone, as this node has heard of it last.
@@ -64,11 +65,12 @@ public struct GroupMemory: Equatable, Sendable {
 
     public init(
         term: Term = .never, holder: LastHolder = .nobody, data: DataTerms = .never,
-        isOutOfStep: Bool = false, maintenance: Maintenance = .never
+        branch: Branch = .none, isOutOfStep: Bool = false, maintenance: Maintenance = .never
     ) {
         self.term = term
         self.holder = holder
         self.data = data
+        self.branch = branch
         self.isOutOfStep = isOutOfStep
         self.maintenance = maintenance
     }
@@ -92,6 +94,24 @@ public struct DataTerms: Equatable, Sendable {
     }
 
     public static let never = DataTerms(own: .never, heard: .never, isLast: false)
+}
+
+/// Where the data of a group that this node took over on a copy that was not current parted from its
+/// peer's.
+public struct Branch: Equatable, Sendable {
+    /// How far this node's copy had come by then, in the line of history that the peer wrote. None
+    /// where no probe told, and once the peer's copy follows.
+    public var position: DataPosition
+    /// The peer has something of beyond that, or each node wrote without the other. So it is until
+    /// the peer's copy follows or has been wound back, or an operator names one.
+    public var isDiverged: Bool
+
+    public init(position: DataPosition, isDiverged: Bool = false) {
+        self.position = position
+        self.isDiverged = isDiverged
+    }
+
+    public static let none = Branch(position: .none)
 }
 
 /// A note under /run, for an agent that is restarted on a node that did not reboot: what the
@@ -128,6 +148,17 @@ public struct RunNote: Equatable, Sendable {
         self.word = word
         self.maintenance = maintenance
         self.maintained = maintained
+    }
+
+    /// Starts of these groups were under way when the agent died that had begun them, also in the
+    /// course of a restart: nobody knows how far they have come. From what is in maintenance hands
+    /// are off all the same.
+    public mutating func interrupt(_ groups: [GroupIndex]) {
+        guard !planted(.restartAdopted), !planted(.startAdopted) else { return }
+        for index in holdings.indices
+        where groups.contains(holdings[index].group) && !isMaintained(holdings[index].group) {
+            holdings[index].isPartial = true
+        }
     }
 
     /// Hands are off this group. An agent that finds it running takes no file up that would have it

@@ -37,6 +37,9 @@ public struct Message: Equatable, Sendable {
     public var maintenance: UInt64
     /// The same of one group; `nil` where no group ever had an order, or the sender is too old.
     public var maintained: MaintainedGroup?
+    /// What the sender alone sees of itself; `nil` where it is too old to say, and then it does not
+    /// say of its groups whether they are ready either.
+    public var gaps: Gaps?
     /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.
     public var pause: Duration
     /// In the order of the sender's list, at most `Limits.groups`.
@@ -117,8 +120,7 @@ public struct Message: Equatable, Sendable {
         watchdogMilliseconds: UInt32 = 0, relayTest: RelayTest = .unknown,
         configurationDigest: UInt64 = 0, turnsDigest: UInt64 = 0, generation: UInt32 = 0,
         seenGeneration: UInt32 = 0, maintenance: UInt64 = 0, maintained: MaintainedGroup? = nil,
-        pause: Duration = .zero,
-        groups: [GroupReport] = []
+        gaps: Gaps? = nil, pause: Duration = .zero, groups: [GroupReport] = []
     ) {
         self.sequence = sequence
         self.acknowledged = acknowledged
@@ -136,9 +138,47 @@ public struct Message: Equatable, Sendable {
         self.seenGeneration = seenGeneration
         self.maintenance = maintenance
         self.maintained = maintained
+        self.gaps = gaps
         self.pause = pause
         self.groups = groups
     }
+}
+
+/// What keeps the sender, or may keep it, from doing its part when the receiver fails, and what it
+/// would suffer itself. Said for people: no rule of the pair looks at it. A gap that other fields
+/// tell of is not among them.
+public struct Gaps: OptionSet, Equatable, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// A level of its fence was never seen to cut the receiver …
+    public static let neverCut = Gaps(rawValue: 1 << 0)
+    /// … or longer ago than `rehearse_every`.
+    public static let cutLongAgo = Gaps(rawValue: 1 << 1)
+    /// It fences by fence agents alone, and no status of theirs was ever seen to say *off*.
+    public static let neverSaidOff = Gaps(rawValue: 1 << 2)
+    /// It has no turn in which it may fence (`Refusal.timesDiffer`).
+    public static let noTurn = Gaps(rawValue: 1 << 3)
+    /// It may begin no more fence for now.
+    public static let budgetSpent = Gaps(rawValue: 1 << 4)
+    /// Its loop comes late again and again.
+    public static let alwaysLate = Gaps(rawValue: 1 << 5)
+    /// Its state is forgotten with its power.
+    public static let volatileState = Gaps(rawValue: 1 << 6)
+    /// Units cannot be started or stopped there.
+    public static let units = Gaps(rawValue: 1 << 7)
+    /// A unit of a group runs there, where the group is not active.
+    public static let strayUnits = Gaps(rawValue: 1 << 8)
+    /// Something starts a unit there by itself.
+    public static let unitStarters = Gaps(rawValue: 1 << 9)
+    /// A sensor there tells nothing.
+    public static let blindSensor = Gaps(rawValue: 1 << 10)
+    /// Its agent has no real-time priority …
+    public static let notRealTime = Gaps(rawValue: 1 << 11)
+    /// … or may be swapped out.
+    public static let notLocked = Gaps(rawValue: 1 << 12)
+
+    /// Every gap there is. The codec takes no other.
+    public static var all: Gaps { Gaps(rawValue: 1 << 13 - 1) }
 }
 
 /// What a node says of one group. Its own role only; it never speaks for the peer.
@@ -190,7 +230,7 @@ public struct GroupReport: Equatable, Sendable {
         public static let wanted = Flags(rawValue: 1 << 1)
         /// … or because the group prefers this node and its failback is automatic.
         public static let failback = Flags(rawValue: 1 << 2)
-        /// Held and every resource is up.
+        /// Held and every resource is up; not held, and something of it is seen to run all the same.
         public static let running = Flags(rawValue: 1 << 3)
         /// With `granting`: neither the operator nor a drill ordered the move, so it counts
         /// against the budget.
@@ -198,10 +238,13 @@ public struct GroupReport: Equatable, Sendable {
 
         /// It failed here, and no move is left in the budget: the sender alone starts it again.
         public static let stays = Flags(rawValue: 1 << 5)
+        /// Something that the group needs to start is missing on the sender. Said for people: what
+        /// follows from it, the sender says itself, as `eligible`.
+        public static let unready = Flags(rawValue: 1 << 6)
 
         /// Every flag there is. One that is missing here is refused by the codec when it is sent.
         public static var all: Flags {
-            [.eligible, .wanted, .failback, .running, .automatic, .stays]
+            [.eligible, .wanted, .failback, .running, .automatic, .stays, .unready]
         }
     }
 
@@ -225,6 +268,9 @@ public struct GroupReport: Equatable, Sendable {
             }
         }
     }
+
+    /// Held and every resource is up.
+    var isUp: Bool { role.isHeld && flags.contains(.running) }
 
     public init(
         role: Role = .vacant, term: Term = .never, flags: Flags = [], sync: SyncState = .unknown,

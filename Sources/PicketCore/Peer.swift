@@ -47,7 +47,7 @@ package struct Peer: Sendable {
     private(set) var maintained: [MaintainedGroup] = []
     private var toldDifferences: [GroupDifference] = []
     private var toldOthers = 0
-    /// When a hello came that only its key can seal, of any session of it. It may be a recording.
+    /// When a hello came that only its key can seal, of any session of it, and no other twice.
     private(set) var hailed: Instant?
     /// Until when this node agreed that the peer's agent may be away.
     package private(set) var pausedUntil: Instant?

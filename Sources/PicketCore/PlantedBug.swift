@@ -60,6 +60,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case maintenanceClaims
     /// An agent starts with a file that lacks what is left running in maintenance, and stops that.
     case renamedStopsInMaintenance
+    /// … or stops what a person has started by hand.
+    case restartStopsInMaintenance
+    /// Maintenance ends though such a thing runs where it should not …
+    case endUnlooked
+    /// … and it runs on when the operator has named it.
+    case leftRunningAtEnd
     case pauseUnbounded
     /// First turns are taken though the nodes' configurations differ.
     case configurationIgnored
@@ -95,6 +101,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case wordOutlivesSpeech
     /// What a peer says before it has a session here counts for nothing.
     case helloUnheard
+    /// … and what somebody has recorded of it counts again and again.
+    case recordedHelloCounts
     /// A takeover that is to be asked for is not.
     case questionSkipped
     /// A receipt stays on disk after the peer is back …
@@ -157,6 +165,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case noteAfterStart
     /// A start that was under way is noted like what runs, and adopted.
     case startAdopted
+    /// The same of a start in the course of a restart.
+    case restartAdopted
     /// A stop that was under way is noted like what runs, and adopted.
     case stopAdopted
     /// A node that cannot stop what it has begun to start, as its note says, asks for no fence.
@@ -217,6 +227,18 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case epochIgnored
     /// A copy in the holder's epoch is current however far it is behind.
     case lagIgnored
+    /// A node that took over forms the group again, though its peer has what it lacks …
+    case divergedForms
+    /// … or before the peer has told where its copy stands.
+    case branchUnasked
+    /// How far a copy had come when it was taken over is known by a reading of before.
+    case branchIsOld
+    /// Where a copy that was not current parted is not written down …
+    case branchUnnoted
+    /// … or also where a current one did, which may lack what the file says.
+    case agreedTailDiverges
+    /// The data term that is written beside a fence counts though nothing was started.
+    case aheadIsLast
     /// A stateful group starts before its data term is on disk.
     case dataTermLate
     /// A planned stop waits for no copy.
@@ -240,6 +262,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// … or it is told to wait while somebody works on it.
     case restoresInMaintenance
 
+    // Two supplies
+    /// A peer counts as off where one of its supplies is.
+    case oneSupplyIsEnough
+    /// A peer is not cut while one of its supplies is off already.
+    case deadSupplyIsNotCut
+
     // The wire
     case challengeIgnored
     case replaysTaken
@@ -252,6 +280,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case debounceMissing
     /// A sensor that cannot be read makes its node unfit.
     case failedIsCritical
+    /// What a sensor said counts though the file has it no more.
+    case goneSensorCounts
+
+    // What is promised
+    /// Status and drill do not ask whether this node has a turn in which it may fence.
+    case turnPromised
+    /// A node for which something is missing takes the group all the same, and says nothing.
+    case unreadyIsWilling
 
     /// The one that is switched on. Set before any machine is made, and never while one runs.
     nonisolated(unsafe) public static var active: PlantedBug?

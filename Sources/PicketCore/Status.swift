@@ -45,6 +45,8 @@ public struct Status: Equatable, Sendable {
     public var awaitsForgetting = false
     /// The peer's session spoke so lately that no word would be taken that it is off.
     public var peerSpeaks = false
+    /// What the peer alone sees of itself; `nil` where it was not heard, or is too old to say.
+    public var peerGaps: Gaps?
 
     public enum Contact: UInt8, Sendable { case never, established, suspected, lost }
     public enum FenceStatus: UInt8, Sendable {
@@ -79,6 +81,8 @@ public struct GroupStatus: Equatable, Sendable {
     public var stateful = false
     /// Its copy keeps it from starting here: it waits for the operator.
     public var waitsForCopy = false
+    /// Each node's data have something that the other's lack.
+    public var diverged = false
     /// Held here, and strict: what its database does.
     public var replication: ReplicationState?
     /// Its commits wait for the peer, and have for long; and whether the peer's file keeps it from
@@ -89,4 +93,7 @@ public struct GroupStatus: Equatable, Sendable {
     public var outOfStep = false
     /// Hands are off this group, whatever the pair does with the others.
     public var maintained = false
+    /// All is there that it needs to start here, and on the peer; `nil` where that is not known.
+    public var ready = true
+    public var peerReady: Bool?
 }

@@ -38,6 +38,8 @@ public struct Trace: Equatable, Sendable {
         case groupDiffers, groupAgrees, peerListsOthers
         // Maintenance: the monitor of a group fails, and nothing is done; it is well again
         case ailing, recovered, leftRunning
+        // … and something of it runs on a node that does not hold it, or no longer does
+        case strayed, strayGone
         // What was spent of the budgets is given back
         case budgetsCleared
         // Data
@@ -54,6 +56,11 @@ public struct Trace: Equatable, Sendable {
         case startRefused
         // The database of a strict group
         case degraded, restored, degradeFailed, restoreFailed, commitsWait
+        // Each node's data have something that the other's lack (number: `Group.Divergence`), or no
+        // longer
+        case diverged, convergent
+        // Something that the group needs to start here is missing, or there again
+        case unready, readyAgain
     }
 
     public init(
@@ -78,8 +85,8 @@ extension Trace.Kind {
         switch self {
         case .suspicion: .debug
         case .linkUp, .armed, .granted, .claimed, .syncChanged, .relayTestPassed, .peerSession,
-            .fenceRestored, .recovered, .watchdogArmed, .configurationAgrees, .drillPlan,
-            .persistRecovered, .groupAgrees, .inTimeAgain:
+            .fenceRestored, .recovered, .strayGone, .watchdogArmed, .configurationAgrees,
+            .drillPlan, .persistRecovered, .groupAgrees, .inTimeAgain, .readyAgain:
             .info
         case .contact, .peerLeft, .leaving, .left, .pausing, .paused, .peerPaused,
             .peerPauseEnded, .fenceConfirmed, .activating, .active, .releasing,
@@ -87,7 +94,7 @@ extension Trace.Kind {
             .maintenance, .peerMaintenance, .leftRunning, .budgetsCleared, .drillBegan,
             .drillEnded, .fencePlanned, .fenceOrdered, .fenceVerified, .fenceCancelled,
             .fenceVoided, .resetCalledOff, .copyAwaited, .retired, .changed, .changeWaits,
-            .restored:
+            .restored, .convergent:
             .notice
         case .stalled, .linkDown, .fenceRefused, .moveRefused, .conflict, .restarted,
             .commandRefused, .contactLost, .orphaned, .peerListsOthers, .resetRefused,
@@ -96,8 +103,9 @@ extension Trace.Kind {
         case .fenceFailed, .fenceNotRestored, .fenceExhausted, .fenceDisproved, .startFailed,
             .stopFailed, .monitorFailed, .unfitBoth, .relayTestFailed, .watchdogUnarmed,
             .configurationDiffers, .persistFailed, .askedToBeFenced, .takeoverAsked,
-            .copyRefused, .staleTaken, .groupDiffers, .ailing, .resetDue,
-            .alwaysLate, .leftStale, .degraded, .degradeFailed, .restoreFailed, .commitsWait:
+            .copyRefused, .staleTaken, .groupDiffers, .ailing, .strayed, .resetDue,
+            .alwaysLate, .leftStale, .degraded, .degradeFailed, .restoreFailed, .commitsWait,
+            .diverged, .unready:
             .alarm
         }
     }
@@ -174,6 +182,8 @@ extension Trace.Kind {
         case .groupAgrees: "group_agrees"
         case .peerListsOthers: "peer_lists_others"
         case .ailing: "ailing"
+        case .strayed: "strayed"
+        case .strayGone: "stray_gone"
         case .recovered: "recovered"
         case .leftRunning: "left_running"
         case .budgetsCleared: "budgets_cleared"
@@ -195,6 +205,10 @@ extension Trace.Kind {
         case .degradeFailed: "degrade_failed"
         case .restoreFailed: "restore_failed"
         case .commitsWait: "commits_wait"
+        case .diverged: "diverged"
+        case .convergent: "convergent"
+        case .unready: "unready"
+        case .readyAgain: "ready_again"
         }
     }
 }

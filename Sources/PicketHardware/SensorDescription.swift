@@ -20,6 +20,13 @@ public struct SensorDescription: Equatable, Sendable {
         self.address = address
         self.watch = watch
     }
+
+    /// The same value under the same name; how often, and how it is judged, may differ. The address of
+    /// what the kernel reads is made up.
+    public func isReadAs(_ other: SensorDescription) -> Bool {
+        name == other.name && driver == other.driver && bus == other.bus
+            && (address == other.address || bus == HwmonDescription.noBus)
+    }
 }
 
 /// How the values of one sensor are judged. Numbers are in the sensor's own unit.

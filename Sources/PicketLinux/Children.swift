@@ -26,6 +26,8 @@ public struct Launch: Sendable {
     /// What it does must not be done once its agent is gone: the next agent ends it
     /// (Actions.swift).
     public var endsWithAgent: Bool
+    /// The group that it starts, for the next agent; empty for none.
+    public var starts: String
     /// Of what it says no more lines are taken.
     public var mostLines: Int
     /// It stays, and of what it has said since the last turn its newest whole line is taken. Nothing
@@ -37,7 +39,7 @@ public struct Launch: Sendable {
     public init(
         arguments: [String], environment: [String], input: [UInt8]? = nil,
         notAfter: Instant = .distantFuture, endsWithAgent: Bool = false,
-        mostLines: Int = Children.mostLines, follows: Bool = false,
+        starts: String = "", mostLines: Int = Children.mostLines, follows: Bool = false,
         pace: Duration = .zero
     ) {
         precondition(!arguments.isEmpty && (input?.count ?? 0) <= 4096)
@@ -46,6 +48,7 @@ public struct Launch: Sendable {
         self.pace = pace
         self.notAfter = notAfter
         self.endsWithAgent = endsWithAgent
+        self.starts = starts
         self.arguments = arguments
         self.environment = environment
         self.input = input
@@ -363,7 +366,7 @@ public final class Children {
     private static func start(_ id: UInt32, _ launch: Launch, _ notes: ActionNotes) -> Launched {
         guard launch.endsWithAgent || launch.follows else { return start(id, launch, named: "") }
         let name = notes.name(id, follows: launch.follows)
-        notes.begin(name)
+        notes.begin(name, starting: launch.starts)
         let result = start(id, launch, named: name)
         if result.error == 0 { notes.began(name, group: result.process) } else { notes.end(name) }
         return result

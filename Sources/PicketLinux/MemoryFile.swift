@@ -9,8 +9,8 @@
 /// seen to pass since (`Stamp`). So a budget is never given back early. The stamps in the state file
 /// are for 0.1.0, and for a node that has no ages: a stamp from the future tells nothing.
 ///
-/// The versions of maintenance, that the fence is not believed, the data terms, and that a copy is
-/// not in step stand in lines of their own that look like a group's, because 0.1.0 refuses a line that it does not know, and keeps
+/// The versions of maintenance, that the fence is not believed, the data terms, the branch, and that a
+/// copy is not in step stand in lines of their own that look like a group's, because 0.1.0 refuses a line that it does not know, and keeps
 /// a group that it does not have. Data terms go with the line of their group as it was: where 0.1.0
 /// has changed that since, they tell nothing.
 ///
@@ -29,6 +29,7 @@
 ///     group #maintenance 3 nobody
 ///     group #ran:gateway 5 me
 ///     group #heard:gateway 4 nobody
+///     group #branch:3735928559:50331648:gateway 1 nobody
 ///     group #as-of:gateway 7 me
 ///     group #out-of-step:web 1 nobody
 ///     group #maintained:web 2 me
@@ -64,6 +65,7 @@ public struct MemoryFile: Sendable {
     static let ran = "#ran:"
     static let heard = "#heard:"
     static let asOf = "#as-of:"
+    static let branch = "#branch:"
     static let maintained = "#maintained:"
     static let outOfStep = "#out-of-step:"
 
@@ -216,7 +218,14 @@ public struct MemoryFile: Sendable {
             guard let told = Maintenance(isOn: holder == .me, version: term.value) else { return }
             edit(group, &memory) { $0.maintenance = told }
         } else if let group = MemoryFile.part(of: name, after: MemoryFile.asOf) {
-            edit(group, &memory) { if $0.term != term || $0.holder != holder { $0.data = .never } }
+            edit(group, &memory) {
+                if $0.term != term || $0.holder != holder { ($0.data, $0.branch) = (.never, .none) }
+            }
+        } else if let words = MemoryFile.part(of: name, after: MemoryFile.branch) {
+            guard let (position, group) = MemoryFile.position(words) else { return }
+            edit(group, &memory) {
+                $0.branch = Branch(position: position, isDiverged: holder == .me)
+            }
         } else {
             edit(name, &memory) { ($0.term, $0.holder) = (term, holder) }
         }
@@ -225,6 +234,18 @@ public struct MemoryFile: Sendable {
     static func part(of name: String, after prefix: String) -> String? {
         guard name.hasPrefix(prefix) else { return nil }
         return String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+    }
+
+    /// `EPOCH:NUMBER:GROUP`
+    private static func position(_ words: String) -> (DataPosition, group: String)? {
+        let parts = words.utf8.split(
+            separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let epoch = UInt32(String(decoding: parts[0], as: UTF8.self)),
+            let number = UInt64(String(decoding: parts[1], as: UTF8.self))
+        else { return nil }
+        return (
+            DataPosition(epoch: epoch, number: number), String(decoding: parts[2], as: UTF8.self)
+        )
     }
 
     private mutating func edit(
@@ -309,6 +330,12 @@ public struct MemoryFile: Sendable {
         if group.isOutOfStep { own += line(MemoryFile.outOfStep + name, Term(1), .nobody) }
         let data = group.data
         guard data != .never else { return own }
+        let (branch, at) = (group.branch, group.branch.position)
+        if branch != .none {
+            own += line(
+                MemoryFile.branch + "\(UInt64(at.epoch)):\(at.number):" + name, Term(1),
+                branch.isDiverged ? .me : .nobody)
+        }
         return own + line(MemoryFile.ran + name, data.own, data.isLast ? .me : .nobody)
             + line(MemoryFile.heard + name, data.heard, .nobody)
             + line(MemoryFile.asOf + name, group.term, group.holder)

@@ -47,6 +47,16 @@ public struct Decimal: Equatable {
         )
     }
 
+    /// A number such as 010 is 8 to some readers of YAML, and 10 to others.
+    public static func isAmbiguous(_ text: String) -> Bool {
+        var bytes = text.utf8[...]
+        if bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "+") {
+            bytes.removeFirst()
+        }
+        guard bytes.popFirst() == UInt8(ascii: "0"), let next = bytes.first else { return false }
+        return (0x30...0x39).contains(next)
+    }
+
     public func double(times power: Int = 0) -> Double {
         var value = Double(digits)
         var left = exponent + power

@@ -74,7 +74,7 @@ extension Duration {
     /// Reads `250us`, `500ms`, `1.5s`, `2m` or `2min`, `1h`, `7d`; `nil` for anything else, also if
     /// it is no whole number of nanoseconds.
     public init?(written text: String) {
-        guard let (number, rest) = Decimal.prefix(of: text),
+        guard !Decimal.isAmbiguous(text), let (number, rest) = Decimal.prefix(of: text),
             let unit = Text.nanoseconds(in: Text.trimmed(rest)), number.exponent >= -12
         else { return nil }
         let (product, overflow) = number.digits.multipliedReportingOverflow(by: unit)

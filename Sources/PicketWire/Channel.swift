@@ -44,8 +44,9 @@ public struct Channel {
         case copy(session: SessionID)
         case parcel(Parcel)
         /// A hello. With `answer`, send `datagram` back over the link that it came from;
-        /// `established` is the peer's new session, if it has just proved to be so.
-        case hello(answer: Bool, established: SessionID?)
+        /// `established` is the peer's new session, if it has just proved to be so. `isNew`: neither
+        /// it nor a later one of its session has come before.
+        case hello(answer: Bool, established: SessionID?, isNew: Bool)
         case dropped(Drop)
     }
 
@@ -87,6 +88,8 @@ public struct Channel {
     private var lastHello: Instant?
     private var strangerWaits = false
     private var helloCount = 0
+    private var helloNumber: UInt64 = 0
+    private var hellos = HelloNumbers()
 
     // Reused from packet to packet.
     private var plain = [UInt8](repeating: 0, count: Wire.longest)
@@ -249,7 +252,9 @@ extension Channel {
     private mutating func write(_ hello: Hello, key: Int) {
         hello.encode(into: &body)
         begin(.hello, key: helloSecrets[key].keyID, sequence: 0)
-        for word in 0..<3 { nonce.put(random(), at: 8 * word) }
+        helloNumber += 1
+        nonce.put(helloNumber, at: 0)
+        for word in 1..<3 { nonce.put(random(), at: 8 * word) }
         for byte in nonce { datagram.append(byte) }
         helloSecrets[key].send.seal(body, nonce: nonce, into: &datagram)
     }
@@ -369,6 +374,8 @@ extension Channel {
                 into: &plain)
         else { throw .notAuthentic }
         let hello = try Hello.decode(plain, 0..<length)
+        var counter = ByteReader(nonce, 0..<8)
+        let isNewHello = hellos.note(try counter.take(), of: header.session)
         let isFresh = hello.echo == challenge || planted(.challengeIgnored)
         let isProof = hello.to == session.value && isFresh
         let isNew = isProof && peer?.session != header.session
@@ -381,7 +388,8 @@ extension Channel {
                     echo: hello.challenge, keys: acceptedKeys), key: key)
         }
         return .hello(
-            answer: answer, established: isNew ? SessionID(header.session) : nil)
+            answer: answer, established: isNew ? SessionID(header.session) : nil,
+            isNew: isNewHello || planted(.recordedHelloCounts))
     }
 
     private mutating func establish(_ header: Header, _ hello: Hello, at now: Instant) {

@@ -16,7 +16,8 @@
 ///                health u8, watchdog u32, relay test u8, configuration digest u64,
 ///                generation u32, seen generation u32, pause i64, turns digest u64 (absent: 0),
 ///                maintenance's version u64 (absent: 0), of one group: place in 2 u8 (absent: none),
-///                bits u8 (1 on, 2 ordered on the higher node, 4 on disk), count of orders u32
+///                bits u8 (1 on, 2 ordered on the higher node, 4 on disk), count of orders u32,
+///                gaps u32: bit 31, and those of the sender (absent: it does not say)
 ///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
 ///                flags u8, sync u8, name u64, priority u32, resources u32, settings u32
 ///                (absent: 0)
@@ -122,7 +123,10 @@ package enum Codec {
         bytes.write(message.turnsDigest)
         bytes.write(message.maintenance)
         encode(message.maintained, into: &bytes)
+        bytes.write(message.gaps.map { $0.rawValue | saysGaps } ?? 0)
     }
+
+    private static let saysGaps: UInt32 = 1 << 31
 
     private static func encode(_ told: MaintainedGroup?, into bytes: inout [UInt8]) {
         bytes.write(told.map { UInt8($0.place) } ?? noPlace)
@@ -158,7 +162,8 @@ package enum Codec {
             && isSound(message.sentAt.nanoseconds) && isSound(message.echo.nanoseconds)
             && isSound(message.pause.nanoseconds) && message.health <= 100
             && message.maintenance <= Maintenance.greatest
-            && message.flags.isSubset(of: .all) && message.groups.count <= Limits.groups
+            && message.flags.isSubset(of: .all) && message.gaps?.isSubset(of: .all) ?? true
+            && message.groups.count <= Limits.groups
             && message.maintained.map { message.groups.indices.contains($0.place) } ?? true
             && message.groups.allSatisfy {
                 $0.term <= .highest && $0.flags.isSubset(of: .all)
@@ -238,6 +243,8 @@ package enum Codec {
         message.maintenance = try reader.take(absent: 0)
         guard message.maintenance <= Maintenance.greatest else { throw .badNumber }
         message.maintained = try decodeMaintained(&reader)
+        let gaps: UInt32 = try reader.take(absent: 0)
+        if gaps & saysGaps != 0 { message.gaps = Gaps(rawValue: gaps).intersection(.all) }
         return message
     }
 

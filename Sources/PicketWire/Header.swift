@@ -9,7 +9,7 @@
 ///          9      8  the sender's session, never 0
 ///         17      8  sequence, from 1; 0 in a hello
 ///         25         message, parcel: the sealed body
-///                    hello: a random nonce of 24 bytes, then the sealed body
+///                    hello: a nonce of 24 bytes (Hello.swift), then the sealed body
 ///
 /// All numbers are little endian. The part in clear is bound to the sealed body as associated data.
 /// A message's nonce is its sequence number: each pair of sessions and each direction has a key of

@@ -18,6 +18,10 @@
 /// longer than the one above. All hellos have one length, so an answer is never longer than the
 /// hello that it answers. Therefore a hello does not grow from version to version: new fields go
 /// into messages (Codec.swift).
+///
+/// The first 8 bytes of a hello's nonce count the sender's hellos, the others are random. So a
+/// recording is known where this agent has heard the same, or a later one. An older version draws
+/// all 24, and few of its hellos pass for new ones.
 internal import PicketCore
 
 struct Hello: Equatable {
@@ -48,6 +52,26 @@ struct Hello: Equatable {
         return Hello(
             knows: try reader.take(), challenge: try reader.take(), to: try reader.take(),
             echo: try reader.take(), keys: try Codec.decodeKeys(&reader))
+    }
+}
+
+/// Of each session of the peer's that said hello, the newest number: what comes a second time is a
+/// recording, and no sign of life. A session is one that the peer has had, so there are few of them.
+struct HelloNumbers {
+    private var newest: [(session: UInt64, number: UInt64)] = []
+
+    private static let mostSessions = 64
+
+    /// Returns whether this one is newer than all that came of its session.
+    mutating func note(_ number: UInt64, of session: UInt64) -> Bool {
+        if let index = newest.firstIndex(where: { $0.session == session }) {
+            guard number > newest[index].number else { return false }
+            newest[index].number = number
+            return true
+        }
+        if newest.count == HelloNumbers.mostSessions { newest.removeFirst() }
+        newest.append((session, number))
+        return true
     }
 }
 

@@ -115,8 +115,13 @@ private enum Hunt {
         case .configurationIgnored: self = .swarm(.configurations, seeds: 3000)
         case .leavesRunningArmed, .restIsNoReceipt, .leavesHalfWay, .holderForgotten:
             self = .swarm(.work, seeds: 100)
+        case .restartStopsInMaintenance, .endUnlooked, .leftRunningAtEnd:
+            self = .swarm(.hands, seeds: 20)
         case .startAdopted: self = .swarm(.moves, seeds: 400)
+        case .restartAdopted: self = .swarm(.lists, seeds: 100)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
+        case .unreadyIsWilling: self = .swarm(.readiness, seeds: 100)
+        case .turnPromised: self = .swarm(.configurations, seeds: 100)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
         case .retiredNotAwaited, .renamedStopsInMaintenance: self = .swarm(.renames, seeds: 100)
         case .reloadLeavesRemoved, .reloadForgetsWhatRuns: self = .swarm(.lists, seeds: 100)
@@ -127,10 +132,12 @@ private enum Hunt {
         case .testOutranksFence, .silenceIsAPass, .distrustForgotten, .anyClearTrusts:
             self = .swarm(.trust, seeds: 50)
         case .wordOutlivesSpeech, .helloUnheard: self = .swarm(.words, seeds: 100)
+        case .recordedHelloCounts: self = .swarm(.recordings, seeds: 20)
         case .clockReadBefore: self = .swarm(.turns, seeds: 200)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)
         case .oldClockKept: self = .swarm(.clocks, seeds: 200)
-        case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical:
+        case .drillRaisesHealth, .hysteresisMissing, .debounceMissing, .failedIsCritical,
+            .goneSensorCounts:
             self = .swarm(.sensors, seeds: 100)
         case .aloneAnsweredFirst, .aloneNeverForgotten, .termPersistedLate,
             .termOfPeerForgotten, .termsNotLeapt:
@@ -148,14 +155,18 @@ private enum Hunt {
         case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
         case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
+        case .oneSupplyIsEnough, .deadSupplyIsNotCut: self = .swarm(.supplies, seeds: 200)
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
         case .yielderKeepsCopy, .termsAloneDecide: self = .swarm(.data, seeds: 1000)
         case .oldReadingTold: self = .swarm(.copies, seeds: 100)
+        case .divergedForms, .aheadIsLast, .branchUnasked, .branchIsOld, .branchUnnoted,
+            .agreedTailDiverges:
+            self = .swarm(.branches, seeds: 100)
         case .refusedTermIgnored, .refusalsNeverFail: self = .swarm(.guards, seeds: 50)
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
             .epochIgnored, .lagIgnored, .dataTermLate, .copyNotAwaited:
             self = .swarm(.data, seeds: 400)
-        case .degradesUntold: self = .swarm(.strict, seeds: 400)
+        case .degradesUntold: self = .swarm(.strict, seeds: 800)
         case .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten,
             .failedRestoreStands, .restartedIsBehind, .maintainedNotTold, .restoresInMaintenance:
             self = .swarm(.strict, seeds: 200)

@@ -13,6 +13,7 @@ struct Run: ParsableCommand {
               picket-sim run --seed 4711 --shrink      the fewest faults that still violate
               picket-sim run --seed 4711 --replay      the whole story
               picket-sim run --script found.txt        a script that was kept
+              picket-sim run --list                    what --focus may be, one a line
 
             EXIT CODES
               0  nothing was violated
@@ -34,6 +35,8 @@ struct Run: ParsableCommand {
     var shrink = false
     @Flag(help: "Go on after a violation, and list them all.") var keepGoing = false
     @Flag(help: "No coverage table.") var quiet = false
+    @Flag(name: .customLong("list"), help: "Name what --focus may be, one a line.")
+    var lists = false
 
     func validate() throws {
         guard seeds > 0 else { throw ValidationError("--seeds \(seeds): expected 1 or more") }
@@ -49,6 +52,10 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
+        if lists {
+            for focus in Swarm.Focus.allCases { print(focus.rawValue) }
+            return
+        }
         try PlantedSwitch.set(bug)
         if let script {
             let plan = try Story.load(script)

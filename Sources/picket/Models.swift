@@ -67,6 +67,8 @@ struct StatusModel: Decodable {
         var failback: String?
         var asked: Bool?
         var waitsForCopy: Bool?
+        /// An older agent does not tell.
+        var diverged: Bool?
         /// Of a strict group that is held here.
         var replication: String?
         var commitsWait: Bool?

@@ -107,6 +107,7 @@ struct StatusView {
             return ("stopping", .yellow)
         }
         guard let holder else {
+            if group.diverged == true { return ("diverged: name a copy", .red) }
             if group.waitsForCopy == true { return ("waits: its copy may be old", .red) }
             if group.asked == true { return ("waits for \"picket take\"", .red) }
             guard group.role != "claiming", group.peerRole != "claiming" else {

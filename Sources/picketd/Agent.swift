@@ -74,6 +74,9 @@ final class Agent {
 
     // Words
     private var logger: Logger
+    /// What the peer is told of this node, and when it is looked at next.
+    private var gaps: Gaps = []
+    private var gapsAt = Instant(nanoseconds: 0)
     /// Something that a status shows has changed in this turn.
     private(set) var changed = true
 
@@ -189,12 +192,16 @@ final class Agent {
         health.update(self)
         if let untaken {
             untaken.keepPlaces(of: settings)
-            if let refusal = ConfigurationReader.maintenance(against: untaken, self) {
+            if let refusal = ConfigurationReader.maintenance(against: untaken, self)
+                ?? ConfigurationReader.data(against: untaken, self)
+            {
                 log(
                     .critical,
                     refusal + "; until then this agent goes by what the one before it read")
             } else {
-                _ = takeUp(untaken)
+                do throws(SystemError) { _ = try takeUp(untaken) } catch {
+                    log(.critical, error.description)
+                }
             }
         }
         handle(.tick)
@@ -340,13 +347,15 @@ final class Agent {
         return lastCommand
     }
 
-    /// The configuration was changed, its groups at their places. False where it is for another
-    /// pair.
-    func takeUp(_ new: Configuration) -> Bool {
+    /// The configuration was changed, its groups at their places. Everything that it needs is opened
+    /// first. False where it is for another pair.
+    func takeUp(_ new: Configuration) throws(SystemError) -> Bool {
+        let workers = try sensors.workers(for: new.sensors, hardware)
         isHandling = true
         let added = new.groups[settings.groups.count...].map { $0.name }
         let known = storage.memories(of: added)
         guard machine.reload(new.policy, adding: known, at: now, into: &effects) else {
+            sensors.letGo(workers)
             isHandling = false
             return false
         }
@@ -355,12 +364,13 @@ final class Agent {
         narrator = Narrator(names: names)
         drills.rename(names)
         storage.add(added, new.groups.map { $0.name })
-        sensors.takeUp(new.sensors)
+        sensors.takeUp(new.sensors, workers, at: now)
         groups.takeUp(new.groups, self)
-        if !hardware.isSimulated { units.takeUp(new, at: now) }
+        if !hardware.isSimulated { units.takeUp(new, self) }
         perform()
         isHandling = false
         handle(.tick)
+        health.update(self)
         return true
     }
 
@@ -370,6 +380,7 @@ final class Agent {
     func isUpAsListed(_ group: GroupIndex) -> Bool {
         look(at: &machine) { $0.isUpAsListed(group) }
     }
+    func runs(_ group: GroupIndex) -> Bool { look(at: &machine) { $0.runs(group) } }
     func maintained(changedBy new: Policy) -> GroupIndex? {
         look(at: &machine) { $0.maintained(changedBy: new) }
     }
@@ -394,10 +405,12 @@ final class Agent {
 
     private func perform(_ effect: Effect) {
         switch effect {
-        case .send(let message, let set): links.send(resets.marked(message), on: set, self)
+        case .send(let message, let set): links.send(completed(message), on: set, self)
         case .persist(let memory, let ticket): storage.persist(memory, ticket: ticket, self)
         case .note(let note): storage.note(note, self)
-        case .fence(let order): fences.order(order, self)
+        case .fence(let order):
+            fences.order(order, self)
+            groups.probeSoon(self)
         case .cancelFence(let id): fences.cancel(id, self)
         case .start(let activation): groups.start(activation, self)
         case .adopt(let activation): groups.adopt(activation, self)
@@ -413,6 +426,17 @@ final class Agent {
         case .change(let group, let part): groups.change(group, part, self)
         case .exit(let departure): self.departure = departure
         }
+    }
+
+    /// With what the machine does not know. The agent looks at itself once a second.
+    private func completed(_ message: Message) -> Message {
+        if now >= gapsAt {
+            gaps = statusReport().gaps
+            gapsAt = now + .seconds(1)
+        }
+        var message = resets.marked(message)
+        message.gaps = gaps
+        return message
     }
 
     // MARK: What parts wait for

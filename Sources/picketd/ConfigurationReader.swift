@@ -86,7 +86,7 @@ final class ConfigurationReader: Part {
         case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
         case (.reload, .refused(let lines)): refuse(lines, agent)
         case (.pause(let caller, let request, _), .read(let new, let keys)):
-            var left = new.leavesBehind(from: agent.settings)
+            var left = new.leavesBehind(from: agent.settings).map { $0.what }
             if let refusal = agent.links.refusal(of: keys, new, agent) { left.append(refusal) }
             agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
         case (.pause(let caller, let request, _), .refused(let lines)):
@@ -107,6 +107,7 @@ final class ConfigurationReader: Part {
                 + " own, so that each node puts its own name there"
         }
         new.keepPlaces(of: agent.settings)
+        if let refusal = ConfigurationReader.data(against: new, agent) { return refusal }
         if let unable = ConfigurationReader.needsRestart(new, agent) {
             return agent.narrator.sentence(unable)
         }
@@ -117,6 +118,10 @@ final class ConfigurationReader: Part {
     @discardableResult
     func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) -> String? {
         new.keepPlaces(of: agent.settings)
+        if let refusal = ConfigurationReader.data(against: new, agent) {
+            refuse([refusal], agent)
+            return refusal
+        }
         if let unable = ConfigurationReader.needsRestart(new, agent) {
             return refuse(unable, agent)
         }
@@ -124,7 +129,12 @@ final class ConfigurationReader: Part {
             refuse([refusal], agent)
             return refusal
         }
-        guard agent.takeUp(new) else { return refuse(.reloadOfAnotherPair, agent) }
+        do throws(SystemError) {
+            guard try agent.takeUp(new) else { return refuse(.reloadOfAnotherPair, agent) }
+        } catch {
+            refuse([error.description], agent)
+            return error.description
+        }
         agent.links.replace(keys, new)
         leave(new, agent)
         for warning in new.warnings { agent.log(.warning, warning.text) }
@@ -156,6 +166,7 @@ final class ConfigurationReader: Part {
         of new: Configuration, _ keys: [Key], _ agent: Agent
     ) -> String? {
         if let refusal = agent.links.refusal(of: keys, new, agent) { return refusal }
+        if let refusal = agent.drills.refusal(of: new, agent) { return refusal }
         if agent.isBetweenLists {
             return
                 "what the last reload changes is still being stopped, or a pause is being agreed:"
@@ -169,6 +180,25 @@ final class ConfigurationReader: Part {
         agent.maintained(changedBy: new.policy).map {
             new.refusal(ofMaintained: $0, pair: agent.status.maintenance)
         }
+    }
+
+    /// A group that is up here gains or loses data of its own: a restart would not take that up
+    /// either, because the next agent is to find what runs.
+    ///
+    /// - Parameter new: as for `maintenance`.
+    static func data(against new: Configuration, _ agent: Agent) -> String? {
+        let former = agent.settings.policy.groups
+        let changed = former.indices.first { group in
+            guard former[group].listing == .listed, new.policy.groups[group].listing == .listed,
+                agent.runs(group)
+            else { return false }
+            return (former[group].sync == nil) != (new.policy.groups[group].sync == nil)
+        }
+        guard let changed else { return nil }
+        let name = new.groups[changed].name
+        return "\(new.place(of: "groups.\(name)")): group \(name) runs here, and the file changes"
+            + " whether it has data of its own (sync): take it out of the files of both nodes and"
+            + " reload them, which stops it; then put it in as it is to be, and reload again"
     }
 
     private static func needsRestart(_ new: Configuration, _ agent: Agent) -> Notice? {

@@ -13,7 +13,12 @@ final class Control: Part {
     /// Commands that the machine has not answered yet, and who gave them.
     private var commands: [(id: UInt32, caller: UInt32, request: Request)] = []
 
+    /// Ends of a maintenance, which wait until this node has looked what runs on it.
+    private var endings: [(caller: UInt32, request: Request, until: Instant)] = []
+
     private static let mostCallers = 32
+    /// A monitor that has not answered by then is not waited for.
+    private static let looksWithin = Duration.seconds(5)
 
     init(_ listener: consuming ControlListener) { self.listener = listener }
 
@@ -114,6 +119,11 @@ final class Control: Part {
                 caller.read(file: bytes, for: request)
             case .applyConfirm: try agent.apply.settle(request, .confirm, caller, agent)
             case .applyRevert: try agent.apply.settle(request, .revert, caller, agent)
+            case .maintenance(false, _, _):
+                caller.wait()
+                endings.append((caller.id, request, agent.now + Control.looksWithin))
+                agent.groups.look(agent)
+                if agent.groups.hasLooked { looked(agent) }
             case .handover, .failback, .fence, .confirmFence, .maintenance, .clear, .take,
                 .clearBudgets:
                 give(request, caller, agent)
@@ -153,6 +163,14 @@ final class Control: Part {
         caller.finish(Reply.error(.unfit(file: agent.options.configuration, lines)))
     }
 
+    /// The groups' monitors have told what runs here.
+    func looked(_ agent: Agent) {
+        while let ending = endings.first {
+            endings.removeFirst()
+            if let caller = caller(ending.caller) { give(ending.request, caller, agent) }
+        }
+    }
+
     /// The machine's answer to a command.
     func answer(_ id: UInt32, _ result: CommandResult, _ agent: Agent) {
         guard let index = commands.firstIndex(where: { $0.id == id }) else { return }
@@ -174,7 +192,12 @@ final class Control: Part {
     override var due: Instant {
         var next = Instant.distantFuture
         for caller in callers { next = min(next, caller.watchDue) }
+        for ending in endings { next = min(next, ending.until) }
         return next
+    }
+
+    override func pass(_ agent: Agent) {
+        if let first = endings.first, agent.now >= first.until { looked(agent) }
     }
 
     /// Callers that watch are told; those that are done, or gone, are dropped.

@@ -30,6 +30,16 @@ final class Drills: Part {
     /// As its request says it.
     var line: String? { runner.drill?.line }
 
+    /// Why a changed configuration is not taken up before the drill has ended.
+    func refusal(of new: Configuration, _ agent: Agent) -> String? {
+        guard case .sensor(let name, _, for: _)? = runner.drill,
+            let drilled = agent.settings.sensors.first(where: { $0.name == name }),
+            !new.sensors.contains(where: { $0.isReadAs(drilled) })
+        else { return nil }
+        return "\(new.place(of: "sensors")): a drill of sensor \(name) is under way, and the file"
+            + " removes or changes it: reload once the drill has ended"
+    }
+
     func begin(_ drill: Drill, _ caller: Caller, _ agent: Agent) throws(RequestError) {
         let actions = try runner.begin(
             drill, given: agent.statusReport(), at: agent.now,

@@ -128,8 +128,21 @@ final class Groups: Part {
     }
 
     func leaveAlone(_ group: GroupIndex, _ on: Bool, _ agent: Agent) {
-        runners[group].leaveAlone(on, at: agent.now)
+        var effects = ResourceEffects()
+        runners[group].leaveAlone(on, at: agent.now, into: &effects)
+        perform(effects, of: group, agent)
     }
+
+    /// Whether something runs here that this node does not hold, as it is now (`hasLooked`).
+    func look(_ agent: Agent) {
+        for group in runners.indices {
+            var effects = ResourceEffects()
+            runners[group].look(at: agent.now, into: &effects)
+            perform(effects, of: group, agent)
+        }
+    }
+
+    var hasLooked: Bool { runners.allSatisfy { $0.hasLooked } }
 
     private func perform(_ effects: ResourceEffects, of group: GroupIndex, _ agent: Agent) {
         for effect in effects.items {
@@ -167,7 +180,9 @@ final class Groups: Part {
             .debug, "\(names.group(run.group)) \(resource) \(run.action.text): \(arguments)")
         let bringsUp = run.action == .start || run.action == .promote
         agent.processes.begin(
-            Launch(arguments: arguments, environment: environment, endsWithAgent: bringsUp),
+            Launch(
+                arguments: arguments, environment: environment, endsWithAgent: bringsUp,
+                starts: bringsUp ? names.group(run.group) : ""),
             of: run.id)
     }
 
@@ -206,6 +221,7 @@ final class Groups: Part {
             run, succeeded: succeeded, unknown: unknown, refusal: refusal, at: agent.now,
             into: &effects)
         perform(effects, of: run.group, agent)
+        if hasLooked { agent.control.looked(agent) }
     }
 
     private func note(_ failure: ResourceFailure, of group: GroupIndex, _ agent: Agent) {
@@ -249,6 +265,13 @@ final class Groups: Part {
                 arguments: sync.probe, environment: environment, follows: sync.follows,
                 pace: sync.follows ? sync.interval / 10 : .zero),
             as: .sync(group), until: agent.now + sync.patience)
+    }
+
+    /// The peer is being fenced: how far each copy has come is soon to be known.
+    func probeSoon(_ agent: Agent) {
+        for group in probes.indices where settings[group].sync != nil {
+            probes[group].due = min(probes[group].due, agent.now)
+        }
     }
 
     /// As the group is set now; what runs by other settings is ended first.

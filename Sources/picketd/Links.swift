@@ -97,9 +97,9 @@ final class Links: Part {
         case .copy(let session):
             links[index].heard(at: now)
             agent.handle(.copied(session: session, link: index))
-        case .hello(let answer, let established):
+        case .hello(let answer, let established, let isNew):
             if answer { transmit(on: index, agent) }
-            if hailed.map({ now - $0 >= .seconds(1) }) ?? true {
+            if isNew, hailed.map({ now - $0 >= .seconds(1) }) ?? true {
                 hailed = now
                 agent.handle(.hailed)
             }

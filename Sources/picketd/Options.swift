@@ -42,8 +42,8 @@ struct Options {
 
         Signals: SIGTERM stops as planned (gives up the groups, tells the peer); SIGHUP takes up a
         changed configuration, or refuses it whole.
-        Exit codes: 0 ended as planned, 1 failed, 2 wrong configuration or command line, 3 ended for a
-        planned restart ("picket pause").
+        Exit codes: 0 ended as planned, 1 failed, 2 what the configuration or the command line says is
+        wrong, 3 ended for a planned restart ("picket pause").
         """
 
     static func parse(_ arguments: [String]) -> Parsed {

@@ -8,8 +8,7 @@ import PicketHardware
 import PicketLinux
 
 struct SensorReading: Sendable {
-    /// Index in the configuration's sensors.
-    var sensor: Int
+    var number: UInt32
     var result: Outcome
 
     enum Outcome: Sendable {
@@ -20,8 +19,12 @@ struct SensorReading: Sendable {
 
 final class Sensors: Part {
     private let readings: BoundedQueue<SensorReading>
-    private(set) var monitors: [SensorMonitor]
-    private let units: [String]
+    private(set) var monitors: [SensorMonitor] = []
+    /// By which the workers name the sensors, in the monitors' order: a reading may come when a reload
+    /// has changed their order, or has let its sensor go.
+    private var numbers: [UInt32] = []
+    private var lastNumber: UInt32 = 0
+    private var buses: [SensorBus] = []
     /// When time was last let pass for the monitors.
     private var passedAt: Instant
 
@@ -30,27 +33,55 @@ final class Sensors: Part {
     ) throws(SystemError) {
         readings = try BoundedQueue<SensorReading>(capacity: 256)
         passedAt = now
-        monitors = sensors.map { SensorMonitor($0, at: now) }
-        units = sensors.map { $0.driver.unit.symbol }
         super.init()
-        var buses: [Int] = []
-        for sensor in sensors where !buses.contains(sensor.bus) { buses.append(sensor.bus) }
-        for bus in buses {
-            var mine: [(Int, Sensor)] = []
-            for (index, sensor) in sensors.enumerated() where sensor.bus == bus {
-                mine.append((index, Sensor(sensor)))
-            }
-            try start(bus, mine, hardware)
-        }
+        takeUp(sensors, try workers(for: sensors, hardware), at: now)
     }
 
-    private func start(
-        _ bus: Int, _ sensors: [(Int, Sensor)], _ hardware: Hardware
-    ) throws(SystemError) {
-        let readings = self.readings
-        try Worker.start(bus == HwmonDescription.noBus ? "hwmon" : "i2c-\(bus)") {
-            var worker = BusWorker(hardware.bus(bus), sensors: sensors, readings: readings)
-            while true { worker.round() }
+    // MARK: Which sensors there are
+
+    /// Workers for the buses on which there was nothing to read before. They do nothing until
+    /// `takeUp` or `letGo`.
+    func workers(
+        for sensors: [SensorDescription], _ hardware: Hardware
+    ) throws(SystemError) -> [SensorBus] {
+        buses.removeAll { !$0.recall() }
+        var new: [SensorBus] = []
+        for sensor in sensors where !(buses + new).contains(where: { $0.number == sensor.bus }) {
+            do throws(SystemError) {
+                new.append(try SensorBus(sensor.bus, hardware, readings))
+            } catch {
+                letGo(new)
+                throw error
+            }
+        }
+        return new
+    }
+
+    /// The changed configuration is not taken up.
+    func letGo(_ new: [SensorBus]) {
+        for bus in new + buses.filter({ $0.isEnding }) { bus.give([]) }
+    }
+
+    /// - Parameter new: What `workers` has given for these sensors.
+    func takeUp(_ sensors: [SensorDescription], _ new: [SensorBus], at now: Instant) {
+        var named: [UInt32] = []
+        for sensor in sensors {
+            if let known = monitors.firstIndex(where: { $0.reads(sensor) }) {
+                named.append(numbers[known])
+            } else {
+                lastNumber += 1
+                named.append(lastNumber)
+            }
+        }
+        numbers = named
+        monitors = monitors.following(sensors, at: now)
+        buses += new
+        for bus in buses {
+            var list: [SensorBus.Reads] = []
+            for (number, sensor) in zip(numbers, sensors) where sensor.bus == bus.number {
+                list.append(SensorBus.Reads(number: number, sensor: sensor))
+            }
+            bus.give(list)
         }
     }
 
@@ -76,7 +107,7 @@ final class Sensors: Part {
     override func pass(_ agent: Agent) {
         passedAt = agent.now
         while let reading = readings.pop() {
-            let index = reading.sensor
+            guard let index = numbers.firstIndex(of: reading.number) else { continue }
             switch reading.result {
             case .sample(let sample):
                 noticed(monitors[index].take(sample, at: agent.now), index, agent)
@@ -88,14 +119,6 @@ final class Sensors: Part {
             noticed(monitors[index].pass(at: agent.now), index, agent)
         }
         agent.health.update(agent)
-    }
-
-    /// The changed configuration judges the same sensors otherwise.
-    func takeUp(_ sensors: [SensorDescription]) {
-        for index in monitors.indices {
-            let changed = sensors.first { $0.name == monitors[index].name }
-            if let changed { monitors[index].judge(by: changed.watch) }
-        }
     }
 
     // MARK: Drills
@@ -147,7 +170,7 @@ final class Sensors: Part {
                 report.unit = last?.unit.symbol ?? ""
             case .failed(let fault): report.fault = fault.words(SystemError.text)
             }
-            if report.unit.isEmpty { report.unit = units[index] }
+            if report.unit.isEmpty { report.unit = monitors[index].unit.symbol }
             reports.append(report)
         }
         return reports
@@ -182,47 +205,121 @@ final class Sensors: Part {
     }
 }
 
+/// A bus on which there is something to read, and its worker, as the loop sees them.
+final class SensorBus {
+    struct Reads: Sendable {
+        var number: UInt32
+        var sensor: SensorDescription
+    }
+
+    let number: Int
+    /// What the worker is to read from now on; nothing: it is to end.
+    private let orders: BoundedQueue<[Reads]>
+    private(set) var isEnding = false
+
+    fileprivate init(
+        _ number: Int, _ hardware: Hardware, _ readings: BoundedQueue<SensorReading>
+    ) throws(SystemError) {
+        self.number = number
+        let orders = try BoundedQueue<[Reads]>(capacity: 1)
+        self.orders = orders
+        try Worker.start(number == HwmonDescription.noBus ? "hwmon" : "i2c-\(number)") {
+            var worker = BusWorker(hardware.bus(number), orders: orders, readings: readings)
+            worker.run()
+        }
+    }
+
+    /// A worker that hangs in a transaction finds the newest.
+    fileprivate func give(_ list: [Reads]) {
+        _ = orders.pop()
+        _ = orders.push(list)
+        isEnding = list.isEmpty
+    }
+
+    /// False where its worker has ended; else it waits for what `give` brings.
+    fileprivate func recall() -> Bool { !isEnding || orders.pop() != nil }
+}
+
 /// Reads the sensors of one bus, each at its interval.
 private struct BusWorker: ~Copyable {
-    var sensors: [(Int, Sensor)]
-    let readings: BoundedQueue<SensorReading>
-    let bus: DeviceBus
-    var due: [Instant] = []
-    var clock = Clock()
-    var delay = WorkerDelay()
+    private struct Read {
+        var number: UInt32
+        var sensor: Sensor
+        var interval: Duration
+        var due: Instant
+    }
+
+    private var sensors: [Read] = []
+    private let bus: DeviceBus
+    private let orders: BoundedQueue<[SensorBus.Reads]>
+    private let readings: BoundedQueue<SensorReading>
+    private var clock = Clock()
+    private var delay = WorkerDelay()
 
     init(
-        _ bus: DeviceBus, sensors: [(Int, Sensor)], readings: BoundedQueue<SensorReading>
+        _ bus: DeviceBus, orders: BoundedQueue<[SensorBus.Reads]>,
+        readings: BoundedQueue<SensorReading>
     ) {
-        self.sensors = sensors
-        self.readings = readings
         self.bus = bus
+        self.orders = orders
+        self.readings = readings
+    }
+
+    /// Until there is nothing to read any more.
+    mutating func run() {
+        var next = Instant.distantFuture
+        while true {
+            let pause = next == .distantFuture ? nil : next - clock.now()
+            if let list = orders.wait(atMost: pause) {
+                if list.isEmpty { return }
+                take(list)
+            }
+            next = round()
+        }
+    }
+
+    /// What it reads already stays as it is.
+    private mutating func take(_ list: [SensorBus.Reads]) {
         let now = clock.now()
-        due = sensors.map { _ in now }
+        var all: [Read] = []
+        for one in list {
+            let interval = one.sensor.watch.interval
+            if var known = sensors.first(where: { $0.number == one.number }) {
+                known.interval = interval
+                known.due = min(known.due, now + interval)
+                all.append(known)
+            } else {
+                all.append(
+                    Read(
+                        number: one.number, sensor: Sensor(one.sensor), interval: interval, due: now
+                    ))
+            }
+        }
+        sensors = all
     }
 
     /// Sensors that are almost due are read in the same waking, and the loop is woken once for all.
-    mutating func round() {
+    private mutating func round() -> Instant {
         var next = Instant.distantFuture
         for index in sensors.indices {
-            let interval = sensors[index].1.description.watch.interval
-            if clock.now() + interval / 8 >= due[index] {
+            let interval = sensors[index].interval
+            if clock.now() + interval / 8 >= sensors[index].due {
                 let result = read(index)
                 // A loop that does not take readings has them go stale.
                 _ = readings.push(
-                    SensorReading(sensor: sensors[index].0, result: result), waking: false)
+                    SensorReading(number: sensors[index].number, result: result), waking: false)
                 // The interval is between readings: a slow bus is not read twice in a row.
-                due[index] = clock.now() + interval
+                sensors[index].due = clock.now() + interval
             }
-            next = min(next, due[index])
+            next = min(next, sensors[index].due)
         }
         readings.wake()
-        Worker.sleep(next - clock.now())
+        return next
     }
 
     private mutating func read(_ index: Int) -> SensorReading.Outcome {
         do throws(SensorError) {
-            return .sample(try bus.sample(&sensors[index].1, &delay))
+            return .sample(try bus.sample(&sensors[index].sensor, &delay))
         } catch { return .failure(error) }
     }
 }

@@ -14,12 +14,16 @@ struct StartupError: Error {
     var lines: [String]
     var code: Int32
 
+    /// By what the file says. It will say the same at the next start, so there is none.
     static func wrong(_ lines: [String]) -> StartupError {
         StartupError(lines: lines, code: ExitCode.wrong)
     }
-    static func failed(_ line: String) -> StartupError {
-        StartupError(lines: [line], code: ExitCode.failed)
+    /// By anything else: a file system that is mounted late, a key that is not there yet, a group of
+    /// users that another package is about to make. It is tried again.
+    static func failed(_ lines: [String]) -> StartupError {
+        StartupError(lines: lines, code: ExitCode.failed)
     }
+    static func failed(_ line: String) -> StartupError { failed([line]) }
 }
 
 enum Startup {
@@ -32,9 +36,9 @@ enum Startup {
         let path = options.configuration
         let found: [UInt8]?
         do throws(SystemError) { found = try DurableFile.read(path) } catch {
-            throw .wrong([error.description])
+            throw .failed(error.description)
         }
-        guard let bytes = found else { throw .wrong(["there is no configuration \(path)"]) }
+        guard let bytes = found else { throw .failed("there is no configuration \(path)") }
         return try read(bytes, named: path, options, hardware, running: running)
     }
 
@@ -43,18 +47,25 @@ enum Startup {
         _ bytes: [UInt8], named path: String, _ options: Options, _ hardware: Hardware,
         running: [RunningGroup] = []
     ) throws(StartupError) -> Configuration {
+        var unread: [String] = []
         do throws(ConfigurationErrors) {
             return try Configuration.load(
-                bytes, file: path, node: options.node, boards: boards(options),
+                bytes, file: path, node: options.node, boards: boards(options, unread: &unread),
                 simulated: hardware.isSimulated, running: running)
         } catch {
-            var lines: [String] = []
+            var lines = unread
             for one in error.list { lines.append(one.text) }
-            throw .wrong(lines)
+            throw unread.isEmpty ? .wrong(lines) : .failed(lines)
         }
     }
 
     private static func boards(_ options: Options) -> BoardLibrary {
+        var unread: [String] = []
+        return boards(options, unread: &unread)
+    }
+
+    /// - Parameter unread: why board files could not be read: the one that is named may be among them.
+    private static func boards(_ options: Options, unread: inout [String]) -> BoardLibrary {
         var files: [BoardFile] = []
         for directory in options.boards {
             for name in Directory.names(directory) where name.hasSuffix(".yaml") {
@@ -63,7 +74,7 @@ enum Startup {
                     guard let bytes = try DurableFile.read(path) else { continue }
                     files.append(
                         BoardFile(name: name.dropping(last: 5), path: path, bytes: bytes))
-                } catch { continue }
+                } catch { unread.append(error.description) }
             }
         }
         return BoardLibrary(files)
@@ -74,9 +85,9 @@ enum Startup {
         _ settings: Configuration, _ hardware: Hardware
     ) throws(StartupError) -> [Key] {
         let wrong = hardware.contradictions(settings)
-        if !wrong.isEmpty { throw .wrong(wrong) }
+        if !wrong.isEmpty { throw .failed(wrong) }
         if let group = settings.paths.controlGroup, !ControlListener.knows(group: group) {
-            throw .wrong([ControlListener.Refusal.noSuchGroup(group).description])
+            throw .failed(ControlListener.Refusal.noSuchGroup(group).description)
         }
         return try keys(settings.keys)
     }
@@ -121,9 +132,9 @@ enum Startup {
         for path in paths {
             var bytes: [UInt8]
             do throws(FileError) { bytes = try KeyFile.load(path) } catch {
-                throw .wrong(["key \(error.description)"])
+                throw .failed("key \(error.description)")
             }
-            guard let key = Key(bytes) else { throw .wrong(["key \(path): not 32 bytes"]) }
+            guard let key = Key(bytes) else { throw .failed("key \(path): not 32 bytes") }
             Key.wipe(&bytes)
             keys.append(key)
         }
@@ -149,12 +160,12 @@ enum Startup {
         let control = Control(listen(paths))
         let actions = paths.runDirectory + "/actions"
         system(try DurableFile.makeDirectory(actions, mode: 0o750))
-        let left = LeftBehind.end(notedIn: actions, within: .seconds(2))
-        guard left.isEmpty else {
+        let before = LeftBehind.end(notedIn: actions, within: .seconds(2))
+        guard before.left.isEmpty else {
             end(
                 .failed(
                     "\(actions): processes that the agent before this one started do not end: "
-                        + Text.list(left)))
+                        + Text.list(before.left)))
         }
         var clock = Clock()
         let (settings, untaken) = goOn(
@@ -171,13 +182,18 @@ enum Startup {
         let noteFile = RunNoteFile(
             path: paths.runDirectory + "/note", boot: ground.boot, groups: groups)
         let memory: Memory?
-        let loaded: RunNoteFile.Loaded
+        var loaded: RunNoteFile.Loaded
         do throws(FileError) {
             memory = try memoryFile.load(
                 now: clock.now(), wall: WallClock.now() + ground.wallOffset,
                 isSynchronised: WallClock.isSynchronised)
             loaded = try noteFile.load()
         } catch { end(.failed(error.description)) }
+        if !before.interrupted.isEmpty {
+            loaded.note.interrupt(groups.indices.filter { before.interrupted.contains(groups[$0]) })
+            // The agent after this one finds no such starts any more.
+            system(try noteFile.store(loaded.note))
+        }
         note(
             settings, running: loaded.note, isChanged: untaken != nil, in: paths.runDirectory,
             boot: ground.boot)
@@ -192,7 +208,8 @@ enum Startup {
 
     /// What runs and the file has otherwise goes on as the agent that started it read it; what the
     /// file no longer has is stopped so. Where that is in maintenance a person may be at work there, and
-    /// all goes on by the configuration of the agent before.
+    /// what gains or loses data of its own is no such change: then all goes on by the configuration of
+    /// the agent before.
     ///
     /// - Returns: what the agent goes by; and the file as it is, where that is something else: to be
     ///   taken up as a change.
@@ -227,7 +244,11 @@ enum Startup {
                     boards: boards(options), simulated: hardware.isSimulated)
                 let names = started.groups.map { $0.name }
                 if unknown.allSatisfy(names.contains),
-                    runs.groups.contains(where: { $0.isMaintained && unknown.contains($0.name) })
+                    // What it moves out of such a group may start on the peer.
+                    runs.groups.contains(where: {
+                        $0.isMaintained && (unknown + changed).contains($0.name)
+                    })
+                        || changed.contains(where: { settings.changesData(of: $0, from: started) })
                 {
                     return (started, settings)
                 }

@@ -8,6 +8,8 @@
 ///   maintenance, stopped. A start of the group's takes that stop back.
 /// - What systemd would start a unit for is told. The guard keeps it from that, as long as the
 ///   agent is enabled.
+/// - A group of which a unit cannot be started here is not *ready*, and the machine is told: the group
+///   is not handed over to this node, nor taken over by it.
 /// - A unit of a group that runs here without a warrant was started by an agent that knew of none:
 ///   it is given one.
 
@@ -30,6 +32,8 @@ final class Units: Part {
     /// older than what the agent knows.
     private var wereVacant: [GroupIndex] = []
     private var lines: [String] = []
+    /// Looks in a row to which the helper gave no answer. One may be late on a busy computer.
+    private var silences = 0
     /// Why not all units could be started or stopped, and what to do; `nil` where they could.
     private(set) var fault: String?
     private(set) var strays: [Named] = []
@@ -46,8 +50,10 @@ final class Units: Part {
     }
 
     /// The configuration was changed.
-    func takeUp(_ settings: Configuration, at now: Instant) {
+    func takeUp(_ settings: Configuration, _ agent: Agent) {
+        let now = agent.now
         named = Units.named(settings)
+        tell(unready: [], among: { group in !named.contains { $0.group == group } }, agent)
         strays.removeAll { !named.contains($0) }
         lookAt = min(lookAt, now + .seconds(1))
     }
@@ -94,7 +100,13 @@ final class Units: Part {
         let (faultBefore, straysBefore, startersBefore) = (fault, strays, starters)
         let states = end == .exited(0) ? UnitState.read(lines) : []
         fault = Units.fault(named.map { $0.unit }, states, answers: end == .exited(0))
+        silences = end == .exited(0) ? 0 : silences + 1
         if end == .exited(0) { judge(states, agent) }
+        if silences == 1 {
+            lookSoon(agent)
+        } else {
+            tell(unready: Units.unready(named, states), among: { _ in true }, agent)
+        }
         guard fault != faultBefore || strays != straysBefore || starters != startersBefore else {
             return
         }
@@ -133,7 +145,22 @@ final class Units: Part {
         starters = Units.starters(named.map { $0.unit }, states)
     }
 
+    private func tell(
+        unready: [GroupIndex], among isMeant: (GroupIndex) -> Bool, _ agent: Agent
+    ) {
+        for (group, status) in agent.status.groups.enumerated() where isMeant(group) {
+            let isReady = !unready.contains(group)
+            if status.ready != isReady { agent.follow(.ready(group, isReady)) }
+        }
+        agent.drainFollowUps()
+    }
+
     // MARK: What is seen
+
+    /// Groups of which a unit could not be started.
+    static func unready(_ named: [Named], _ states: [UnitState]) -> [GroupIndex] {
+        named.filter { UnitState.of($0.unit, in: states)?.isMissing ?? true }.map { $0.group }
+    }
 
     enum Need: Equatable {
         case nothing

@@ -298,9 +298,11 @@ extension LivePair {
         try eventually { try process(of: node) != before }
     }
 
-    func eventually(_ isSo: () throws -> Bool) throws {
+    func eventually(
+        sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () throws -> Bool
+    ) throws {
         let deadline = Date() + 20
         while (try? isSo()) != true, Date() < deadline { Thread.sleep(forTimeInterval: 0.1) }
-        #expect(try isSo())
+        #expect(try isSo(), sourceLocation: sourceLocation)
     }
 }

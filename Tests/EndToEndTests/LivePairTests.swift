@@ -519,6 +519,119 @@ extension EndToEnd {
             #expect(try pair.role("extra", on: "east") == "holding")
         }
 
+        @Test func `a group gains data of its own by leaving the file and coming back`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let nodes = ["west", "east"]
+            let texts = try nodes.map { try pair.text($0) }
+            let command = "{ command: { start: [\"true\"], stop: [\"true\"] } }"
+            let plain = "store: { prefer: east, resources: [\(command)]"
+            let sync = ", sync: { probe: [echo, \"a:1\"], max_lag: 30s }"
+            func put(_ line: String?, reload: Bool = true) throws {
+                for (node, text) in zip(nodes, texts) {
+                    try (line.map { try pair.text(text, with: $0) } ?? text).write(
+                        toFile: pair.file(node, "picket.yaml"), atomically: true, encoding: .utf8)
+                    if reload { #expect(try kill(pair.process(of: node), SIGHUP) == 0) }
+                    Thread.sleep(forTimeInterval: 0.5)
+                }
+            }
+            func log() throws -> String {
+                try String(contentsOfFile: pair.file("east", "log"), encoding: .utf8)
+            }
+            func isHeld() throws -> Bool { try pair.role("store", on: "east") == "holding" }
+            try put(plain + " }")
+            try pair.eventually { try isHeld() }
+            // It runs, and neither a living agent nor its successor takes that up.
+            try put(plain + sync + " }")
+            let reason = "group store runs here, and the file changes whether it has data"
+            try pair.eventually { try log().contains(reason) }
+            try pair.killAgent(of: "east")
+            try pair.eventually {
+                try log().contains("until then this agent goes by what the one before it read")
+            }
+            try pair.eventually { try isHeld() }
+            let fence = try pair.status(of: "west")["fence"] as? [String: Any]
+            #expect(fence?["ordered_in_window"] as? Int == 0)
+            // What the refusal advises.
+            try put(nil)
+            try pair.eventually { try pair.role("store", on: "east") == nil }
+            try put(plain + sync + " }")
+            try pair.eventually { try isHeld() }
+        }
+
+        @Test func `a reload adds, changes and removes sensors, and the others go on`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let text = try pair.text("west")
+            let process = try pair.process(of: "west")
+            func sensors() throws -> [String: String] {
+                let all = try pair.status(of: "west")["sensors"] as? [[String: Any]] ?? []
+                return [String: String](
+                    uniqueKeysWithValues: all.compactMap {
+                        guard let name = $0["name"] as? String else { return nil }
+                        return (name, $0["state"] as? String ?? "")
+                    })
+            }
+            func health() throws -> Int? { try pair.status(of: "west")["health"] as? Int }
+            let chip = "driver: tmp102, interval: 100ms, stale_after: 2s"
+            func adding(_ lines: String...) throws -> String {
+                let inlet = try #require(
+                    text.split(separator: "\n").first { $0.contains("\"inlet\":") })
+                let indent = inlet.prefix { $0 == " " }
+                return text.replacingOccurrences(
+                    of: inlet, with: lines.map { "\(indent)\($0)\n" }.joined() + "\(inlet)")
+            }
+            #expect(try sensors() == ["inlet": "normal", "rail5v": "normal"])
+            let best = try health()
+
+            // One on a bus that nobody has read, where no chip answers; one more of a chip.
+            let more = try adding(
+                "absent: { \(chip), bus: 3, address: 0x49 }",
+                "hot: { \(chip), bus: 1, address: 0x48, critical: \">30C\" }")
+            #expect(try pair.check(more, against: "west").status == 0)
+            #expect(try pair.reload(more, on: "west"))
+            try pair.eventually {
+                try sensors() == [
+                    "absent": "failed", "hot": "critical", "inlet": "normal", "rail5v": "normal",
+                ]
+            }
+            try pair.eventually { try health() == 0 }
+            #expect(try pair.threads(of: "west").filter { $0.hasPrefix("i2c-") }.count == 3)
+
+            // A drill keeps its sensor, and another may come before it.
+            let caller = try Program.connect(to: pair.socket("west"))
+            defer { close(caller) }
+            let request = Array("drill sensor inlet value 65C for 60s\n".utf8)
+            _ = unsafe Foundation.send(caller, request, request.count, Int32(MSG_NOSIGNAL))
+            try pair.eventually { try sensors()["inlet"] == "warn" }
+            let without = text.replacingOccurrences(of: "\"inlet\":", with: "outlet:")
+            #expect(try !pair.reload(without, on: "west"))
+            #expect(
+                try pair.log(of: "west").contains {
+                    $0.contains("sensors: a drill of sensor inlet is under way")
+                })
+            #expect(try pair.reload(text, on: "west"))
+            #expect(try sensors() == ["inlet": "warn", "rail5v": "normal"])
+            close(caller)
+            try pair.eventually { try sensors() == ["inlet": "normal", "rail5v": "normal"] }
+            try pair.eventually { try health() == best }
+
+            // None is left on the first bus, again and again.
+            let heap = try pair.heap(of: "west")
+            for _ in 0..<20 {
+                #expect(try pair.reload(more, on: "west"))
+                #expect(try pair.reload(text, on: "west"))
+            }
+            try pair.eventually {
+                try pair.threads(of: "west").filter { $0.hasPrefix("i2c-") }.count == 2
+            }
+            #expect(try pair.heap(of: "west") < heap + 32 * 1024)
+            #expect(try sensors() == ["inlet": "normal", "rail5v": "normal"])
+            #expect(try pair.process(of: "west") == process)
+            #expect(try pair.role("gateway", on: "east") == "holding")
+            #expect(try pair.status(of: "west")["contact"] as? String == "established")
+        }
+
         @Test func `data that refuse a term are started above theirs`() throws {
             let pair = try LivePair()
             defer { pair.end() }
@@ -565,7 +678,7 @@ extension EndToEnd {
             let agent = try Program.run(
                 "picketd",
                 ["--config", wrong, "--node", "east", "--rack", pair.file("east", "rack.sock")])
-            #expect(agent.status == 2, "\(agent)")
+            #expect(agent.status == 1, "\(agent)")
             #expect(agent.complaints.contains("wrong.key"), "\(agent)")
             #expect(agent.complaints.contains(reason), "\(agent)")
         }
@@ -641,6 +754,20 @@ final class LivePair {
 
     func log(of node: String) throws -> [Substring] {
         try String(contentsOfFile: file(node, "log"), encoding: .utf8).split(separator: "\n")
+    }
+
+    /// What the threads of a node's agent are called.
+    func threads(of node: String) throws -> [String] {
+        let tasks = "/proc/\(try process(of: node))/task"
+        return try FileManager.default.contentsOfDirectory(atPath: tasks).compactMap {
+            (try? String(contentsOfFile: "\(tasks)/\($0)/comm", encoding: .utf8))?
+                .trimmingCharacters(in: .newlines)
+        }
+    }
+
+    func heap(of node: String) throws -> Int {
+        let counters = try status(of: node)["counters"] as? [String: Int]
+        return try #require(counters?["heap_bytes"])
     }
 
     /// Each with its file, a file without any as one.

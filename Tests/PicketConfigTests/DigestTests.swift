@@ -134,9 +134,9 @@ struct DigestTests {
             ("name: rack7", "name: rack8", [.names]), ("10.1.0.2:7780", "10.1.0.2:7781", [.links]),
             ("timeout: 10s", "timeout: 11s", [.watchdog]),
             ("timeout: 10s", "timeout: 10s, reset_after_stops: 3", []),
-            ("address: 0x48", "address: 0x49", [.sensors]), ("\">75C\"", "\">76C\"", []),
-            ("hysteresis: 3C", "hysteresis: 3C\n    interval: 2s", [.sensors]),
-            ("board: simulated\n", "", [.sensors]), ("off_time: 5s", "off_time: 6s", [.fence]),
+            ("address: 0x48", "address: 0x49", []), ("\">75C\"", "\">76C\"", []),
+            ("hysteresis: 3C", "hysteresis: 3C\n    interval: 2s", []),
+            ("off_time: 5s", "off_time: 6s", [.fence]),
             ("prefer: east", "prefer: west", []), ("gateway.service", "other.service", []),
         ] as [(String, String, [Configuration.Section])])
     func `what an agent binds at its start needs another agent`(
@@ -146,6 +146,20 @@ struct DigestTests {
         #expect(
             Configuration.Section.allCases.filter { after.isBound($0, otherwiseThan: before) }
                 == sections)
+    }
+
+    @Test func `another board, and a sensor that a level goes by, need another agent`() throws {
+        let former = try load(example).get()
+        let boardless = try load(changed("board: simulated\n", "")).get()
+        #expect(boardless.needsRestart(from: former).map { $0.path } == ["board"])
+        let railed = changed(
+            "{ line: PEER_PGOOD }", "{ sensor: rail5v, off: \"<1V\", on: \">4V\" }")
+        let (before, after) = (
+            try load(railed).get(),
+            try load(split(railed, "address: 0x40").joined(separator: "address: 0x41")).get()
+        )
+        #expect(after.needsRestart(from: before).map { $0.path } == ["fence"])
+        #expect(before.needsRestart(from: before).isEmpty)
     }
 
     @Test func `a section and a group are named with their line`() throws {

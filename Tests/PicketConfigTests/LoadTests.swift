@@ -49,6 +49,12 @@ struct LoadTests {
         #expect(
             errors(load(changed("hysteresis: 3C", "hysteresis: 3C\n    debounce: 010"))).hasSuffix(
                 "found \"010\", expected a whole number, with no zero before it"))
+        #expect(
+            errors(load(changed("timeout: 10s", "timeout: 010s"))).hasSuffix(
+                "watchdog.timeout: found \"010s\", expected a duration, with no zero before it"))
+        #expect(
+            errors(load(changed("critical: \">75C\"", "critical: \">075C\""))).hasSuffix(
+                "behind > expected a temperature, with no zero before it"))
     }
 
     @Test func `a threshold that a chip cannot tell is refused`() {

@@ -253,6 +253,22 @@ struct DrillTests {
         #expect(reports(end).map { $0.verdict } == [.failed])
     }
 
+    @Test func `a plan passes only where the status has no gap`() throws {
+        var bench = Bench()
+        _ = try bench.begin(.failover(live: false)) {
+            $0.policy.fenceLevels = [.agent]
+            $0.cuts = [RealCut(age: nil)]
+        }
+        _ = bench.after(.answered(.accepted))
+        _ = bench.after(.observed(Trace(.drillPlan, duration: .milliseconds(500), number: 1)))
+        _ = bench.after(.observed(Trace(.drillPlan, group: 1, cause: .drill)))
+        _ = bench.runner.handle(.answered(.accepted), at: bench.now)
+        let end = reports(bench.after(.milliseconds(100), .tick))
+        #expect(end.map { $0.verdict } == [.failed])
+        #expect(end[0].conclusion.contains("was never seen to say off"))
+        #expect(end[0].text.contains("historian would wait on east for the operator"))
+    }
+
     @Test func `a live failover ends when the groups are active`() throws {
         var bench = Bench()
         _ = try bench.begin(.failover(live: true))

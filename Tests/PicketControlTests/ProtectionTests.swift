@@ -69,6 +69,45 @@ struct ProtectionTests {
         Case("peer in maintenance", .unprotected) { $0.status.peerMaintenance = true },
         Case("peer unfit", .unprotected) { $0.status.peerHealth = 0 },
         Case("peer's relay failed", .unprotected) { $0.status.peerRelayTest = .failed },
+        Case("peer cannot fence", .unprotected) { $0.status.peerRelayTest = .absent },
+        Case("not ready here", .unprotected) {
+            $0.status.groups[1].ready = false
+            $0.status.groups[1].willing = false
+            $0.status.protectionGap = .notReady
+        },
+        Case("not ready there", .unprotected) {
+            $0.status.groups[0].peerReady = false
+            $0.status.groups[0].peerEligible = false
+        },
+        Case("a peer without gaps", .protected) { $0.status.peerGaps = [] },
+        Case("the peer's relay never cut", .weakened) { $0.status.peerGaps = .neverCut },
+        Case("nor for long", .weakened) { $0.status.peerGaps = .cutLongAgo },
+        Case("the peer's agent never said off", .unprotected) {
+            $0.status.peerGaps = [.neverCut, .neverSaidOff]
+        },
+        Case("the peer has no turn", .unprotected) { $0.status.peerGaps = .noTurn },
+        Case("the peer's budget is spent", .unprotected) { $0.status.peerGaps = .budgetSpent },
+        Case("the peer is late", .weakened) { $0.status.peerGaps = .alwaysLate },
+        Case("the peer's state in memory", .weakened) { $0.status.peerGaps = .volatileState },
+        Case("the peer's units", .unprotected) { $0.status.peerGaps = .units },
+        Case("the peer's strays", .unprotected) { $0.status.peerGaps = .strayUnits },
+        Case("what starts units there", .weakened) { $0.status.peerGaps = .unitStarters },
+        Case("the peer is blind", .weakened) { $0.status.peerGaps = .blindSensor },
+        Case("no real-time priority there", .weakened) { $0.status.peerGaps = .notRealTime },
+        Case("memory not locked there", .weakened) { $0.status.peerGaps = .notLocked },
+        Case("times differ", .unprotected) { $0.status.protectionGap = .timesDiffer },
+        Case("an agent whose status never said off", .unprotected) {
+            $0.policy.fenceLevels = [.agent]
+            $0.cuts = [RealCut(age: nil)]
+        },
+        Case("such an agent after a relay", .weakened) {
+            $0.cuts = [RealCut(age: .zero), RealCut(age: nil)]
+        },
+        Case("an agent whose status said off", .protected) {
+            $0.policy.fenceLevels = [.agent]
+            $0.cuts = [RealCut(age: .zero)]
+            $0.rehearseEvery = .seconds(90 * 86_400)
+        },
         Case("peer waits", .unprotected) { $0.status.peerPhase = .waiting },
         Case("peer pauses", .weakened) { $0.status.peerPhase = .pausing },
         Case("standby stale", .unprotected) { $0.status.groups[1].sync = .stale },
@@ -138,6 +177,69 @@ struct ProtectionTests {
         #expect(alone.contains { $0.hasPrefix("\(name) goes on alone: the copy on west") })
         let there = text { $0.status.groups[1].outOfStep = true }
         #expect(there.contains { $0.contains("goes on alone on west, or may") })
+    }
+
+    @Test func `each gap that a node sees of itself is told, and shows at its peer`() {
+        let agents: (inout StatusReport) -> Void = {
+            $0.policy.fenceLevels = [.agent]
+            $0.cuts = [RealCut(age: nil)]
+        }
+        let told: [(Gaps, (inout StatusReport) -> Void)] = [
+            ([], { _ in }),
+            (.neverCut, { $0.cuts = [RealCut(age: nil)] }),
+            (.cutLongAgo, { $0.cuts = [RealCut(age: .seconds(1))] }),
+            ([.neverCut, .neverSaidOff], agents),
+            (.noTurn, { $0.status.protectionGap = .timesDiffer }),
+            (.budgetSpent, { $0.status.protectionGap = .fenceBudgetSpent }),
+            (.alwaysLate, { $0.status.alwaysLate = true }),
+            (.volatileState, { $0.process.volatileState = "a tmpfs" }),
+            (.units, { $0.unitsFault = "no helper" }),
+            (.strayUnits, { $0.strayUnits = ["a.service"] }),
+            (.unitStarters, { $0.unitStarters = ["a.socket"] }),
+            (.blindSensor, { $0.sensors[0].state = .stale }),
+            (.notRealTime, { $0.process.realTimeRefused = "EPERM" }),
+            (.notLocked, { $0.process.lockedMemoryRefused = "ENOMEM" }),
+        ]
+        var seen: Gaps = []
+        for (gaps, change) in told {
+            #expect(report(change).gaps == gaps)
+            seen.formUnion(gaps)
+            // As bad there as here, but for the level that is only one of two.
+            let (here, there) = (
+                Protection(report(change)).verdict,
+                Protection(report { $0.status.peerGaps = gaps }).verdict
+            )
+            #expect(here == there, "\(gaps)")
+        }
+        #expect(seen == .all)
+    }
+
+    @Test func `a group whose takeover is asked for is said to wait`() {
+        let asks = report {
+            $0.policy.groups[0].takeover = .ask
+            $0.policy.groups[1].takeover = .ask
+        }
+        let waits = [
+            " historian waits for the operator: \"picket take historian\" on east.",
+            " gateway waits for the operator: \"picket take gateway\" on west.",
+        ]
+        var lines = Protection(asks).lines.prefix(2).map { $0.text }
+        #expect(
+            lines == [
+                "east fences it by relay RELAY_WEST." + waits[0], "west fences it." + waits[1],
+            ])
+        asks.cuts = [RealCut(age: nil)]
+        asks.status.peerGaps = .neverCut
+        lines = Protection(asks).lines.prefix(2).map { $0.text }
+        for (line, wait) in zip(lines, waits) { #expect(line.hasSuffix(wait)) }
+        let mixed = report {
+            $0.status.groups[0].peerRole = .holding
+            $0.policy.groups[1].takeover = .ask
+        }
+        #expect(
+            Protection(mixed).lines[0].text
+                == "east fences it by relay RELAY_WEST and takes over the rest of what it holds."
+                + waits[0])
     }
 
     @Test func `a group that is switched off is nobody's gap`() {

@@ -55,6 +55,80 @@ struct FailoverTests {
         #expect(world.violations.isEmpty)
     }
 
+    @Test func `a time without turns is a gap to status, drill and history`() throws {
+        let world = SmallWorld {
+            $0.timing.slowestOff = .seconds(1)
+            $0.fenceLevels.append(.agent)
+        }
+        world.bootBoth()
+        let gap = { world.low.machine?.status(at: world.clock(world.low)).protectionGap }
+        #expect(gap() == nil)
+        var other = world.low.policy
+        other.digest &+= 1
+        other.turnsDigest &+= 1
+        var effects = Recorder()
+        #expect(world.low.machine?.reload(other, at: world.now, into: &effects) == true)
+        world.run(for: .seconds(1))
+        #expect(gap() == .timesDiffer)
+        #expect(
+            world.command(.drillFailover(live: false), on: world.low) == .refused(.timesDiffer))
+        world.cutPower(world.high)
+        world.run(for: .seconds(5))
+        #expect(world.fences.isEmpty)
+        let told = world.low.traces.first { $0.trace.kind == .fenceRefused }
+        #expect(told?.trace.refusal == .timesDiffer)
+    }
+
+    @Test func `a group goes to no node that is not ready for it`() throws {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.handle(.ready(0, false), on: world.high)
+        world.run(for: .seconds(1))
+        let (low, high) = (
+            try #require(world.low.machine?.status(at: world.clock(world.low))),
+            try #require(world.high.machine?.status(at: world.clock(world.high)))
+        )
+        #expect(high.protectionGap == .notReady && !high.groups[0].ready && !high.fitForTurns)
+        #expect(low.groups[0].peerReady == false && low.groups[0].peerEligible == false)
+        #expect(low.groups[0].ready && high.groups[0].peerReady == true)
+        #expect(high.groups[0].peerEligible == true)
+        #expect(world.command(.handover(0), on: world.low) == .refused(.peerNotReady))
+        #expect(world.command(.handover(0), on: world.high) == .refused(.notReady))
+        #expect(
+            world.command(.drillFailover(live: false), on: world.high) == .refused(.notReady))
+        world.handle(.health(Health(score: 0)), on: world.low)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .low)
+        world.handle(.ready(0, true), on: world.high)
+        #expect(world.run(until: { world.holder() == .high }, within: .seconds(2)))
+        #expect(world.high.count(.unready) == 1 && world.high.count(.readyAgain) == 1)
+        #expect(world.violations.isEmpty, "\(world.violations)")
+    }
+
+    @Test func `a node that is not ready takes over once it is`() {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.handle(.ready(0, false), on: world.high)
+        world.run(for: .seconds(1))
+        let starts = world.high.count(.activating)
+        world.bootTime = .seconds(60)
+        world.cutPower(world.low)
+        world.run(for: .seconds(10))
+        #expect(world.fences == [.low])
+        #expect(world.high.count(.activating) == starts)
+        world.handle(.ready(0, true), on: world.high)
+        #expect(world.run(until: { world.holder() == .high }, within: .seconds(1)))
+        #expect(world.violations.isEmpty, "\(world.violations)")
+    }
+
+    @Test func `a failover drill tells what would wait for the operator`() {
+        let world = SmallWorld { $0.groups[0].takeover = .ask }
+        world.bootBoth()
+        #expect(world.command(.drillFailover(live: false), on: world.high) == .accepted)
+        let plan = world.high.traces.filter { $0.trace.kind == .drillPlan }
+        #expect(plan.map { $0.trace.group } == [nil, 0])
+    }
+
     @Test func `a silent holder is fenced before takeover and returns as a standby`() {
         let world = SmallWorld()
         world.bootBoth()

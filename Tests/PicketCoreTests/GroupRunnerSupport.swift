@@ -63,7 +63,7 @@ struct Stage: ResourceSink {
         with { $0.adopt(Stage.activation(), at: $1, into: &$2) }
     }
     mutating func leaveAlone(_ on: Bool) {
-        with { runner, now, _ in runner.leaveAlone(on, at: now) }
+        with { runner, now, out in runner.leaveAlone(on, at: now, into: &out) }
     }
     mutating func change(to plan: GroupPlan, from first: Int) {
         with { $0.change(to: plan, from: first, at: $1, into: &$2) }

@@ -307,7 +307,115 @@ struct MaintenanceTests {
         #expect(!world.low.machine!.isMaintained)
     }
 
+    // MARK: Work by hand
+
+    /// High stands by; in maintenance somebody starts the group there.
+    private func workedOn() -> SmallWorld {
+        let world = paired()
+        order(true, world, on: world.low)
+        world.high.running[0] = Term(99)
+        return world
+    }
+
+    private func restart(_ node: TestNode, in world: SmallWorld) {
+        world.killAgent(node)
+        world.startAgent(node)
+        world.run(for: .seconds(2))
+    }
+
+    @Test func `an agent that is restarted stops nothing that is worked on`() {
+        let world = workedOn()
+        restart(world.high, in: world)
+        #expect(world.high.running[0] == Term(99) && world.high.has(.strayed))
+        // The holder's agent goes on with what it finds.
+        restart(world.low, in: world)
+        #expect(world.holder() == .low && world.high.running[0] == Term(99))
+    }
+
+    @Test func `nor does one that knows of it by its disk alone`() {
+        let world = workedOn()
+        world.killAgent(world.high)
+        world.high.note = .blank
+        world.startAgent(world.high)
+        world.run(for: .seconds(2))
+        #expect(world.high.running[0] == Term(99))
+    }
+
+    @Test func `where nothing is seen, the group is stopped at once, and can be handed over`() {
+        let world = paired()
+        order(true, world, on: world.low)
+        world.cutPower(world.high)
+        world.run(for: .seconds(2))
+        world.boot(world.high)
+        world.run(for: .seconds(2))
+        #expect(world.command(.handover(0), on: world.low) == .accepted)
+        world.run(for: .seconds(2))
+        #expect(world.holder() == .high)
+    }
+
+    @Test(arguments: [NodeID.low, .high], [true, false])
+    func `its end names what runs by hand, and stops it once it is named`(
+        by node: NodeID, afterRestart: Bool
+    ) {
+        let world = workedOn()
+        if afterRestart { restart(world.high, in: world) }
+        world.handle(.resources(0, .seen), on: world.high)
+        world.run(for: .seconds(1))
+        let at = world.nodes[Int(node.rawValue)]
+        #expect(world.command(.maintenance(false), on: at) == .refusedFor(.groupWrong, 0))
+        #expect(world.high.running[0] == Term(99))
+        _ = world.command(.maintenance(false, despite: .all), on: at)
+        world.run(for: .seconds(2))
+        #expect(world.high.running[0] == nil && world.holder() == .low)
+        #expect(world.fences.isEmpty)
+    }
+
+    @Test func `a planned stop leaves what is worked on, and waits for nothing`() {
+        let world = workedOn()
+        world.killAgent(world.high)
+        world.high.note = .blank
+        world.startAgent(world.high)
+        world.run(for: .seconds(1))
+        _ = world.command(.leave, on: world.high)
+        world.run(for: .seconds(1))
+        #expect(world.high.machine == nil && world.high.running[0] == Term(99))
+        // Its next agent does not take it for stopped.
+        world.startAgent(world.high)
+        world.run(for: .seconds(1))
+        #expect(world.high.running[0] == Term(99) && world.high.has(.strayed))
+    }
+
     // MARK: The runner
+
+    @Test func `a runner that is left alone looks for what it has not started`() {
+        var stage = Stage(.simple(2))
+        stage.stop()
+        stage.pass(1_000)
+        var isUp = false
+        stage.script = { resource, _ in
+            isUp && resource == 1 ? .succeeds(after: 1) : .fails(after: 1)
+        }
+        stage.leaveAlone(true)
+        stage.pass(30_000)
+        #expect(stage.outcomes == [.stopped, .unseen])
+        isUp = true
+        stage.pass(30_000)
+        #expect(stage.outcomes == [.stopped, .unseen, .seen])
+        stage.script = { _, _ in .hangs }
+        stage.pass(30_000)
+        stage.script = { _, _ in .fails(after: 1) }
+        stage.pass(60_000)
+        #expect(stage.outcomes == [.stopped, .unseen, .seen, .unseen])
+        stage.leaveAlone(false)
+        let count = stage.log.count
+        stage.pass(60_000)
+        #expect(stage.log.count == count && stage.violations == [])
+        stage.script = { _, _ in .succeeds(after: 1) }
+        stage.leaveAlone(true)
+        stage.start()
+        stage.pass(1_000)
+        #expect(stage.outcomes.last == .started && stage.violations == [])
+    }
 
     @Test func `a runner that is left alone tells, and restarts nothing`() {
         var stage = Stage(.simple(2, restarts: 2))

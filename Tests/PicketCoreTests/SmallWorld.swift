@@ -330,7 +330,11 @@ final class SmallWorld {
         case .ban: break
         case .answer(let id, let result): node.answers[id] = result
         case .trace(let trace): node.traces.append((now, trace))
-        case .leaveAlone, .change, .replicate: break
+        case .leaveAlone(let group, let on):
+            guard on else { break }
+            later(
+                startTime, node, .resources(group, node.running[group] == nil ? .unseen : .seen))
+        case .change, .replicate: break
         case .exit(let departure):
             if departure == .released, node.running.contains(where: { $0 != nil }) {
                 violations.append("left while something runs")

@@ -340,6 +340,18 @@ struct RelayFenceTests {
         #expect(bench.allOn)
     }
 
+    @Test func `no order waits for one more attempt to switch on a dead supply`() throws {
+        let bench = Bench(supplies: 2)
+        bench.supplies[1].dead = true
+        bench.order(1)
+        // Tried again at 10.1 for 100 ms.
+        bench.order(2, at: 10.12)
+        bench.run()
+        #expect(bench.outcomes(1) == [.off, .notRestored])
+        #expect(bench.outcomes(2) == [.off, .notRestored])
+        #expect(try #require(bench.when(.off, 2)) == .at(10.17))
+    }
+
     @Test func `the agent's end during a hold brings the peer back first`() throws {
         let bench = Bench(end: 2)
         bench.order()

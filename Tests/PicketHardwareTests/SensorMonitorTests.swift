@@ -108,6 +108,55 @@ struct SensorMonitorTests {
                 == [.warn, .warn, .ok])
     }
 
+    @Test func `a changed list keeps what a sensor knows, and nothing of one that is gone`() {
+        func sensor(_ name: String, at address: UInt8, warn: Double = 30) -> SensorDescription {
+            SensorDescription(
+                name: name, driver: .tmp102(TMP102()), bus: 1, address: address,
+                watch: SensorWatch(
+                    warn: [.above(warn)], critical: [.above(40)], hysteresis: 5, debounce: 1,
+                    staleAfter: .seconds(5)))
+        }
+        let start = Instant(nanoseconds: 0)
+        var monitors = [SensorMonitor]().following(
+            [sensor("hot", at: 0x48), sensor("warm", at: 0x49)], at: start)
+        func read(_ index: Int, _ value: Double, at now: Instant) {
+            let sample = Sample(bits: UInt64(value), quantity: Quantity(value, .celsius))
+            _ = monitors[index].take(sample, at: now)
+        }
+        read(0, 50, at: start)
+        read(1, 31, at: start)
+        read(1, 28, at: start)
+        var health = HealthModel(riseAfter: .zero)
+        func score(at now: Instant) -> UInt8 {
+            for index in monitors.indices { _ = monitors[index].pass(at: now) }
+            _ = health.update(sensors: monitors, checks: SelfChecks(), at: now)
+            return health.health.score
+        }
+        #expect(score(at: start) == 0)
+
+        let later = start + .seconds(60)
+        read(1, 28, at: later)
+        monitors = monitors.following(
+            [sensor("new", at: 0x4a), sensor("warm", at: 0x49), sensor("other", at: 0x4b)],
+            at: later)
+        #expect(monitors.map { $0.name } == ["new", "warm", "other"])
+        // It is held past its warning limit by the hysteresis alone; the others are unknown.
+        #expect(monitors.map { $0.verdict.level } == [.unknown, .warn, .unknown])
+        #expect(monitors[1].readAt == later)
+        #expect(score(at: later + .seconds(5)) == 100 - HealthModel.warnPenalty)
+        // Then the time of their first reading is up.
+        read(1, 28, at: later + .seconds(6))
+        #expect(
+            score(at: later + .seconds(6))
+                == 100 - HealthModel.warnPenalty - 2 * HealthModel.failedPenalty)
+        // Under the same name another chip.
+        let end = later + .seconds(7)
+        monitors = monitors.following(
+            [sensor("warm", at: 0x50), sensor("new", at: 0x4a, warn: 20)], at: end)
+        #expect(monitors.map { $0.verdict.level } == [.unknown, .warn])
+        #expect(monitors.map { $0.verdict.failed } == [false, true])
+    }
+
     @Test func `a failed read is never a value, and three in a row are a failed sensor`() {
         var monitor = monitor()
         let verdicts = run(&monitor, [.value(20), .nak, .nak, .nak])

@@ -292,7 +292,7 @@ struct LeftBehindTests {
         for _ in 0..<2000 where Directory.names(scratch.path).contains("a-2") { usleep(5000) }
         while try DurableFile.read(service)?.last != UInt8(ascii: "\n") { usleep(5000) }
         #expect(Directory.names(scratch.path).contains("a-1"))
-        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == [])
+        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == .init())
         // It is reaped by whoever is its parent, here by this process.
         #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
         #expect(!Directory.names(scratch.path).contains("a-1"))
@@ -303,12 +303,31 @@ struct LeftBehindTests {
         #expect(ChildrenTests.run(children, until: 3).end == .signalled(9))
     }
 
+    @Test func `whose start nobody heard the end of is told`() throws {
+        let children = try Children(notedIn: scratch.path, session: SessionID(0xD))
+        var launch = ChildrenTests.launch("sleep 600", endsWithAgent: true)
+        launch.starts = "gateway"
+        children.launch(1, launch)
+        launch = ChildrenTests.launch("true", endsWithAgent: true)
+        launch.starts = "base"
+        children.launch(2, launch)
+        _ = ChildrenTests.run(children, until: 2)
+        for _ in 0..<2000 where Directory.names(scratch.path).contains("d-2") { usleep(5000) }
+        let note = scratch.file("d-1")
+        while try DurableFile.read(note)?.count(where: { $0 == 10 }) != 2 { usleep(5000) }
+        #expect(
+            LeftBehind.end(notedIn: scratch.path, within: .seconds(5))
+                == .init(interrupted: ["gateway"]))
+        #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
+        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == .init())
+    }
+
     @Test func `a probe that a dead agent leaves is ended too`() throws {
         let children = try Children(notedIn: scratch.path, session: SessionID(0xC))
         children.launch(1, ChildrenTests.launch("sleep 600", follows: true))
         let note = scratch.file("follower-c-1")
         for _ in 0..<2000 where (try? DurableFile.read(note))??.isEmpty ?? true { usleep(5000) }
-        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == [])
+        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == .init())
         #expect(ChildrenTests.run(children, until: 1).end == .signalled(9))
     }
 
@@ -320,14 +339,14 @@ struct LeftBehindTests {
         children.launch(1, ChildrenTests.launch(script, endsWithAgent: true))
         let note = scratch.file("b-1")
         while try DurableFile.read(file)?.last != UInt8(ascii: "\n") { usleep(5000) }
-        while try DurableFile.read(note)?.isEmpty ?? true { usleep(5000) }
+        while try DurableFile.read(note)?.last != 10 { usleep(5000) }
         let line = String(decoding: try #require(try DurableFile.read(file)), as: UTF8.self)
         let processes = line.split { $0 == " " || $0 == "\n" }.compactMap { Int32($0) }
         let (leader, member) = (processes[0], processes[1])
         // This agent is taken for dead, and has not heard of its end.
         while try lives(leader) { usleep(5000) }
         #expect(try lives(member))
-        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == [])
+        #expect(LeftBehind.end(notedIn: scratch.path, within: .seconds(5)) == .init())
         for _ in 0..<1000 where try lives(member) { usleep(5000) }
         #expect(try !lives(member))
         #expect(ChildrenTests.run(children, until: 1).end == .exited(0))

@@ -69,12 +69,36 @@ struct MemoryFileTests {
         memory.groups[0].data = DataTerms(own: Term(9), heard: Term(2), isLast: true)
         memory.groups[1].data = DataTerms(own: Term(3), heard: Term(8), isLast: false)
         #expect(try kept(memory) == memory)
+        memory.groups[0].branch = Branch(
+            position: DataPosition(epoch: .max, number: .max), isDiverged: true)
+        memory.groups[1].branch = Branch(position: DataPosition(epoch: 1, number: 0))
+        #expect(try kept(memory) == memory)
+        memory.groups[1].branch = Branch(position: .none, isDiverged: true)
+        #expect(try kept(memory) == memory)
+    }
+
+    /// An older file has no such line, and one that says nothing is passed over.
+    @Test func `a branch is read where there is one`() throws {
+        let head = "picket-memory 1\nalone 0\nmaintenance 0\ngroup a 7 me\ngroup #ran:a 5 me\n"
+        let branch = DataPosition(epoch: 4, number: 9)
+        for (line, expected) in [
+            ("", Branch.none), ("#branch:4:9:a 1 nobody", Branch(position: branch)),
+            ("#branch:4:9:a 1 me", Branch(position: branch, isDiverged: true)),
+            ("#branch:4:a 1 me", .none), ("#branch:4:-9:a 1 me", .none),
+        ] {
+            var file = MemoryFile(path: "", groups: ["a"])
+            let text = head + (line.isEmpty ? "" : "group \(line)\n")
+            let loaded = try file.decode(SealedText.seal(text), now: now, wall: wall)
+            #expect(loaded.groups[0].branch == expected, "\(line)")
+            #expect(loaded.groups[0].data.own == Term(5))
+        }
     }
 
     /// 0.1.0 knows these lines alone, and keeps a group that it does not have.
     @Test func `data terms stand in lines that 0.1.0 reads, and go with what it left`() throws {
         var memory = memory
         memory.groups[0].data = DataTerms(own: Term(9), heard: Term(2), isLast: true)
+        memory.groups[0].branch = Branch(position: DataPosition(epoch: 3, number: 5))
         memory.groups[0].holder = .me
         let file = MemoryFile(path: "", groups: ["a", "b"])
         let text = String(
@@ -98,7 +122,7 @@ struct MemoryFileTests {
         let body = text.split(separator: "\n").dropLast().joined(separator: "\n") + "\n"
         let sealed = SealedText.seal(body.replacing(own, with: changed))
         let loaded = try again.decode(sealed, now: now, wall: wall)
-        #expect(loaded.groups[0].data == .never)
+        #expect(loaded.groups[0].data == .never && loaded.groups[0].branch == .none)
         #expect(loaded.groups[0].holder == .peer)
     }
 

@@ -41,7 +41,7 @@ struct CheckerTests {
             _ = CheckerTests.image(
                 Message(
                     sequence: 1,
-                    groups: [GroupReport(flags: GroupReport.Flags(rawValue: 1 << 6))]))
+                    groups: [GroupReport(flags: GroupReport.Flags(rawValue: 1 << 7))]))
         }
     }
 

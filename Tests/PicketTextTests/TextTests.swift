@@ -31,7 +31,8 @@ struct TextTests {
     }
 
     @Test(arguments: [
-        "", "s", "30", "30 s", "-1s", "1..5s", "1e9s", "999999999999s", "0x1s", "30sec",
+        "", "s", "30", "30 s", "-1s", "1..5s", "1e9s", "999999999999s", "0x1s", "30sec", "010s",
+        "00.5s",
     ])
     func `what is no span is not read`(text: String) {
         #expect(Text.duration(text) == nil)

@@ -171,7 +171,7 @@ struct SealingTests {
             // Nor does it pass for the peer's.
             var turned = datagram
             turned[8] = 1
-            #expect(a.open(turned) != .hello(answer: true, established: nil))
+            #expect(a.open(turned) != .hello(answer: true, established: nil, isNew: true))
         }
         #expect(a.channel.drops[.notAuthentic] + a.channel.drops[.reflected] > 0)
         #expect(a.open(b.message()!).isMessage)

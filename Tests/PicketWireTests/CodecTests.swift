@@ -75,12 +75,12 @@ struct CodecTests {
         }
     }
 
-    /// Offsets in the body: the state's content starts at 3, the groups' entries at 3 + 80 + 5.
+    /// Offsets in the body: the state's content starts at 3, the groups' entries at 3 + 84 + 5.
     @Test(
         arguments: [
             (30, 0, Drop.unknownPhase), (30, 7, .unknownPhase), (31, 101, .badHealth),
-            (36, 4, .unknownRelayTest), (84, 17, .truncated), (87, 17, .tooManyGroups),
-            (88, 6, .unknownRole), (96, 0x81, .badTerm), (98, 4, .unknownSync),
+            (36, 4, .unknownRelayTest), (88, 17, .truncated), (91, 17, .tooManyGroups),
+            (92, 6, .unknownRole), (100, 0x81, .badTerm), (102, 4, .unknownSync),
             (76, 1, .badNumber), (77, 0, nil), (77, 1, .tooManyGroups),
             (10, 0x40, .badNumber), (19, 0x80, .badNumber), (27, 0x40, .badNumber), (27, 0x3F, nil),
         ] as [(Int, UInt8, Drop?)])
@@ -120,7 +120,7 @@ struct CodecTests {
     @Test func `a section that comes twice or not at all is refused`() {
         let bytes = encoded(Message(sequence: 1))
         #expect(reason(bytes + bytes) == .repeatedSection)
-        #expect(reason(Array(bytes[83...])) == .missingSection)
+        #expect(reason(Array(bytes[87...])) == .missingSection)
         #expect(reason([]) == .missingSection)
     }
 }

@@ -21,7 +21,7 @@ struct HelloTests {
         let answer = try #require(b.answer(a.hello(at: start)!, at: start))
         let proof = try #require(a.answer(answer, at: start))
         let message = try #require(a.message())
-        #expect(b.open(proof) == .hello(answer: false, established: SessionID(1)))
+        #expect(b.open(proof) == .hello(answer: false, established: SessionID(1), isNew: true))
         #expect(b.open(message).isMessage)
     }
 
@@ -99,7 +99,7 @@ struct HelloTests {
         #expect(b.channel.peerSession == SessionID(100))
         #expect(b.open(a.message()!).isMessage)
         let proof = try #require(c.answer(answer, at: start))
-        #expect(b.open(proof) == .hello(answer: false, established: SessionID(101)))
+        #expect(b.open(proof) == .hello(answer: false, established: SessionID(101), isNew: true))
         #expect(b.open(a.message()!) == .dropped(.retired))
     }
 
@@ -148,8 +148,8 @@ struct HelloTests {
         let toA = try #require(b.answer(a.hello(at: start)!, at: start))
         let toC = try #require(b.answer(c.hello(at: start)!, at: start))
         let (proofA, proofC) = (a.answer(toA, at: start)!, c.answer(toC, at: start)!)
-        #expect(b.open(proofA) == .hello(answer: false, established: SessionID(1)))
-        #expect(b.open(proofC) == .hello(answer: true, established: nil))
+        #expect(b.open(proofA) == .hello(answer: false, established: SessionID(1), isNew: true))
+        #expect(b.open(proofC) == .hello(answer: true, established: nil, isNew: true))
         #expect(b.channel.peerSession == SessionID(1))
     }
 
@@ -216,6 +216,19 @@ struct HelloTests {
         // b's own hello brings a's proof, which is answered at any rate.
         carry(b.hello(at: start)!, from: b, to: a, at: start)
         #expect(a.channel.peerSession == SessionID(2) && b.channel.peerSession == SessionID(3))
+    }
+
+    @Test func `a recorded hello is new only once`() {
+        let (a, b) = (Node(.low, session: 1), Node(.high, session: 2))
+        let before = Node(.low, session: 3)
+        let second = start + .seconds(1)
+        let hellos = [
+            a.hello(at: start)!, before.hello(at: start)!, a.hello(at: second)!,
+            before.hello(at: second)!,
+        ]
+        #expect(hellos.map { b.open($0).isNewHello } == [true, true, true, true])
+        #expect(hellos.map { b.open($0).isNewHello } == [false, false, false, false])
+        #expect(b.open(a.hello(at: second + .seconds(1))!).isNewHello)
     }
 
     @Test func `an answer is never larger than what it answers`() {

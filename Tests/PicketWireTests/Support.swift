@@ -35,6 +35,8 @@ extension Message {
         message.generation = UInt32.random(in: 0...(.max), using: &chance)
         message.seenGeneration = UInt32.random(in: 0...(.max), using: &chance)
         message.maintenance = UInt64.random(in: 0...Maintenance.greatest, using: &chance)
+        message.gaps = Gaps(rawValue: UInt32.random(in: 0...(.max), using: &chance))
+            .intersection(.all)
         message.pause = Duration(nanoseconds: Int64(chance.next() & Codec.greatest))
         message.groups = (0..<Int.random(in: 0...Limits.groups, using: &chance)).map { _ in
             GroupReport(
@@ -112,7 +114,7 @@ final class Node {
 
     /// Opens it and returns the answer that it gets.
     func answer(_ datagram: [UInt8], link: Int = 0, at now: Instant) -> [UInt8]? {
-        guard case .hello(answer: true, _) = open(datagram, link: link, at: now) else {
+        guard case .hello(answer: true, _, _) = open(datagram, link: link, at: now) else {
             return nil
         }
         sent.append(channel.datagram)
@@ -154,6 +156,9 @@ extension Channel.Opened {
     var message: Message? {
         if case .message(let message, _) = self { return message }
         return nil
+    }
+    var isNewHello: Bool {
+        if case .hello(_, _, isNew: true) = self { true } else { false }
     }
     var isMessage: Bool { message != nil }
 }

@@ -73,7 +73,7 @@ struct VersionTests {
             #expect(Codec.encode(message, keys: KeyIDs(first: 1), into: &bytes))
             message.forget()
             for index in message.groups.indices {
-                message.groups[index].flags.subtract([.automatic, .stays])
+                message.groups[index].flags.subtract([.automatic, .stays, .unready])
             }
             message.flags.subtract(VersionTests.newer)
             #expect(Release010.decode(bytes, sequence: sequence) == message)
@@ -99,6 +99,20 @@ struct VersionTests {
         bytes.insert(contentsOf: [1, 2, 3], at: groups)
         // Sections that nobody knows, one of them empty.
         bytes += [200, 2, 0, 5, 5, 201, 0, 0]
+        #expect(try decode(bytes, sequence: 9) == message)
+    }
+
+    /// What the agents before this one send ends with the one group's maintenance.
+    @Test func `of a peer that is too old to say its gaps, nothing is known`() throws {
+        var message = Self.message
+        message.gaps = [.neverCut, .notLocked]
+        var bytes: [UInt8] = []
+        #expect(Codec.encode(message, keys: KeyIDs(first: 7), into: &bytes))
+        #expect(try decode(bytes, sequence: 9) == message)
+        let end = 3 + Int(bytes[1])
+        bytes[1] -= 4
+        bytes.removeSubrange(end - 4..<end)
+        message.gaps = nil
         #expect(try decode(bytes, sequence: 9) == message)
     }
 
@@ -145,6 +159,7 @@ extension Message {
         turnsDigest = 0
         maintenance = 0
         maintained = nil
+        gaps = nil
         for index in groups.indices {
             let group = groups[index]
             groups[index] = GroupReport(

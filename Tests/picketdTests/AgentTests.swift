@@ -217,7 +217,7 @@ private final class Peer {
         try change(text).write(toFile: options.configuration, atomically: true, encoding: .utf8)
         let new = try Startup.load(options, Hardware())
         new.keepPlaces(of: agent.settings)
-        try #require(agent.takeUp(new))
+        try #require(try agent.takeUp(new))
     }
 
     private static func list(_ ports: some Sequence<UInt16>) -> String {
@@ -267,7 +267,7 @@ private final class Peer {
         while case .datagram(let count) = sockets[link].receive(into: &datagram) {
             switch channel.open(datagram, count: count, link: link, at: clock.now()) {
             case .parcel: break
-            case .hello(answer: true, _): send(on: link)
+            case .hello(answer: true, _, _): send(on: link)
             case .message(let message, _):
                 newest = max(newest, message.sequence)
                 heard = message
@@ -361,7 +361,7 @@ struct FollowerTests {
         #expect(try !started()[0].contains(where: lives))
         // Where nobody has reaped what it started yet, its note is left to the next agent.
         let notes = peer.directory + "/run/actions"
-        #expect(LeftBehind.end(notedIn: notes, within: .seconds(1)) == [])
+        #expect(LeftBehind.end(notedIn: notes, within: .seconds(1)) == .init())
         #expect(Directory.names(notes) == [])
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import PicketConfig
 import PicketCore
 import PicketLinux
@@ -38,5 +39,28 @@ struct ConfigurationReaderTests {
             return
         }
         #expect(lines.count == 1 && lines[0].contains(path))
+    }
+
+    private func code(_ path: String) -> Int32? {
+        var options = Options()
+        options.configuration = path
+        do throws(StartupError) {
+            _ = try Startup.load(options, Hardware())
+            return nil
+        } catch { return error.code }
+    }
+
+    @Test func `an agent whose configuration or key is not there yet is started again`() throws {
+        #expect(code("/no/such/file") == ExitCode.failed)
+        // A read that fails, as on a disk with bad blocks.
+        #expect(code("/proc") == ExitCode.failed)
+        let path = "/tmp/picket-\(getpid())-wrong.yaml"
+        try DurableFile.replace(path, with: Array("pair: 1\n".utf8), durable: false)
+        defer { try? DurableFile.remove(path) }
+        #expect(code(path) == ExitCode.wrong)
+        do throws(StartupError) {
+            _ = try Startup.keys(["/no/such/key"])
+            Issue.record("a key out of nothing")
+        } catch { #expect(error.code == ExitCode.failed) }
     }
 }

@@ -49,6 +49,15 @@ struct UnitsTests {
             ])
     }
 
+    @Test func `a group of which a unit is missing, or unknown to the helper, is not ready`() {
+        let named = [
+            (0, "gateway.service"), (1, "mysql.service"), (1, "broker@1.service"),
+            (2, "other.service"),
+        ].map { Units.Named(group: $0.0, unit: $0.1) }
+        #expect(Units.unready(named, UnitsTests.states) == [1, 2])
+        #expect(Units.unready([named[0]], []) == [0])
+    }
+
     @Test(arguments: [
         // A stray is stopped, but in maintenance; one that a person runs is left then.
         (UnitState(runs: true), GroupReport.Role.vacant, false, Units.Need.alarm(stops: true)),

@@ -102,6 +102,11 @@ public struct GroupRunner: Sendable {
     private var isLeftAlone = false
     /// The resources whose monitors fail meanwhile.
     private var ailing: [Int] = []
+    /// In maintenance, of a group that is not up by this agent: whether each resource is seen to run;
+    /// `nil` where its monitor has not said so.
+    private var sights: [Bool?] = []
+    /// What was told of that.
+    private var isSeen: Bool?
 
     /// - Parameter term: the one that the group was last held at, for processes that stop what an
     ///   earlier life of the agent left.
@@ -139,9 +144,9 @@ public struct GroupRunner: Sendable {
     /// When `tick` is next to be called.
     public var nextDeadline: Instant {
         switch state {
-        case .stopped, .failed, .stuck: .distantFuture
+        case .stopped where !isLooking, .failed, .stuck: .distantFuture
         case .busy(let job): job.deadline
-        case .running: monitors.reduce(.distantFuture) { min($0, $1.at) }
+        case .stopped, .running: monitors.reduce(.distantFuture) { min($0, $1.at) }
         }
     }
 }
@@ -154,6 +159,7 @@ extension GroupRunner {
         _ activation: Activation, at now: Instant, into out: inout Sink
     ) {
         accept(activation)
+        endLooking(into: &out)
         top = -1
         wanted = plan.resources.count
         up(.start, from: 0, at: now, into: &out)
@@ -164,6 +170,7 @@ extension GroupRunner {
         _ activation: Activation, at now: Instant, into out: inout Sink
     ) {
         accept(activation)
+        endLooking(into: &out)
         top = plan.resources.count - 1
         wanted = plan.resources.count
         state = .running
@@ -185,8 +192,12 @@ extension GroupRunner {
 
     /// Nothing more is done to the resources by itself, or again so: then what fails is looked at
     /// anew.
-    public mutating func leaveAlone(_ on: Bool, at now: Instant) {
+    public mutating func leaveAlone<Sink: ResourceSink>(
+        _ on: Bool, at now: Instant, into out: inout Sink
+    ) {
         isLeftAlone = on
+        endLooking(into: &out)
+        look(at: now, into: &out)
         guard !on, !ailing.isEmpty else { return }
         ailing = []
         guard state == .running else { return }
@@ -242,6 +253,7 @@ extension GroupRunner {
         top = count - 1
         monitors = plan.resources.map { _ in Monitor(run: nil, at: .distantFuture) }
         ailing = []
+        sights = []
     }
 
     private mutating func drop<Sink: ResourceSink>(
@@ -267,6 +279,7 @@ extension GroupRunner {
         isAdding = false
         switch state {
         case .stopped, .failed, .stuck:
+            endLooking(into: &out)
             down(.stop, to: 0, at: now, into: &out)
         case .running:
             killMonitors(into: &out)
@@ -303,7 +316,10 @@ extension GroupRunner {
             monitors[index] = Monitor(
                 run: nil, at: now + plan.resources[index].monitorInterval)
             monitored(index, succeeded ? nil : .failed, at: now, into: &out)
-        case .busy, .stopped, .failed, .stuck:
+        case .stopped:
+            guard let index = monitors.firstIndex(where: { $0.run == run }) else { return }
+            looked(index, unknown ? nil : succeeded, at: now, into: &out)
+        case .busy, .failed, .stuck:
             break
         }
     }
@@ -323,7 +339,14 @@ extension GroupRunner {
     /// The deadline has come.
     public mutating func tick<Sink: ResourceSink>(at now: Instant, into out: inout Sink) {
         switch state {
-        case .stopped, .failed, .stuck:
+        case .stopped:
+            guard isLooking else { return }
+            if let overdue = monitors.firstIndex(where: { $0.run != nil && now >= $0.at }) {
+                if let run = monitors[overdue].run { out.emit(.kill(run)) }
+                looked(overdue, nil, at: now, into: &out)
+            }
+            runDueMonitors(at: now, into: &out)
+        case .failed, .stuck:
             break
         case .busy(var job):
             guard now >= job.deadline else { return }
@@ -502,9 +525,11 @@ extension GroupRunner {
         case .stop:
             state = .stopped
             out.emit(.outcome(.stopped))
+            look(at: now, into: &out)
         case .unwind:
             state = .stopped
             out.emit(.outcome(refusedBy.map { .startRefused($0) } ?? .startFailed))
+            look(at: now, into: &out)
         case .restartDown(let first):
             up(.restartUp(from: first), from: first, at: now, into: &out)
         case .drop(let first):
@@ -554,6 +579,58 @@ extension GroupRunner {
             if let run = monitors[index].run { out.emit(.kill(run)) }
             monitors[index] = Monitor(run: nil, at: .distantFuture)
         }
+    }
+
+    // MARK: What somebody else has started
+
+    /// Hands are off a group that is not up here by this agent.
+    public var isLooking: Bool { isLeftAlone && state == .stopped }
+
+    /// Whether each of its monitors has told since the looking began, or since it was to begin anew.
+    public var hasLooked: Bool {
+        guard isLooking else { return true }
+        return monitors.indices.allSatisfy {
+            plan.resources[$0].monitor == nil || $0 < sights.count && sights[$0] != nil
+        }
+    }
+
+    /// Looks whether something of it runs all the same, from now on and at once.
+    public mutating func look<Sink: ResourceSink>(at now: Instant, into out: inout Sink) {
+        guard isLooking else { return }
+        sights = plan.resources.map { _ in nil }
+        for index in monitors.indices where plan.resources[index].monitor != nil {
+            if monitors[index].run == nil { monitors[index].at = now }
+        }
+        tellSight(into: &out)
+        runDueMonitors(at: now, into: &out)
+    }
+
+    private mutating func endLooking<Sink: ResourceSink>(into out: inout Sink) {
+        guard !sights.isEmpty else { return }
+        sights = []
+        isSeen = nil
+        if state == .stopped { killMonitors(into: &out) }
+    }
+
+    /// A monitor that could not be run, or gave no answer, has seen nothing new.
+    private mutating func looked<Sink: ResourceSink>(
+        _ resource: Int, _ isUp: Bool?, at now: Instant, into out: inout Sink
+    ) {
+        monitors[resource] = Monitor(
+            run: nil, at: now + plan.resources[resource].monitorInterval)
+        guard isLooking, resource < sights.count else { return }
+        if let isUp { sights[resource] = isUp }
+        tellSight(into: &out)
+    }
+
+    /// What has no monitor cannot be seen.
+    private mutating func tellSight<Sink: ResourceSink>(into out: inout Sink) {
+        let isUp = sights.contains(true)
+        guard isUp || hasLooked, isUp != isSeen else { return }
+        isSeen = isUp
+        // Whatever else of it runs: the next stop leaves nothing out.
+        if isUp { top = plan.resources.count - 1 }
+        out.emit(.outcome(isUp ? .seen : .unseen))
     }
 
     private mutating func monitored<Sink: ResourceSink>(

@@ -34,7 +34,8 @@ public import PicketCore
 /// is reported under the id `foundOff`, which no order has.
 ///
 /// A second order merges with the one under way and shares its outcomes, up to the moment at which
-/// the supplies are switched on again; from there it waits, and starts a fence of its own.
+/// the supplies are switched on again; from there it waits, and starts a fence of its own. If they
+/// did not come back, it waits for no further attempt.
 public struct RelayFence: Sendable {
     public let relay: RelayDescription
     private var phase: Phase = .idle
@@ -212,9 +213,16 @@ public struct RelayFence: Sendable {
                 Clearing(
                     cutAt: cutAt, by: now + relay.offWithin,
                     notBefore: relay.verified ? now : max(now, cutAt + relay.offTime), again: now))
+        case .connecting(.restore, _, _) where goesBefore, .confirming where goesBefore:
+            if !toldUnrestored { reportAll(.notRestored) }
+            begin(order, knownOff: false, at: now)
         case .connecting, .confirming: waiting.append(order)
         }
     }
+
+    /// An order does not wait for one more attempt to switch on what stayed off: the peer may live by
+    /// another supply, and the order would be void.
+    private var goesBefore: Bool { mustRestore }
 
     private mutating func begin(_ order: FenceOrder, knownOff: Bool, at now: Instant) {
         orders = [order]
@@ -375,7 +383,9 @@ public struct RelayFence: Sendable {
         } else if scan.on > 0, orders.allSatisfy({ $0.onlyIfOff }) {
             reportAll(.voided)
             settle(knownOff: knownOff, at: now)
-        } else if scan.off > 0 && !knownOff && orders[0].relayTest != .passed {
+        } else if scan.off > 0 && !knownOff
+            && (orders[0].relayTest != .passed || planted(.deadSupplyIsNotCut) && scan.on > 0)
+        {
             reportAll(.failed(.contradictory))
             settle(knownOff: knownOff, at: now)
         } else if relay.offProves == .never || (scan.unproven > 0 && !sawOff) {
@@ -409,7 +419,8 @@ public struct RelayFence: Sendable {
         var clearing = clearing
         let wasClear = clearing.looks >= Self.looksForOff
         let scan = planted(.unverifiedFence) ? SupplyScan(off: 1) : scan
-        guard scan.on == 0, scan.unreadable == 0 else {
+        let isOn = scan.on > 0 && !(planted(.oneSupplyIsEnough) && scan.off > 0)
+        guard !isOn, scan.unreadable == 0 else {
             if wasClear && scan.on > 0 {
                 phase = connecting(.undo(.contradictory), at: now)
             } else if lookedAt >= clearing.by {

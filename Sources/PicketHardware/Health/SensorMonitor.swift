@@ -6,8 +6,7 @@ public import PicketCore
 /// takes a value whenever the real one does. The sensor's verdict is the worse of the two, so that
 /// an injection can lower health and never raise it (S9), and a real failure during a drill shows.
 public struct SensorMonitor: Sendable {
-    public let name: String
-    private let unit: Unit
+    private let description: SensorDescription
     private var real: SensorTrack
     private var drill: Drill?
 
@@ -32,10 +31,15 @@ public struct SensorMonitor: Sendable {
     }
 
     public init(_ description: SensorDescription, at now: Instant) {
-        name = description.name
-        unit = description.driver.unit
+        self.description = description
         real = SensorTrack(description.watch, at: now)
     }
+
+    public var name: String { description.name }
+    public var unit: Unit { description.driver.unit }
+
+    /// Whether it reads what a changed configuration has under this name.
+    public func reads(_ sensor: SensorDescription) -> Bool { description.isReadAs(sensor) }
 
     /// From the next value on it is judged by these limits, which a drill's values are as well.
     public mutating func judge(by watch: SensorWatch) {
@@ -129,6 +133,27 @@ public struct SensorMonitor: Sendable {
         return SensorChange(
             from: before, to: verdict, reading: simulated ? injected ?? reading : reading,
             simulated: simulated || simulatedBefore)
+    }
+}
+
+extension [SensorMonitor] {
+    /// The sensors of a changed configuration, in its order. What is read as before goes on with what
+    /// it knows. What is new, or is another chip now, is unknown until it is read, and what is gone
+    /// counts for nothing any more.
+    public func following(_ sensors: [SensorDescription], at now: Instant) -> [SensorMonitor] {
+        var all: [SensorMonitor] = []
+        for sensor in sensors {
+            guard let known = firstIndex(where: { $0.reads(sensor) }) else {
+                all.append(SensorMonitor(sensor, at: now))
+                continue
+            }
+            all.append(self[known])
+            all[all.count - 1].judge(by: sensor.watch)
+        }
+        if planted(.goneSensorCounts) {
+            all += filter { known in !sensors.contains { known.reads($0) } }
+        }
+        return all
     }
 }
 

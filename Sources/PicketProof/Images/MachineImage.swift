@@ -320,7 +320,7 @@ extension Message {
         image.put(UInt8(groups.count) | UInt8(flags.rawValue >> 12) << 6)
         for group in groups {
             precondition(
-                group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 6,
+                group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 7,
                 "a role or a flag that the image has no bit for")
             image.put(group.role.rawValue)
             image.put(group.flags.rawValue)
@@ -487,13 +487,16 @@ extension Group {
         if stableSince != nil { flags |= 8 }
         flags |= question.rawValue << 4
         image.put(flags)
-        image.put((runsSince != nil ? 1 : 0) | (hasFailed ? 2 : 0) | (stays ? 4 : 0))
+        image.put(
+            (runsSince != nil ? 1 : 0) | (hasFailed ? 2 : 0) | (stays ? 4 : 0)
+                | (isStopDue ? 8 : 0))
         if let blockedUntil { image.put(until: blockedUntil) }
         if let wish { image.put(until: wish.until) }
         if let stableSince { image.put(past: stableSince) }
         if let runsSince { image.put(past: runsSince) }
         image.put(UInt8(min(6, failures)))
-        // Not written: `toldRefusal` and the causes, which only the trace shows.
+        // Not written: `toldRefusal` and the causes, which only the trace shows; `isSeen`, because
+        // nobody in the checker works by hand.
     }
 
     fileprivate init(from image: inout ImageReader, index: GroupIndex) {
@@ -536,6 +539,6 @@ extension Group {
             role: role, term: term, sync: sync, blockedUntil: blockedUntil,
             failures: Int64(image.byte()), runsSince: runsSince, hasFailed: failing & 2 != 0,
             stays: failing & 4 != 0, wish: wish, stableSince: stableSince,
-            question: Question(rawValue: flags >> 4)!)
+            question: Question(rawValue: flags >> 4)!, isStopDue: failing & 8 != 0)
     }
 }

@@ -55,6 +55,8 @@ public enum Fault: Equatable, Sendable {
     /// The plug of all wires by which this node hears, cuts and senses its peer: each of them parts at
     /// a time of its own, and so comes back.
     case harness(NodeID)
+    /// The first (0) or the second (1) of two supplies of a node gives no power.
+    case deadSupply(NodeID, Int)
     case deadWatchdog(NodeID)
     case wallStep(NodeID, Duration)
     /// Its file differs from the peer's in settings that must agree.
@@ -69,12 +71,17 @@ public enum Fault: Equatable, Sendable {
     // Health and resources
     /// The node's sensors are 0, a temperature, and 1, a voltage.
     case sensor(NodeID, Int, SensorFault)
+    /// Its file does not have this sensor, and its agent is told.
+    case sensorGone(NodeID, Int)
     case drill(NodeID, DrillKind)
     case sync(NodeID, GroupIndex, GroupReport.SyncState)
     case resource(NodeID, GroupIndex, ResourceFault)
 
     // Operators
     case command(NodeID, Command)
+    /// Somebody starts a group's resources, in maintenance, beside the agent; and stops them in the
+    /// end.
+    case byHand(NodeID, GroupIndex)
     /// `confirmFence` though the peer may well be alive.
     case falseWord(NodeID)
 }
@@ -107,6 +114,8 @@ public enum ResourceFault: String, CaseIterable, Sendable {
     case flaps
     /// It refuses every term, and names a later one each time.
     case startRefused = "start-refused"
+    /// Its unit is gone: what runs goes on, no start succeeds, and its agent sees it at its next look.
+    case unitMissing = "unit-missing"
     /// The commands that tell the store of a strict group.
     case commandsFail = "commands-fail"
     /// They hang until they are killed, and may hang on, and take effect late.
@@ -123,9 +132,9 @@ extension Fault {
         "livelock",
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
         "disk-hangs",
-        "power-loss", "relay", "harness", "dead-watchdog", "other-configuration", "list",
-        "wrong-key",
-        "wall-step", "reload", "sensor", "drill", "sync",
-        "resource", "command", "false-word",
+        "power-loss", "relay", "harness", "dead-supply", "dead-watchdog", "other-configuration",
+        "list", "wrong-key",
+        "wall-step", "reload", "sensor", "sensor-gone", "drill", "sync",
+        "resource", "command", "by-hand", "false-word",
     ]
 }

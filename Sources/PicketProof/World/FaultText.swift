@@ -41,6 +41,7 @@ public enum FaultText {
         case .powerLoss(let node): ["power-loss", text(node)]
         case .relay(let node, let fault): ["relay", text(node), fault.rawValue]
         case .harness(let node): ["harness", text(node)]
+        case .deadSupply(let node, let supply): ["dead-supply", text(node), "\(supply)"]
         case .deadWatchdog(let node): ["dead-watchdog", text(node)]
         case .otherConfiguration(let node): ["other-configuration", text(node)]
         case .list(let node, let list): ["list", text(node)] + list.map { text($0) }
@@ -49,12 +50,14 @@ public enum FaultText {
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
         case .sensor(let node, let sensor, let fault):
             ["sensor", text(node), "\(sensor)", fault.rawValue]
+        case .sensorGone(let node, let sensor): ["sensor-gone", text(node), "\(sensor)"]
         case .drill(let node, let kind): ["drill", text(node), kind.rawValue]
         case .sync(let node, let group, let state):
             ["sync", text(node), "\(group)", "\(state.rawValue)"]
         case .resource(let node, let group, let fault):
             ["resource", text(node), "\(group)", fault.rawValue]
         case .command(let node, let command): ["command", text(node)] + words(command)
+        case .byHand(let node, let group): ["by-hand", text(node), "\(group)"]
         case .falseWord(let node): ["false-word", text(node)]
         }
     }
@@ -88,10 +91,11 @@ public enum FaultText {
     static func text(_ node: NodeID) -> String { node == .low ? "low" : "high" }
     private static func text(_ link: Int?) -> [String] { link.map { ["link", "\($0)"] } ?? [] }
 
-    /// `1:2+3`: group 1 with resources 2 and 3; `1:2+3:off` where it is not enabled.
+    /// `1:2+3`: group 1 with resources 2 and 3; `1:2+3:off` where it is not enabled, `1:2+3:priority=4`
+    /// where its priority was changed.
     static func text(_ group: ListedGroup) -> String {
         "\(group.name):" + group.resources.map { "\($0)" }.joined(separator: "+")
-            + (group.isEnabled ? "" : ":off")
+            + (group.priority.map { ":priority=\($0)" } ?? "") + (group.isEnabled ? "" : ":off")
     }
 
     static func text(_ duration: Duration) -> String { Text.exact(duration, inSeconds: true) }
@@ -145,6 +149,7 @@ public enum FaultText {
             }
             return .relay(node, fault)
         case "harness": return .harness(node)
+        case "dead-supply": return .deadSupply(node, try words.number(0...1))
         case "dead-watchdog": return .deadWatchdog(node)
         case "other-configuration": return .otherConfiguration(node)
         case "list":
@@ -159,6 +164,8 @@ public enum FaultText {
                 throw words.expected(list(SensorFault.allCases.map(\.rawValue)))
             }
             return .sensor(node, sensor, fault)
+        case "sensor-gone":
+            return .sensorGone(node, try words.number(0...(Chip.descriptions.count - 1)))
         case "drill":
             let name = try words.word("what the drill pretends")
             guard let kind = DrillKind(rawValue: name) else {
@@ -178,6 +185,7 @@ public enum FaultText {
             }
             return .resource(node, group, fault)
         case "command": return .command(node, try command(&words))
+        case "by-hand": return .byHand(node, try words.group())
         case "false-word": return .falseWord(node)
         default: throw words.expected("one of " + list(Fault.names))
         }
@@ -277,10 +285,14 @@ struct Words {
 
     mutating func listed() throws(ScriptError) -> ListedGroup {
         let what = "a group and its resources, such as 1:2+3"
-        let parts = try word(what).split(separator: ":")
+        var parts = try word(what).split(separator: ":")
         let isEnabled = parts.last != "off"
-        guard parts.count == (isEnabled ? 2 : 3), let name = Int(parts[0]),
-            (0..<Limits.groups).contains(name)
+        if !isEnabled { parts.removeLast() }
+        let priority = parts.last.flatMap { last in
+            last.hasPrefix("priority=") ? UInt32(last.dropFirst("priority=".count)) : nil
+        }
+        if priority != nil { parts.removeLast() }
+        guard parts.count == 2, let name = Int(parts[0]), (0..<Limits.groups).contains(name)
         else {
             throw expected(what)
         }
@@ -289,7 +301,7 @@ struct Words {
             throw expected(what)
         }
         var group = ListedGroup(name: name, resources: resources)
-        group.isEnabled = isEnabled
+        (group.isEnabled, group.priority) = (isEnabled, priority)
         return group
     }
     mutating func optionalGroup() throws(ScriptError) -> GroupIndex? {

@@ -14,8 +14,10 @@ final class Node {
     /// The groups in its file, which an agent reads when it starts.
     var file: [ListedGroup]
 
-    // Supply: the mains, and the contact of the peer's relay.
+    // Supply: the mains, and the contacts of the peer's relays.
     var mains = true
+    /// Which of its two supplies gives no power.
+    var deadSupply: Int?
     var powered = false
     /// Counts the times that the power came on.
     var powerLife: UInt32 = 0
@@ -79,6 +81,10 @@ final class Node {
     /// Of those, whose start has succeeded: from then on others can reach it.
     var serves: [Bool]
     var processes: [Process] = []
+    /// The notes of the starts of which no agent has heard the end: by the process, the group's name.
+    var starts: [UInt64: Int] = [:]
+    /// By the group's name: since when it runs by a person's hand.
+    var byHand: [Int: Int64] = [:]
     /// By the group's name: when a start of it last began.
     var startedAt: [Int64]
     /// The same of a restart, after its monitor had failed.
@@ -91,6 +97,9 @@ final class Node {
     /// The cause of the last fence order that drove the line off.
     var lineCause = Cause.none
     var contact = true
+    /// Of the relay of the peer's second supply, which follows the same line and has no fault.
+    var secondContact = true
+    var secondRestsAt: Int64 = 0
     var relayFault: RelayFault?
     /// The last real fence by it failed, as the disk has it.
     var disproved = false
@@ -241,6 +250,9 @@ final class AgentLife {
 
     /// The first of their deadlines.
     private(set) var runnersAt = Instant.distantFuture
+    /// Somebody works by hand in this world. In others nothing would be seen, and older seeds tell
+    /// their stories.
+    var looksAgain = false
     var effects = Recorder()
     var resourceEffects = ResourceRecorder()
     var followUps: [Event] = []
@@ -277,6 +289,9 @@ final class AgentLife {
     var heardSession: SessionID?
     /// A hello of the peer's present agent did.
     var hailedAt: Int64?
+    /// The peer last said something that this life of the agent had not heard before.
+    var spokeAt: Int64?
+    private var hellos: Set<[UInt8]> = []
     var plain = PlainWindow()
 
     init(
@@ -296,7 +311,11 @@ final class AgentLife {
         self.memoryFile = memoryFile
         self.startedAt = startedAt
         testAt = local
-        sensing = Sensing(at: local)
+        sensing = Sensing()
+    }
+
+    func spoke(_ hello: [UInt8], at now: Int64) {
+        if hellos.insert(hello).inserted { spokeAt = now }
     }
 
     /// The place of a group in its list, by the group's name; `nil` if it does not have it.
@@ -324,7 +343,9 @@ final class AgentLife {
     /// To be called after anything that may have moved a deadline of theirs.
     func noteRunners() {
         runnersAt = .distantFuture
-        for runner in runners { runnersAt = min(runnersAt, runner.nextDeadline) }
+        for runner in runners where looksAgain || !runner.isLooking {
+            runnersAt = min(runnersAt, runner.nextDeadline)
+        }
     }
 }
 

@@ -13,6 +13,8 @@ public struct Plan: Equatable, Sendable {
     /// this; usually within `offWithin`. It stays as it is when the node that switched it goes dark.
     public var outlet: Duration?
     public var offTime = Duration.seconds(1)
+    /// Of each node: one, or two with a relay and a sense line each.
+    public var supplies = 1
     public var bootTime = Duration.seconds(3)
     public var watchdog = Duration.seconds(5)
     public var links = 1
@@ -49,9 +51,16 @@ public struct Plan: Equatable, Sendable {
 
     /// The disk of this node takes nothing even then. Its agent is started anew in every other world.
     public var staysFull: NodeID?
+    /// A supply of this node is dead even then.
+    public var staysDead: DeadSupply?
     /// The file of this node still lists other groups even then: some are known to both, some not.
     public var staysOther: StaysOther?
     public var faults: [FaultEntry] = []
+
+    public struct DeadSupply: Equatable, Sendable {
+        public var node: NodeID
+        public var supply: Int
+    }
 
     public struct StaysOther: Equatable, Sendable {
         public var node: NodeID
@@ -136,6 +145,7 @@ public struct Plan: Equatable, Sendable {
             var known = policy.groups[group.name % groups.count]
             known.name = UInt64(group.name + 1)
             known.resources = group.digest
+            if let priority = group.priority { known.priority = priority }
             if !group.isEnabled { (known.enabled, known.settings) = (false, 1) }
             known.isAdded = found.map { !$0.contains { $0.isStarted(like: group) } } ?? false
             return known
@@ -174,6 +184,8 @@ public struct ListedGroup: Equatable, Sendable {
     /// What is started, in this order. The plan's group n has 2n and 2n + 1.
     public var resources: [Int]
     public var isEnabled = true
+    /// In place of the plan's.
+    public var priority: UInt32?
 
     public init(name: Int, resources: [Int]) {
         self.name = name
@@ -186,7 +198,8 @@ public struct ListedGroup: Equatable, Sendable {
 
     var digest: UInt32 { resources.reduce(7) { $0 &* 31 &+ UInt32($1 + 1) } }
     fileprivate var whole: UInt64 {
-        (UInt64(digest) &* 31 &+ UInt64(name + 1)) &* 2 &+ (isEnabled ? 0 : 1)
+        let known = (UInt64(digest) &* 31 &+ UInt64(name + 1)) &* 2 &+ (isEnabled ? 0 : 1)
+        return priority.map { known &* 31 &+ UInt64($0) } ?? known
     }
 }
 
@@ -207,6 +220,7 @@ extension Plan {
         }
         if fencesUnreachable { lines.append("fences-unreachable") }
         if let outlet { lines.append("outlet \(FaultText.text(outlet))") }
+        if supplies != 1 { lines.append("supplies \(supplies)") }
         if wiring != .readsOn { lines.append("wiring \(wiring.rawValue)") }
         if window != .seconds(3600) { lines.append("window \(FaultText.text(window))") }
         for node in [NodeID.low, .high] {
@@ -218,6 +232,9 @@ extension Plan {
         if let resetAfterStops { lines.append("reset-after-stops \(resetAfterStops)") }
         if sealed { lines.append("sealed") }
         if let staysFull { lines.append("stays-full \(FaultText.text(staysFull))") }
+        if let staysDead {
+            lines.append("stays-dead \(FaultText.text(staysDead.node)) \(staysDead.supply)")
+        }
         if let staysOther {
             let list = staysOther.list.map { FaultText.text($0) }
             lines.append(
@@ -308,6 +325,9 @@ extension Plan {
                 synchronisedAfter: try words.duration())
         case "window": window = try words.duration()
         case "stays-full": staysFull = try words.node()
+        case "supplies": supplies = try words.number(1...2)
+        case "stays-dead":
+            staysDead = DeadSupply(node: try words.node(), supply: try words.number(0...1))
         case "stays-other":
             staysOther = StaysOther(node: try words.node(), list: try words.list())
         default: throw words.expected("a setting, \"group\" or \"at\"; not \"\(verb)\"")

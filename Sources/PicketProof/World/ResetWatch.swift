@@ -50,8 +50,10 @@ struct ResetWatch {
     }
 
     mutating func came(_ outcome: ResourceOutcome, of group: Int, _ node: Node, at now: Int64) {
-        defer { isTried[group][node.index] = false }
         switch outcome {
+        // They say nothing of the stop that may be under way.
+        case .ailing, .recovered, .seen, .unseen, .dropped, .outgrown: return
+        case .failed, .restarted: break
         case .stopFailed, .stopUnknown:
             if isTried[group][node.index] { failed[group][node.index] += 1 }
             noteStuck(group, node, at: now)
@@ -60,8 +62,8 @@ struct ResetWatch {
             isNoted[group][node.index] = false
             forget(group, node)
         case .started: forget(group, node)
-        case .failed, .restarted, .ailing, .recovered, .dropped, .outgrown: break
         }
+        isTried[group][node.index] = false
     }
 
     /// One that could not be tried is told of when that has been so for a minute.

@@ -37,7 +37,7 @@ public enum Swarm {
         case resources
         /// Files that differ while nodes lose each other.
         case configurations
-        /// Lists of groups that are changed, node by node.
+        /// Lists of groups that are changed, node by node, with their priorities and the timing.
         case lists
         /// A group that is given another name, and its resources another definition, on one node
         /// after the other, the holder last.
@@ -55,12 +55,16 @@ public enum Swarm {
         case sensors
         /// One plug with all wires, which parts and comes back.
         case plugs
+        /// Nodes with two supplies, of which one is dead.
+        case supplies
         /// Groups with data, whose copies do not follow.
         case data
         /// Outlets that switch late.
         case outlets
         /// Nodes that are unfit when contact is lost.
         case fitness
+        /// Units that are missing on a node, while groups move and contact is lost.
+        case readiness
         /// Relays that fail when they are needed, and workers that hang.
         case trust
         /// Groups that cannot be stopped, beside peers that cannot fence.
@@ -69,10 +73,16 @@ public enum Swarm {
         case clocks
         /// Terms that are heard while the disk takes nothing, and then the agent ends.
         case terms
+        /// Work by hand in maintenance, beside agents that are restarted.
+        case hands
+        /// Recordings of a dark peer, and the operator's word that it is off.
+        case recordings
         /// Groups with data that go to and fro, beside a copy that stands still.
         case copies
         /// Groups with data that refuse a term below theirs, on nodes that have forgotten the terms.
         case guards
+        /// Holders that write on without their copies, and are taken over from.
+        case branches
         /// Groups whose stores wait for the peer's copy, which stands still, and whose commands fail.
         case strict
     }
@@ -99,9 +109,18 @@ public enum Swarm {
             for index in plan.groups.indices { plan.groups[index].sync?.maxLag = .seconds(4) }
         }
         if focus == .clocks { again(every: 30, &plan, loseClock) }
+        if focus == .hands { again(every: 60, &plan, workByHand) }
+        if focus == .recordings { again(every: 60, &plan, replay) }
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
         if focus == .guards { again(every: 60, &plan, forgetTerms) }
+        if focus == .branches {
+            let detects = plan.detectWithin.milliseconds
+            let mostLag = plan.leastLag!.milliseconds * 2 + 1_500 + detects
+            again(every: 70, &plan) {
+                $1.percent(70) ? part($0, mostLag, &$1) : dieOrdering(detects, mostLag, &$1)
+            }
+        }
         if focus == .work { again(every: 55, &plan, work) }
         if focus == .turns, kinds.isEmpty { again(every: 8, &plan, hearLate) }
         if focus == .strict, kinds.isEmpty {
@@ -127,6 +146,7 @@ public enum Swarm {
                 $1.percent(30) ? shiftBesideLeaver(to: list, &$1) : shift(to: list, on: $0, &$1)
             }
         }
+        if focus == .sensors { again(every: 40, &plan, loseSensor) }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
             return plan
@@ -166,11 +186,22 @@ public enum Swarm {
                         reloads.percent(50) ? .reload(node) : ends(node)
                     }
                     plan.faults.append(FaultEntry(at: restart, restarts(node)))
+                    // The timing is changed with it, often.
+                    var times = Chance(
+                        seed: plan.seed ^ 0x74_69_6d ^ UInt64(entry.at.microseconds))
+                    let isSlower = times.percent(30)
+                    func slow(_ node: NodeID, _ at: Duration) {
+                        guard isSlower else { return }
+                        plan.faults.append(
+                            FaultEntry(at: at, lasting: entry.lasting, .otherConfiguration(node)))
+                    }
+                    slow(node, entry.at)
                     if chance.percent(60) {
                         let next = restart + .milliseconds(chance.below(8_000))
                         plan.faults.append(
                             FaultEntry(
                                 at: next, lasting: entry.lasting, .list(node.peer, list)))
+                        slow(node.peer, next)
                         plan.faults.append(FaultEntry(at: next, restarts(node.peer)))
                     }
                     let end = entry.at + entry.lasting + .milliseconds(chance.below(500))
@@ -261,6 +292,48 @@ public enum Swarm {
         ]
     }
 
+    /// Somebody works by hand on what a node does not hold, beside agents that are restarted. The
+    /// maintenance is ended without a word of that, and then by name.
+    private static func workByHand(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let name = chance.percent(50) ? 0 : nil
+        let begins = 4_000 + chance.below(4_000)
+        let ends = 22_000 + chance.below(3_000)
+        let ender = chance.percent(50) ? node : node.peer
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 0, .command(node.peer, .handover(0))),
+            (2_000, 0, .command(node, .maintenance(true, of: name, despite: .none))),
+            // It runs on one of them.
+            (begins, 45_000, .byHand(node, 0)), (begins, 45_000, .byHand(node.peer, 0)),
+            (ends, 0, .command(ender, .maintenance(false, of: name, despite: .none))),
+            (ends + 2_000, 0, .command(ender, .maintenance(false, of: name, despite: .all))),
+        ]
+        for node in [node, node.peer] where chance.percent(60) {
+            links.append((begins - 200 + chance.below(4_000), 0, .crash(node)))
+        }
+        return links
+    }
+
+    /// A node can prove nothing of its dark peer, whose packets somebody has recorded: they come again
+    /// and again, and the operator says that it is off.
+    private static func replay(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 45_000, .relay(node, .unreachable)), (1_000, 40_000, .powerLoss(node.peer)),
+        ]
+        for turn in 0..<8 {
+            let at = 4_000 + Int64(turn) * 4_000 + chance.below(500)
+            links.append((at, 0, .replay(to: node, count: 50)))
+        }
+        for word in 0..<3 {
+            let at = 20_000 + Int64(word) * 6_000 + chance.below(4_000)
+            links.append((at, 0, .command(node, .confirmFence)))
+        }
+        return links
+    }
+
     /// A node boots while its disk takes nothing. Its peer, which has not met it, has fenced it and
     /// leapt; what the node hears of that is on its note alone. Then its agent ends, the peer loses its
     /// power, and the operator says so.
@@ -273,6 +346,17 @@ public enum Swarm {
             (2_000, 300, .powerLoss(node)), (2_000 + chance.below(200), 0, .crash(node.peer)),
             (end, 12_000, .powerLoss(node.peer)), (end + chance.below(50), 0, .crash(node)),
             (22_000 + chance.below(1_000), 0, .command(node, .confirmFence)),
+        ]
+    }
+
+    /// A sensor that is past its limit, or comes past it meanwhile, leaves the file for a while.
+    private static func loseSensor(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let sensor = Int(chance.below(2))
+        return [
+            (chance.below(8_000), 30_000, .sensor(node, sensor, .critical)),
+            (4_000 + chance.below(2_000), 15_000 + chance.below(10_000), .sensorGone(node, sensor)),
         ]
     }
 
@@ -357,6 +441,62 @@ public enum Swarm {
                 + stall(falls + lag * 2, for: 60_000)
         default: return [(0, 35_000, .powerLoss(node))]
         }
+    }
+
+    /// High, whose worker hangs, orders a fence of low, which holds the groups, and loses its power before
+    /// it learns of an end. Low writes on by itself, until the site loses its power. Then an operator
+    /// names low.
+    private static func dieOrdering(
+        _ detects: Int64, _ mostLag: Int64, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let dies = 10_000 + detects * 2 + chance.below(detects)
+        let both = dies + mostLag + chance.below(3_000)
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
+            (9_500, dies - 9_000, .relay(.low, .stuckOn)), (10_000, dies, .relay(.high, .hangs)),
+            (dies, both - dies + 500 + chance.below(1_000), .powerLoss(.high)),
+            (both, 1_000 + chance.below(1_000), .powerLoss(.low)),
+            (both + 12_000, 0, .command(.low, .take(nil, stale: true))),
+        ]
+        for from in [NodeID.low, .high] {
+            links.append((10_000, dies - 9_500, .cut(from: from, link: nil)))
+        }
+        return links
+    }
+
+    /// Low, which holds the groups, loses its power. The copies on high stand still since long, or its
+    /// probes have failed for a while, or it lacks no more than was agreed. High takes over, by its
+    /// file or by its operator. Before the copy on low is made anew both lose their power, with or
+    /// without having met; and then an operator names one.
+    private static func part(
+        _ node: NodeID, _ mostLag: Int64, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let dies = 3_000 + mostLag + chance.below(500)
+        let taken = dies + 4_000 + chance.below(1_000)
+        let back = taken + chance.below(5_000)
+        let both = back + (chance.percent(40) ? -300 : chance.below(6_000))
+        let named = both + 10_000 + chance.below(5_000)
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 0, .command(node, .take(nil, stale: true))),
+            (1_000, 0, .command(.low, .clear(nil))), (1_500, 0, .command(.low, .failback(nil))),
+            (dies, back - dies, .powerLoss(.low)),
+            (taken, 0, .command(.high, .take(nil, stale: true))),
+            (both, 1_000 + chance.below(2_000), .powerLoss(.high)),
+            (both + chance.below(100), 1_000 + chance.below(2_000), .powerLoss(.low)),
+            (named, 0, .command(node.peer, .take(nil, stale: true))),
+        ]
+        let kind = chance.below(10)
+        let staysBehind = chance.percent(40)
+        for group in 0..<2 {
+            switch kind {
+            case 0..<5: links.append((3_000, mostLag + 1_000, .sync(.high, group, .stale)))
+            case 5..<8: links.append((dies - 1_500, 2_000, .sync(.high, group, .failed)))
+            default:
+                links.append((dies - 100 - chance.below(700), 1_000, .sync(.high, group, .stale)))
+            }
+            if staysBehind { links.append((back, 6_000, .sync(.low, group, .stale))) }
+        }
+        return links
     }
 
     /// A turn stands still, and takes in what has come meanwhile. That is the last that it hears;
@@ -575,6 +715,14 @@ public enum Swarm {
         }
     }
 
+    private static func setUpSupplies(_ plan: inout Plan, _ chance: inout Chance) {
+        plan.supplies = 2
+        if chance.percent(60) {
+            plan.staysDead = Plan.DeadSupply(
+                node: chance.percent(50) ? .low : .high, supply: Int(chance.below(2)))
+        }
+    }
+
     /// Operators who take hands off one group, at either node, and some time later put them back. Of a
     /// chance of its own, like `hang`.
     private static func holdGroups(_ plan: inout Plan, _ focus: Focus) {
@@ -741,6 +889,8 @@ public enum Swarm {
         case .resources:
             return [.resources, .resources, .cuts, .operators, .sensors, .crash, .leave]
         case .configurations:
+            // Late turns are longer than the shortest.
+            if plan.seed % 4 == 0 { setUpOutlet(&plan) }
             return [.configuration, .configuration, .cuts, .cuts, .oneWay, .operators]
         case .lists:
             if plan.groups.count == 1 { plan.groups.append(GroupPolicy(prefer: .high)) }
@@ -789,6 +939,14 @@ public enum Swarm {
             plan.detectWithin = .milliseconds(200)
             plan.wiring = wiring(&chance)
             return [.harness, .harness, .harness, .cuts, .power, .crash]
+        case .supplies:
+            plan.outlet = nil
+            plan.wiring = chance.one(of: [.readsOn, .readsOn, .contacts, .readsOff])
+            setUpSupplies(&plan, &chance)
+            return [
+                .deadSupply, .deadSupply, .deadSupply, .relay, .cuts, .cuts, .hang, .power, .crash,
+                .operators,
+            ]
         case .data:
             for index in plan.groups.indices where plan.groups[index].sync == nil {
                 plan.groups[index].sync = sync(&chance)
@@ -802,11 +960,21 @@ public enum Swarm {
         case .outlets:
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
-        case .clocks: return []
+        case .clocks, .recordings, .hands: return []
         case .terms:
             for index in plan.groups.indices { plan.groups[index].sync = nil }
             plan.staysFull = nil
             plan.bootTime = .seconds(8)
+            return []
+        case .branches:
+            for index in plan.groups.indices {
+                plan.groups[index].prefer = .low
+                plan.groups[index].takeover = .auto
+                var sync = plan.groups[index].sync ?? sync(&chance)
+                sync.maxLag = .seconds(1)
+                if !sync.strict { sync.takesOverStale = chance.percent(60) }
+                plan.groups[index].sync = sync
+            }
             return []
         case .copies, .guards:
             for index in plan.groups.indices where plan.groups[index].sync == nil {
@@ -827,6 +995,10 @@ public enum Swarm {
             ]
         case .fitness:
             return [.sensors, .sensors, .sensors, .cuts, .cuts, .pause, .disk, .resources, .oneWay]
+        case .readiness:
+            return [
+                .unready, .unready, .unready, .operators, .cutMove, .cuts, .sensors, .power, .leave,
+            ]
         case .trust:
             return [
                 .relay, .relay, .worker, .worker, .cuts, .cuts, .cuts, .crash, .operators, .lie,
@@ -847,12 +1019,12 @@ public enum Swarm {
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
-        case commands
+        case commands, unready, deadSupply
 
         var isCommon: Bool {
             switch self {
             case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
-                .halfway, .commands:
+                .halfway, .commands, .unready, .deadSupply:
                 false
             default: true
             }
@@ -919,6 +1091,9 @@ public enum Swarm {
             let faults: [ResourceFault] = [.stopFails, .stopFails, .unkillable, .stopUnknown]
             let fault = chance.one(of: faults)
             return entry(.resource(node, group, fault), .seconds(30 + chance.below(100)))
+        case .unready:
+            return entry(
+                .resource(node, group, .unitMissing), .seconds(1) + lasting() * 10)
         case .commands:
             if chance.percent(20) {
                 return entry(.resource(node, group, .commandsHang), .seconds(1 + chance.below(20)))
@@ -935,6 +1110,9 @@ public enum Swarm {
         case .harness:
             // A plug that is shared and stated not to be is beyond what can be promised.
             return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)
+        case .deadSupply:
+            return entry(
+                .deadSupply(node, Int(chance.below(2))), .seconds(2) + lasting() * 10)
         case .watchdog: return entry(.deadWatchdog(node), lasting() * 10)
         case .configuration: return entry(.otherConfiguration(node), lasting() * 10)
         case .lists:
@@ -943,6 +1121,12 @@ public enum Swarm {
             var disables = Chance(seed: plan.seed ^ 0x6f_66_66 ^ UInt64(at.microseconds))
             if !list.isEmpty, disables.percent(20) {
                 list[Int(disables.below(Int64(list.count)))].isEnabled = false
+            }
+            var priorities = Chance(seed: plan.seed ^ 0x70_72_69 ^ UInt64(at.microseconds))
+            if priorities.percent(30) {
+                for index in list.indices where priorities.percent(60) {
+                    list[index].priority = UInt32(1 + priorities.below(9))
+                }
             }
             return entry(.list(node, list), .seconds(5 + chance.below(40)))
         case .wall:
@@ -966,8 +1150,10 @@ public enum Swarm {
                     node, group,
                     chance.one(
                         of: ResourceFault.allCases.filter {
-                            ![.flaps, .stopUnknown, .startRefused, .commandsFail, .commandsHang]
-                                .contains($0)
+                            ![
+                                .flaps, .stopUnknown, .startRefused, .commandsFail, .commandsHang,
+                                .unitMissing,
+                            ].contains($0)
                         })),
                 lasting() * 6)
         case .operators:
@@ -1055,10 +1241,10 @@ extension Fault {
         case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .diskHangs,
-            .deadWatchdog, .otherConfiguration, .list, .wrongKey,
+            .deadSupply, .deadWatchdog, .otherConfiguration, .list, .wrongKey,
             .wallStep, .reload,
-            .drill, .sync,
-            .resource, .command,
+            .sensorGone, .drill, .sync,
+            .resource, .command, .byHand,
             .falseWord:
             nil
         }

@@ -21,6 +21,8 @@ struct Watch {
     var late = LateWatch()
     /// By node.
     private var sides: [Side]
+    /// When an agent took up another file.
+    private var changedAt = Int64.min / 2
     /// By group: the highest term that was ever started, and what runs where.
     private var highest: [(term: UInt64, at: Int64)]
     private var started: [Set<UInt64>]
@@ -33,6 +35,21 @@ struct Watch {
     /// its boot.
     private var heads: [(node: Int, epoch: UInt64, unmet: Bool)?]
     private var staleOrdered: [Set<Int>]
+    /// By epoch: the one before it, how far the data had come then, whether the two parted there, and
+    /// whether an operator named this one.
+    private var parents: [UInt64: (epoch: UInt64, began: UInt64, parted: Bool, isNamed: Bool)] = [:]
+    /// By group: whether it was taken over last on a copy that was not current. What a current one
+    /// lacks was agreed to be lost.
+    private var hasParted: [Bool]
+    /// By group: the node that took over last, and whose copy was current by its own word.
+    private var currentStarts: [Int?]
+    /// By group: the nodes that say that their copy is current, and those that say that the data have
+    /// diverged.
+    private var saidCurrent: [Set<Int>]
+    private var saidDiverged: [Set<Int>]
+    /// By group: the node that took over last, and whose probe had not told for so long how far its copy
+    /// had come.
+    private var blindStarts: [Int?]
     /// By group, of a strict one: how much of the newest epoch its store has acknowledged, and since
     /// when it waits for a copy that does not follow.
     private var acknowledged: [UInt64]
@@ -148,6 +165,10 @@ struct Watch {
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
         var unfitUntil = Int64.min / 2
         var pretendsUntil = Int64.min / 2
+        /// The groups of which it said last that something is missing for them.
+        var unready: Set<Int> = []
+        /// By its status in contact, it would fence its peer in this session.
+        var promises: SessionID?
         /// The last real fence by its relay failed; since when its worker hangs.
         var relayFailed: Int64?
         var liedAt: Int64?
@@ -181,6 +202,11 @@ struct Watch {
         takeoversOrdered = Array(repeating: [], count: groups)
         heads = Array(repeating: nil, count: groups)
         staleOrdered = takeoversOrdered
+        hasParted = Array(repeating: false, count: groups)
+        blindStarts = startedLast
+        currentStarts = startedLast
+        saidCurrent = takeoversOrdered
+        saidDiverged = takeoversOrdered
         acknowledged = Array(repeating: 0, count: groups)
         waitsSince = Array(repeating: nil, count: groups)
         missedAt = waitsSince
@@ -230,6 +256,8 @@ struct Watch {
         sides[index].inStep = []
         sides[index].outOfStep = []
         sides[index].notedInMemory = []
+        sides[index].promises = nil
+        sides[index].unready = []
         sides[index].givenUp = []
         // It may have ended before its disk took that its fence lies.
         if let at = sides[index].liedAt, !memory.distrusted,
@@ -238,7 +266,11 @@ struct Watch {
             sides[index].liedAt = nil
         }
         keepHandsOff(node) { _ in true }
-        for group in started.indices { sides[index].granted[group] = [] }
+        for group in started.indices {
+            sides[index].granted[group] = []
+            saidCurrent[group].remove(index)
+            saidDiverged[group].remove(index)
+        }
         sides[index].leavesDifferences = false
         sides[index].ceilings = started.map { _ in 0 }
         for (group, known) in zip(list, memory.groups) {
@@ -250,8 +282,13 @@ struct Watch {
         for chip in node.chips.indices { node.chips[chip].forget() }
     }
 
-    /// A living agent lists more.
-    mutating func lists(_ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>) {
+    /// A living agent takes up another file. It may list more.
+    mutating func lists(
+        _ node: Node, _ added: [GroupMemory], _ list: ArraySlice<ListedGroup>, at now: Int64
+    ) {
+        // Either promised beside the file that was, until it hears of this one.
+        for side in sides.indices { sides[side].promises = nil }
+        changedAt = now
         for (group, known) in zip(list, added) {
             sides[node.index].ceilings[group.name] = known.term.value
         }
@@ -324,11 +361,21 @@ struct Watch {
         judge(health: message.health, node, in: world)
         judge(maintenanceOf: message, node, in: world)
         judge(relayTest: message.relayTest, node, in: world)
+        judgeHands(node, in: world)
         judgeDisk(message, node, in: world)
+        if agent.machine.peer.inContact {
+            let gap = agent.machine.protectionGap(at: node.clock(now))
+            let isKnown = sides[index].reachedSent > changedAt
+            sides[index].promises = gap == nil && isKnown ? agent.machine.peer.session : nil
+        } else if agent.machine.life.receipt != nil {
+            // It has kept its word.
+            sides[index].promises = nil
+        }
         let left = running.indices.map { mayBeOrderedOff($0, node) }
         resets.judge(
             message, node, left: left, reached: sides[index].reachedSent,
             orders: sides[index].orders.count, in: world)
+        judgeReadiness(message, node, inContact: agent.machine.peer.inContact, in: world)
         for report in message.groups {
             let group = Int(report.name) - 1
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
@@ -433,6 +480,14 @@ struct Watch {
         world.violate("S2", "\(node.id) takes the word that its peer is off, and hears its hellos")
     }
 
+    /// S6: a word is refused for what the peer says, not for what somebody has recorded.
+    func judgeRecording(_ node: Node, _ agent: AgentLife, in world: World) {
+        let window = max(.seconds(10), node.policy.timing.detectWithin * 3).nanoseconds
+        guard world.now - (agent.spokeAt ?? .min / 2) > window + 1_000_000_000 else { return }
+        world.violate(
+            "S6", "\(node.id) takes no word that its peer is off, for a recording of it")
+    }
+
     /// Asked after each turn.
     func judgeWord(_ node: Node, _ agent: AgentLife, in world: World) {
         guard let at = sides[node.index].contradictedAt, world.now > at,
@@ -489,6 +544,30 @@ struct Watch {
         {
             world.violate("L4", "\(node.id) says that it could fence, and its worker hangs")
         }
+    }
+
+    /// L4: a node that could not start what its peer holds says so, and that the pair has a gap.
+    private mutating func judgeReadiness(
+        _ message: Message, _ node: Node, inContact: Bool, in world: World
+    ) {
+        let index = node.index
+        let unready = message.groups.filter { $0.flags.contains(.unready) }
+        sides[index].unready = Set(unready.map { Int($0.name) - 1 })
+        guard inContact, sides[index].promises != nil else { return }
+        for group in sides[index].unready.intersection(sides[index].heldByPeer)
+        where !isMaintained(group, node) {
+            world.violate(
+                "L4",
+                "\(node.id) has not what group \(group) needs, and would take it over, it says")
+        }
+    }
+
+    /// L4: a node that said that it would fence, until it lost its peer, has a turn in which it may.
+    func refuses(_ refusal: Refusal?, _ node: Node, _ agent: AgentLife, in world: World) {
+        guard let session = sides[node.index].promises, session == agent.machine.peer.session,
+            refusal == .timesDiffer || refusal == .notArmed
+        else { return }
+        world.violate("L4", "\(node.id) said that it would fence, and does not: \(refusal!)")
     }
 
     /// L4: a disk that does not answer is told of.
@@ -702,10 +781,12 @@ struct Watch {
         let isAtRest =
             !starting[group].contains(node.index) && !stopping[group].contains(node.index)
         stopping[group].insert(node.index)
+        // What it said of its copy while it held the group.
+        saidCurrent[group].remove(node.index)
         switch cause {
         case .agentRestarted, .configurationChanged:
             if sides[node.index].handsOff[group], isMaintained(group, node), isAtRest,
-                running[group][node.index] > 0
+                running[group][node.index] > 0 || node.byHand[group] != nil
             {
                 world.violate(
                     "S11", "\(node.id) stops group \(group) in maintenance, as its file has it")
@@ -757,6 +838,53 @@ struct Watch {
             "S11", "\(node.id) begins to \(action) group \(group) in maintenance: \(cause)")
     }
 
+    // MARK: Work by hand
+
+    /// Groups that the operator names who ends the maintenance.
+    var named = GroupSet.none
+
+    /// Hands are off it for certain, and nothing is under way.
+    func isHandsOff(_ group: Int, _ node: Node) -> Bool {
+        isMaintained(group, node) && !starting[group].contains(node.index)
+            && !stopping[group].contains(node.index)
+    }
+
+    mutating func worksByHand(_ group: Int, _ node: Node) {
+        sides[node.index].handsOff[group] = true
+    }
+
+    /// S11: maintenance does not end while a group runs by hand, whether here or on the peer, unless
+    /// the operator names it. Each agent looks every two seconds.
+    func judgeEnd(of one: Int?, on node: Node, in world: World) {
+        let peer = world.peer(of: node)
+        let inContact =
+            world.now - sides[node.index].reachedSent < node.policy.timing.deadAfter.nanoseconds / 2
+        for (place, group) in world.plan.list.enumerated() where one ?? group.name == group.name {
+            for other in [node, peer] where !named.contains(place) {
+                guard let since = other.byHand[group.name], other.agent != nil,
+                    other === node || inContact,
+                    world.now - max(since, sides[other.index].startedAt) > 10_000_000_000
+                else { continue }
+                world.violate(
+                    "S11",
+                    "maintenance ends on \(node.id), and group \(group.name) runs on \(other.id) by"
+                        + " hand")
+            }
+        }
+    }
+
+    /// S1: what runs by hand is stopped when the maintenance has ended.
+    private func judgeHands(_ node: Node, in world: World) {
+        for group in node.byHand.keys where !mayBeOrderedOff(group, node) {
+            let since = max(
+                sides[node.index].maintenance?.at ?? .max,
+                sides[node.index].maintained[group]?.at ?? .max, sides[node.index].startedAt)
+            guard since < world.now - 15_000_000_000, excuses.isEmpty else { continue }
+            world.violate(
+                "S1", "group \(group) runs on \(node.id) by hand, long after the maintenance")
+        }
+    }
+
     /// It is up by an order of the operator's, and is left alone from now on.
     mutating func isUp(_ group: GroupIndex, _ node: Node) {
         sides[node.index].handsOff[group] = isOrderedOff(group, node)
@@ -793,8 +921,14 @@ struct Watch {
         guard let place = agent.list.firstIndex(where: { $0.name == trace.group }),
             let theirs = agent.machine.peer.message?.groups,
             case let told = agent.machine.peer.matches[place].place, told >= 0,
-            theirs[told].role != .vacant
+            theirs[told].role != .vacant || theirs[told].flags.contains(.unready)
         else { return }
+        guard theirs[told].role != .vacant else {
+            return world.violate(
+                "L3",
+                "\(node.id) stops group \(agent.list[place].name) for a move, and the peer says that"
+                    + " it cannot start it")
+        }
         world.violate(
             "L3",
             "\(node.id) stops group \(agent.list[place].name) for a move, and the peer is not done"
@@ -847,6 +981,7 @@ struct Watch {
         judge(term, of: group, node, in: world)
         judgeRefusal(activation.term, of: group, node, in: world)
         judgeData(activation, of: group, node, in: world)
+        judgeDivergence(activation, of: group, node, in: world)
         if startedLast[group] != node.index {
             startedLast[group] = node.index
             takeoversOrdered[group] = []
@@ -870,11 +1005,15 @@ struct Watch {
         world.violate("S2", "\(node.id) takes group \(group) over, and nobody was asked")
     }
 
-    mutating func takeover(of group: Int?, orderedOn node: Node, stale: Bool) {
+    mutating func takeover(of group: Int?, orderedOn node: Node) {
         for each in takeoversOrdered.indices where group == nil || group == each {
             takeoversOrdered[each].insert(node.index)
-            if stale { staleOrdered[each].insert(node.index) }
         }
+    }
+
+    /// The node starts a group by its operator's order, whatever its copy is.
+    mutating func names(_ group: Int?, _ node: Node) {
+        if let group { staleOrdered[group].insert(node.index) }
     }
 
     // MARK: Data
@@ -882,14 +1021,118 @@ struct Watch {
     /// The first write after a start. Returns the epoch that it begins.
     mutating func beginsEpoch(of group: Int, _ node: Node) -> UInt64 {
         epochs += 1
+        let former = node.data[group]
+        let isNamed = staleOrdered[group].contains(node.index)
+        parents[epochs] = (former.epoch, former.number, hasParted[group], isNamed)
         heads[group] = (node.index, epochs, sides[node.index].goesOnUnmet)
         staleOrdered[group] = []
         acknowledged[group] = node.data[group].number
         return epochs
     }
 
+    /// Whether a copy has something of a line that led to this one, from after this one parted, and no
+    /// operator has named this one since.
+    private func has(_ copy: DataCopy, beyond mine: DataCopy) -> Bool {
+        var epoch = mine.epoch
+        while let parent = parents[epoch] {
+            if parent.epoch == copy.epoch {
+                return parent.parted && copy.number > parent.began
+            }
+            if parent.isNamed { return false }
+            epoch = parent.epoch
+        }
+        return false
+    }
+
+    /// S10: while they hear each other, neither node forms a group by itself whose data have diverged:
+    /// the other one has something that the newer line of history began without.
+    private mutating func judgeDivergence(
+        _ activation: Activation, of group: Int, _ node: Node, in world: World
+    ) {
+        guard let sync = world.plan.sync(of: group) else { return }
+        let peer = world.peer(of: node)
+        let isNamed = staleOrdered[group].contains(node.index)
+        hasParted[group] = false
+        switch activation.warrant.evidence {
+        case .receipt:
+            let knows = isNamed && saidDiverged[group].contains(node.index)
+            hasParted[group] =
+                !knows && lag(of: group, on: node, in: world) > Watch.most(sync, node)
+            if let agent = node.agent, startedLast[group] != node.index {
+                let since = max(agent.startedAt, node.probeFailsUntil[group])
+                let isBlind = world.now - since < sync.maxLag.nanoseconds
+                blindStarts[group] = isBlind ? node.index : nil
+                let isCurrent = saidCurrent[group].contains(node.index)
+                currentStarts[group] = isCurrent ? node.index : nil
+            }
+        case .grant:
+            guard activation.cause == .formation, excuses.isEmpty,
+                !isNamed, blindStarts[group] != node.index,
+                !sync.strict, world.now - peer.probeFailsUntil[group] > sync.maxLag.nanoseconds,
+                has(peer.data[group], beyond: node.data[group])
+            else { return }
+            world.violate(
+                "S10",
+                "\(node.id) forms group \(group), and its data lack what \(peer.id) wrote before")
+        case .unlisted, .left: break
+        }
+    }
+
+    /// Whether a copy has something that another one lacks.
+    private func has(_ copy: DataCopy, lackedBy mine: DataCopy) -> Bool {
+        if copy.epoch == mine.epoch { return copy.number > mine.number }
+        var epoch = mine.epoch
+        while let parent = parents[epoch] {
+            if parent.epoch == copy.epoch { return copy.number > parent.began }
+            epoch = parent.epoch
+        }
+        return copy.epoch != 0
+    }
+
+    mutating func says(current: Bool, _ group: Int?, _ node: Node) {
+        guard let group else { return }
+        saidCurrent[group].remove(node.index)
+        if current { saidCurrent[group].insert(node.index) }
+    }
+
+    mutating func says(diverged: Bool, _ group: Int?, _ node: Node) {
+        guard let group else { return }
+        saidDiverged[group].remove(node.index)
+        if diverged { saidDiverged[group].insert(node.index) }
+    }
+
+    /// L1: no operator is asked by the positions which data are to stay, where one copy has all, or
+    /// where the other lacks only what was agreed.
+    func findsDiverged(_ trace: Trace, _ agent: AgentLife, _ node: Node, in world: World) {
+        guard let group = trace.group, trace.number == 1, excuses.isEmpty,
+            let place = agent.place(of: group), let theirs = agent.machine.peer.message?.groups,
+            case let told = agent.machine.peer.matches[place].place, told >= 0,
+            case let branch = agent.machine.disk.memory.groups[place].branch.position,
+            branch.epoch != 0, theirs[told].data?.position.epoch == branch.epoch,
+            blindStarts[group] != node.index,
+            currentStarts[group] == node.index
+                || !has(world.peer(of: node).data[group], lackedBy: node.data[group])
+        else { return }
+        world.violate(
+            "L1", "\(node.id) says that the data of group \(group) have diverged, and they have not"
+        )
+    }
+
     /// The node on which a group's data were written last; `nil` where they never were.
     func head(of group: Int) -> Int? { heads[group]?.node }
+
+    /// How far a node's copy is behind what was written last; one of another epoch is behind for ever.
+    private func lag(of group: Int, on node: Node, in world: World) -> Int64 {
+        guard let head = heads[group], head.node != node.index else { return 0 }
+        guard node.data[group].epoch == head.epoch else { return .max }
+        return world.nodes[head.node].data[group].asOf - node.data[group].asOf
+    }
+
+    /// How far behind a copy may be that is current: by what was agreed until the loss of contact, and by
+    /// as much until the writer was off.
+    private static func most(_ sync: GroupPolicy.Sync, _ node: Node) -> Int64 {
+        sync.maxLag.nanoseconds * 2 + node.policy.timing.deadAfter.nanoseconds + 1_000_000_000
+    }
 
     /// S10: who starts a stateful group wrote its data last, or has a copy that was current when
     /// it was last judged, and that the writer could not outrun since by more than was agreed: by
@@ -909,7 +1152,6 @@ struct Watch {
         {
             return
         }
-        let newest = world.nodes[head.node].data[group]
         let copy = node.data[group]
         if sync.strict, copy.epoch == head.epoch {
             if copy.number < acknowledged[group] {
@@ -920,13 +1162,11 @@ struct Watch {
             }
             return
         }
-        let allowed =
-            sync.maxLag.nanoseconds * 2 + node.policy.timing.deadAfter.nanoseconds + 1_000_000_000
-        guard copy.epoch != head.epoch || newest.asOf - copy.asOf > allowed else { return }
-        let behind = (newest.asOf - copy.asOf) / 1_000_000
+        let lag = lag(of: group, on: node, in: world)
+        guard lag > Watch.most(sync, node) else { return }
         let what =
             copy.epoch == head.epoch
-            ? "\(behind) ms behind" : copy.epoch == 0 ? "blank" : "of an older epoch"
+            ? "\(lag / 1_000_000) ms behind" : copy.epoch == 0 ? "blank" : "of an older epoch"
         world.violate(
             "S10",
             "\(node.id) starts group \(group) because of \(activation.cause), on a copy that is"
@@ -1071,7 +1311,8 @@ struct Watch {
             world.violate(
                 "S2", "group \(group.name) comes up on \(node.id), where it is up as it was before")
         }
-        if peer.runs(group, byOtherDefinition: false), !excuses.contains(.falseWord),
+        if peer.runs(group, byOtherDefinition: false), peer.byHand[group.name] == nil,
+            !excuses.contains(.falseWord),
             !excuses.contains(.doubleFault), world.now > senseLiesUntil
         {
             world.violate(
@@ -1099,7 +1340,8 @@ struct Watch {
             refusals[group][node.index] = (dataTerm, node.life)
         case .started: refusals[group] = [nil, nil]
         case .stopped: stopping[group].remove(node.index)
-        case .stopFailed, .stopUnknown, .restarted, .ailing, .recovered, .dropped, .outgrown:
+        case .stopFailed, .stopUnknown, .restarted, .ailing, .recovered, .seen, .unseen, .dropped,
+            .outgrown:
             break
         }
     }
@@ -1187,7 +1429,7 @@ struct Watch {
     }
 
     /// A sensor is past its limit, and no drill is at work; or what the peer holds has failed here
-    /// just now.
+    /// just now, or cannot start here, as the node has said.
     private func isUnfit(_ node: Node, at now: Int64) -> Bool {
         guard now >= sides[node.index].pretendsUntil else { return false }
         let isCritical = node.chips.contains { chip in
@@ -1197,7 +1439,11 @@ struct Watch {
             let last = tries[group][node.index]
             return last.count > 0 && last.life == node.life && now - last.at < Watch.pause
         }
-        return isCritical || hasFailed
+        let isUnready = sides[node.index].heldByPeer.contains { group in
+            sides[node.index].unready.contains(group)
+                && (node.resourceFaults[group][.unitMissing] ?? 0) > now
+        }
+        return isCritical || hasFailed || isUnready
     }
 
     mutating func ordered(_ order: FenceOrder, by node: Node, in world: World) {

@@ -21,7 +21,7 @@ extension World {
             return
         }
         let (note, listed, retired) = note(
-            of: node, for: lacksMaintained(node) ? node.left : node.file)
+            of: node, for: changesMaintained(node) ? node.left : node.file)
         let list = listed + retired
         var file = StateFile(
             path: "state", groups: list.map { "g\($0.name)" }, boot: "\(node.powerLife)")
@@ -55,6 +55,10 @@ extension World {
             disproved: node.disproved,
             memoryFile: file, listed: listed, list: list, startedAt: now,
             local: local)
+        agent.looksAgain = plan.faults.contains {
+            if case .byHand = $0.fault { true } else { false }
+        }
+        agent.sensing.list(node.chips.indices.filter { node.chips[$0].isListed }, at: local)
         node.agent = agent
         // What runs goes on as it was started, until the file is taken up as a change.
         if !changesMaintained(node, agent) { reload(node, agent, node.file) }
@@ -76,11 +80,13 @@ extension World {
         }
     }
 
-    /// Its file lacks what its agent left running in maintenance.
-    private func lacksMaintained(_ node: Node) -> Bool {
+    /// Its file lacks or changes what its agent left running in maintenance. Of such a file nothing is
+    /// taken up: what it moves out of that group may start elsewhere.
+    private func changesMaintained(_ node: Node) -> Bool {
         node.note.holdings.contains { holding in
-            node.note.isMaintained(holding.group)
-                && !node.file.contains { $0.name == node.noted[holding.group].name }
+            let runs = node.noted[holding.group]
+            return node.note.isMaintained(holding.group)
+                && !node.file.contains { $0.name == runs.name && $0.isStarted(like: runs) }
         }
     }
 
@@ -319,6 +325,7 @@ extension World {
             agent.orderVoidAfter = order.voidAfter
             watch.ordered(order, by: node, in: self)
             ask(.order(order), node)
+            if plan.leastLag != nil { after(15_000_000, .probed(node.index)) }
         case .cancelFence(let id): ask(.cancel(id: id), node)
         case .start(let activation):
             watch.activates(activation, agent, adopts: false, node, in: self)
@@ -343,12 +350,15 @@ extension World {
             perform(agent.resourceEffects, of: group, node, agent)
         case .feedWatchdog: violate("S8", "fed without a completed turn")
         case .ban(let session): agent.channel.ban(session)
-        case .answer(_, let result): answered(result)
+        case .answer(_, let result):
+            answered(result)
+            if result == .refused(.peerHeard) { watch.judgeRecording(node, agent, in: self) }
         case .trace(let trace): note(trace, node, agent)
         case .leaveAlone(let group, let on):
-            agent.runners[group].leaveAlone(on, at: reading(node))
             if !on { isWorkedOn(agent.list[group].name, node) }
-            agent.noteRunners()
+            agent.runners[group].leaveAlone(
+                on, at: reading(node), into: &agent.resourceEffects)
+            perform(agent.resourceEffects, of: group, node, agent)
         case .change(let group, let part): change(group, part, node, agent)
         case .exit(let departure): exit(departure, node, agent)
         }
@@ -396,10 +406,13 @@ extension World {
                 node.noted[place] = agent.list.first { $0.name == trace.group }!
             }
         case .maintenance where trace.cause == .command:
+            if trace.number == 0 { watch.judgeEnd(of: trace.group, on: node, in: self) }
             watch.maintain(node, trace.number == 1, trace.group, at: now)
         case .contact:
             agent.selfTest.contactLost()
             agent.testAt = reading(node)
+        case .fenceRefused where trace.cause == .contactLost:
+            watch.refuses(trace.refusal, node, agent, in: self)
         case .alwaysLate: watch.late.told(node, true)
         case .inTimeAgain: watch.late.told(node, false)
         case .resetDue: watch.letsReset(node, in: self)
@@ -409,6 +422,14 @@ extension World {
         case .fenceRestored: agent.testAt = reading(node)
         case .contactLost: agent.selfTest.contactLost()
         case .releasing: watch.releases(trace, node, agent, in: self)
+        case .staleTaken where trace.cause == .command: watch.names(trace.group, node)
+        case .syncChanged:
+            let isCurrent = trace.number == UInt64(GroupReport.SyncState.current.rawValue)
+            watch.says(current: isCurrent, trace.group, node)
+        case .diverged:
+            watch.says(diverged: true, trace.group, node)
+            watch.findsDiverged(trace, agent, node, in: self)
+        case .convergent: watch.says(diverged: false, trace.group, node)
         default: break
         }
     }
@@ -417,7 +438,7 @@ extension World {
         agent.ended = true
         if departure != .running { node.watchdogArmed = false }
         if departure == .released {
-            for resource in node.up.indices where node.up[resource] {
+            for resource in node.up.indices where node.up[resource] && node.byHand.isEmpty {
                 violate("S1", "\(node.id) left, and resource \(resource) is up")
             }
         }

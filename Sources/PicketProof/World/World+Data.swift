@@ -72,7 +72,7 @@ extension World {
         }
     }
 
-    private func probe(_ node: Node) {
+    func probe(_ node: Node) {
         guard let agent = node.agent else { return }
         for (place, group) in agent.list.enumerated() where plan.sync(of: group.name) != nil {
             let copy = node.data[group.name]

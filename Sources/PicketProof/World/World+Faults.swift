@@ -56,13 +56,16 @@ extension World {
         case .harness(let id):
             moveHarness(of: node(id), parts: true)
             return true
+        case .deadSupply(let id, let supply):
+            node(id).deadSupply = supply
+            self.supply(node(id))
+            return true
         case .deadWatchdog(let id):
             node(id).watchdogDeadUntil = until
             give(.watchdog(.zero), node(id))
             return true
         case .otherConfiguration(let id):
-            node(id).digest = 43
-            reload(node(id))
+            give(digest: 43, to: node(id))
             return true
         case .list(let id, let list):
             node(id).file = list
@@ -75,6 +78,9 @@ extension World {
             node(id).wallOffset += by.nanoseconds
         case .sensor(let id, let sensor, let kind):
             set(kind, sensor, of: node(id))
+            return true
+        case .sensorGone(let id, let sensor):
+            node(id).chips[sensor].isListed = false
             return true
         case .drill(let id, let kind):
             drill(kind, node(id), until: until)
@@ -91,6 +97,10 @@ extension World {
         case .resource(let id, let group, let kind):
             guard group < plan.names else { return false }
             node(id).resourceFaults[group][kind] = until
+        case .byHand(let id, let group):
+            guard group < plan.names else { return false }
+            startByHand(group, node(id))
+            return true
         case .command(let id, let command): self.command(command, node(id))
         case .falseWord(let id):
             watch.excuses.insert(.falseWord)
@@ -118,18 +128,22 @@ extension World {
             supply(node(id))
         case .relay(let id, _): set(nil, of: node(id))
         case .sensor(let id, let sensor, _): set(nil, sensor, of: node(id))
+        case .sensorGone(let id, let sensor): node(id).chips[sensor].isListed = true
         case .drill(let id, _): endDrill(node(id))
         case .harness(let id): moveHarness(of: node(id), parts: false)
+        case .deadSupply(let id, _):
+            node(id).deadSupply = nil
+            supply(node(id))
         case .deadWatchdog(let id): revive(node(id))
         case .otherConfiguration(let id):
-            node(id).digest = 42
-            reload(node(id))
+            give(digest: 42, to: node(id))
         case .wrongKey(let id): use(World.key, on: node(id))
         case .sync(let id, let group, _):
             if let place = node(id).agent?.place(of: group) {
                 give(.sync(place, .current), node(id))
             }
         case .list(let id, _): node(id).file = plan.list
+        case .byHand(let id, let group): stopByHand(group, node(id))
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .pauseAfter, .hang,
             .livelock, .crash, .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs,
             .wallStep, .reload, .resource, .command, .falseWord:
@@ -147,6 +161,14 @@ extension World {
 
     func use(_ key: Key, on node: Node) {
         node.key = key
+        crash(node)
+    }
+
+    /// Its agent takes the other settings up. One that is still taking up a list is started anew.
+    func give(digest: UInt64, to node: Node) {
+        let isNew = node.digest != digest
+        node.digest = digest
+        guard isNew, node.agent?.machine.isBetweenLists == true else { return reload(node) }
         crash(node)
     }
 
@@ -180,7 +202,7 @@ extension World {
         let policy = placed(new, agent)
         let places = agent.machine.policy.places(of: new.groups)
         let added = agent.list(file, at: places) { groupPlan($0) }
-        watch.lists(node, added, agent.list.suffix(added.count))
+        watch.lists(node, added, agent.list.suffix(added.count), at: now)
         let isTaken = agent.machine.reload(
             policy, adding: added, at: reading(node), into: &agent.effects)
         precondition(isTaken, "a reload that is refused")
@@ -267,10 +289,9 @@ extension World {
         }
         if command == .clearBudgets { watch.resets.clear() }
         if command == .leave { watch.leaves(node, at: now) }
+        if case .maintenance(false, _, let despite) = command { watch.named = despite }
         if command == .drillFailover(live: true) { watch.liveDrill(node) }
-        if case .take(let group, let stale) = command {
-            watch.takeover(of: group, orderedOn: node, stale: stale)
-        }
+        if case .take(let group, _) = command { watch.takeover(of: group, orderedOn: node) }
         numbers += 1
         let id = UInt32(truncatingIfNeeded: numbers)
         let known = node.agent!.machine.life.receipt?.proof

@@ -4,17 +4,15 @@ internal import PicketHardware
 
 extension World {
     var relayDescription: RelayDescription {
-        RelayDescription(
-            supplies: [
-                SupplyDescription(
-                    line: LineDescription(name: "RELAY"),
-                    feedback: plan.wiring == .contacts
-                        ? .contacts(
-                            on: LineDescription(name: "ON"), off: LineDescription(name: "OFF"))
-                        : .line(LineDescription(name: "PGOOD")),
-                    partedReadsOn: plan.wiring == .readsOn,
-                    sharesPlug: plan.wiring == .sharesPlug)
-            ], offWithin: plan.outlet ?? plan.offWithin, offTime: plan.offTime)
+        let supply = SupplyDescription(
+            line: LineDescription(name: "RELAY"),
+            feedback: plan.wiring == .contacts
+                ? .contacts(on: LineDescription(name: "ON"), off: LineDescription(name: "OFF"))
+                : .line(LineDescription(name: "PGOOD")),
+            partedReadsOn: plan.wiring == .readsOn, sharesPlug: plan.wiring == .sharesPlug)
+        return RelayDescription(
+            supplies: Array(repeating: supply, count: plan.supplies),
+            offWithin: plan.outlet ?? plan.offWithin, offTime: plan.offTime)
     }
 
     /// Puts a request into the worker's mailbox.
@@ -43,8 +41,10 @@ extension World {
             return
         }
         if request == .test {
-            if !agent.fence.isIdle { agent.selfTest.answer() }
-            if agent.fence.isIdle { report(observation: node, life) }
+            // The worker looks at supplies that it cannot switch on, such as a dead one of two.
+            let looks = agent.fence.isIdle || plan.supplies > 1 && agent.fence.isUnrestored
+            if !looks { agent.selfTest.answer() }
+            if looks { report(observation: node, life) }
             return
         }
         if case .cancel(let id) = request { agent.cancelled = id }
@@ -113,11 +113,17 @@ extension World {
     }
 
     private func scan(_ node: Node) -> SupplyScan {
-        switch sense(node) {
-        case true?: SupplyScan(on: 1)
-        case false?: SupplyScan(off: 1, unproven: relayDescription.offProves == .always ? 0 : 1)
-        case nil: SupplyScan(unreadable: 1)
+        var scan = SupplyScan()
+        for supply in 0..<plan.supplies {
+            switch sense(node, supply: supply) {
+            case true?: scan.on += 1
+            case false?:
+                scan.off += 1
+                if relayDescription.offProves != .always { scan.unproven += 1 }
+            case nil: scan.unreadable += 1
+            }
         }
+        return scan
     }
 
     private func cut(

@@ -157,7 +157,7 @@ extension World {
         agent.channel.noteHeard(at: reading(node))
         switch agent.plain.take(packet.message.sequence, of: packet.from.value) {
         case true?: received(packet.message, packet.from, link, node, agent)
-        case false?: turn(node, .copied(session: packet.from, link: link))
+        case false?: copied(packet.from, link, node, agent)
         case nil: break
         }
     }
@@ -177,20 +177,27 @@ extension World {
             }
             agent.heardSession = session
             received(message, session, link, node, agent)
-        case .copy(let session): turn(node, .copied(session: session, link: link))
-        case .hello(let answer, _):
+        case .copy(let session): copied(session, link, node, agent)
+        case .hello(let answer, _, let isNew):
             if answer { transmitChannel(link, node, agent) }
             if packet.from == peer(of: node).agent?.session { agent.hailedAt = now }
-            turn(node, .hailed)
+            agent.spoke(bytes, at: now)
+            turn(node, isNew ? .hailed : .tick)
         case .parcel: break
         case .dropped(let reason): coverage.drops[Int(reason.rawValue)] += 1
         }
+    }
+
+    private func copied(_ session: SessionID, _ link: Int, _ node: Node, _ agent: AgentLife) {
+        agent.spokeAt = now
+        turn(node, .copied(session: session, link: link))
     }
 
     private func received(
         _ message: Message, _ session: SessionID, _ link: Int, _ node: Node, _ agent: AgentLife
     ) {
         watch.received(message, session, node, agent, in: self)
+        agent.spokeAt = now
         turn(node, .received(message, session: session, link: link))
     }
 }

@@ -3,8 +3,14 @@ internal import PicketCore
 internal import PicketHardware
 
 extension World {
-    /// The rail of a node: mains, through the contact of its peer's relay.
-    private func rail(_ node: Node) -> Bool { node.mains && peer(of: node).contact }
+    /// The rail of a node: fed by one of its supplies.
+    private func rail(_ node: Node) -> Bool { feeds(0, node) || feeds(1, node) }
+
+    /// Mains, through the contact of the peer's relay for this supply.
+    private func feeds(_ supply: Int, _ node: Node) -> Bool {
+        guard supply < plan.supplies, node.mains, node.deadSupply != supply else { return false }
+        return supply == 0 ? peer(of: node).contact : peer(of: node).secondContact
+    }
 
     func supply(_ node: Node, after delay: Int64 = 0) {
         if rail(node) {
@@ -32,6 +38,8 @@ extension World {
         node.life += 1
         node.watchdogArmed = false
         node.processes = []
+        node.starts = [:]
+        node.byHand = [:]
         node.storeJobs = []
         for resource in node.up.indices {
             node.up[resource] = false
@@ -81,6 +89,7 @@ extension World {
                 .contactMoves(node.index, generation: node.relayMoves, on: on),
                 at: node.relayRestsAt)
         }
+        if plan.supplies > 1 { settleSecond(node) }
         let usual = plan.offWithin.nanoseconds / 5 + chance.below(plan.offWithin.nanoseconds / 5)
         if let outlet = plan.outlet, !node.line, node.relayFault == nil {
             return move(false, chance.below(outlet.nanoseconds * 9 / 10))
@@ -101,22 +110,43 @@ extension World {
     func contactMoves(_ node: Node, _ generation: UInt32, on: Bool) {
         guard generation == node.relayMoves, node.contact != on else { return }
         node.contact = on
+        moved(node, on, "the relay")
+    }
+
+    /// Each relay in its own time.
+    private func settleSecond(_ node: Node) {
+        let usual = plan.offWithin.nanoseconds / 5
+        node.secondRestsAt = max(node.secondRestsAt, now + usual + chance.below(usual))
+        let on = node.line || node.parted.contains(.relay)
+        queue.put(
+            .secondContactMoves(node.index, generation: node.relayMoves, on: on),
+            at: node.secondRestsAt)
+    }
+
+    func secondContactMoves(_ node: Node, _ generation: UInt32, on: Bool) {
+        guard generation == node.relayMoves, node.secondContact != on else { return }
+        node.secondContact = on
+        moved(node, on, "the second relay")
+    }
+
+    private func moved(_ node: Node, _ on: Bool, _ relay: String) {
         let victim = peer(of: node)
-        tell(node, .world("the relay \(on ? "connects" : "cuts") \(victim.id)"))
-        if !on, victim.powered { watch.cuts(victim, by: node, in: self) }
+        tell(node, .world("\(relay) \(on ? "connects" : "cuts") \(victim.id)"))
+        if !on, victim.powered, !rail(victim) { watch.cuts(victim, by: node, in: self) }
         supply(victim)
     }
 
-    /// What the feedback says; nil where it says nothing, or neither.
-    func sense(_ node: Node) -> Bool? {
-        var on = rail(peer(of: node))
+    /// What the feedback of a supply says; nil where it says nothing, or neither. A line that lies is
+    /// the first one.
+    func sense(_ node: Node, supply: Int) -> Bool? {
+        var on = feeds(supply, peer(of: node))
         var off = !on
         switch node.relayFault {
-        case .senseOn: on = true
-        case .senseOff: on = false
-        case .lies: (on, off) = (node.line, !node.line)
+        case .senseOn where supply == 0: on = true
+        case .senseOff where supply == 0: on = false
+        case .lies where supply == 0: (on, off) = (node.line, !node.line)
         case .unreachable: return nil
-        case nil, .stuckOn, .stuckOff, .slow, .bouncing, .hangs: break
+        case .senseOn, .senseOff, .lies, nil, .stuckOn, .stuckOff, .slow, .bouncing, .hangs: break
         }
         if node.parted.contains(.sense) { (on, off) = (plan.wiring == .readsOn, false) }
         guard plan.wiring == .contacts else { return on }

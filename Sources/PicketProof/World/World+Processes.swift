@@ -40,7 +40,7 @@ extension World {
         }
     }
 
-    private func lasts(_ fault: ResourceFault, _ group: ListedGroup, _ node: Node) -> Bool {
+    func lasts(_ fault: ResourceFault, _ group: ListedGroup, _ node: Node) -> Bool {
         (node.resourceFaults[group.name][fault] ?? 0) > now
     }
 
@@ -67,13 +67,19 @@ extension World {
         var process = Process(
             run: run.id, life: node.life, group: group, resource: resource,
             action: run.action, fails: false, number: numbers)
+        // Who only looks takes no time and draws nothing, so that older seeds tell their stories.
+        if run.action == .monitor, agent.runners[run.group].isLooking {
+            return exited(run.id, node.up[resource] ? .well : .badly, node)
+        }
         var time = 1_000_000 + chance.below(8_000_000)
         if lasts(.slow, group, node) { time += chance.below(1_500_000_000) }
         var hangs = false
         switch run.action {
         case .start, .promote:
             process.refusedBy = refusal(of: run, group, node)
-            process.fails = lasts(.startFails, group, node) || process.refusedBy != nil
+            process.fails =
+                lasts(.startFails, group, node) || lasts(.unitMissing, group, node)
+                || process.refusedBy != nil
             hangs = lasts(.startHangs, group, node)
             process.startsStore = run.resource == 0 && run.cause != .monitorFailed
         case .stop, .demote:
@@ -86,7 +92,9 @@ extension World {
                 lasts(.monitorFails, group, node) || flaps(group, node) || !node.up[resource]
         }
         node.processes.append(process)
+        if run.action == .start || run.action == .promote { node.starts[numbers] = group.name }
         if run.action == .start {
+            node.byHand[group.name] = nil
             node.startedAt[group.name] = now
             node.up[resource] = true
             node.serves[resource] = false
@@ -122,7 +130,11 @@ extension World {
         endStoreJobs(of: nil, node)
         let ends = { (process: Process) in process.action == .start || process.action == .promote }
         node.processes.removeAll { ends($0) && !lasts(.unkillable, $0.group, node) }
-        return !node.processes.contains(where: ends)
+        guard !node.processes.contains(where: ends) else { return false }
+        let names = Set(node.starts.values)
+        node.note.interrupt(node.noted.indices.filter { names.contains(node.noted[$0].name) })
+        node.starts = [:]
+        return true
     }
 
     func processEnds(_ node: Node, _ powerLife: UInt32, _ number: UInt64) {
@@ -148,10 +160,12 @@ extension World {
             case .stop:
                 node.up[process.resource] = false
                 node.serves[process.resource] = false
+                if !node.isUp(process.group) { node.byHand[process.group.name] = nil }
             case .monitor, .promote, .demote: break
             }
         }
         guard process.life == node.life else { return }
+        node.starts[process.number] = nil
         var end: ProcessEnd = succeeded ? .well : process.isUnknown ? .unknown : .badly
         if let dataTerm = process.refusedBy, !process.killed { end = .refused(dataTerm) }
         let happening = Happening.exited(node.index, life: process.life, process.run, end)
@@ -166,6 +180,28 @@ extension World {
             run, succeeded: end == .well, unknown: end == .unknown, refusal: refusal,
             at: reading(node), into: &agent.resourceEffects)
         perform(agent.resourceEffects, of: run.group, node, agent)
+    }
+
+    // MARK: By hand
+
+    /// Somebody starts a group beside the agent, where it does not run, in maintenance.
+    func startByHand(_ name: Int, _ node: Node) {
+        guard node.powered, let group = node.file.first(where: { $0.name == name }),
+            !node.isUp(group), watch.isHandsOff(name, node)
+        else { return }
+        tell(node, .world("somebody starts group \(name) by hand"))
+        for resource in group.resources { node.up[resource] = true }
+        node.byHand[name] = now
+        watch.worksByHand(name, node)
+    }
+
+    /// … and stops it.
+    func stopByHand(_ name: Int, _ node: Node) {
+        guard node.byHand[name] != nil, let group = node.file.first(where: { $0.name == name })
+        else { return }
+        tell(node, .world("somebody stops group \(name) by hand"))
+        for resource in group.resources { node.up[resource] = false }
+        node.byHand[name] = nil
     }
 
     // MARK: Disk

@@ -30,6 +30,8 @@ public enum DrillKind: String, CaseIterable, Sendable {
 
 /// One chip, as it really is.
 struct Chip {
+    /// The node's file has a sensor for it.
+    var isListed = true
     var fault: SensorFault?
     var faultSince: Int64 = 0
     /// The bits that it last gave, for a stuck chip.
@@ -160,11 +162,14 @@ private struct NoDelay: Delay {
 /// The agent's part: its drivers, monitors and health.
 struct Sensing {
     var sensors = Chip.descriptions.map { Sensor($0) }
-    var monitors: [SensorMonitor]
+    /// The chips by which it goes; the monitors are in this order.
+    private(set) var listed: [Int] = []
+    var monitors: [SensorMonitor] = []
     var health = HealthModel()
 
-    init(at now: Instant) {
-        monitors = Chip.descriptions.map { SensorMonitor($0, at: now) }
+    mutating func list(_ chips: [Int], at now: Instant) {
+        listed = chips
+        monitors = monitors.following(chips.map { Chip.descriptions[$0] }, at: now)
     }
 }
 
@@ -175,14 +180,16 @@ extension World {
         after(Chip.interval, .senses(node.index, life: life))
         guard node.standsStillUntil <= now else { return watch.notSensed(node, at: now) }
         let local = node.clock(now)
-        for index in node.chips.indices where node.chips[index].fault != .hang {
+        takeUpSensors(node, agent, at: local)
+        for (place, index) in agent.sensing.listed.enumerated()
+        where node.chips[index].fault != .hang {
             var bus = ChipBus(chip: node.chips[index], index: index, now: now)
             var delay = NoDelay()
             do throws(SensorError) {
                 let sample = try agent.sensing.sensors[index].read(from: &bus, delay: &delay)
-                _ = agent.sensing.monitors[index].take(sample, at: local)
+                _ = agent.sensing.monitors[place].take(sample, at: local)
             } catch {
-                _ = agent.sensing.monitors[index].fail(error, at: local)
+                _ = agent.sensing.monitors[place].fail(error, at: local)
             }
             node.chips[index] = bus.chip
             node.chips[index].judge(index, at: now)
@@ -192,6 +199,32 @@ extension World {
         }
         watch.sensed(node, at: now)
         tellHealth(node, agent, at: local)
+        tellReadiness(node, agent)
+    }
+
+    /// The agent is told of another list until it takes it up, which it does not in a drill.
+    private func takeUpSensors(_ node: Node, _ agent: AgentLife, at local: Instant) {
+        let listed = node.chips.indices.filter { node.chips[$0].isListed }
+        guard listed != agent.sensing.listed,
+            !agent.sensing.monitors.contains(where: { $0.injected != nil })
+        else { return }
+        tell(node, .world("the agent takes up other sensors"))
+        for chip in node.chips.indices where !agent.sensing.listed.contains(chip) {
+            node.chips[chip].forget()
+        }
+        agent.sensing.list(listed, at: local)
+        for chip in node.chips.indices where !listed.contains(chip) { node.chips[chip].forget() }
+    }
+
+    /// As the agent's look at its units.
+    private func tellReadiness(_ node: Node, _ agent: AgentLife) {
+        for place in agent.list.indices {
+            guard node.agent === agent, !agent.ended, node.standsStillUntil <= now else { return }
+            let isReady = !lasts(.unitMissing, agent.list[place], node)
+            if agent.machine.groups[place].isReady != isReady {
+                turn(node, .ready(place, isReady))
+            }
+        }
     }
 
     func tellHealth(_ node: Node, _ agent: AgentLife, at local: Instant) {
@@ -212,7 +245,9 @@ extension World {
 
     /// A drill on the first sensor, as long as the agent lives.
     func drill(_ kind: DrillKind, _ node: Node, until: Int64) {
-        guard let agent = node.agent, node.standsStillUntil <= now else { return }
+        guard let agent = node.agent, node.standsStillUntil <= now,
+            agent.sensing.listed.first == 0
+        else { return }
         let injection: SensorMonitor.Injection =
             switch kind {
             case .critical: .value(95)
@@ -234,7 +269,9 @@ extension World {
     func endDrill(_ node: Node) {
         guard let agent = node.agent else { return }
         let local = node.clock(now)
-        _ = agent.sensing.monitors[0].endDrill(at: local)
+        if agent.sensing.listed.first == 0 {
+            _ = agent.sensing.monitors[0].endDrill(at: local)
+        }
         command(.drill(false), node)
         guard node.agent === agent, !agent.ended else { return }
         tellHealth(node, agent, at: local)

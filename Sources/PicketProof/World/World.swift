@@ -29,6 +29,7 @@ enum Happening {
     indirect case exited(Int, life: UInt32, RunID, ProcessEnd)
     case written(Int, life: UInt32, Writing)
     case contactMoves(Int, generation: UInt32, on: Bool)
+    case secondContactMoves(Int, generation: UInt32, on: Bool)
     case lead(Int, Lead, parts: Bool)
     case boots(Int, powerLife: UInt32)
     indirect case agentStarts(Int, powerLife: UInt32, life: UInt32)
@@ -39,6 +40,8 @@ enum Happening {
     case look
     case senses(Int, life: UInt32)
     case writes
+    /// The probes that a node began have read their copies.
+    case probed(Int)
     case storeTold(Int, number: UInt64)
     indirect case storeOverdue(Int, life: UInt32, name: Int, ReplicationAction)
     indirect case replicated(
@@ -204,6 +207,8 @@ public final class World {
         case .lead(let node, let lead, let parts): move(lead, of: nodes[node], parts: parts)
         case .contactMoves(let node, let generation, let on):
             contactMoves(nodes[node], generation, on: on)
+        case .secondContactMoves(let node, let generation, let on):
+            secondContactMoves(nodes[node], generation, on: on)
         case .boots(let node, let powerLife): boot(nodes[node], powerLife)
         case .agentStarts(let node, let powerLife, let life):
             if nodes[node].powerLife == powerLife, nodes[node].life == life {
@@ -216,6 +221,7 @@ public final class World {
         case .look: lookForRecovery()
         case .senses(let node, let life): sense(nodes[node], life)
         case .writes: moveData()
+        case .probed(let node): probe(nodes[node])
         case .storeTold(let node, let number): storeTold(nodes[node], number)
         case .storeOverdue(let node, let life, let name, let action):
             hand(happening, nodes[node], life) {

@@ -283,7 +283,7 @@ struct TakeCommand: PicketCommand {
 
             A group with "sync:" does not start on a copy of its data that is not known to be the
             newest. With --stale it starts here all the same, and what only the other node has
-            may be lost.
+            may be lost. Where the data of the two nodes have diverged it names those that stay.
 
             EXAMPLES
               picket take app          the group app

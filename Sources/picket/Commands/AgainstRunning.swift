@@ -3,6 +3,7 @@ import Foundation
 import PicketConfig
 import PicketControl
 import PicketCore
+import PicketHardware
 import PicketLinux
 import PicketText
 
@@ -49,15 +50,11 @@ struct AgainstRunning {
         barsRestart = !mistakes.isEmpty || !left.isEmpty
         guard verdict == .restart else { return }
         for mistake in mistakes { refuse(mistake.path, mistake.text) }
-        for line in left { refuse("directories", line) }
+        for one in left { refuse(one.path, one.what) }
     }
 
     private mutating func compare(_ old: Configuration, _ new: Configuration) {
-        for section in Configuration.Section.allCases
-        where section != .groups && !new.isBound(section, otherwiseThan: old) {
-            guard old.digest(of: section) != new.digest(of: section) else { continue }
-            change(section.key, "limits of sensors", restart: false)
-        }
+        compareSensors(old.sensors, new.sensors)
         if old.keys != new.keys {
             change("pair.key", "the key", restart: false, note: ", if the peer has one of them")
         }
@@ -67,6 +64,28 @@ struct AgainstRunning {
         (before.fenceLevels, after.fenceLevels) = ([], [])
         (before.linkCount, before.me) = (after.linkCount, after.me)
         if before != after { change("pair", "times, budgets or startup", restart: false) }
+    }
+
+    private mutating func compareSensors(_ old: [SensorDescription], _ new: [SensorDescription]) {
+        func note(_ kind: Change.Kind, _ name: String, _ text: String) {
+            changes.append(
+                Change(kind: kind, what: "sensors.\(name)", text: text, needsRestart: false))
+        }
+        for sensor in old where !new.contains(where: { $0.name == sensor.name }) {
+            note(.remove, sensor.name, "removes sensor \(sensor.name)")
+        }
+        for sensor in new {
+            let name = sensor.name
+            guard let before = old.first(where: { $0.name == name }) else {
+                note(.add, name, "adds sensor \(name): it is unknown until it is read")
+                continue
+            }
+            if !before.isReadAs(sensor) {
+                note(.change, name, "changes sensor \(name): it is unknown until it is read")
+            } else if before.watch != sensor.watch {
+                note(.change, name, "changes limits or times of sensor \(name)")
+            }
+        }
     }
 
     private mutating func change(

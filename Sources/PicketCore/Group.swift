@@ -45,7 +45,8 @@ package struct Group: Sendable {
     package private(set) var wish: Wish?
     /// Maintenance: the runner was told to leave it alone.
     package private(set) var isLeftAlone = false
-    /// This agent has begun in maintenance, and has not stopped it: somebody may be at work on it.
+    /// This agent has begun in maintenance, and has not stopped what may run of it: somebody may be at
+    /// work on that.
     package private(set) var isStopDue = false
     /// In maintenance something of it is seen to run, though this node does not hold it.
     package private(set) var isSeen = false
@@ -147,9 +148,15 @@ package struct Group: Sendable {
         }
     }
 
-    /// Nobody knows whether something of it runs here, and it is not stopped before the maintenance
-    /// ends, or nothing of it is seen.
-    var isLeftUnstopped: Bool { if case .unknown = role { isStopDue } else { false } }
+    /// Nobody knows whether something of it runs here, or how far it was started or stopped, and it
+    /// is not stopped before the maintenance ends. (What this node had no right to also when nothing
+    /// of it is seen. What is half up may look so.)
+    var isLeftUnstopped: Bool {
+        switch role {
+        case .unknown, .releasing: isStopDue
+        case .vacant, .claiming, .holding, .granting, .resuming: false
+        }
+    }
 
     /// Something of it is seen to run here, and is not being stopped.
     var isStray: Bool { if case .vacant = role { isSeen } else { false } }

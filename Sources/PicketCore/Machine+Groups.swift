@@ -16,7 +16,8 @@ extension Machine {
         if groups[group].isBlockOver(at: now) { groups[group].unblock() }
         if policy.groups[group].takeover == .ask { stepQuestion(group) }
         switch groups[group].role {
-        case .vacant where isToBeStopped(group), .unknown where isToBeStopped(group):
+        case .vacant where isToBeStopped(group), .unknown where isToBeStopped(group),
+            .releasing where isToBeStopped(group):
             stopLeft(group, into: &out)
         case .unknown, .releasing: retryStop(group, at: now, into: &out)
         case .vacant: stepVacant(group, at: now, into: &out)

@@ -152,12 +152,14 @@ public struct Machine: Sendable {
     /// First of all the machine stops every group that the note does not show as held: the system
     /// may have started a unit by itself, or an agent whose note is lost may have left something
     /// behind. In maintenance somebody may have started it by hand. It is then stopped when nothing
-    /// of it is seen to run (`.unseen`), or when the maintenance ends.
+    /// of it is seen to run (`.unseen`), or when the maintenance ends. Somebody may also be at work on
+    /// what the agent before had not come to an end with: that waits for the end.
     private mutating func begin<Sink: EffectSink>(into out: inout Sink) {
         begun = true
         for group in groups.indices {
             switch groups[group].role {
-            case .unknown where isMaintained(group) && !planted(.restartStopsInMaintenance):
+            case .unknown where isMaintained(group) && !planted(.restartStopsInMaintenance),
+                .releasing where isMaintained(group) && !planted(.partialStopsInMaintenance):
                 groups[group].awaitStop()
                 continue
             case .unknown, .releasing: break

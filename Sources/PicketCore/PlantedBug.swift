@@ -60,8 +60,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case maintenanceClaims
     /// An agent starts with a file that lacks what is left running in maintenance, and stops that.
     case renamedStopsInMaintenance
-    /// … or stops what a person has started by hand.
+    /// … or stops what a person has started by hand …
     case restartStopsInMaintenance
+    /// … or what the agent before it had begun to start.
+    case partialStopsInMaintenance
     /// Maintenance ends though such a thing runs where it should not …
     case endUnlooked
     /// … and it runs on when the operator has named it.

@@ -176,7 +176,8 @@ private enum Hunt {
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
         case .formationIsNoMove, .failuresForgottenAtStart: self = .swarm(.flaps, seeds: 100)
-        case .stopAdopted, .partialIsUnknown: self = .swarm(.stuck, seeds: 200)
+        case .stopAdopted, .partialIsUnknown, .partialStopsInMaintenance:
+            self = .swarm(.stuck, seeds: 200)
         case .requestInMaintenance, .neverReset, .unknownStopsCount, .unknownStopsAsk,
             .resetForAnyPeer, .resetNotCounted:
             self = .swarm(.stuck, seeds: 200)

@@ -141,8 +141,8 @@ extension Configuration {
     /// one has in the section.
     public func isBound(_ section: Section, otherwiseThan other: Configuration) -> Bool {
         switch section {
-        case .groups, .sensors: false
-        case .names, .links, .watchdog: digest(of: section) != other.digest(of: section)
+        case .groups, .sensors, .links: false
+        case .names, .watchdog: digest(of: section) != other.digest(of: section)
         case .fence: digest(of: section) != other.digest(of: section) || !sensesAs(other)
         }
     }

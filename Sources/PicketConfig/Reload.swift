@@ -37,6 +37,26 @@ extension Configuration {
         return all
     }
 
+    /// By link of this file, its number in the former one; `nil` for one that is new there. A link is
+    /// the same where both of its ends are.
+    public func numbersOfLinks(in former: Configuration) -> [Int?] {
+        links.map { link in former.links.firstIndex(of: link) }
+    }
+
+    /// Why it is not taken up while the peer is heard, and on none of the links that it keeps.
+    public func refusalOfLinks(from former: Configuration) -> String {
+        let kept = numbersOfLinks(in: former).compactMap { $0 }
+        let peer = names[me.peer]
+        let what =
+            kept.isEmpty
+            ? "found none of the links that the agent has"
+            : "found of the links that the agent has only some on which \(peer) is not heard now"
+        return "\(place(of: Section.links.key)): links: \(what), expected one on which \(peer) is"
+            + " heard: without it each node would take the other for dead. Keep such a link beside"
+            + " the new ones, reload that on both nodes, and take the old one out once \"picket"
+            + " status\" shows a new one up"
+    }
+
     /// What would keep the next agent from finding what the one that goes by the former file leaves
     /// for it. It would then stop the groups that run, though a pause promises that they go on.
     public func leavesBehind(from former: Configuration) -> [Bound] {

@@ -74,6 +74,13 @@ package struct Contact: Sendable {
         if link < heardOnLink.count { heardOnLink[link] = now }
     }
 
+    /// - Parameter former: by link, the number that it had; `nil` for one that is new.
+    mutating func renumber(_ former: [Int?]) {
+        heardOnLink = former.map { link in
+            link.map { heardOnLink[$0] } ?? Instant(nanoseconds: .min / 2)
+        }
+    }
+
     /// The links on which something arrived within `window`.
     func heardOn(within window: Duration, at now: Instant) -> LinkSet {
         var set = LinkSet.none

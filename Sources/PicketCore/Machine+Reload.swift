@@ -13,15 +13,22 @@ extension Machine {
     /// Takes up another policy for the same pair, whose groups are at their places
     /// (`Policy.taking`).
     ///
-    /// - Parameter added: what the disk says of the groups that come last.
-    /// - Returns: false, and nothing changes, if node or links differ, something that the change
-    ///   before this one drops is still being stopped, or a pause is being agreed.
+    /// - Parameters:
+    ///   - added: what the disk says of the groups that come last.
+    ///   - links: by link, the number that it has had; `nil` for one that is new. Where it is not
+    ///     given, the links are the same.
+    /// - Returns: false, and nothing changes, if the node differs, contact would be lost with a link,
+    ///   something that the change before this one drops is still being stopped, or a pause is being
+    ///   agreed.
     public mutating func reload<Sink: EffectSink>(
-        _ new: Policy, adding added: [GroupMemory] = [], at now: Instant, into out: inout Sink
+        _ new: Policy, adding added: [GroupMemory] = [], links: [Int?]? = nil, at now: Instant,
+        into out: inout Sink
     ) -> Bool {
-        guard new.me == policy.me, new.linkCount == policy.linkCount,
+        let links = links ?? (0..<policy.linkCount).map { $0 }
+        guard new.me == policy.me, new.linkCount == links.count, keepsContact(by: links),
             new.groups.count == groups.count + added.count, !exited, !isBetweenLists
         else { return false }
+        peer.renumberLinks(links)
         takeSettings(of: new)
         for group in groups.indices { take(new.groups[group], group, into: &out) }
         for memory in added { add(new.groups[groups.count], memory, into: &out) }
@@ -29,6 +36,17 @@ extension Machine {
         // The peer is to know of the list before anything is done by it.
         outgoing.tell(currentReports())
         return true
+    }
+
+    /// A peer in contact is heard on a link that stays. It would take this node for dead if none of
+    /// those did, and be fenced by it or fence it.
+    ///
+    /// - Parameter links: as `reload` takes them.
+    public func keepsContact(by links: [Int?]) -> Bool {
+        guard inContact, !planted(.lastLinkDropped),
+            (0..<policy.linkCount).contains(where: { !links.contains($0) })
+        else { return true }
+        return links.contains { $0.map(peer.linksUp.contains) ?? false }
     }
 
     /// A person may be at work on this group, and the policy changes what is up of it. `nil` where

@@ -7,8 +7,7 @@ extension Machine {
         if now >= outgoing.next {
             outgoing.schedule(
                 now + (doubtful || life.hasSaidAll ? policy.timing.probe : policy.timing.heartbeat))
-            peer.stepLinks(
-                policy.linkCount, within: policy.timing.deadAfter, at: now, into: &out)
+            peer.stepLinks(by: policy, at: now, into: &out)
             send(outgoing.reports, flags: doubtful ? .probe : [], at: now, into: &out)
         } else if outgoing.changed || outgoing.answer {
             send(outgoing.reports, flags: [], at: now, into: &out)

@@ -295,14 +295,29 @@ package struct Peer: Sendable {
         linksUp = .none
     }
 
-    /// Which links carry both ways.
+    /// The links have other numbers now (`Contact.renumber`). What is known of one that stays goes
+    /// with it.
+    mutating func renumberLinks(_ former: [Int?]) {
+        if planted(.linksNotRenumbered) { return }
+        contact.renumber(former)
+        var up = LinkSet.none
+        for (link, known) in former.enumerated() {
+            if let known, linksUp.contains(known) { up.insert(link) }
+        }
+        linksUp = up
+    }
+
+    /// Which links carry both ways. The peer numbers them by its file, so that its word says nothing
+    /// while the files differ: then a link is up as long as something is heard on it.
     mutating func stepLinks<Sink: EffectSink>(
-        _ count: Int, within window: Duration, at now: Instant, into out: inout Sink
+        by policy: Policy, at now: Instant, into out: inout Sink
     ) {
         guard inContact, let theirs = message?.heardOn else { return }
-        let heard = contact.heardOn(within: window, at: now)
-        for link in 0..<count {
-            let up = heard.contains(link) && theirs.contains(link)
+        let heard = contact.heardOn(within: policy.timing.deadAfter, at: now)
+        let sameNumbers =
+            message?.configurationDigest == policy.digest || planted(.linksByPeersNumbers)
+        for link in 0..<policy.linkCount {
+            let up = heard.contains(link) && (!sameNumbers || theirs.contains(link))
             guard up != linksUp.contains(link) else { continue }
             if up { linksUp.insert(link) } else { linksUp.remove(link) }
             out.emit(.trace(Trace(up ? .linkUp : .linkDown, number: UInt64(link))))

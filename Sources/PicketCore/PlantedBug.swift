@@ -285,6 +285,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// What a sensor said counts though the file has it no more.
     case goneSensorCounts
 
+    // Links at a reload
+    /// What is known of a link stays with its number, whichever link has that now.
+    case linksNotRenumbered
+    /// A link is judged by the peer's number of another one, because the files differ.
+    case linksByPeersNumbers
+    /// The file is taken up though it keeps no link on which the peer is heard.
+    case lastLinkDropped
+
     // What is promised
     /// Status and drill do not ask whether this node has a turn in which it may fence.
     case turnPromised

@@ -7,7 +7,8 @@
 ///
 ///     node                                 ok boot=UUID run=DIRECTORY state=DIRECTORY reset=power|watchdog
 ///     clock                                ok SECONDS          offset of this node's wall clock
-///     links                                ok HOST:PORT>HOST:PORT …      bind here, send there
+///     links                                ok HOST:PORT>HOST:PORT=OWN>PEER …      bind here, send
+///                                          there, for the link of these ends in the configuration
 ///     i2c BUS 0xADDRESS w HEX|- r COUNT    ok HEX|-  nak  timeout  arbitration
 ///     line set NAME on|off                 ok  error TEXT
 ///     line get NAME                        ok on|off  error TEXT
@@ -201,20 +202,27 @@ public struct RackLink: Equatable, Sendable {
     public var bind: RackAddress
     /// … and sends to the switch here.
     public var peer: RackAddress
+    /// The node's own end, as the configuration has it, and its peer's.
+    public var own: String
+    public var other: String
 
-    public init(bind: RackAddress, peer: RackAddress) {
+    public init(bind: RackAddress, peer: RackAddress, own: String, other: String) {
         self.bind = bind
         self.peer = peer
+        self.own = own
+        self.other = other
     }
 
-    public var text: String { "\(bind.text)>\(peer.text)" }
+    public var text: String { "\(bind.text)>\(peer.text)=\(own)>\(other)" }
 
     public init?(text: String) {
-        let parts = text.parts(between: ">")
-        guard parts.count == 2, let bind = RackAddress(text: parts[0]),
-            let peer = RackAddress(text: parts[1])
+        let sides = text.parts(between: "=")
+        guard sides.count == 2 else { return nil }
+        let (ends, configured) = (sides[0].parts(between: ">"), sides[1].parts(between: ">"))
+        guard ends.count == 2, configured.count == 2, let bind = RackAddress(text: ends[0]),
+            let peer = RackAddress(text: ends[1])
         else { return nil }
-        self.init(bind: bind, peer: peer)
+        self.init(bind: bind, peer: peer, own: configured[0], other: configured[1])
     }
 }
 

@@ -126,6 +126,8 @@ private enum Hunt {
         case .retiredNotAwaited, .renamedStopsInMaintenance: self = .swarm(.renames, seeds: 100)
         case .reloadLeavesRemoved, .reloadForgetsWhatRuns: self = .swarm(.lists, seeds: 100)
         case .reloadDoesNotWait: self = .swarm(.reloads, seeds: 20)
+        case .linksNotRenumbered, .linksByPeersNumbers, .lastLinkDropped:
+            self = .swarm(.links, seeds: 50)
         case .barredReceiptAdds: self = .swarm(.reloads, seeds: 200)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)

@@ -199,8 +199,8 @@ final class Agent {
                     .critical,
                     refusal + "; until then this agent goes by what the one before it read")
             } else {
-                do throws(SystemError) { _ = try takeUp(untaken) } catch {
-                    log(.critical, error.description)
+                do throws(StartupError) { _ = try takeUp(untaken) } catch {
+                    for line in error.lines { log(.critical, line) }
                 }
             }
         }
@@ -349,16 +349,28 @@ final class Agent {
 
     /// The configuration was changed, its groups at their places. Everything that it needs is opened
     /// first. False where it is for another pair.
-    func takeUp(_ new: Configuration) throws(SystemError) -> Bool {
-        let workers = try sensors.workers(for: new.sensors, hardware)
+    func takeUp(_ new: Configuration) throws(StartupError) -> Bool {
+        let opened = try links.opened(for: new, self)
+        let workers: [SensorBus]
+        do throws(SystemError) { workers = try sensors.workers(for: new.sensors, hardware) } catch {
+            links.letGo(opened, self)
+            throw .failed(error.description)
+        }
         isHandling = true
         let added = new.groups[settings.groups.count...].map { $0.name }
         let known = storage.memories(of: added)
-        guard machine.reload(new.policy, adding: known, at: now, into: &effects) else {
+        let numbers = new.numbersOfLinks(in: settings)
+        guard
+            machine.reload(
+                new.policy, adding: known, links: numbers, at: now, into: &effects)
+        else {
+            links.letGo(opened, self)
             sensors.letGo(workers)
             isHandling = false
             return false
         }
+        links.takeUp(opened, self)
+        if numbers.contains(nil) { health.linksAdded(self) }
         settings = new
         names = Startup.names(new)
         narrator = Narrator(names: names)
@@ -381,6 +393,9 @@ final class Agent {
         look(at: &machine) { $0.isUpAsListed(group) }
     }
     func runs(_ group: GroupIndex) -> Bool { look(at: &machine) { $0.runs(group) } }
+    func keepsContact(by links: [Int?]) -> Bool {
+        look(at: &machine) { $0.keepsContact(by: links) }
+    }
     func maintained(changedBy new: Policy) -> GroupIndex? {
         look(at: &machine) { $0.maintained(changedBy: new) }
     }

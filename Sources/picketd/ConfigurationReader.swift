@@ -5,6 +5,7 @@ import PicketConfig
 import PicketControl
 import PicketCore
 import PicketLinux
+import PicketText
 import PicketWire
 
 final class ConfigurationReader: Part {
@@ -129,11 +130,11 @@ final class ConfigurationReader: Part {
             refuse([refusal], agent)
             return refusal
         }
-        do throws(SystemError) {
+        do throws(StartupError) {
             guard try agent.takeUp(new) else { return refuse(.reloadOfAnotherPair, agent) }
         } catch {
-            refuse([error.description], agent)
-            return error.description
+            refuse(error.lines, agent)
+            return Text.joined(error.lines, "\n")
         }
         agent.links.replace(keys, new)
         leave(new, agent)
@@ -166,6 +167,9 @@ final class ConfigurationReader: Part {
         of new: Configuration, _ keys: [Key], _ agent: Agent
     ) -> String? {
         if let refusal = agent.links.refusal(of: keys, new, agent) { return refusal }
+        if !agent.keepsContact(by: new.numbersOfLinks(in: agent.settings)) {
+            return new.refusalOfLinks(from: agent.settings)
+        }
         if let refusal = agent.drills.refusal(of: new, agent) { return refusal }
         if agent.isBetweenLists {
             return

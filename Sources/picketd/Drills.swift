@@ -32,6 +32,15 @@ final class Drills: Part {
 
     /// Why a changed configuration is not taken up before the drill has ended.
     func refusal(of new: Configuration, _ agent: Agent) -> String? {
+        if case .link(let number, for: _, live: _)? = runner.drill,
+            number < agent.settings.links.count
+        {
+            let numbers = new.numbersOfLinks(in: agent.settings)
+            guard numbers.count <= number || numbers[number] != number else { return nil }
+            return "\(new.place(of: Configuration.Section.links.key)): links: a drill of"
+                + " \(agent.names.link(number)) is under way, and the file removes that link or gives"
+                + " it another number: reload once the drill has ended"
+        }
         guard case .sensor(let name, _, for: _)? = runner.drill,
             let drilled = agent.settings.sensors.first(where: { $0.name == name }),
             !new.sensors.contains(where: { $0.isReadAs(drilled) })

@@ -65,32 +65,37 @@ struct Hardware: Sendable {
                 return Ground(boot: try BootID.read(), paths: settings.paths, links: links)
             } catch { throw .failed(error.description) }
         }
-        let ground: Ground
-        do throws(RackError) { ground = try simulatedGround(rack, settings.paths) } catch {
+        var ground: Ground
+        let links: [RackLink]
+        do throws(RackError) { (ground, links) = try simulatedGround(rack, settings.paths) } catch {
             throw .failed("rack \(rack): \(error.text)")
         }
-        guard ground.links.count == settings.links.count else {
-            throw .failed("the rack has another number of links than the configuration")
+        for link in settings.links {
+            let (own, other) = (link[settings.me].text, link[settings.me.peer].text)
+            guard let known = links.first(where: { $0.own == own && $0.other == other }) else {
+                throw .failed("rack \(rack): it has no link \(own) to \(other)")
+            }
+            ground.links.append(
+                Ground.Ends(
+                    bind: (known.bind.host, known.bind.port),
+                    peer: (known.peer.host, known.peer.port)))
         }
         return ground
     }
 
     private func simulatedGround(
         _ rack: String, _ paths: Paths
-    ) throws(RackError) -> Ground {
+    ) throws(RackError) -> (Ground, [RackLink]) {
         let client = try RackClient(path: rack)
         let node = try client.node()
         var paths = paths
         paths.runDirectory = node.runDirectory
         paths.stateDirectory = node.stateDirectory
         paths.controlSocket = node.runDirectory + "/picketd.sock"
-        let links = try client.links().map { link in
-            Ground.Ends(
-                bind: (link.bind.host, link.bind.port), peer: (link.peer.host, link.peer.port))
-        }
-        return Ground(
-            boot: node.bootID, paths: paths, links: links,
+        let ground = Ground(
+            boot: node.bootID, paths: paths, links: [],
             wallOffset: try client.wallClockOffset() * 1_000_000_000, reset: .told(node.resetCause))
+        return (ground, try client.links())
     }
 
     /// The statements of the configuration or its board's file that this computer contradicts. A

@@ -18,6 +18,9 @@ final class HealthKeeper: Part {
         if trace.kind == .contact { contactAt = agent.now }
     }
 
+    /// They have not had that time either.
+    func linksAdded(_ agent: Agent) { contactAt = agent.now }
+
     func update(_ agent: Agent) {
         let status = agent.status
         let checks = SelfChecks(

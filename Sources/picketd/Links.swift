@@ -8,7 +8,7 @@ import PicketText
 import PicketWire
 
 final class Links: Part {
-    private let links: [Link]
+    private var links: [Link]
     private var channel: Channel
     /// The pair's keys, the newest first, and where each was read.
     private var keys: [(id: UInt32, file: String)]
@@ -39,13 +39,61 @@ final class Links: Part {
     }
 
     override func open(_ agent: Agent) throws(SystemError) {
-        for (index, link) in links.enumerated() {
-            try agent.wait(on: link.socket.raw, UInt32(index), of: self)
-        }
+        for link in links { try agent.wait(on: link.socket.raw, of: self) }
     }
 
     override func close(_ agent: Agent) {
         for link in links { agent.forget(link.socket.raw) }
+    }
+
+    // MARK: Another file
+
+    /// The links of a changed file, each ready to be heard on. A link that stays is the same one. What
+    /// is bound to an end goes on with its socket, because nothing else can be bound there. They come
+    /// into use by `takeUp`, or are let go.
+    func opened(
+        for new: Configuration, _ agent: Agent
+    ) throws(StartupError) -> [Link] {
+        let numbers = new.numbersOfLinks(in: agent.settings)
+        if links.count == numbers.count, numbers.indices.allSatisfy({ numbers[$0] == $0 }) {
+            return links
+        }
+        let ground = try agent.hardware.ground(new)
+        var all: [Link] = []
+        do throws(StartupError) {
+            for (index, number) in numbers.enumerated() {
+                guard number == nil else {
+                    all.append(links[number!])
+                    continue
+                }
+                let own = new.links[index][new.me].text
+                let bound = links.first { $0.local == own }
+                all.append(try Startup.link(index, new, ground, on: bound?.socket))
+                guard bound == nil else { continue }
+                do throws(SystemError) {
+                    try agent.wait(on: all[index].socket.raw, of: self)
+                } catch { throw .failed(error.description) }
+            }
+        } catch {
+            letGo(all, agent)
+            throw error
+        }
+        return all
+    }
+
+    func letGo(_ opened: [Link], _ agent: Agent) { forget(opened, but: links, agent) }
+
+    /// From now on these are the links.
+    func takeUp(_ opened: [Link], _ agent: Agent) {
+        forget(links, but: opened, agent)
+        links = opened
+        for link in links { link.socket.redirect(to: link.peer) }
+    }
+
+    private func forget(_ gone: [Link], but kept: [Link], _ agent: Agent) {
+        for link in gone where !kept.contains(where: { $0.socket === link.socket }) {
+            agent.forget(link.socket.raw)
+        }
     }
 
     // MARK: In
@@ -201,6 +249,7 @@ final class Links: Part {
 /// One link of the pair.
 final class Link {
     let socket: LinkSocket
+    let peer: SocketAddress
     /// As the configuration has them.
     let local: String
     let remote: String
@@ -211,8 +260,9 @@ final class Link {
     /// The errno of the last sending, to be said once.
     private var fault: Int32 = 0
 
-    init(socket: LinkSocket, local: String, remote: String) {
+    init(socket: LinkSocket, to peer: SocketAddress, local: String, remote: String) {
         self.socket = socket
+        self.peer = peer
         self.local = local
         self.remote = remote
     }

@@ -332,22 +332,37 @@ enum Startup {
 
     private static func links(_ settings: Configuration, _ ground: Hardware.Ground) -> [Link] {
         var links: [Link] = []
-        for (index, link) in settings.links.enumerated() {
-            let (mine, theirs) = (link[settings.me], link[settings.me.peer])
-            let (bind, peer) = (ground.links[index].bind, ground.links[index].peer)
-            guard let local = SocketAddress(host: bind.host, port: bind.port),
-                let remote = SocketAddress(host: peer.host, port: peer.port)
-            else {
-                end(
-                    .failed(
-                        "link \(index + 1): \(mine.text) or \(theirs.text) is no address of this"
-                            + " system"))
+        for index in settings.links.indices {
+            do throws(StartupError) { links.append(try link(index, settings, ground)) } catch {
+                end(error)
             }
-            let socket = system(
-                try LinkSocket(binding: local, to: remote, named: "\(bind.host):\(bind.port)"))
-            links.append(Link(socket: socket, local: mine.text, remote: theirs.text))
         }
         return links
+    }
+
+    /// - Parameter socket: one that is bound to the link's own end already.
+    static func link(
+        _ index: Int, _ settings: Configuration, _ ground: Hardware.Ground,
+        on socket: LinkSocket? = nil
+    ) throws(StartupError) -> Link {
+        let (mine, theirs) = (
+            settings.links[index][settings.me], settings.links[index][settings.me.peer]
+        )
+        let (bind, peer) = (ground.links[index].bind, ground.links[index].peer)
+        guard let local = SocketAddress(host: bind.host, port: bind.port),
+            let remote = SocketAddress(host: peer.host, port: peer.port)
+        else {
+            throw .failed(
+                "link \(index + 1): \(mine.text) or \(theirs.text) is no address of this system")
+        }
+        func link(_ socket: LinkSocket) -> Link {
+            Link(socket: socket, to: remote, local: mine.text, remote: theirs.text)
+        }
+        if let socket { return link(socket) }
+        do throws(SystemError) {
+            return link(
+                try LinkSocket(binding: local, to: remote, named: "\(bind.host):\(bind.port)"))
+        } catch { throw .failed("link \(index + 1): \(error.description)") }
     }
 
     /// A system call's refusal is a reason not to start.

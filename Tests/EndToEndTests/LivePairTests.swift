@@ -632,6 +632,85 @@ extension EndToEnd {
             #expect(try pair.status(of: "west")["contact"] as? String == "established")
         }
 
+        @Test func `a reload takes a link out and in again, and nothing else notices`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let texts = [try pair.text("east"), try pair.text("west")]
+            let processes = [try pair.process(of: "east"), try pair.process(of: "west")]
+            let session = try pair.status(of: "west")["session"] as? String
+            func links(_ node: String) throws -> [String] {
+                let links = try pair.status(of: node)["links"] as? [[String: Any]] ?? []
+                return links.map {
+                    "\($0["local"] ?? "") \($0["up"] as? Bool == true ? "up" : "down")"
+                }
+            }
+            func with(_ text: String, _ numbers: [Int]) -> String {
+                var lines = text.components(separatedBy: "\n")
+                for node in 1...2 {
+                    let known = lines.indices.filter { lines[$0].contains(".0.\(node):7780") }
+                    let first = lines[known[0]]
+                    lines.replaceSubrange(
+                        known[0]...known[known.count - 1],
+                        with: numbers.map {
+                            first.replacingOccurrences(of: "10.0.0", with: "10.\($0).0")
+                        })
+                }
+                return lines.joined(separator: "\n")
+            }
+            let start = try pair.history(of: "west").count
+            #expect(try links("west").count == 2)
+
+            // First on one node, then on the other; the other link has another number then.
+            let one = with(texts[0], [1])
+            #expect(try pair.check(one, against: "east").status == 0)
+            #expect(
+                try pair.check(one, against: "east").output.contains {
+                    $0.contains("removes link 1, 10.0.0.1:7780 to 10.0.0.2:7780")
+                })
+            #expect(try pair.reload(one, on: "east"))
+            #expect(try links("east") == ["10.1.0.1:7780 up"])
+            Thread.sleep(forTimeInterval: 2)
+            #expect(try links("east") == ["10.1.0.1:7780 up"])
+            #expect(try pair.reload(with(texts[1], [1]), on: "west"))
+            try pair.eventually { try links("west") == ["10.1.0.2:7780 up"] }
+
+            // What keeps none of them, or is on no rack, is refused, and nothing has changed.
+            let none = try pair.check(with(texts[0], [0]), against: "east")
+            #expect(none.status == 1, "\(none)")
+            #expect(try !pair.reload(with(texts[0], [0]), on: "east"))
+            #expect(
+                try pair.log(of: "east").contains {
+                    $0.contains("links: found none of the links that the agent has")
+                })
+            #expect(try !pair.reload(with(texts[0], [1, 7]), on: "east"))
+            #expect(
+                try pair.log(of: "east").contains {
+                    $0.contains("it has no link 10.7.0.1:7780 to 10.7.0.2:7780")
+                })
+            #expect(try links("east") == ["10.1.0.1:7780 up"])
+
+            // In again, in another order, on the other node first.
+            #expect(try pair.reload(with(texts[1], [1, 0]), on: "west"))
+            #expect(try pair.reload(with(texts[0], [1, 0]), on: "east"))
+            try pair.eventually { try links("west") == ["10.1.0.2:7780 up", "10.0.0.2:7780 up"] }
+            try pair.eventually { try links("east") == ["10.1.0.1:7780 up", "10.0.0.1:7780 up"] }
+            // Back by one order on one node.
+            let file = pair.file("east", "applied.yaml")
+            try with(texts[0], [0, 1]).write(toFile: file, atomically: true, encoding: .utf8)
+            let applied = try Program.run(
+                "picket", ["apply", file, "--socket", pair.socket("east")])
+            #expect(applied.status == 0, "\(applied)")
+            try pair.eventually { try links("west") == ["10.0.0.2:7780 up", "10.1.0.2:7780 up"] }
+
+            #expect(try [pair.process(of: "east"), pair.process(of: "west")] == processes)
+            #expect(try pair.status(of: "west")["session"] as? String == session)
+            #expect(try pair.role("gateway", on: "east") == "holding")
+            let told = try pair.history(of: "west").dropFirst(start)
+            for word in ["suspect", "fence", "lost contact", "handover"] {
+                #expect(!told.contains { $0.contains(word) }, "\(told)")
+            }
+        }
+
         @Test func `data that refuse a term are started above theirs`() throws {
             let pair = try LivePair()
             defer { pair.end() }
@@ -750,6 +829,10 @@ final class LivePair {
     func role(_ group: String, on node: String) throws -> String? {
         let groups = try status(of: node)["groups"] as? [[String: Any]]
         return groups?.first { $0["name"] as? String == group }?["role"] as? String
+    }
+
+    func history(of node: String) throws -> [String] {
+        try Program.run("picket", ["history", "--socket", socket(node)]).output
     }
 
     func log(of node: String) throws -> [Substring] {

@@ -131,7 +131,7 @@ struct DigestTests {
     /// Two releases must agree of every driver, as of the example above.
     @Test(
         arguments: [
-            ("name: rack7", "name: rack8", [.names]), ("10.1.0.2:7780", "10.1.0.2:7781", [.links]),
+            ("name: rack7", "name: rack8", [.names]), ("10.1.0.2:7780", "10.1.0.2:7781", []),
             ("timeout: 10s", "timeout: 11s", [.watchdog]),
             ("timeout: 10s", "timeout: 10s, reset_after_stops: 3", []),
             ("address: 0x48", "address: 0x49", []), ("\">75C\"", "\">76C\"", []),
@@ -160,6 +160,20 @@ struct DigestTests {
         )
         #expect(after.needsRestart(from: before).map { $0.path } == ["fence"])
         #expect(before.needsRestart(from: before).isEmpty)
+    }
+
+    @Test func `a link is the same where both of its ends are`() throws {
+        let former = try load(example).get()
+        #expect(former.numbersOfLinks(in: former) == [0, 1])
+        let swapped = changed("10.0.0.1:7780, 10.1.0.1:7780", "10.1.0.1:7780, 10.0.0.1:7780")
+        let other = try load(swapped).get()
+        #expect(other.numbersOfLinks(in: former) == [nil, nil])
+        let both = split(swapped, "10.0.0.2:7780, 10.1.0.2:7780").joined(
+            separator: "10.1.0.2:7780, 10.0.0.2:7780")
+        #expect(try load(both).get().numbersOfLinks(in: former) == [1, 0])
+        #expect(
+            other.refusalOfLinks(from: former).contains(
+                "pair: links: found none of the links that the agent has, expected one on which"))
     }
 
     @Test func `a section and a group are named with their line`() throws {

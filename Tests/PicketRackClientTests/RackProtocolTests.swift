@@ -34,7 +34,8 @@ struct RackProtocolTests {
         #expect(RackNode(node.answer) == node)
         let link = RackLink(
             bind: RackAddress(host: "127.0.0.1", port: 1),
-            peer: RackAddress(host: "127.0.0.1", port: 65535))
+            peer: RackAddress(host: "127.0.0.1", port: 65535), own: "10.0.0.1:7780",
+            other: "[fd00::1]:7780")
         #expect(RackLink(text: link.text) == link)
     }
 }

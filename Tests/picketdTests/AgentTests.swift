@@ -86,6 +86,53 @@ struct AgentTests {
         }
     }
 
+    @Test func `a reload changes links, and what is known of one that stays goes with it`() throws {
+        let peer = try Peer(links: 3)
+        defer { peer.end() }
+        let agent = peer.agent
+        func up() -> [Bool] { agent.statusReport().links.map { $0.up } }
+        try peer.establish()
+        #expect(try peer.turn { up() == [true, false, false] })
+
+        // Out, in again and in another order: at no time is the first one not known to be up.
+        try peer.reload(links: [0])
+        #expect(up() == [true])
+        try peer.reload(links: [2, 0])
+        #expect(up() == [false, true])
+        let received = agent.statusReport().links[1].received
+        #expect(received > 0)
+        #expect(try peer.turn { agent.statusReport().links[1].received > received + 3 })
+        #expect(up() == [false, true])
+        #expect(try peer.turn(on: 2) { up() == [true, true] })
+
+        // A file that keeps only a link that is not heard, or none.
+        try peer.reload(links: [0, 1])
+        #expect(throws: Refused.self) { try peer.reload(links: [1]) }
+        #expect(throws: Refused.self) { try peer.reload(links: [1, 2]) }
+        #expect(up() == [true, false])
+        // The end of one cannot be bound, so that all stays as it was.
+        let taken = try LinkSocket(
+            binding: peer.addresses[2], to: peer.addresses[5], named: "taken")
+        #expect {
+            try peer.reload(links: [2, 0])
+        } throws: { error in
+            (error as? StartupError)?.lines[0].contains("Address already in use") == true
+                && (error as? StartupError)?.lines[0].contains("link 1: bind 127.0.0.1") == true
+        }
+        #expect(up() == [true, false])
+        #expect(try peer.turn { up() == [true, false] && agent.links.count == 2 })
+        withExtendedLifetime(taken) {}
+        // The own end goes on to another end of the peer's.
+        try peer.reload(links: [0, 1], to: [0, 2])
+        #expect(up() == [true, false])
+        #expect(try peer.turn(on: 2, to: 1) { up() == [true, true] })
+        // It is heard on that one alone for a while; then the other may go.
+        #expect(try peer.turn(on: 2, to: 1) { up() == [false, true] })
+        try peer.reload(links: [1], to: [2])
+        #expect(up() == [true])
+        #expect(agent.status.contact == .established)
+    }
+
     /// The list is what turns, deadlines and descriptors follow from.
     @Test func `every part of an agent is in its list, once`() throws {
         let peer = try Peer()
@@ -124,6 +171,9 @@ private final class Flood: @unchecked Sendable {
     }
 }
 
+/// A file that is not taken up.
+private struct Refused: Error {}
+
 /// The other end of an agent's links.
 private final class Peer {
     let agent: Agent
@@ -134,7 +184,9 @@ private final class Peer {
     private let options: Options
     /// The newest that the agent has said.
     private(set) var heard: Message?
-    private let addresses: [SocketAddress]
+    /// The agent's ends, then the peer's.
+    let addresses: [SocketAddress]
+    private let ports: [UInt16]
     private var mask = sigset_t()
     private var sequence: UInt64 = 0
     private var newest: UInt64 = 0
@@ -187,6 +239,7 @@ private final class Peer {
         agent = Startup.assemble(options, hardware, settings)
         try agent.open()
         unsafe pthread_sigmask(SIG_SETMASK, &mask, nil)
+        self.ports = ports
         addresses = ports.map { SocketAddress(host: "127.0.0.1", port: $0)! }
         let known = addresses
         sockets = try (0..<links).map { link in
@@ -198,7 +251,9 @@ private final class Peer {
     }
 
     /// Turns until it is so, at most ten seconds.
-    func turn(until isSo: () throws -> Bool) throws -> Bool {
+    func turn(
+        on link: Int = 0, to end: Int? = nil, until isSo: () throws -> Bool
+    ) throws -> Bool {
         let limit = clock.now() + .seconds(10)
         while clock.now() < limit {
             if try isSo() { return true }
@@ -206,9 +261,26 @@ private final class Peer {
             // Another agent in this process may have had the signal.
             agent.processes.noteEnd()
             agent.turn()
-            try talk(on: 0)
+            try talk(on: link, to: end)
         }
         return false
+    }
+
+    /// The agent takes up a file with links from these of its ends to these of the peer's.
+    func reload(links: [Int], to ends: [Int]? = nil) throws {
+        let count = ports.count / 2
+        let theirs = (ends ?? links).map { ports[count + $0] }
+        try reload { text in
+            text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+                if line.contains("east: { links:") {
+                    return "    east: { links: [\(Peer.list(links.map { ports[$0] }))] }"
+                }
+                if line.contains("west: { links:") {
+                    return "    west: { links: [\(Peer.list(theirs))] }"
+                }
+                return String(line)
+            }.joined(separator: "\n")
+        }
     }
 
     /// The agent takes up its file, as it is after this change of its text.
@@ -217,7 +289,7 @@ private final class Peer {
         try change(text).write(toFile: options.configuration, atomically: true, encoding: .utf8)
         let new = try Startup.load(options, Hardware())
         new.keepPlaces(of: agent.settings)
-        try #require(try agent.takeUp(new))
+        guard try agent.takeUp(new) else { throw Refused() }
     }
 
     private static func list(_ ports: some Sequence<UInt16>) -> String {
@@ -234,7 +306,10 @@ private final class Peer {
     }
 
     /// Answers what came, by this link alone.
-    func talk(on link: Int) throws {
+    ///
+    /// - Parameter end: of the agent, where that is another one than the link's.
+    func talk(on link: Int, to end: Int? = nil) throws {
+        sockets[link].redirect(to: addresses[end ?? link])
         answer(on: link)
         sequence += 1
         var message = Message(sequence: sequence, acknowledged: newest, phase: .paired)

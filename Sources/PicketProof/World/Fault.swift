@@ -65,6 +65,8 @@ public enum Fault: Equatable, Sendable {
     case list(NodeID, [ListedGroup])
     /// … or for the one that lives, which is told to read it.
     case reload(NodeID)
+    /// Its file has these links, by the plan's numbers and in this order, and its agent is told.
+    case links(NodeID, [Int])
     /// Its agent starts anew with another key than the pair's.
     case wrongKey(NodeID)
 
@@ -133,7 +135,7 @@ extension Fault {
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
         "disk-hangs",
         "power-loss", "relay", "harness", "dead-supply", "dead-watchdog", "other-configuration",
-        "list", "wrong-key",
+        "list", "links", "wrong-key",
         "wall-step", "reload", "sensor", "sensor-gone", "drill", "sync",
         "resource", "command", "by-hand", "false-word",
     ]

@@ -46,6 +46,7 @@ public enum FaultText {
         case .otherConfiguration(let node): ["other-configuration", text(node)]
         case .list(let node, let list): ["list", text(node)] + list.map { text($0) }
         case .reload(let node): ["reload", text(node)]
+        case .links(let node, let links): ["links", text(node)] + links.map { "\($0)" }
         case .wrongKey(let node): ["wrong-key", text(node)]
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
         case .sensor(let node, let sensor, let fault):
@@ -154,6 +155,12 @@ public enum FaultText {
         case "other-configuration": return .otherConfiguration(node)
         case "list":
             return .list(node, try words.list())
+        case "links":
+            var links: [Int] = []
+            while links.isEmpty || words.next != nil {
+                links.append(try words.number(0...(Limits.links - 1)))
+            }
+            return .links(node, links)
         case "reload": return .reload(node)
         case "wrong-key": return .wrongKey(node)
         case "wall-step": return .wallStep(node, try words.duration())

@@ -14,6 +14,9 @@ final class Node {
     /// The groups in its file, which an agent reads when it starts.
     var file: [ListedGroup]
 
+    /// The links in it, by the plan's numbers.
+    var links: [Int]
+
     // Supply: the mains, and the contacts of the peer's relays.
     var mains = true
     /// Which of its two supplies gives no power.
@@ -142,6 +145,7 @@ final class Node {
         index = Int(id.rawValue)
         self.policy = policy
         file = plan.list
+        links = Array(0..<plan.links)
         startedAt = Array(repeating: 0, count: plan.names)
         restartedAt = startedAt
         up = Array(repeating: false, count: plan.resources * 2)
@@ -233,6 +237,8 @@ final class AgentLife {
     let startedAt: Int64
     /// The groups of the file that it has read.
     private(set) var listed: [ListedGroup]
+    /// Its links, by the plan's numbers, in the order in which its machine has them.
+    var links: [Int]
     /// By the places at which its machine has them: as they are started and stopped. What the file
     /// does not have any more is among them.
     var list: [ListedGroup]
@@ -296,9 +302,10 @@ final class AgentLife {
 
     init(
         machine: Machine, channel: Channel, session: SessionID, runners: [GroupRunner],
-        fence: RelayFence, disproved: Bool, memoryFile: World.StateFile, listed: [ListedGroup],
-        list: [ListedGroup], startedAt: Int64, local: Instant
+        fence: RelayFence, disproved: Bool, memoryFile: World.StateFile, links: [Int],
+        listed: [ListedGroup], list: [ListedGroup], startedAt: Int64, local: Instant
     ) {
+        self.links = links
         self.listed = listed
         self.list = list
         wanted = list

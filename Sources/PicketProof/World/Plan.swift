@@ -133,11 +133,13 @@ public struct Plan: Equatable, Sendable {
     /// `policy` for a file that lists these groups.
     ///
     /// - Parameters:
+    ///   - links: by their numbers here; `nil` for all of them.
     ///   - retired: what the file does not have any more, and is stopped.
     ///   - found: what was listed when something was started that runs and is listed no more, or
     ///     otherwise.
     func policy(
-        _ policy: Policy, listing list: [ListedGroup], retired: [ListedGroup] = [],
+        _ policy: Policy, listing list: [ListedGroup], links: [Int]? = nil,
+        retired: [ListedGroup] = [],
         found: [ListedGroup]? = nil
     ) -> Policy {
         var listed = policy
@@ -152,6 +154,10 @@ public struct Plan: Equatable, Sendable {
         }
         listed.groups = list.map(known) + retired.map { known($0).retired() }
         if list != self.list { listed.digest = list.reduce(policy.digest) { $0 &* 31 &+ $1.whole } }
+        if let links, links != Array(0..<self.links) {
+            listed.linkCount = links.count
+            listed.digest = links.reduce(listed.digest &* 31) { $0 &* 31 &+ UInt64($1 + 1) }
+        }
         return listed
     }
 

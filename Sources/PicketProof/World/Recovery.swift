@@ -47,6 +47,7 @@ extension World {
         node.file = plan.lastingList(of: node.id)
         if let agent = node.agent, agent.listed != node.file { crash(node) }
         give(digest: 42, to: node)
+        node.links = Array(0..<plan.links)
         node.effectsToLive = nil
         node.stepsToPause = nil
         node.mains = true

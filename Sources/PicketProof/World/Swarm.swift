@@ -45,6 +45,9 @@ public enum Swarm {
         /// A resource that stands in another group in the changed files, and agents that read them
         /// while they live, also beside a peer that has left it running.
         case reloads
+        /// Links that are added, removed and put in another order, on one node after the other, while one
+        /// of them is cut.
+        case links
         /// Maintenance at either node, while groups fail and nodes come and go.
         case maintenance
         /// Somebody works on one group on low, which leaves by plan, or is not heard any more.
@@ -145,6 +148,10 @@ public enum Swarm {
             again(every: 20, &plan) {
                 $1.percent(30) ? shiftBesideLeaver(to: list, &$1) : shift(to: list, on: $0, &$1)
             }
+        }
+        if focus == .links {
+            let links = plan.links
+            again(every: 25, &plan) { relink($0, links, &$1) }
         }
         if focus == .sensors { again(every: 40, &plan, loseSensor) }
         guard !kinds.isEmpty else {
@@ -358,6 +365,32 @@ public enum Swarm {
             (chance.below(8_000), 30_000, .sensor(node, sensor, .critical)),
             (4_000 + chance.below(2_000), 15_000 + chance.below(10_000), .sensorGone(node, sensor)),
         ]
+    }
+
+    /// One link is cut while the files of both nodes get other links, mostly the same ones.
+    private static func relink(
+        _ node: NodeID, _ count: Int, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        func drawn() -> [Int] {
+            var links = Array(0..<count)
+            links.swapAt(Int(chance.below(Int64(count))), Int(chance.below(Int64(count))))
+            if chance.percent(50) { links.remove(at: Int(chance.below(Int64(count)))) }
+            return links
+        }
+        let cut = Int(chance.below(Int64(count)))
+        let (first, second) = (3_000 + chance.below(3_000), 7_000 + chance.below(3_000))
+        let links = drawn()
+        let others = chance.percent(70) ? links : drawn()
+        var faults: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (first, 10_000, .links(node, links)),
+            (second, 9_000 + chance.below(4_000), .links(node.peer, others)),
+        ]
+        if chance.percent(70) {
+            let lasting = 6_000 + chance.below(10_000)
+            faults.append((0, lasting, .cut(from: node, link: cut)))
+            faults.append((0, lasting, .cut(from: node.peer, link: cut)))
+        }
+        return faults
     }
 
     /// A group goes to the peer, and is to come back before the copy that it left has followed.
@@ -914,6 +947,9 @@ public enum Swarm {
             (plan.groups[0].prefer, plan.groups[1].prefer) = (.low, .high)
             plan.staysFull = nil
             return []
+        case .links:
+            plan.links = 2 + Int(chance.below(2))
+            return chance.percent(50) ? [] : [.cuts, .oneWay, .crash, .pause, .operators]
         case .maintenance:
             return [
                 .maintenance, .maintenance, .maintenance, .resources, .cuts, .power, .crash,
@@ -1241,7 +1277,7 @@ extension Fault {
         case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .diskHangs,
-            .deadSupply, .deadWatchdog, .otherConfiguration, .list, .wrongKey,
+            .deadSupply, .deadWatchdog, .otherConfiguration, .list, .links, .wrongKey,
             .wallStep, .reload,
             .sensorGone, .drill, .sync,
             .resource, .command, .byHand,

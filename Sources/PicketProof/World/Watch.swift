@@ -19,6 +19,7 @@ struct Watch {
     var excuses: Excuses = []
     var resets: ResetWatch
     var late = LateWatch()
+    var links: LinkWatch
     /// By node.
     private var sides: [Side]
     /// When an agent took up another file.
@@ -178,7 +179,8 @@ struct Watch {
     /// Health is low for at most so long after its cause: ten seconds, a debounce, and a reading.
     static let rises: Int64 = 13_000_000_000
 
-    init(groups: Int) {
+    init(groups: Int, links: Int) {
+        self.links = LinkWatch(links: links)
         sides = (0..<2).map { _ in
             Side(
                 granted: Array(repeating: [], count: groups),

@@ -44,7 +44,7 @@ extension World {
         let agent = AgentLife(
             machine: Machine(
                 policy: plan.policy(
-                    node.policy, listing: listed, retired: retired,
+                    node.policy, listing: listed, links: node.links, retired: retired,
                     found: listed == node.file && retired.isEmpty ? nil : node.left),
                 memory: memory, session: session, note: note, at: local),
             channel: Channel(
@@ -53,7 +53,7 @@ extension World {
             runners: list.indices.map { GroupRunner(group: $0, plan: groupPlan(list[$0])) },
             fence: RelayFence(relayDescription, found: node.line ? .on : .off, at: local),
             disproved: node.disproved,
-            memoryFile: file, listed: listed, list: list, startedAt: now,
+            memoryFile: file, links: node.links, listed: listed, list: list, startedAt: now,
             local: local)
         agent.looksAgain = plan.faults.contains {
             if case .byHand = $0.fault { true } else { false }
@@ -65,6 +65,7 @@ extension World {
         node.waiting = []
         node.standsStillUntil = 0
         watch.begins(node, session: session, memory, of: list, at: now)
+        watch.links.begins(node)
         tell(node, .world("the agent starts"))
         // The line was kept for it, as it was (KeptLines).
         takeLine(node, agent)

@@ -71,6 +71,9 @@ extension World {
             node(id).file = list
             return true
         case .reload(let id): takeUpFile(node(id))
+        case .links(let id, let links):
+            node(id).links = links.filter { $0 < plan.links }
+            return true
         case .wrongKey(let id):
             use(World.otherKey, on: node(id))
             return true
@@ -143,6 +146,7 @@ extension World {
                 give(.sync(place, .current), node(id))
             }
         case .list(let id, _): node(id).file = plan.list
+        case .links(let id, _): node(id).links = Array(0..<plan.links)
         case .byHand(let id, let group): stopByHand(group, node(id))
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .pauseAfter, .hang,
             .livelock, .crash, .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs,
@@ -194,29 +198,53 @@ extension World {
 
     func changesMaintained(_ node: Node, _ agent: AgentLife) -> Bool {
         agent.machine.maintained(
-            changedBy: placed(policy(of: node, listing: node.file), agent)) != nil
+            changedBy: placed(
+                policy(of: node, listing: node.file, links: agent.links), agent)) != nil
     }
 
-    func reload(_ node: Node, _ agent: AgentLife, _ file: [ListedGroup]) {
-        let new = policy(of: node, listing: file)
+    /// The agent is told of other links until it takes them up, which it does not while the peer is
+    /// heard on none of those that stay.
+    func takeUpLinks(_ node: Node, _ agent: AgentLife) {
+        guard node.links != agent.links, !agent.machine.isBetweenLists,
+            agent.machine.keepsContact(by: node.links.map { agent.links.firstIndex(of: $0) })
+        else { return }
+        tell(node, .world("the agent takes up other links"))
+        watch.links.takes(node.links, instead: agent.links, node, agent, in: self)
+        agent.handling = true
+        reload(node, agent, agent.listed, links: node.links)
+        perform(node, agent)
+        guard agent.halfway == nil else { return }
+        agent.handling = false
+        turn(node, .tick)
+    }
+
+    func reload(
+        _ node: Node, _ agent: AgentLife, _ file: [ListedGroup], links: [Int]? = nil
+    ) {
+        let links = links ?? agent.links
+        let numbers = links.map { agent.links.firstIndex(of: $0) }
+        agent.links = links
+        let new = policy(of: node, listing: file, links: links)
         let policy = placed(new, agent)
         let places = agent.machine.policy.places(of: new.groups)
         let added = agent.list(file, at: places) { groupPlan($0) }
         watch.lists(node, added, agent.list.suffix(added.count), at: now)
         let isTaken = agent.machine.reload(
-            policy, adding: added, at: reading(node), into: &agent.effects)
+            policy, adding: added, links: numbers, at: reading(node), into: &agent.effects)
         precondition(isTaken, "a reload that is refused")
     }
 
-    private func policy(of node: Node, listing file: [ListedGroup]) -> Policy {
+    private func policy(
+        of node: Node, listing file: [ListedGroup], links: [Int]
+    ) -> Policy {
         guard node.digest != node.policy.digest else {
-            return plan.policy(node.policy, listing: file)
+            return plan.policy(node.policy, listing: file, links: links)
         }
         // The changed configuration has another holder and other times of the turns.
         var policy = plan.otherPolicy(of: node.id)
         policy.digest = node.digest
         policy.turnsDigest = node.digest
-        return plan.policy(policy, listing: file)
+        return plan.policy(policy, listing: file, links: links)
     }
 
     private func placed(_ new: Policy, _ agent: AgentLife) -> Policy {

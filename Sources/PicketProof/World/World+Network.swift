@@ -28,6 +28,7 @@ extension World {
     func send(_ message: consuming Message, on links: LinkSet, _ node: Node, _ agent: AgentLife) {
         messages += 1
         watch.sent(message, node, agent, at: now, in: self)
+        watch.links.speaks(node, agent, in: self)
         guard let theirs = agent.channel.peerSession else { return }
         agent.sealedCount += 1
         let plain =
@@ -52,7 +53,9 @@ extension World {
                 to: 1 - node.index, from: agent.session, sealedFor: theirs,
                 bytes: agent.channel.datagram)
         }
-        for link in 0..<plan.links where links.contains(link) { transmit(packet, link, from: node) }
+        for (number, link) in agent.links.enumerated() where links.contains(number) {
+            transmit(packet, link, from: node)
+        }
     }
 
     private func isMutual(_ node: Node, _ agent: AgentLife, _ theirs: SessionID) -> Bool {
@@ -63,7 +66,7 @@ extension World {
 
     func sayHello(_ node: Node, _ agent: AgentLife, _ local: Instant) {
         guard agent.channel.hello(at: local) else { return }
-        for link in 0..<plan.links { transmitChannel(link, node, agent) }
+        for link in agent.links { transmitChannel(link, node, agent) }
     }
 
     private func transmitChannel(_ link: Int, _ node: Node, _ agent: AgentLife) {
@@ -148,6 +151,7 @@ extension World {
             }
             return
         }
+        guard agent.links.contains(link) else { return }
         if let bytes = packet.bytes {
             open(bytes, packet, link, node, agent)
             return
@@ -166,7 +170,8 @@ extension World {
         _ bytes: [UInt8], _ packet: Packet, _ link: Int, _ node: Node, _ agent: AgentLife
     ) {
         let local = reading(node)
-        switch agent.channel.open(bytes, count: bytes.count, link: link, at: local) {
+        let number = agent.links.firstIndex(of: link)!
+        switch agent.channel.open(bytes, count: bytes.count, link: number, at: local) {
         case .message(let message, let session):
             _ = agent.plain.take(message.sequence, of: session.value)
             if !agent.opened.note(session.value, message.sequence) {
@@ -190,7 +195,10 @@ extension World {
 
     private func copied(_ session: SessionID, _ link: Int, _ node: Node, _ agent: AgentLife) {
         agent.spokeAt = now
-        turn(node, .copied(session: session, link: link))
+        if session == peer(of: node).agent?.session {
+            watch.links.came(link, node, agent, at: now)
+        }
+        turn(node, .copied(session: session, link: agent.links.firstIndex(of: link)!))
     }
 
     private func received(
@@ -198,6 +206,11 @@ extension World {
     ) {
         watch.received(message, session, node, agent, in: self)
         agent.spokeAt = now
-        turn(node, .received(message, session: session, link: link))
+        if session == peer(of: node).agent?.session {
+            watch.links.came(link, node, agent, at: now)
+        }
+        turn(
+            node,
+            .received(message, session: session, link: agent.links.firstIndex(of: link)!))
     }
 }

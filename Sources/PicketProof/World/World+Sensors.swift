@@ -180,6 +180,8 @@ extension World {
         after(Chip.interval, .senses(node.index, life: life))
         guard node.standsStillUntil <= now else { return watch.notSensed(node, at: now) }
         let local = node.clock(now)
+        takeUpLinks(node, agent)
+        guard node.agent === agent, !agent.ended, node.standsStillUntil <= now else { return }
         takeUpSensors(node, agent, at: local)
         for (place, index) in agent.sensing.listed.enumerated()
         where node.chips[index].fault != .hang {

@@ -128,7 +128,7 @@ public final class World {
         order = plan.faults.indices.sorted {
             (plan.faults[$0].at, $0) < (plan.faults[$1].at, $1)
         }
-        watch = Watch(groups: plan.names)
+        watch = Watch(groups: plan.names, links: plan.links)
         for node in nodes { node.rate = 1 + Double(plan.drift[node.index]) / 1e6 }
         awaitFault()
         queue.put(.faultsStop, at: plan.safety.nanoseconds)

@@ -12,6 +12,8 @@ package final class Processes: NodeMaker {
     private var log: WorkloadLog?
     private var bodies: [ProcessBody] = []
     private var ends: [PerNode<DatagramEnd>] = []
+    /// The same links, as the configuration has them.
+    private var configured: [PerNode<LinkAddress>] = []
     /// The agents' own addresses are drawn from the loopback network, so that racks that run at once
     /// do not meet.
     private let host = 0x7F00_0000 | UInt32.random(in: 0x01_0000...0xFE_FFFF) & ~0xFF
@@ -60,15 +62,17 @@ package final class Processes: NodeMaker {
         }
         let both = PerNode(low: end(0, toLow, toHigh.0), high: end(1, toHigh, toLow.0))
         ends.append(both)
+        configured.append(rack.plan.configurations.low.links[number])
         return PerNode(low: both.low, high: both.high)
     }
 
     /// As the node's agent is told of them.
     func links(of node: NodeID) -> [RackLink] {
-        ends.map { link in
+        zip(ends, configured).map { link, ends in
             RackLink(
                 bind: link[node].receiverAddress,
-                peer: DatagramEnd.address(DatagramEnd.loopback, link[node.peer].entryPort))
+                peer: DatagramEnd.address(DatagramEnd.loopback, link[node.peer].entryPort),
+                own: ends[node].text, other: ends[node.peer].text)
         }
     }
 

@@ -29,6 +29,8 @@ struct AgainstRunning {
     private(set) var changes: [Change] = []
     /// The next agent would not be let go on with what runs by it.
     private var barsRestart = false
+    /// With it the nodes would not hear each other.
+    private var losesContact = false
 
     var verdict: Verdict {
         if changes.contains(where: { $0.kind == .refuse }) { return .refused }
@@ -55,6 +57,7 @@ struct AgainstRunning {
 
     private mutating func compare(_ old: Configuration, _ new: Configuration) {
         compareSensors(old.sensors, new.sensors)
+        compareLinks(old, new)
         if old.keys != new.keys {
             change("pair.key", "the key", restart: false, note: ", if the peer has one of them")
         }
@@ -85,6 +88,28 @@ struct AgainstRunning {
             } else if before.watch != sensor.watch {
                 note(.change, name, "changes limits or times of sensor \(name)")
             }
+        }
+    }
+
+    private mutating func compareLinks(_ old: Configuration, _ new: Configuration) {
+        let numbers = new.numbersOfLinks(in: old)
+        func note(_ kind: Change.Kind, _ link: PerNode<LinkAddress>?, _ text: String) {
+            let ends = link.map { " \($0[new.me].text) to \($0[new.me.peer].text)" } ?? ""
+            changes.append(
+                Change(kind: kind, what: "pair.nodes", text: text + ends, needsRestart: false))
+        }
+        for number in old.links.indices where !numbers.contains(number) {
+            note(.remove, old.links[number], "removes link \(number + 1),")
+        }
+        for (number, former) in numbers.enumerated() where former == nil {
+            note(.add, new.links[number], "adds link \(number + 1),")
+        }
+        let kept = numbers.compactMap { $0 }
+        if kept.isEmpty {
+            losesContact = true
+            refuse("pair.nodes", new.refusalOfLinks(from: old))
+        } else if kept != kept.sorted() {
+            note(.change, nil, "changes the order of the links")
         }
     }
 
@@ -179,6 +204,8 @@ struct AgainstRunning {
             lines.append(
                 "\(file): a reload refuses it. It can be taken up with a restart: \"picket pause\","
                     + " then restart the agent.")
+        case .refused where losesContact:
+            lines.append("\(file): a reload refuses it while the peer is heard.")
         case .refused where !barsRestart:
             lines.append("\(file): a reload refuses it until the maintenance has ended.")
         case .refused:

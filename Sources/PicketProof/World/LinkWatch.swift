@@ -1,0 +1,93 @@
+/// The watch over what a node says of its links (L4), and that no reload takes away the last of them
+/// on which the peer is heard (S5). It goes by what came, by the plan's number of each link and never
+/// by a file's.
+internal import PicketCore
+
+struct LinkWatch {
+    /// By node.
+    private var sides: [Side]
+
+    private struct Side {
+        /// By the plan's link: when something last came, and since when it does so steadily.
+        var cameAt: [Int64]
+        var steadyAt: [Int64]
+        /// When it last spoke, and since when it does so steadily, to this life of its peer.
+        var spokeAt = Int64.min / 2
+        var speaksAt = Int64.min / 2
+        var peer: SessionID?
+
+        init(links: Int) {
+            cameAt = Array(repeating: .min / 2, count: links)
+            steadyAt = cameAt
+        }
+    }
+
+    init(links: Int) { sides = [Side(links: links), Side(links: links)] }
+
+    mutating func begins(_ node: Node) {
+        sides[node.index] = Side(links: sides[node.index].cameAt.count)
+    }
+
+    /// A message of the peer's present session, the first of it or a copy.
+    mutating func came(_ link: Int, _ node: Node, _ agent: AgentLife, at now: Int64) {
+        let steady = agent.machine.policy.timing.deadAfter.nanoseconds / 2
+        if now - sides[node.index].cameAt[link] > steady { sides[node.index].steadyAt[link] = now }
+        sides[node.index].cameAt[link] = now
+    }
+
+    /// It goes by other links from now on.
+    mutating func takes(
+        _ links: [Int], instead former: [Int], _ node: Node, _ agent: AgentLife, in world: World
+    ) {
+        let now = world.now
+        let window = agent.machine.policy.timing.deadAfter.nanoseconds
+        let side = sides[node.index]
+        if agent.machine.peer.inContact,
+            former.contains(where: { now - side.cameAt[$0] < window / 2 }),
+            !links.contains(where: { former.contains($0) && now - side.cameAt[$0] < window * 2 })
+        {
+            world.violate(
+                "S5", "\(node.id) takes up a file without a link on which its peer is heard")
+        }
+        for link in side.cameAt.indices where !links.contains(link) || !former.contains(link) {
+            sides[node.index].cameAt[link] = .min / 2
+            sides[node.index].steadyAt[link] = .min / 2
+        }
+    }
+
+    /// It speaks: what it says of its links is looked at.
+    mutating func speaks(_ node: Node, _ agent: AgentLife, in world: World) {
+        let now = world.now
+        let peer = world.peer(of: node)
+        guard let other = peer.agent else { return sides[node.index].peer = nil }
+        let window = max(
+            agent.machine.policy.timing.deadAfter.nanoseconds,
+            other.machine.policy.timing.deadAfter.nanoseconds)
+        if now - sides[node.index].spokeAt > window / 2 || sides[node.index].peer != other.session {
+            sides[node.index].speaksAt = now
+        }
+        sides[node.index].spokeAt = now
+        sides[node.index].peer = other.session
+        guard now - sides[node.index].speaksAt > window * 4, agent.machine.peer.inContact,
+            agent.machine.peer.session == other.session, other.machine.peer.session == agent.session
+        else { return }
+        for (number, link) in agent.links.enumerated() {
+            let isUp = agent.machine.peer.linksUp.contains(number)
+            if isUp, now - sides[node.index].cameAt[link] > window * 2 {
+                world.violate(
+                    "L4", "\(node.id) says that link \(link) is up, and hears nothing on it")
+            }
+            if !isUp, other.links.contains(link), carries(link, to: node, window, now),
+                carries(link, to: peer, window, now)
+            {
+                world.violate(
+                    "L4", "\(node.id) says that link \(link) is down, and both hear on it")
+            }
+        }
+    }
+
+    private func carries(_ link: Int, to node: Node, _ window: Int64, _ now: Int64) -> Bool {
+        let side = sides[node.index]
+        return now - side.cameAt[link] <= window / 2 && now - side.steadyAt[link] > window * 4
+    }
+}

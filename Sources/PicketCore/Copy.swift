@@ -39,6 +39,8 @@ package struct Copy: Sendable {
     /// The holder's, the oldest first.
     private var trail: [Mark] = []
     private var judgedAt = Instant(nanoseconds: 0)
+    /// The peer's data term then, if the copy was current and in step.
+    private var inStepAt: Term?
     /// Contact was lost, or a receipt came, since.
     private var isFrozen = false
     private var isSealed = false
@@ -106,6 +108,7 @@ package struct Copy: Sendable {
     /// This node holds the group. Where it stood before it ran tells nothing of where it stands.
     mutating func lead(runs: Bool, at now: Instant) {
         note(leads: true, runs: runs, at: now)
+        inStepAt = nil
         guard runs else { return }
         switch reading {
         case .none: state = .unknown
@@ -132,18 +135,25 @@ package struct Copy: Sendable {
         metAt = metAt ?? arrivedAt
         awaitsTheirs = theirs?.position.epoch == 0 && arrivedAt - metAt! <= maxLag
         guard runs else {
-            if holds, state == .current, arrivedAt - judgedAt > maxLag { state = .stale }
+            guard state == .current else { return }
+            let isOutrun =
+                if let inStepAt { theirs?.terms.own != inStepAt } else {
+                    holds && arrivedAt - judgedAt > maxLag
+                }
+            if isOutrun { state = .stale }
             return
         }
         isNamed = false
         guard arrivedAt > judgedAt else { return }
         hear(theirs, within: maxLag, arrivedAt: arrivedAt)
         judgedAt = arrivedAt
+        inStepAt = nil
         state = judgement(within: maxLag)
         keepsUp = state == .current
         guard let isInStep, keepsUp else { return }
         if case .position = reading {} else { keepsUp = false }
         if !keepsUp || !isInStep { state = .stale }
+        if state == .current { inStepAt = theirs?.terms.own }
     }
 
     private mutating func note(leads: Bool, runs: Bool, at now: Instant) {
@@ -186,9 +196,18 @@ package struct Copy: Sendable {
     mutating func forget() {
         if planted(.judgementOutlivesContact) { return }
         state = .unknown
+        inStepAt = nil
         keepsUp = false
         isFrozen = false
         isSealed = false
+        trail.removeAll(keepingCapacity: true)
+    }
+
+    /// The peer is given the right to start. If it does not use that, a copy that was in step is what it
+    /// was.
+    mutating func give() {
+        guard inStepAt != nil, state == .current, !isFrozen else { return forget() }
+        keepsUp = false
         trail.removeAll(keepingCapacity: true)
     }
 

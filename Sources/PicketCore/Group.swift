@@ -561,6 +561,7 @@ package struct Group: Sendable {
 
     mutating func awaitCopy(until: Instant) { awaitsCopyUntil = until }
     mutating func forgetCopy() { copy.forget() }
+    mutating func giveCopy() { copy.give() }
     mutating func nameCopy() { copy.name() }
     mutating func noteData(_ divergence: Divergence) { self.divergence = divergence }
     mutating func noteTerms() { copy.noteTermsHeard() }

@@ -792,7 +792,7 @@ extension Machine {
     /// The peer has the right, and may write from now on.
     private mutating func leave(_ group: GroupIndex) {
         disk.note(.peer, of: group)
-        if isStateful(group), !planted(.yielderKeepsCopy) { groups[group].forgetCopy() }
+        if isStateful(group), !planted(.yielderKeepsCopy) { groups[group].giveCopy() }
     }
 
     /// Every resource is stopped here: the group is offered to the peer, or stays vacant.

@@ -53,6 +53,31 @@ struct CopyTests {
         #expect(copy.state == .stale && !copy.keepsUp, "a lag tells nothing")
     }
 
+    @Test(arguments: [false, true])
+    mutating func `a slow start that fails leaves a copy that was in step as it was`(
+        used: Bool
+    ) {
+        read(1, 100, 0)
+        hear(holder(1, 100), 0.1, isInStep: true)
+        copy.give()
+        #expect(copy.state == .current && !copy.keepsUp)
+        for second in 1...10 { hear(DataReport(), Double(second), runs: false, isInStep: false) }
+        var last = DataReport()
+        if used { last.terms.own = Term(9) }
+        hear(last, 11, holds: false, runs: false, isInStep: false)
+        #expect((copy.state == .current) != used, "the start may have written")
+    }
+
+    @Test mutating func `a copy that was not in step is old after a slow start, or a grant`() {
+        read(1, 100, 0)
+        hear(holder(1, 100), 0.1)
+        var given = copy
+        given.give()
+        #expect(given.state == .unknown)
+        for second in 1...10 { hear(DataReport(), Double(second), runs: false) }
+        #expect(copy.state == .stale)
+    }
+
     @Test mutating func `one that stands still is stale after max_lag`() {
         read(1, 100, 0)
         for second in 0...3 { hear(holder(1, 100 + UInt64(second)), Double(second)) }

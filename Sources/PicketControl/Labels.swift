@@ -54,6 +54,7 @@ extension Refusal {
         case .maintenance: "maintenance"
         case .groupMaintained: "group_maintenance"
         case .notArmed: "not_armed"
+        case .turnUnknown: "turn_unknown"
         case .fenceBudgetSpent: "fence_budget_spent"
         case .moveBudgetSpent: "move_budget_spent"
         case .noFence: "no_fence"

@@ -431,6 +431,9 @@ public struct Narrator: Equatable, Sendable {
         case .maintenance: return "the pair is in maintenance"
         case .groupMaintained: return "a group is in maintenance"
         case .notArmed: return "{me} has had no contact with {peer} since it booted"
+        case .turnUnknown:
+            return "{me} has heard too little of {peer} since its agent started to know when it is "
+                + "its turn"
         case .fenceBudgetSpent: return "{me} has fenced {peer} too often lately"
         case .moveBudgetSpent: return "groups have moved too often lately"
         case .noFence: return "no way to fence {peer} is configured, or can be believed"
@@ -477,7 +480,7 @@ public struct Narrator: Equatable, Sendable {
     /// Advises no word that a peer is off which speaks.
     func advice(_ refusal: Refusal, peerSpeaks: Bool) -> String {
         switch refusal {
-        case .notInContact, .notArmed, .peerMayHold:
+        case .notInContact, .notArmed, .turnUnknown, .peerMayHold:
             guard peerSpeaks else { return advice(refusal) }
             return fill("It speaks, so it is not off: mend the links.", nil)
         case .noFence:
@@ -501,7 +504,7 @@ public struct Narrator: Equatable, Sendable {
         case .maintenance: return "End it with \"picket maintenance off\", on either node."
         case .groupMaintained:
             return "End it with \"picket maintenance off GROUP\", on either node."
-        case .notArmed:
+        case .notArmed, .turnUnknown:
             return "Start the agent on {peer} and wait for contact; if {peer} is known to be "
                 + "off, say so with \"picket fence confirm {peer}\"."
         case .fenceBudgetSpent:

@@ -209,4 +209,6 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case notReady = 34
     /// … or on the peer.
     case peerNotReady = 35
+    /// There was contact in this boot, but not enough with this agent to know when it is its turn.
+    case turnUnknown = 36
 }

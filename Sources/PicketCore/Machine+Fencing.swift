@@ -140,7 +140,7 @@ extension Machine {
         // A session that was just met still has its first round trip to come.
         guard now - peer.metAt > policy.timing.deadAfter else { return }
         guard let turn = turn(at: now) else {
-            fence.tell(.notArmed, cause: .contactLost, into: &out)
+            fence.tell(.turnUnknown, cause: .contactLost, into: &out)
             return
         }
         if fence.episode == nil {

@@ -567,7 +567,7 @@ struct Watch {
     /// L4: a node that said that it would fence, until it lost its peer, has a turn in which it may.
     func refuses(_ refusal: Refusal?, _ node: Node, _ agent: AgentLife, in world: World) {
         guard let session = sides[node.index].promises, session == agent.machine.peer.session,
-            refusal == .timesDiffer || refusal == .notArmed
+            refusal == .timesDiffer || refusal == .notArmed || refusal == .turnUnknown
         else { return }
         world.violate("L4", "\(node.id) said that it would fence, and does not: \(refusal!)")
     }

@@ -11,7 +11,8 @@ struct LinkWatch {
         /// By the plan's link: when something last came, and since when it does so steadily.
         var cameAt: [Int64]
         var steadyAt: [Int64]
-        /// When it last spoke, and since when it does so steadily, to this life of its peer.
+        /// When it last spoke, and since when it does so steadily and in contact, to this life of its
+        /// peer.
         var spokeAt = Int64.min / 2
         var speaksAt = Int64.min / 2
         var peer: SessionID?
@@ -63,14 +64,16 @@ struct LinkWatch {
         let window = max(
             agent.machine.policy.timing.deadAfter.nanoseconds,
             other.machine.policy.timing.deadAfter.nanoseconds)
-        if now - sides[node.index].spokeAt > window / 2 || sides[node.index].peer != other.session {
-            sides[node.index].speaksAt = now
-        }
+        // Links are looked at with each heartbeat of a contact.
+        let isSteady =
+            now - sides[node.index].spokeAt <= window / 2
+            && sides[node.index].peer == other.session && agent.machine.peer.inContact
+            && agent.machine.peer.session == other.session
+            && other.machine.peer.session == agent.session
+        if !isSteady { sides[node.index].speaksAt = now }
         sides[node.index].spokeAt = now
         sides[node.index].peer = other.session
-        guard now - sides[node.index].speaksAt > window * 4, agent.machine.peer.inContact,
-            agent.machine.peer.session == other.session, other.machine.peer.session == agent.session
-        else { return }
+        guard now - sides[node.index].speaksAt > window * 4 else { return }
         for (number, link) in agent.links.enumerated() {
             let isUp = agent.machine.peer.linksUp.contains(number)
             if isUp, now - sides[node.index].cameAt[link] > window * 2 {

@@ -64,6 +64,7 @@ enum Action: Equatable {
     case boot(NodeID)
     case cutPower(NodeID)
     case agent(NodeID, AgentVerb)
+    case agentStalls(NodeID, Stalls?)
     case pauseNode(NodeID, Bool)
     case sensorReads(NodeID, String, Double, within: Duration)
     case sensorFault(NodeID, String, SimulatedSensor.Fault)
@@ -91,6 +92,11 @@ enum Action: Equatable {
     case say(String)
 
     enum AgentVerb: String { case kill, pause, resume, stop, start, reload }
+    /// Stands still for `length` of each `period`.
+    struct Stalls: Equatable {
+        let length: Duration
+        let period: Duration
+    }
     enum GroupEdit: Equatable {
         case lacks(String)
         case calls(String, String)
@@ -153,6 +159,9 @@ struct PhraseReader {
             try expect("power", "of")
             return .cutPower(try node())
         case "kill", "stop", "start", "reload", "pause", "resume": return try agent(verb)
+        case "agent":
+            try expect("of")
+            return .agentStalls(try node(), try stalls())
         case "sensor": return try sensor()
         case "bus":
             let number = try integer("the bus's number")
@@ -230,6 +239,15 @@ struct PhraseReader {
             throw PhraseError("expected \"\(verb) agent of NODE\"")
         }
         return .pauseNode(try node(), verb == "pause")
+    }
+
+    private mutating func stalls() throws(PhraseError) -> Action.Stalls? {
+        guard try choice([("stalls", true), ("runs", false)]) else { return nil }
+        let length = try duration()
+        try expect("every")
+        let period = try duration()
+        guard length < period else { throw PhraseError("it stalls for longer than it is to run") }
+        return Action.Stalls(length: length, period: period)
     }
 
     private mutating func sensor() throws(PhraseError) -> Action {

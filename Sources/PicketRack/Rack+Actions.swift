@@ -16,6 +16,10 @@ extension Rack {
             injected(id)
             self[id].cutMains()
         case .agent(let id, let verb): perform(verb, on: self[id])
+        case .agentStalls(let id, let stalls):
+            let isStalling = self[id].stalls != nil
+            self[id].stalls = stalls
+            if !isStalling { stall(self[id]) }
         case .pauseNode(let id, let pause):
             if pause { injected(id) }
             self[id].body.pauseAll(pause)
@@ -77,6 +81,13 @@ extension Rack {
         case .start: node.body.startAgent()
         case .reload: node.body.reloadAgent()
         }
+    }
+
+    private func stall(_ node: SimulatedNode) {
+        guard let stalls = node.stalls else { return }
+        node.body.pauseAgent(true)
+        loop.after(stalls.length) { node.body.pauseAgent(false) }
+        loop.after(stalls.period) { [unowned self] in stall(node) }
     }
 
     private func perform(_ change: Action.LinkChange, on link: Int?, to: NodeID?) {

@@ -75,6 +75,12 @@ struct ScenarioFileTests {
             ("relay of east is stuck-on", .relay(.low, .stuckOn)),
             ("relay of east is slow 40ms", .relay(.low, .slow(.milliseconds(40)))),
             ("supply 1 of east dead", .supply(.low, 0, dead: true)),
+            (
+                "agent of west stalls 60ms every 100ms",
+                .agentStalls(
+                    .high, .init(length: .milliseconds(60), period: .milliseconds(100)))
+            ),
+            ("agent of west runs", .agentStalls(.high, nil)),
             ("fence worker of west hangs", .fenceWorker(.high, hangs: true)),
             ("feedback of west says opposite", .feedback(.high, .inverted)),
             ("link 1 cut", .link(0, to: nil, .cut)),

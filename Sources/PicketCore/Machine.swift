@@ -159,7 +159,9 @@ public struct Machine: Sendable {
         for group in groups.indices {
             switch groups[group].role {
             case .unknown where isMaintained(group) && !planted(.restartStopsInMaintenance),
-                .releasing where isMaintained(group) && !planted(.partialStopsInMaintenance):
+                .releasing
+            where isMaintained(group) && !planted(.partialStopsInMaintenance)
+                && !planted(.renamedStopsInMaintenance):
                 groups[group].awaitStop()
                 continue
             case .unknown, .releasing: break

@@ -7,8 +7,9 @@
 ///
 ///     node                                 ok boot=UUID run=DIRECTORY state=DIRECTORY reset=power|watchdog
 ///     clock                                ok SECONDS          offset of this node's wall clock
-///     links                                ok HOST:PORT>HOST:PORT=OWN>PEER …      bind here, send
-///                                          there, for the link of these ends in the configuration
+///     links                                ok HOST:PORT>HOST:PORT …      bind here, send there: 0.1.0
+///     links configured                     ok HOST:PORT>HOST:PORT=OWN>PEER …      the same, for the
+///                                          link of these ends in the configuration
 ///     i2c BUS 0xADDRESS w HEX|- r COUNT    ok HEX|-  nak  timeout  arbitration
 ///     line set NAME on|off                 ok  error TEXT
 ///     line get NAME                        ok on|off  error TEXT
@@ -24,6 +25,7 @@ import PicketCore
 public enum RackRequest: Equatable, Sendable {
     case node
     case clock
+    case formerLinks
     case links
     case transfer(bus: String, address: UInt8, write: [UInt8], read: Int)
     case setLine(String, on: Bool)
@@ -36,7 +38,8 @@ public enum RackRequest: Equatable, Sendable {
         switch self {
         case .node: "node"
         case .clock: "clock"
-        case .links: "links"
+        case .formerLinks: "links"
+        case .links: "links configured"
         case .transfer(let bus, let address, let write, let read):
             "i2c \(bus) 0x\(Hex.text([address])) w \(Hex.text(write)) r \(read)"
         case .setLine(let name, let on): "line set \(name) \(on ? "on" : "off")"
@@ -53,7 +56,8 @@ public enum RackRequest: Equatable, Sendable {
         switch words.first {
         case "node" where words.count == 1: self = .node
         case "clock" where words.count == 1: self = .clock
-        case "links" where words.count == 1: self = .links
+        case "links" where words.count == 1: self = .formerLinks
+        case "links" where words == ["links", "configured"]: self = .links
         case "i2c":
             guard let transfer = RackRequest(transfer: words) else { return nil }
             self = transfer
@@ -213,7 +217,9 @@ public struct RackLink: Equatable, Sendable {
         self.other = other
     }
 
-    public var text: String { "\(bind.text)>\(peer.text)=\(own)>\(other)" }
+    public var text: String { "\(former)=\(own)>\(other)" }
+    /// As an agent of 0.1.0 reads it.
+    public var former: String { "\(bind.text)>\(peer.text)" }
 
     public init?(text: String) {
         let sides = text.parts(between: "=")

@@ -3,7 +3,7 @@ import Testing
 
 struct RackProtocolTests {
     @Test(arguments: [
-        RackRequest.node, .clock, .links,
+        RackRequest.node, .clock, .formerLinks, .links,
         .transfer(bus: "1", address: 0x48, write: [0], read: 2),
         .transfer(bus: "1", address: 0x03, write: [], read: 0),
         .setLine("RELAY_WEST", on: false), .getLine("WEST_PGOOD"),

@@ -61,36 +61,36 @@ struct LinkWatch {
         let now = world.now
         let peer = world.peer(of: node)
         guard let other = peer.agent else { return sides[node.index].peer = nil }
-        let window = max(
-            agent.machine.policy.timing.deadAfter.nanoseconds,
-            other.machine.policy.timing.deadAfter.nanoseconds)
+        // Each goes by its own.
+        let windows = [agent, other].map { $0.machine.policy.timing.deadAfter.nanoseconds }
+        let (shortest, window) = (windows.min()!, windows.max()!)
         // Links are looked at with each heartbeat of a contact.
         let isSteady =
-            now - sides[node.index].spokeAt <= window / 2
+            now - sides[node.index].spokeAt <= shortest / 2
             && sides[node.index].peer == other.session && agent.machine.peer.inContact
             && agent.machine.peer.session == other.session
-            && other.machine.peer.session == agent.session
+            && other.machine.peer.inContact && other.machine.peer.session == agent.session
         if !isSteady { sides[node.index].speaksAt = now }
         sides[node.index].spokeAt = now
         sides[node.index].peer = other.session
-        guard now - sides[node.index].speaksAt > window * 4 else { return }
+        // The other one may stand still, and its word be old.
+        let isHeard = now - sides[peer.index].spokeAt <= shortest / 2
+        guard isHeard, now - sides[node.index].speaksAt > window * 4 else { return }
         for (number, link) in agent.links.enumerated() {
             let isUp = agent.machine.peer.linksUp.contains(number)
             if isUp, now - sides[node.index].cameAt[link] > window * 2 {
                 world.violate(
                     "L4", "\(node.id) says that link \(link) is up, and hears nothing on it")
             }
-            if !isUp, other.links.contains(link), carries(link, to: node, window, now),
-                carries(link, to: peer, window, now)
-            {
+            let carries = [node, peer].allSatisfy { node in
+                let side = sides[node.index]
+                return now - side.cameAt[link] <= shortest / 2
+                    && now - side.steadyAt[link] > window * 4
+            }
+            if !isUp, other.links.contains(link), carries {
                 world.violate(
                     "L4", "\(node.id) says that link \(link) is down, and both hear on it")
             }
         }
-    }
-
-    private func carries(_ link: Int, to node: Node, _ window: Int64, _ now: Int64) -> Bool {
-        let side = sides[node.index]
-        return now - side.cameAt[link] <= window / 2 && now - side.steadyAt[link] > window * 4
     }
 }

@@ -71,6 +71,7 @@ final class RackServer {
             unanswered.append((request, connection))
         case .node: reply(connection, body.identity.answer)
         case .clock: reply(connection, .ok(["\(body.clockAhead.nanoseconds / 1_000_000_000)"]))
+        case .formerLinks: reply(connection, .ok(body.links.map(\.former)))
         case .links: reply(connection, .ok(body.links.map(\.text)))
         case .transfer(let bus, let address, let write, let count):
             guard let bus = Int(bus).flatMap({ node.buses[$0] }) else {

@@ -17,9 +17,8 @@ extension Rack {
             self[id].cutMains()
         case .agent(let id, let verb): perform(verb, on: self[id])
         case .agentStalls(let id, let stalls):
-            let isStalling = self[id].stalls != nil
-            self[id].stalls = stalls
-            if !isStalling { stall(self[id]) }
+            loop.cancel(self[id].stallTimer)
+            if let stalls { stall(self[id], stalls) }
         case .pauseNode(let id, let pause):
             if pause { injected(id) }
             self[id].body.pauseAll(pause)
@@ -83,11 +82,10 @@ extension Rack {
         }
     }
 
-    private func stall(_ node: SimulatedNode) {
-        guard let stalls = node.stalls else { return }
+    private func stall(_ node: SimulatedNode, _ stalls: Action.Stalls) {
         node.body.pauseAgent(true)
         loop.after(stalls.length) { node.body.pauseAgent(false) }
-        loop.after(stalls.period) { [unowned self] in stall(node) }
+        node.stallTimer = loop.after(stalls.period) { [unowned self] in stall(node, stalls) }
     }
 
     private func perform(_ change: Action.LinkChange, on link: Int?, to: NodeID?) {

@@ -29,7 +29,7 @@ package final class SimulatedNode {
     /// The lines by which it cuts and senses its peer do not answer.
     var linesHang = false { didSet { if !linesHang { body.answerLines() } } }
     /// Its agent is kept from running, again and again.
-    var stalls: Action.Stalls?
+    var stallTimer: EventLoop.TimerID?
     package private(set) var buses: [Int: SimulatedBus] = [:]
     private(set) var sensors: [SimulatedSensor] = []
     private(set) var body: (any NodeBody)!

@@ -152,6 +152,12 @@ extension Board {
         connectors.first { $0.carries.contains("link") && $0.carries.contains(line) }?.name
     }
 
+    /// What the file says of the plugs by which this line leaves the board.
+    func plug(of line: String) -> SupplyDescription.Plug? {
+        if connector(withLinkAnd: line) != nil { return .link }
+        return connectors.contains { $0.carries.contains(line) } ? .own : nil
+    }
+
     /// A line whose place the board knows.
     func line(_ name: String) -> (chip: String, line: Line)? {
         for chip in chips {

@@ -286,7 +286,7 @@ extension Digest {
             add(off)
         }
         if supply.partedReadsOn { add(byte: 1) }
-        if supply.sharesPlug { add(byte: 2) }
+        if supply.plug != .unstated { add(byte: supply.plug == .link ? 2 : 3) }
     }
 
     mutating func add(_ line: LineDescription) {

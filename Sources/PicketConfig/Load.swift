@@ -291,6 +291,7 @@ extension Configuration {
             switch level {
             case .relay(let relay):
                 relays += 1
+                if relay.mayShareLinksPlug != nil { intent.awaitsPlug = true }
                 intent.offWithin = max(intent.offWithin, relay.offWithin)
                 intent.receiptWithin = max(
                     intent.receiptWithin, relay.verified ? relay.offWithin : relay.offTime)
@@ -315,6 +316,16 @@ extension Configuration {
         do throws(TimingRefusal) {
             let timing = try intent.derive()
             for group in groups { allow(group, timing, intent) }
+            let detects = timing.timing.detectWithin
+            if detects > detectWithin {
+                pair.detectFound?.warn(
+                    "\(detectWithin.asWritten) is too short for a feedback that may share a plug with a"
+                        + " link: its wires part within \(TimingIntent.plugPartsWithin.asWritten) of"
+                        + " each other, and a sense wire that parts must not look like a supply"
+                        + " that was cut; so it is \(detects.asWritten). Write \"plug: own\" under"
+                        + " verify if they share none, or wire it so that a parted wire reads on and"
+                        + " write \"unplugged: on\" (boards/README.md)")
+            }
             return timing
         } catch {
             pair.detectFound?.fail(error.text)

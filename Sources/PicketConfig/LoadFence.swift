@@ -213,9 +213,9 @@ private struct FenceContext {
     /// What is stated of the feedback's wire, here or by the board's file.
     private func wire(_ supply: inout SupplyDescription, _ verify: Found) {
         let name = supply.feedback.name
-        supply.sharesPlug =
-            verify.peek("plug")?.word([("link", true), ("own", false)])
-            ?? (board?.connector(withLinkAnd: name) != nil)
+        supply.plug =
+            verify.peek("plug")?.word([("link", .link), ("own", .own)])
+            ?? board?.plug(of: name) ?? .unstated
         let stated = verify.peek("unplugged")
         supply.partedReadsOn =
             stated?.word([("on", true), ("off", false)])

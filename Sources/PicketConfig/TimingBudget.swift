@@ -109,6 +109,9 @@ public struct TimingIntent: Equatable, Sendable {
     public var copyWithin: Duration
     public var watchdog: Duration?
     public var longestPause: Duration
+    /// A sense wire may share its plug with a link, and then read *off* when that is pulled. The peer
+    /// is cut only when all wires of such a plug have parted, so that an edge after it is the cut's.
+    public var awaitsPlug = false
 
     public init(
         detectWithin: Duration, offWithin: Duration, receiptWithin: Duration? = nil,
@@ -136,6 +139,8 @@ public struct TimingRefusal: Error, Equatable, Sendable {
 }
 
 extension TimingIntent {
+    /// The wires of a plug that is pulled part one after the other, the last one this long after the first.
+    public static let plugPartsWithin = Duration.milliseconds(300)
     static let shortestProbe = Duration.microseconds(250)
     static let roundTrip = Duration.milliseconds(2)
     static let fewestFeeds: Int64 = 4
@@ -154,7 +159,15 @@ extension TimingIntent {
     }
 
     /// Derives everything that follows, or throws the arithmetic that shows why it cannot hold.
+    /// Where a plug must be waited for, `detectWithin` is as long as that takes.
     public func derive() throws(TimingRefusal) -> TimingBudget {
+        guard awaitsPlug, !planted(.plugNotAwaited) else { return try deriveAsStated() }
+        var intent = self
+        intent.detectWithin = max(detectWithin, shortestPastPlug())
+        return try intent.deriveAsStated()
+    }
+
+    private func deriveAsStated() throws(TimingRefusal) -> TimingBudget {
         guard let detection = Detection(left: left) else { throw refusal() }
         let headStart = detection.heartbeat * 2 + firstOff + margin
         let relay = max(offWithin * 2, receiptWithin) + .milliseconds(500)
@@ -232,6 +245,18 @@ extension TimingIntent {
             var other = self
             other.detectWithin = .milliseconds(candidate)
             return Detection(left: other.left) != nil
+        }
+    }
+
+    /// The newest packet that the peer acknowledged was sent up to a heartbeat before the first wire
+    /// parted, and took its time.
+    private func shortestPastPlug() -> Duration {
+        shortest { candidate in
+            var other = self
+            other.detectWithin = .milliseconds(candidate)
+            guard let detection = Detection(left: other.left) else { return false }
+            let parted = Self.plugPartsWithin + detection.heartbeat + Self.roundTrip
+            return detection.deadAfter >= parted
         }
     }
 

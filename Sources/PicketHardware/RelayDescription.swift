@@ -47,6 +47,11 @@ public struct RelayDescription: Equatable, Sendable {
             name: supply.feedback.name, never: supply.offProves == .never)
     }
 
+    /// The feedback that goes *off* may have parted together with a link, for all that is stated.
+    public var mayShareLinksPlug: SupplyDescription? {
+        supplies.first { $0.offProves == .edge && $0.plug == .unstated }
+    }
+
     private var weakest: SupplyDescription? {
         supplies.max { $0.offProves < $1.offProves }
     }
@@ -70,8 +75,8 @@ public struct SupplyDescription: Equatable, Sendable {
     public var feedback: Feedback
     /// It is stated that the feedback reads *on* where its wire has parted.
     public var partedReadsOn: Bool
-    /// It is stated that the feedback's wire passes a plug that carries a link of the pair too.
-    public var sharesPlug: Bool
+    /// What is stated of the plug that the feedback's wire passes.
+    public var plug: Plug
 
     public enum Wiring: UInt8, Sendable {
         /// The supply passes the contact of a relay at rest: a dead agent leaves the peer powered.
@@ -110,6 +115,16 @@ public struct SupplyDescription: Equatable, Sendable {
         }
     }
 
+    public enum Plug: UInt8, Sendable {
+        /// It may carry a link of the pair too. Its wires then part within `plugPartsWithin`, so the
+        /// supply must not be cut before (`TimingIntent.awaitsPlug`).
+        case unstated
+        /// It carries no link.
+        case own
+        /// It carries a link of the pair too.
+        case link
+    }
+
     /// What it proves that the feedback reads *off*. A wire that has parted reads something too.
     public enum Proof: UInt8, Comparable, Sendable {
         /// A parted wire reads *on*, or as neither.
@@ -126,13 +141,13 @@ public struct SupplyDescription: Equatable, Sendable {
 
     public init(
         line: LineDescription, wiring: Wiring = .normallyClosed, feedback: Feedback,
-        partedReadsOn: Bool = false, sharesPlug: Bool = false
+        partedReadsOn: Bool = false, plug: Plug = .unstated
     ) {
         self.line = line
         self.wiring = wiring
         self.feedback = feedback
         self.partedReadsOn = partedReadsOn
-        self.sharesPlug = sharesPlug
+        self.plug = plug
     }
 
     /// Where there is no feedback, the whole `offTime` stands in for it.
@@ -141,7 +156,7 @@ public struct SupplyDescription: Equatable, Sendable {
         case .none, .contacts: return .always
         case .line, .sensor:
             if partedReadsOn || planted(.partedCountsAsOff) { return .always }
-            return sharesPlug && !planted(.plugIgnored) ? .never : .edge
+            return plug == .link && !planted(.plugIgnored) ? .never : .edge
         }
     }
 

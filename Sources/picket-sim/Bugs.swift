@@ -155,7 +155,7 @@ private enum Hunt {
             self = .swarm(.lives, seeds: 200)
         case .noteAfterStart: self = .swarm(.moves, seeds: 400)
         case .foundOffForgotten: self = .swarm(.lives, seeds: 100)
-        case .partedCountsAsOff, .plugIgnored, .equalContactsAreOff:
+        case .partedCountsAsOff, .plugIgnored, .plugNotAwaited, .equalContactsAreOff:
             self = .swarm(.plugs, seeds: 200)
         case .oneSupplyIsEnough, .deadSupplyIsNotCut: self = .swarm(.supplies, seeds: 200)
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)

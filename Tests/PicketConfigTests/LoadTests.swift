@@ -598,6 +598,25 @@ struct LoadTests {
         #expect(warnings.allSatisfy { $0.contains(warning) })
     }
 
+    @Test(arguments: [
+        ("{ line: PEER_PGOOD }", "200ms", true), ("{ line: PEER_PGOOD }", "500ms", false),
+        ("{ line: PEER_PGOOD, plug: own }", "200ms", false),
+        ("{ line: PEER_PGOOD, unplugged: on }", "200ms", false),
+        ("{ lines: [PEER_PGOOD, PEER_PBAD], bias: pull_up, active: low }", "200ms", false),
+    ])
+    func `a peer is cut when a plug that may carry both link and sense wire has parted`(
+        verify: String, detects: String, waits: Bool
+    ) throws {
+        let text = changed("verify: { line: PEER_PGOOD }", "verify: \(verify)")
+            .replacing("detect_within: 500ms", with: "detect_within: \(detects)")
+        let it = try load(text).get()
+        let timing = it.policy.timing
+        #expect((timing.detectWithin > .milliseconds(500 / 2)) == (waits || detects == "500ms"))
+        #expect(!waits || timing.deadAfter > TimingIntent.plugPartsWithin + timing.heartbeat)
+        #expect(
+            it.warnings.contains { $0.message.contains("may share a plug with a link") } == waits)
+    }
+
     @Test func `a board states what its plugs carry and what its parted wires read`() throws {
         let board = """
             description: x

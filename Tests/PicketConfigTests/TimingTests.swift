@@ -56,6 +56,21 @@ struct TimingTests {
         #expect(timing.fenceTimeout == .milliseconds(2 * row.off + 500))
     }
 
+    @Test(arguments: [(50, 5, true), (200, 50, true), (500, 50, false), (1000, 50, false)])
+    func `a plug's wires have parted before the peer counts as dead`(
+        detect: Int64, off: Int64, isLonger: Bool
+    ) throws {
+        var intent = TimingIntent(
+            detectWithin: .milliseconds(detect), offWithin: .milliseconds(off))
+        let stated = try derive(intent).get().timing
+        intent.awaitsPlug = true
+        let timing = try derive(intent).get().timing
+        #expect((timing != stated) == isLonger)
+        #expect(timing.deadAfter >= TimingIntent.plugPartsWithin + timing.heartbeat)
+        // Nor for much longer.
+        #expect(!isLonger || timing.deadAfter < .milliseconds(340))
+    }
+
     /// Over three decades of both, whatever is derived must keep the rules, and whatever is
     /// refused must be granted with what the refusal proposes.
     @Test func `the sum holds wherever it is not refused`() throws {

@@ -105,7 +105,7 @@ final class Bench {
     @discardableResult
     func run(
         feedback: Bool = true, policy: RelayDescription.AfterFence = .reboot, offTime: Double = 5,
-        partedReadsOn: Bool = true, sharesPlug: Bool = false
+        partedReadsOn: Bool = true, plug: SupplyDescription.Plug = .unstated
     ) -> FenceWorker<BenchLine, BenchSense, BenchHost>.End {
         let description = RelayDescription(
             supplies: supplies.indices.map { index in
@@ -114,7 +114,7 @@ final class Bench {
                     feedback: feedback
                         ? .line(LineDescription(name: "PGOOD_\(index)"))
                         : SupplyDescription.Feedback.none,
-                    partedReadsOn: partedReadsOn, sharesPlug: sharesPlug)
+                    partedReadsOn: partedReadsOn, plug: plug)
             },
             offWithin: .milliseconds(50), offTime: .milliseconds(Int64(offTime * 1_000)),
             onWithin: .milliseconds(100), policy: policy)

@@ -698,7 +698,7 @@ struct RelayDescriptionTests {
     @Test func `where sense wire and link share a plug even the edge is no proof`() {
         let bench = Bench()
         bench.order()
-        bench.run(partedReadsOn: false, sharesPlug: true)
+        bench.run(partedReadsOn: false, plug: .link)
         #expect(bench.outcomes() == [.failed(.unproven)])
         #expect(bench.supplies[0].driven.isEmpty)
     }

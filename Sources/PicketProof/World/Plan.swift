@@ -77,7 +77,7 @@ public struct Plan: Equatable, Sendable {
         case readsOn = "reads-on"
         /// Two contacts, which read alike where their wires have parted.
         case contacts
-        /// A parted wire reads *off*, in a plug of its own.
+        /// A parted wire reads *off*, and nothing is stated of its plug.
         case readsOff = "reads-off"
         /// A parted wire reads *off*, in a plug that it shares with the link.
         case sharesPlug = "shares-plug"
@@ -163,11 +163,12 @@ public struct Plan: Equatable, Sendable {
 
     /// `nil` where `detectWithin` cannot hold.
     func policy(of node: NodeID) -> Policy? {
-        let intent = TimingIntent(
+        var intent = TimingIntent(
             detectWithin: detectWithin, offWithin: offWithin, agentTimeout: outlet,
             agentIsFirst: outlet != nil, startWithin: .seconds(2), stopWithin: .seconds(2),
             copyWithin: groups.compactMap { $0.sync?.waits }.max() ?? .zero,
             watchdog: watchdog)
+        intent.awaitsPlug = wiring == .readsOff
         guard let budget = try? intent.derive() else { return nil }
         return Policy(
             me: node, linkCount: links, timing: budget.timing, startup: fullStartup,

@@ -1143,9 +1143,7 @@ public enum Swarm {
             return entry(.relay(node, chance.one(of: faults)), lasting() * 3)
         case .worker: return entry(.relay(node, .hangs), .seconds(5 + chance.below(60)))
         case .lie: return entry(.relay(node, .lies), .seconds(5 + chance.below(30)))
-        case .harness:
-            // A plug that is shared and stated not to be is beyond what can be promised.
-            return plan.wiring == .readsOff ? nil : entry(.harness(node), lasting() * 3)
+        case .harness: return entry(.harness(node), lasting() * 3)
         case .deadSupply:
             return entry(
                 .deadSupply(node, Int(chance.below(2))), .seconds(2) + lasting() * 10)

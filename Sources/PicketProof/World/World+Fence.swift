@@ -9,7 +9,8 @@ extension World {
             feedback: plan.wiring == .contacts
                 ? .contacts(on: LineDescription(name: "ON"), off: LineDescription(name: "OFF"))
                 : .line(LineDescription(name: "PGOOD")),
-            partedReadsOn: plan.wiring == .readsOn, sharesPlug: plan.wiring == .sharesPlug)
+            partedReadsOn: plan.wiring == .readsOn,
+            plug: plan.wiring == .sharesPlug ? .link : .unstated)
         return RelayDescription(
             supplies: Array(repeating: supply, count: plan.supplies),
             offWithin: plan.outlet ?? plan.offWithin, offTime: plan.offTime)

@@ -46,6 +46,9 @@ public struct WhatRuns: Sendable {
         return note.isMaintained(group)
     }
 
+    /// The agent died, or was told to pause: one that leaves gives up its groups, and its contact.
+    public var isLeftBehind: Bool { !note.holdings.isEmpty || note.contact }
+
     /// Leaves the configuration that the agent goes by from now on.
     public static func leave(
         _ configuration: [UInt8], in directory: String

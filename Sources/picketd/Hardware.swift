@@ -83,6 +83,12 @@ struct Hardware: Sendable {
         return ground
     }
 
+    /// Where the agent keeps what a reboot empties, unless its file says otherwise, and this boot.
+    var usualRunDirectory: (path: String, boot: String)? {
+        guard let rack else { return (try? BootID.read()).map { (Paths().runDirectory, $0) } }
+        return (try? RackClient(path: rack).node()).map { ($0.runDirectory, $0.bootID) }
+    }
+
     private func simulatedGround(
         _ rack: String, _ paths: Paths
     ) throws(RackError) -> (Ground, [RackLink]) {

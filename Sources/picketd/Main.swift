@@ -62,7 +62,14 @@ struct Main {
         let hardware = Hardware(rack: options.rack)
         let settings: Configuration
         do throws(StartupError) { settings = try Startup.load(options, hardware) } catch {
-            Startup.end(error)
+            guard !options.unitsOnly, !options.checkOnly,
+                let former = Startup.former(options, hardware)
+            else { Startup.end(error) }
+            for line in error.lines { logger.log(.critical, line) }
+            logger.log(
+                .critical,
+                "the agent goes by the configuration of the one before it: mend the file and reload")
+            settings = former
         }
         if options.unitsOnly {
             for unit in settings.units { say(unit, on: 1) }

@@ -42,6 +42,17 @@ enum Startup {
         return try read(bytes, named: path, options, hardware, running: running)
     }
 
+    /// The configuration of an agent of this boot that has not left: its groups run, its watchdog is
+    /// armed, and its peer counts on it, so that a mistake in the file must not keep the next agent
+    /// from starting. It is looked for in the usual place, because the file cannot say where.
+    static func former(_ options: Options, _ hardware: Hardware) -> Configuration? {
+        guard let (directory, boot) = hardware.usualRunDirectory,
+            let runs = try? WhatRuns(in: directory, boot: boot), runs.isLeftBehind,
+            let bytes = runs.configuration
+        else { return nil }
+        return try? read(bytes, named: directory + "/configuration", options, hardware)
+    }
+
     /// - Parameter path: what its mistakes name it.
     static func read(
         _ bytes: [UInt8], named path: String, _ options: Options, _ hardware: Hardware,

@@ -317,6 +317,25 @@ extension EndToEnd {
             #expect(text(path)?.hasPrefix("picket-memory 1") == true)
         }
 
+        @Test func `an agent that dies beside a wrong file is followed by one that goes by the former`()
+            throws
+        {
+            let pair = try LivePair()
+            defer { pair.end() }
+            let path = pair.file("east", "picket.yaml")
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            try text.replacingOccurrences(of: "groups:", with: "grups:").write(
+                toFile: path, atomically: true, encoding: .utf8)
+            try pair.killAgent(of: "east")
+            try pair.eventually { try pair.role("gateway", on: "east") == "holding" }
+            let log = try pair.log(of: "east")
+            #expect(log.contains { $0.contains("grups") }, "the mistake is named")
+            #expect(log.contains { $0.contains("goes by the configuration of the one before it") })
+            let fence = try pair.status(of: "west")["fence"] as? [String: Any]
+            #expect(fence?["ordered_in_window"] as? Int == 0)
+            #expect(try pair.reload(text, on: "east"))
+        }
+
         @Test func `an agent that is restarted stops what its file no longer has`() throws {
             let pair = try LivePair()
             defer { pair.end() }

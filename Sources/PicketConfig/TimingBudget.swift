@@ -248,14 +248,14 @@ extension TimingIntent {
         }
     }
 
-    /// The newest packet that the peer acknowledged was sent up to a heartbeat before the first wire
-    /// parted, and took its time.
+    /// The newest packet that the peer acknowledged was sent up to two heartbeats and a round trip
+    /// before the first wire parted: it was the last before a heartbeat, and so was its receipt.
     private func shortestPastPlug() -> Duration {
         shortest { candidate in
             var other = self
             other.detectWithin = .milliseconds(candidate)
             guard let detection = Detection(left: other.left) else { return false }
-            let parted = Self.plugPartsWithin + detection.heartbeat + Self.roundTrip
+            let parted = Self.plugPartsWithin + detection.heartbeat * 2 + Self.roundTrip
             return detection.deadAfter >= parted
         }
     }

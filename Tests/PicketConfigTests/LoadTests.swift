@@ -612,7 +612,7 @@ struct LoadTests {
         let it = try load(text).get()
         let timing = it.policy.timing
         #expect((timing.detectWithin > .milliseconds(500 / 2)) == (waits || detects == "500ms"))
-        #expect(!waits || timing.deadAfter > TimingIntent.plugPartsWithin + timing.heartbeat)
+        #expect(!waits || timing.deadAfter > TimingIntent.plugPartsWithin + timing.heartbeat * 2)
         #expect(
             it.warnings.contains { $0.message.contains("may share a plug with a link") } == waits)
     }

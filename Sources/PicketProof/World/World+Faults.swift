@@ -54,6 +54,7 @@ extension World {
             set(kind, of: node(id))
             return true
         case .harness(let id):
+            guard mayPartHarness else { return false }
             moveHarness(of: node(id), parts: true)
             return true
         case .deadSupply(let id, let supply):

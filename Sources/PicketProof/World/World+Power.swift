@@ -157,6 +157,19 @@ extension World {
 
     // MARK: Plugs
 
+    /// Where nothing is stated of a plug, one that is pulled while the peer is silent already is a
+    /// second fault at once: the sense wire may part while the peer is cut.
+    var mayPartHarness: Bool {
+        plan.wiring != .readsOff
+            || nodes.allSatisfy { node in
+                guard let agent = node.agent,
+                    let age = agent.machine.peer.contact.age(at: node.clock(now))
+                else { return false }
+                let timing = agent.machine.policy.timing
+                return age <= timing.heartbeat * 2 + .milliseconds(2)
+            }
+    }
+
     /// No two wires of a plug part together, nor do they come back so; each when it has parted.
     func moveHarness(of node: Node, parts: Bool) {
         let longest: Int64 = 300_000_000

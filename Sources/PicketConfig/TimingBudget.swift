@@ -161,7 +161,8 @@ extension TimingIntent {
     /// Derives everything that follows, or throws the arithmetic that shows why it cannot hold.
     /// Where a plug must be waited for, `detectWithin` is as long as that takes.
     public func derive() throws(TimingRefusal) -> TimingBudget {
-        guard awaitsPlug, !planted(.plugNotAwaited) else { return try deriveAsStated() }
+        let stated = try deriveAsStated()
+        guard awaitsPlug, !planted(.plugNotAwaited) else { return stated }
         var intent = self
         intent.detectWithin = max(detectWithin, shortestPastPlug())
         return try intent.deriveAsStated()

@@ -68,7 +68,8 @@ struct Main {
             for line in error.lines { logger.log(.critical, line) }
             logger.log(
                 .critical,
-                "the agent goes by the configuration of the one before it: mend the file and reload")
+                "the agent goes by the configuration of the one before it: mend the file and reload"
+            )
             settings = former
         }
         if options.unitsOnly {

@@ -317,14 +317,15 @@ extension EndToEnd {
             #expect(text(path)?.hasPrefix("picket-memory 1") == true)
         }
 
-        @Test func `an agent that dies beside a wrong file is followed by one that goes by the former`()
+        @Test
+        func `an agent that dies beside a wrong file is followed by one that goes by the former`()
             throws
         {
             let pair = try LivePair()
             defer { pair.end() }
             let path = pair.file("east", "picket.yaml")
             let text = try String(contentsOfFile: path, encoding: .utf8)
-            try text.replacingOccurrences(of: "groups:", with: "grups:").write(
+            try text.replacingOccurrences(of: "\"groups\":", with: "\"grups\":").write(
                 toFile: path, atomically: true, encoding: .utf8)
             try pair.killAgent(of: "east")
             try pair.eventually { try pair.role("gateway", on: "east") == "holding" }

@@ -163,7 +163,8 @@ extension World {
         }
         let starts = Int64(World.resources * plan.groups.count) * 10_000_000
         var bound =
-            holder.policy.timing.detectWithin.nanoseconds + (plan.outlet ?? plan.offWithin).nanoseconds + starts
+            holder.policy.timing.detectWithin.nanoseconds
+            + (plan.outlet ?? plan.offWithin).nanoseconds + starts
             + 50_000_000
             + pause * 2
         // A store that starts is told to go on alone, once more if it was not up yet.

@@ -187,7 +187,7 @@ check-upgrade: embedded $(FORMER) ## Upgrade pairs of 0.1.0 node by node on the 
 	PICKET=$(BUILD)/picket Tests/Upgrade/play $(FORMER)/$(EMBEDDED_PICKETD) $(EMBEDDED_PICKETD)
 	@echo "And back:"
 	PICKET=$(BUILD)/picket Tests/Upgrade/play $(EMBEDDED_PICKETD) $(FORMER)/$(EMBEDDED_PICKETD) \
-	    node-by-node unfit-holder contact-lost
+	    node-by-node unfit-holder contact-lost in-maintenance with-data
 
 .PHONY: install
 install: embedded ## Install to PREFIX (and DESTDIR): programs, boards, scenarios, systemd unit

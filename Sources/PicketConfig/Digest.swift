@@ -141,22 +141,9 @@ extension Configuration {
     /// one has in the section.
     public func isBound(_ section: Section, otherwiseThan other: Configuration) -> Bool {
         switch section {
-        case .groups, .sensors, .links: false
+        case .groups, .sensors, .links, .fence: false
         case .names, .watchdog: digest(of: section) != other.digest(of: section)
-        case .fence: digest(of: section) != other.digest(of: section) || !sensesAs(other)
         }
-    }
-
-    /// The sensors by which levels see whether the peer is off are the same.
-    private func sensesAs(_ other: Configuration) -> Bool {
-        for case .relay(let relay) in fence {
-            for case .sensor(let name, _, _) in relay.supplies.map({ $0.feedback }) {
-                guard let mine = sensors.first(where: { $0.name == name }),
-                    other.sensors.contains(where: { $0.isReadAs(mine) })
-                else { return false }
-            }
-        }
-        return true
     }
 
     /// Equal for two configurations that agree in a section.

@@ -44,7 +44,7 @@ struct FenceLines {
     private static func trouble(_ one: Use, _ other: Use) -> String? {
         // Two supplies of one level by one line are noted at the second.
         let noted = one.driven && other.driven && one.level == other.level
-        if isSame(one.line, other.line) {
+        if one.line.isSame(as: other.line) {
             if noted, one.line.name == other.line.name { return nil }
             return one.line.name == other.line.name
                 ? "line \(one.line.name) twice"
@@ -59,15 +59,16 @@ struct FenceLines {
         return "\(chip) drives relays of two levels, and a level drives all outputs of its chip;"
             + " write them as lines of one level"
     }
+}
 
-    private static func isSame(_ one: LineDescription, _ other: LineDescription) -> Bool {
-        if let pin = one.pin, let beside = other.pin {
+extension LineDescription {
+    /// It may be written otherwise.
+    func isSame(as other: LineDescription) -> Bool {
+        if let pin, let beside = other.pin {
             return pin.sharesChip(with: beside) && pin.number == beside.number
         }
-        if one.pin != nil || other.pin != nil { return one.name == other.name }
-        if let chip = one.chip, chip == other.chip, one.offset != nil {
-            return one.offset == other.offset
-        }
-        return one.name == other.name
+        if pin != nil || other.pin != nil { return name == other.name }
+        if let chip, chip == other.chip, offset != nil { return offset == other.offset }
+        return name == other.name
     }
 }

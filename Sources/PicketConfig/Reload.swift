@@ -1,4 +1,5 @@
 public import PicketCore
+import PicketHardware
 
 /// What an agent that lives does not take up of a changed file, whatever its peer says. Whoever
 /// wants to know it beforehand asks here as well (`picket check --against-running`).
@@ -20,6 +21,9 @@ extension Configuration {
             add(section.text, at: section.key)
         }
         if former.board?.name != board?.name { add("the board", at: "board") }
+        if let line = lineOtherwise(than: former) {
+            add("how line \(line.name) is used", at: Section.fence.key)
+        }
         for (group, before) in former.policy.groups.enumerated() where before.listing == .listed {
             let (name, after) = (groups[group].name, policy.groups[group])
             if after.listing == .listed, (before.sync == nil) != (after.sync == nil) {
@@ -41,6 +45,69 @@ extension Configuration {
     /// the same where both of its ends are.
     public func numbersOfLinks(in former: Configuration) -> [Int?] {
         links.map { link in former.links.firstIndex(of: link) }
+    }
+
+    /// By level of this node's fence, its number in the former file; `nil` for one that is new there.
+    /// A level is the same where all that is set for it is, with the sensors by which it sees.
+    public func numbersOfLevels(in former: Configuration) -> [Int?] {
+        var numbers: [Int?] = []
+        for level in fence {
+            numbers.append(
+                former.fence.indices.first { number in
+                    !numbers.contains(number) && former.fence[number] == level
+                        && senses(level, as: former)
+                })
+        }
+        return numbers
+    }
+
+    /// The levels, and their order, are those of the former file.
+    public func fencesAs(_ former: Configuration) -> Bool {
+        numbersOfLevels(in: former) == former.fence.indices.map { $0 }
+    }
+
+    private func senses(_ level: FenceSettings, as former: Configuration) -> Bool {
+        guard case .relay(let relay) = level else { return true }
+        return relay.supplies.allSatisfy { supply in
+            guard case .sensor(let name, _, _) = supply.feedback,
+                let mine = sensors.first(where: { $0.name == name })
+            else { return true }
+            return former.sensors.contains { $0.isReadAs(mine) }
+        }
+    }
+
+    /// A line that the agent has, and that it would have to let go and take again, because it is to
+    /// be used or called otherwise: it would not stay as it is meanwhile.
+    private func lineOtherwise(than former: Configuration) -> LineDescription? {
+        let known = former.usedLines
+        return usedLines.first { mine in
+            known.contains { $0.line.isSame(as: mine.line) && !$0.isTaken(like: mine) }
+        }?.line
+    }
+
+    private var usedLines: [UsedLine] {
+        var lines: [UsedLine] = []
+        for case .relay(let relay) in fence {
+            for supply in relay.supplies {
+                lines.append(UsedLine(line: supply.line, onIsHigh: supply.isHigh(on: true)))
+                for line in supply.feedback.lines { lines.append(UsedLine(line: line)) }
+            }
+        }
+        return lines
+    }
+
+    /// A line of the kernel's or an expander's, as a level uses it.
+    private struct UsedLine {
+        var line: LineDescription
+        /// The level that it is driven to when the supply is on; `nil` where it is read.
+        var onIsHigh: Bool?
+
+        func isTaken(like other: UsedLine) -> Bool {
+            onIsHigh == other.onIsHigh && line.name == other.line.name
+                && line.chip == other.line.chip && line.offset == other.line.offset
+                && line.bias == other.line.bias && line.drive == other.line.drive
+                && line.pin == other.line.pin
+        }
     }
 
     /// Why it is not taken up while the peer is heard, and on none of the links that it keeps.

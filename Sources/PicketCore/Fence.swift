@@ -279,6 +279,21 @@ package struct Fence: Sendable {
         attempts = 0
     }
 
+    /// Nothing is asked of any level, nor about to be.
+    var isAtRest: Bool {
+        switch step {
+        case .idle: episode == nil
+        case .failed: true
+        case .ordered, .restoring: false
+        }
+    }
+
+    /// The levels are others from now on.
+    mutating func beginAnew() {
+        clear()
+        level = 0
+    }
+
     var status: Status.FenceStatus {
         switch step {
         case .idle: opensAt == nil ? .idle : .waiting

@@ -17,18 +17,21 @@ extension Machine {
     ///   - added: what the disk says of the groups that come last.
     ///   - links: by link, the number that it has had; `nil` for one that is new. Where it is not
     ///     given, the links are the same.
+    ///   - fencesAnew: the levels of fencing are not those that there were.
     /// - Returns: false, and nothing changes, if the node differs, contact would be lost with a link,
-    ///   something that the change before this one drops is still being stopped, or a pause is being
-    ///   agreed.
+    ///   a fence is under way by levels that change, something that the change before this one drops
+    ///   is still being stopped, or a pause is being agreed.
     public mutating func reload<Sink: EffectSink>(
-        _ new: Policy, adding added: [GroupMemory] = [], links: [Int?]? = nil, at now: Instant,
-        into out: inout Sink
+        _ new: Policy, adding added: [GroupMemory] = [], links: [Int?]? = nil,
+        fencesAnew: Bool = false, at now: Instant, into out: inout Sink
     ) -> Bool {
         let links = links ?? (0..<policy.linkCount).map { $0 }
         guard new.me == policy.me, new.linkCount == links.count, keepsContact(by: links),
-            new.groups.count == groups.count + added.count, !exited, !isBetweenLists
+            new.groups.count == groups.count + added.count, !exited, !isBetweenLists,
+            !fencesAnew || mayFenceAnew
         else { return false }
         peer.renumberLinks(links)
+        if fencesAnew { fence.beginAnew() }
         takeSettings(of: new)
         for group in groups.indices { take(new.groups[group], group, into: &out) }
         for memory in added { add(new.groups[groups.count], memory, into: &out) }
@@ -48,6 +51,10 @@ extension Machine {
         else { return true }
         return links.contains { $0.map(peer.linksUp.contains) ?? false }
     }
+
+    /// No fence is under way or about to be ordered, so that no order is left to a level that another
+    /// file does not have. One that has failed by all levels may be tried by others.
+    public var mayFenceAnew: Bool { fence.isAtRest || planted(.fencesAnewInFence) }
 
     /// A person may be at work on this group, and the policy changes what is up of it. `nil` where
     /// there is none.

@@ -295,6 +295,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     /// The file is taken up though it keeps no link on which the peer is heard.
     case lastLinkDropped
 
+    // Levels of fencing at a reload
+    /// The file's levels are taken up while a fence by the former ones is under way.
+    case fencesAnewInFence
+
     // What is promised
     /// Status and drill do not ask whether this node has a turn in which it may fence.
     case turnPromised

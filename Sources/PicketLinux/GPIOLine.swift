@@ -33,7 +33,7 @@ public struct GPIOLine: ~Copyable {
     /// The descriptor becomes readable at an edge.
     public let tellsEdges: Bool
 
-    private init(owning raw: Int32, tellsEdges: Bool) {
+    fileprivate init(owning raw: Int32, tellsEdges: Bool) {
         descriptor = Descriptor(owning: raw)
         self.tellsEdges = tellsEdges
     }
@@ -44,16 +44,8 @@ public struct GPIOLine: ~Copyable {
         self.init(owning: result, tellsEdges: found.edges)
     }
 
-    /// A line that an agent before this one requested, as it is; `raw` stays with the caller.
-    public init?(adopting raw: Int32) {
-        guard GPIOLine.isAlive(raw) else { return nil }
-        let copy = dup(raw)
-        guard copy >= 0 else { return nil }
-        self.init(owning: copy, tellsEdges: false)
-    }
-
     /// Whether this descriptor is a line whose chip is there.
-    public static func isAlive(_ raw: Int32) -> Bool { picket_gpio_get(raw) >= 0 }
+    fileprivate static func isAlive(_ raw: Int32) -> Bool { picket_gpio_get(raw) != -ENODEV }
 
     public var raw: Int32 { descriptor.raw }
 
@@ -205,13 +197,29 @@ public struct GPIOLineSeen: Sendable {
     }
 }
 
-/// The lines that the service manager keeps for this service (sd_pid_notify_with_fds(3),
-/// `FDSTORE=1`): handed to the next agent as descriptors 3 and up, with their names.
-public struct KeptLines: Sendable {
-    private var lines: [(name: String, raw: Int32)] = []
+/// The lines of this node's fence, each requested once, whoever works with it and for however long:
+/// a line that is let go and requested anew may move its relay in between.
+///
+/// Those that drive a relay are kept by the service manager as well (sd_pid_notify_with_fds(3),
+/// `FDSTORE=1`), which hands them to the next agent as descriptors 3 and up, with their names. For
+/// any thread: none waits here for a driver.
+@safe public final class KeptLines: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private var lines: [Kept] = []
 
-    /// To be called once, before anything else opens files.
+    private struct Kept {
+        var name: String
+        var raw: Int32
+        var tellsEdges = false
+        /// Nobody has asked for it yet since an agent before this one left it.
+        var inherited = false
+    }
+
+    /// To be made once, before anything else opens files.
     public init() {
+        unsafe mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+        unsafe mutex.initialize(to: pthread_mutex_t())
+        unsafe pthread_mutex_init(mutex, nil)
         guard let count = Environment["LISTEN_FDS"].flatMap({ Int32($0) }),
             Environment["LISTEN_PID"].flatMap({ Int32($0) }) == getpid()
         else { return }
@@ -223,13 +231,30 @@ public struct KeptLines: Sendable {
                 close(raw)
                 continue
             }
-            lines.append((names[Int(index)], raw))
+            lines.append(Kept(name: names[Int(index)], raw: raw, inherited: true))
         }
     }
 
-    /// Under which a line is kept: another place, or another level for *on*, is another line.
-    public static func name(_ line: LineDescription, onIsHigh: Bool) -> String {
-        var name = "relay"
+    deinit {
+        for line in lines { close(line.raw) }
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe mutex.deallocate()
+    }
+
+    private func locked<Result>(_ body: () -> Result) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return body()
+    }
+
+    /// Under which a line is kept: another place, another level for *on*, or another use is another
+    /// line.
+    public static func name(_ line: LineDescription, _ use: GPIOLine.Use) -> String {
+        var name: String
+        switch use {
+        case .sense: name = "sense"
+        case .drive: name = "relay"
+        }
         for part in [line.name, line.chip ?? "", line.offset.map { "\($0)" } ?? ""] {
             name += "-"
             for byte in part.utf8 {
@@ -237,35 +262,71 @@ public struct KeptLines: Sendable {
                 name.unicodeScalars.append(Unicode.Scalar(fits ? byte : UInt8(ascii: "_")))
             }
         }
-        return name + (onIsHigh ? "-high" : "-low")
+        switch use {
+        case .sense: return name
+        case .drive(let onIsHigh): return name + (onIsHigh ? "-high" : "-low")
+        }
     }
 
-    /// The line of that name, for the caller that takes it over.
-    public mutating func take(_ name: String) -> Int32? {
-        guard let index = lines.firstIndex(where: { $0.name == name }) else { return nil }
-        return lines.remove(at: index).raw
+    /// Why the line could not be had; `nil` where it could, or is kept.
+    public func look(_ line: LineDescription, _ use: GPIOLine.Use) -> DeviceError? {
+        letGoDead(KeptLines.name(line, use))
+        return locked { index(KeptLines.name(line, use)) } == nil ? GPIOLine.look(line) : nil
     }
 
-    /// Has the service manager keep a line that this agent requested, and returns a descriptor of
-    /// it to adopt, in case the lines have to be opened again.
-    public static func keep(_ line: borrowing GPIOLine, as name: String) -> Int32? {
-        ServiceManager()?.keep(line.raw, as: name)
-        let copy = dup(line.raw)
-        return copy < 0 ? nil : copy
+    /// The line as it is, or requested and kept from now on.
+    ///
+    /// - Parameter inherited: set where an agent before this one has left it.
+    public func line(
+        _ line: LineDescription, _ use: GPIOLine.Use, inherited: inout Bool
+    ) throws(DeviceError) -> GPIOLine {
+        let name = KeptLines.name(line, use)
+        letGoDead(name)
+        let known = locked { () -> Kept? in
+            guard let index = index(name) else { return nil }
+            defer { lines[index].inherited = false }
+            var copy = lines[index]
+            copy.raw = dup(copy.raw)
+            return copy.raw < 0 ? nil : copy
+        }
+        if let known {
+            inherited = known.inherited
+            return GPIOLine(owning: known.raw, tellsEdges: known.tellsEdges)
+        }
+        let requested = try GPIOLine(line, use)
+        let copy = dup(requested.raw)
+        guard copy >= 0 else { return requested }
+        if case .drive = use { ServiceManager()?.keep(requested.raw, as: name) }
+        let edges = requested.tellsEdges
+        locked { lines.append(Kept(name: name, raw: copy, tellsEdges: edges)) }
+        return requested
     }
 
-    /// The line is of no use any more: its chip is gone.
-    public static func letGo(_ raw: Int32, _ name: String) {
-        close(raw)
-        ServiceManager()?.forget(name)
+    private func index(_ name: String) -> Int? { lines.firstIndex { $0.name == name } }
+
+    /// A line whose chip is gone is of no use any more.
+    private func letGoDead(_ name: String) {
+        guard let raw = locked({ index(name).map { lines[$0].raw } }), !GPIOLine.isAlive(raw)
+        else { return }
+        let dead = locked { () -> Kept? in
+            guard let index = index(name), lines[index].raw == raw else { return nil }
+            return lines.remove(at: index)
+        }
+        if let dead { KeptLines.letGo(dead) }
     }
 
     /// Those that nobody wants any more are let go.
-    public mutating func release() {
-        for line in lines {
-            close(line.raw)
-            ServiceManager()?.forget(line.name)
+    public func letGo(but names: [String]) {
+        let gone = locked { () -> [Kept] in
+            let gone = lines.filter { !names.contains($0.name) }
+            lines.removeAll { !names.contains($0.name) }
+            return gone
         }
-        lines = []
+        for line in gone { KeptLines.letGo(line) }
+    }
+
+    private static func letGo(_ line: Kept) {
+        close(line.raw)
+        ServiceManager()?.forget(line.name)
     }
 }

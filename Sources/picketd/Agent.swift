@@ -129,14 +129,14 @@ final class Agent {
             try Storage(
                 start.memoryFile, start.memory, history: state + "/history.jsonl", start.noteFile,
                 start.note, hardware, wallOffset: ground.wallOffset, at: now))
+        let lines = KeptLines()
         fences = Startup.system(
             try FenceDesk(
-                settings.fence, sensors: settings.sensors, stateDirectory: state, hardware,
-                at: storage.stamp(at: now)))
+                settings, lines, stateDirectory: state, hardware, at: storage.stamp(at: now)))
         sensors = Startup.system(try Sensors(settings.sensors, hardware, at: now))
         signals = start.signals
         reader = Startup.system(
-            try ConfigurationReader { Startup.read(options, hardware, for: $0) })
+            try ConfigurationReader { Startup.read(options, hardware, lines, for: $0) })
         processes = Processes(
             Startup.system(try Children(notedIn: start.actions, session: session)))
         service = Service(at: now)
@@ -352,8 +352,14 @@ final class Agent {
     func takeUp(_ new: Configuration) throws(StartupError) -> Bool {
         let opened = try links.opened(for: new, self)
         let workers: [SensorBus]
+        let methods: [FenceMethod]
         do throws(SystemError) { workers = try sensors.workers(for: new.sensors, hardware) } catch {
             links.letGo(opened, self)
+            throw .failed(error.description)
+        }
+        do throws(SystemError) { methods = try fences.made(for: new, self) } catch {
+            links.letGo(opened, self)
+            sensors.letGo(workers)
             throw .failed(error.description)
         }
         isHandling = true
@@ -362,10 +368,12 @@ final class Agent {
         let numbers = new.numbersOfLinks(in: settings)
         guard
             machine.reload(
-                new.policy, adding: known, links: numbers, at: now, into: &effects)
+                new.policy, adding: known, links: numbers,
+                fencesAnew: !new.fencesAs(settings), at: now, into: &effects)
         else {
             links.letGo(opened, self)
             sensors.letGo(workers)
+            fences.letGo(methods)
             isHandling = false
             return false
         }
@@ -377,6 +385,7 @@ final class Agent {
         drills.rename(names)
         storage.add(added, new.groups.map { $0.name })
         sensors.takeUp(new.sensors, workers, at: now)
+        fences.takeUp(methods, self)
         groups.takeUp(new.groups, self)
         if !hardware.isSimulated { units.takeUp(new, self) }
         perform()
@@ -396,6 +405,7 @@ final class Agent {
     func keepsContact(by links: [Int?]) -> Bool {
         look(at: &machine) { $0.keepsContact(by: links) }
     }
+    var mayFenceAnew: Bool { look(at: &machine) { $0.mayFenceAnew } }
     func maintained(changedBy new: Policy) -> GroupIndex? {
         look(at: &machine) { $0.maintained(changedBy: new) }
     }

@@ -321,7 +321,8 @@ final class Apply: Part {
             inPlace: inPlace)
         run(job, agent) { found, agent in
             switch found {
-            case .read(let new, let keys): done(agent.reader.refusal(of: new, keys, agent), agent)
+            case .read(let new, let keys, let unfit):
+                done(agent.reader.refusal(of: new, keys, unfit: unfit, agent), agent)
             case .refused(let lines): done(Text.joined(lines, "\n"), agent)
             case .left, .kept, .done: done(nil, agent)
             }
@@ -387,7 +388,7 @@ final class Apply: Part {
         _ goal: ApplyCourse.Place, _ open: OpenApply, _ agent: Agent, _ done: @escaping Done
     ) {
         run(.read(open, goal, node: agent.names.node), agent) { found, agent in
-            guard case .read(let new, _) = found else { return done(nil, agent) }
+            guard case .read(let new, _, _) = found else { return done(nil, agent) }
             new.keepPlaces(of: agent.settings)
             done(ConfigurationReader.maintenance(against: new, agent), agent)
         }
@@ -398,8 +399,8 @@ final class Apply: Part {
             var done = ApplyJob.Done(
                 place: nil, failure: found.reason, isUncertain: isUncertain)
             if case .done(let found) = found { done = found }
-            if case .read(let new, let keys) = done.found,
-                let reason = agent.reader.takeUp(new, keys, agent)
+            if case .read(let new, let keys, let unfit) = done.found,
+                let reason = agent.reader.takeUp(new, keys, unfit, agent)
             {
                 done.place = nil
                 done.failure = reason
@@ -750,7 +751,8 @@ extension ConfigurationReader.Found {
 
 extension Startup {
     static func apply(
-        _ job: ApplyJob, _ file: ApplyFile, _ options: Options, _ hardware: Hardware
+        _ job: ApplyJob, _ file: ApplyFile, _ options: Options, _ hardware: Hardware,
+        _ lines: KeptLines
     ) throws(StartupError) -> ConfigurationReader.Found {
         let place = options.configuration
         var done = ApplyJob.Done()
@@ -762,7 +764,10 @@ extension Startup {
                     return .refused([refusal])
                 }
             } catch { return .refused([error.description]) }
-            return try found(text, for: node, options, hardware)
+            let settings = try settings(text, for: node, options, hardware)
+            return .read(
+                settings, try verify(settings, hardware),
+                unfit: FenceDesk.tryOut(settings, hardware, lines))
         case .read(let open, let goal, let node):
             let text: [UInt8]
             do throws(SystemError) {
@@ -770,7 +775,8 @@ extension Startup {
             } catch { return .refused([error.description]) }
             let digest = goal == .new ? open.new : open.old
             guard ApplyFile.digest(of: text) == digest else { return .left }
-            return try found(text, for: node, options, hardware)
+            let settings = try settings(text, for: node, options, hardware)
+            return .read(settings, try verify(settings, hardware))
         case .keep(let kept, _, _, _), .take(let kept, _), .putBack(let kept, _),
             .note(let kept), .forget(let kept):
             open = kept
@@ -810,7 +816,9 @@ extension Startup {
         case .take, .putBack:
             do throws(StartupError) {
                 let settings = try load(options, hardware)
-                done.found = .read(settings, try keys(settings.keys))
+                done.found = .read(
+                    settings, try keys(settings.keys),
+                    unfit: FenceDesk.tryOut(settings, hardware, lines))
             } catch {
                 done.failure = Text.joined(error.lines, "\n")
                 done.place = nil
@@ -840,14 +848,13 @@ extension Startup {
             + " or put the file back first"
     }
 
-    private static func found(
+    private static func settings(
         _ text: [UInt8], for node: String, _ options: Options, _ hardware: Hardware
-    ) throws(StartupError) -> ConfigurationReader.Found {
+    ) throws(StartupError) -> Configuration {
         let place = options.configuration
         let own = options.node == nil ? Configuration.text(text, for: node) : text
         let name = place.parts(between: "/").last ?? place
-        let settings = try read(own, named: name, options, hardware)
-        return .read(settings, try verify(settings, hardware))
+        return try read(own, named: name, options, hardware)
     }
 
     private static func look(

@@ -22,7 +22,8 @@ final class ConfigurationReader: Part {
     }
 
     enum Found: Sendable {
-        case read(Configuration, [Key])
+        /// By level of its fence, what keeps it from being worked with (`FenceDesk.tryOut`).
+        case read(Configuration, [Key], unfit: [String?] = [])
         case refused([String])
         case left
         case kept(OpenApply)
@@ -34,6 +35,8 @@ final class ConfigurationReader: Part {
     /// The first is under way. Each wish is read for by itself, because an earlier reading may be
     /// older than the wish.
     private var wishes: [Wish] = []
+    /// What was read is being taken up: what is read next is to find that done.
+    private var isDraining = false
 
     init(_ read: @escaping @Sendable (Wish) -> Found) throws(SystemError) {
         results = try BoundedQueue<Found>(capacity: 1)
@@ -52,15 +55,18 @@ final class ConfigurationReader: Part {
     func ask(_ wish: Wish) {
         if wish.isReload, wishes.dropFirst().contains(where: { $0.isReload }) { return }
         wishes.append(wish)
-        if wishes.count == 1 { begin(wish) }
+        if wishes.count == 1, !isDraining { begin(wish) }
     }
 
     func take() -> (wish: Wish, found: Found)? {
         results.clear()
         guard let found = results.pop() else { return nil }
-        let wish = wishes.removeFirst()
+        return (wishes.removeFirst(), found)
+    }
+
+    /// After what was taken.
+    func goOn() {
         if let next = wishes.first { begin(next) }
-        return (wish, found)
     }
 
     private func begin(_ wish: Wish) {
@@ -83,10 +89,15 @@ final class ConfigurationReader: Part {
 
     override func drain(_ agent: Agent) {
         guard !ready.isEmpty, let (wish, found) = take() else { return }
+        isDraining = true
+        defer {
+            isDraining = false
+            goOn()
+        }
         switch (wish, found) {
-        case (.reload, .read(let new, let keys)): takeUp(new, keys, agent)
+        case (.reload, .read(let new, let keys, let unfit)): takeUp(new, keys, unfit, agent)
         case (.reload, .refused(let lines)): refuse(lines, agent)
-        case (.pause(let caller, let request, _), .read(let new, let keys)):
+        case (.pause(let caller, let request, _), .read(let new, let keys, _)):
             var left = new.leavesBehind(from: agent.settings).map { $0.what }
             if let refusal = agent.links.refusal(of: keys, new, agent) { left.append(refusal) }
             agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
@@ -101,7 +112,10 @@ final class ConfigurationReader: Part {
     }
 
     /// Why it would not be taken up. It is asked for a configuration that is then let go.
-    func refusal(of new: Configuration, _ keys: [Key], _ agent: Agent) -> String? {
+    func refusal(
+        of new: Configuration, _ keys: [Key], unfit: [String?], _ agent: Agent
+    ) -> String? {
+        defer { agent.fences.keepLines(agent) }
         if new.me != agent.settings.me {
             let (found, expected) = (new.node, agent.names.node)
             return "node: found \(found), expected \(expected): write \"node:\" on a line of its"
@@ -112,12 +126,15 @@ final class ConfigurationReader: Part {
         if let unable = ConfigurationReader.needsRestart(new, agent) {
             return agent.narrator.sentence(unable)
         }
-        return ConfigurationReader.refusal(of: new, keys, agent)
+        return ConfigurationReader.refusal(of: new, keys, unfit, agent)
     }
 
     /// Why it is not taken up, which is told as well; `nil` where it is.
     @discardableResult
-    func takeUp(_ new: Configuration, _ keys: [Key], _ agent: Agent) -> String? {
+    func takeUp(
+        _ new: Configuration, _ keys: [Key], _ unfit: [String?], _ agent: Agent
+    ) -> String? {
+        defer { agent.fences.keepLines(agent) }
         new.keepPlaces(of: agent.settings)
         if let refusal = ConfigurationReader.data(against: new, agent) {
             refuse([refusal], agent)
@@ -126,7 +143,7 @@ final class ConfigurationReader: Part {
         if let unable = ConfigurationReader.needsRestart(new, agent) {
             return refuse(unable, agent)
         }
-        if let refusal = ConfigurationReader.refusal(of: new, keys, agent) {
+        if let refusal = ConfigurationReader.refusal(of: new, keys, unfit, agent) {
             refuse([refusal], agent)
             return refusal
         }
@@ -164,13 +181,14 @@ final class ConfigurationReader: Part {
 
     /// Why an agent that lives cannot take the groups up now.
     private static func refusal(
-        of new: Configuration, _ keys: [Key], _ agent: Agent
+        of new: Configuration, _ keys: [Key], _ unfit: [String?], _ agent: Agent
     ) -> String? {
         if let refusal = agent.links.refusal(of: keys, new, agent) { return refusal }
         if !agent.keepsContact(by: new.numbersOfLinks(in: agent.settings)) {
             return new.refusalOfLinks(from: agent.settings)
         }
         if let refusal = agent.drills.refusal(of: new, agent) { return refusal }
+        if let refusal = agent.fences.refusal(of: new, unfit, agent) { return refusal }
         if agent.isBetweenLists {
             return
                 "what the last reload changes is still being stopped, or a pause is being agreed:"
@@ -214,13 +232,16 @@ final class ConfigurationReader: Part {
 
 extension Startup {
     static func read(
-        _ options: Options, _ hardware: Hardware, for wish: ConfigurationReader.Wish
+        _ options: Options, _ hardware: Hardware, _ lines: KeptLines,
+        for wish: ConfigurationReader.Wish
     ) -> ConfigurationReader.Found {
         do throws(StartupError) {
             switch wish {
             case .reload:
                 let settings = try load(options, hardware)
-                return .read(settings, try keys(settings.keys))
+                return .read(
+                    settings, try keys(settings.keys),
+                    unfit: FenceDesk.tryOut(settings, hardware, lines))
             case .pause(_, _, let running):
                 let settings = try load(options, hardware, running: running)
                 return .read(settings, try verify(settings, hardware))
@@ -230,7 +251,7 @@ extension Startup {
                     return .refused([error.description])
                 }
                 return .left
-            case .apply(let job, let file): return try apply(job, file, options, hardware)
+            case .apply(let job, let file): return try apply(job, file, options, hardware, lines)
             }
         } catch { return .refused(error.lines) }
     }

@@ -9,15 +9,26 @@ import PicketLinux
 final class FenceAgentMethod: FenceMethod {
     private var fence: FenceAgent
     private let settings: AgentSettings
-    private let mark: String
+    private let directory: String
 
-    init(_ index: Int, _ settings: AgentSettings, stateDirectory: String, at now: Stamp) {
+    init(_ place: Place, _ settings: AgentSettings, at now: Stamp) {
         self.settings = settings
-        mark = FenceMark.path(stateDirectory, level: index)
-        fence = FenceAgent(settings, owes: FenceMark.isThere(mark))
-        super.init(
-            index, .agent(settings), stateDirectory: stateDirectory, testEvery: .seconds(60),
-            at: now)
+        directory = place.stateDirectory
+        let mark = FenceMark.path(place.stateDirectory, level: place.index)
+        fence = FenceAgent(settings, owes: place.isFirst && FenceMark.isThere(mark))
+        super.init(place, .agent(settings), testEvery: .seconds(60), at: now)
+    }
+
+    private var mark: String { FenceMark.path(directory, level: index) }
+
+    override func withdrawFiles(_ agent: Agent) {
+        super.withdrawFiles(agent)
+        if fence.isMarked { agent.storage.write(mark, nil) }
+    }
+
+    override func place(at index: Int, _ agent: Agent) {
+        super.place(at: index, agent)
+        if fence.isMarked { agent.storage.write(mark, FenceMark.text) }
     }
 
     override func order(_ order: FenceOrder, _ agent: Agent) {
@@ -68,10 +79,10 @@ final class FenceAgentMethod: FenceMethod {
                 agent.processes.run(
                     fence.launch(
                         action, environment: agent.processes.environment, notAfter: notAfter),
-                    as: .fenceAgent(level: index), until: agent.now + settings.timeout)
+                    as: .fenceAgent(method: number), until: agent.now + settings.timeout)
             case .report(let id, let outcome): agent.fences.give(outcome, of: id, agent)
             case .proved(let cut): fenced(cut, agent)
-            case .abort: agent.processes.kill(all: .fenceAgent(level: index))
+            case .abort: agent.processes.kill(all: .fenceAgent(method: number))
             case .tested(let result): conclude(result, agent)
             }
         }

@@ -10,35 +10,151 @@ import PicketLinux
 final class FenceDesk: Part {
     private(set) var methods: [FenceMethod] = []
     private let reports: BoundedQueue<RelayReport>
+    private let lines: KeptLines
+    private let stateDirectory: String
+    private var lastNumber = 0
     /// When a fence last became a receipt.
     private(set) var provedAt = Instant(nanoseconds: 0)
-    private var provedBy = 0
+    private var provedBy: FenceMethod?
     private var renewAt: Instant
     private var clock = Clock()
     /// Nothing begins any more.
     private var isStopping = false
 
     init(
-        _ settings: [FenceSettings], sensors: [SensorDescription], stateDirectory: String,
+        _ settings: Configuration, _ lines: KeptLines, stateDirectory: String,
         _ hardware: Hardware, at now: Stamp
     ) throws(SystemError) {
         renewAt = now.at + FenceRecord.renewEvery
         reports = try BoundedQueue<RelayReport>(capacity: 256)
+        self.lines = lines
+        self.stateDirectory = stateDirectory
         super.init()
-        var kept = KeptLines()
-        for (index, one) in settings.enumerated() {
-            switch one {
-            case .relay(let relay):
-                let opening = RelayOpening(relay, sensors: sensors, hardware, kept: &kept)
-                methods.append(
-                    try RelayMethod(
-                        index, relay, stateDirectory: stateDirectory, opening, reports, at: now))
-            case .agent(let agent):
-                methods.append(
-                    FenceAgentMethod(index, agent, stateDirectory: stateDirectory, at: now))
-            }
+        // Those that an agent before this one left, and nobody wants any more.
+        lines.letGo(but: FenceDesk.lines(of: settings))
+        for index in settings.fence.indices {
+            methods.append(try method(index, of: settings, isFirst: true, hardware, at: now))
         }
-        kept.release()
+    }
+
+    private func method(
+        _ index: Int, of settings: Configuration, isFirst: Bool, _ hardware: Hardware, at now: Stamp
+    ) throws(SystemError) -> FenceMethod {
+        lastNumber += 1
+        let place = FenceMethod.Place(
+            index: index, number: lastNumber, stateDirectory: stateDirectory, isFirst: isFirst)
+        switch settings.fence[index] {
+        case .relay(let relay):
+            let opening = RelayOpening(relay, sensors: settings.sensors, hardware, lines)
+            return try RelayMethod(place, relay, opening, reports, at: now)
+        case .agent(let agent): return FenceAgentMethod(place, agent, at: now)
+        }
+    }
+
+    private static func lines(of settings: Configuration) -> [String] {
+        var names: [String] = []
+        for case .relay(let relay) in settings.fence { names += RelayOpening.names(relay) }
+        return names
+    }
+
+    // MARK: Another file
+
+    /// What keeps the levels of a file from being worked with, by level; `nil` where nothing does.
+    /// For a thread that may wait. What it finds is kept until `keepLines`.
+    static func tryOut(
+        _ settings: Configuration, _ hardware: Hardware, _ lines: KeptLines
+    ) -> [String?] {
+        settings.fence.map { level in
+            guard case .relay(let relay) = level else { return nil }
+            return RelayOpening(relay, sensors: settings.sensors, hardware, lines).tryOut()
+        }
+    }
+
+    /// Why a changed file is not taken up now.
+    ///
+    /// - Parameter troubles: what `tryOut` found.
+    func refusal(of new: Configuration, _ troubles: [String?], _ agent: Agent) -> String? {
+        guard !new.fencesAs(agent.settings) else { return nil }
+        let numbers = new.numbersOfLevels(in: agent.settings)
+        let place = new.place(of: Configuration.Section.fence.key)
+        let peer = agent.names.peer
+        for (number, trouble) in zip(numbers, troubles) where number == nil {
+            if let trouble { return "\(place): \(trouble)" }
+        }
+        if agent.drills.isUnderWay {
+            return "\(place): a drill is under way, and the file changes the fence levels: reload"
+                + " once the drill has ended"
+        }
+        if !agent.mayFenceAnew {
+            return "\(place): a fence of \(peer) is under way, and the file changes the fence"
+                + " levels: reload once it is over"
+        }
+        if let method = methods.indices.first(where: {
+            !numbers.contains($0) && !methods[$0].mayGo
+        }) {
+            return "\(place): \(agent.names.fenceLevel(method)) has still to give \(peer) its power"
+                + " back, and the file removes or changes it: reload once it has; \"picket restore"
+                + " \(peer)\" switches on what stays off by policy"
+        }
+        return nil
+    }
+
+    /// The methods for a changed file, which are tested before they count: `takeUp` or `letGo` is
+    /// next. That of a level that stays is the same one.
+    func made(for new: Configuration, _ agent: Agent) throws(SystemError) -> [FenceMethod] {
+        var made: [FenceMethod] = []
+        do throws(SystemError) {
+            for (index, number) in new.numbersOfLevels(in: agent.settings).enumerated() {
+                if let number {
+                    made.append(methods[number])
+                } else {
+                    made.append(
+                        try method(
+                            index, of: new, isFirst: false, agent.hardware,
+                            at: agent.storage.stamp(at: agent.now)))
+                }
+            }
+        } catch {
+            letGo(made)
+            throw error
+        }
+        return made
+    }
+
+    func letGo(_ made: [FenceMethod]) {
+        for method in made where !FenceDesk.has(methods, method) { method.leave() }
+    }
+
+    private static func has(_ methods: [FenceMethod], _ method: FenceMethod) -> Bool {
+        methods.contains { $0 === method }
+    }
+
+    /// From now on these are the methods. The machine knows of the levels already.
+    func takeUp(_ made: [FenceMethod], _ agent: Agent) {
+        let former = methods
+        func moves(_ method: FenceMethod) -> Bool {
+            !made.indices.contains(method.index) || made[method.index] !== method
+        }
+        let isSame = former.count == made.count && !former.contains(where: moves)
+        guard !isSame else { return }
+        let placed = made.indices.filter { !former.indices.contains($0) || former[$0] !== made[$0] }
+        // One may get the index of another one: first all files go.
+        for method in former where moves(method) { method.withdrawFiles(agent) }
+        methods = made
+        for index in placed { made[index].place(at: index, agent) }
+        for method in former where !FenceDesk.has(made, method) { method.leave() }
+        if let proved = provedBy, !FenceDesk.has(made, proved) { provedBy = nil }
+        markAhead(agent)
+        testSoon(agent)
+        tellSupply(agent)
+        tellTests(agent)
+    }
+
+    /// What was opened for a file stays only as far as the agent goes by it.
+    func keepLines(_ agent: Agent) { lines.letGo(but: FenceDesk.lines(of: agent.settings)) }
+
+    func name(of number: Int, _ names: Names) -> String {
+        methods.first { $0.number == number }.map { names.fenceLevel($0.index) } ?? "fence"
     }
 
     override func open(_ agent: Agent) throws(SystemError) {
@@ -85,7 +201,14 @@ final class FenceDesk: Part {
     override func drain(_ agent: Agent) {
         if !ready.isEmpty {
             reports.clear()
-            while let report = reports.pop() { methods[report.level].told(report.content, agent) }
+            while let report = reports.pop() {
+                if let method = methods.first(where: { $0.number == report.method }) {
+                    method.told(report.content, agent)
+                } else if case .ended = report.content {
+                    // What it may have opened after it had to go.
+                    keepLines(agent)
+                }
+            }
         }
         if !isStopping, methods.contains(where: { $0.selfTest.isPending }),
             let age = agent.status.age
@@ -94,8 +217,10 @@ final class FenceDesk: Part {
         }
     }
 
-    func ended(_ level: Int, _ end: ChildEnd, timedOut: Bool, _ agent: Agent) {
-        methods[level].ended(end, timedOut: timedOut, agent)
+    func ended(_ number: Int, _ end: ChildEnd, timedOut: Bool, _ agent: Agent) {
+        // The file may have its level no more.
+        guard let method = methods.first(where: { $0.number == number }) else { return }
+        method.ended(end, timedOut: timedOut, agent)
         agent.drainFollowUps()
     }
 
@@ -112,9 +237,10 @@ final class FenceDesk: Part {
         case .fenceConfirmed: for method in methods { method.parted(agent) }
         case .fenceVerified:
             provedAt = clock.now()
-            provedBy = Int(trace.number ?? 0)
+            let level = Int(trace.number ?? 0)
+            provedBy = methods.indices.contains(level) ? methods[level] : nil
         case .fenceDisproved where trace.cause == .fenceDisproved:
-            if provedBy < methods.count { methods[provedBy].fenced(false, agent) }
+            provedBy?.fenced(false, agent)
         case .fenceRestored: testSoon(agent)
         default: break
         }
@@ -162,8 +288,9 @@ final class FenceDesk: Part {
     /// By the first level, which is tried first, and whose feedback told the truth when the peer
     /// could last be asked.
     func tellSupply(_ agent: Agent) {
-        guard let first = methods.first else { return }
-        agent.handle(.peerSupply(off: first.selfTest.seesOff && first.record.passed))
+        let first = methods.first
+        agent.handle(
+            .peerSupply(off: first.map { $0.selfTest.seesOff && $0.record.passed } ?? false))
     }
 
     /// How long ago each level last cut for real.

@@ -12,28 +12,43 @@ import PicketLinux
 
 class FenceMethod {
     /// Of its level.
-    final let index: Int
+    private(set) final var index: Int
+    /// By which workers and processes name the method: a reload may give its level another index.
+    final let number: Int
     /// What the method's own self-test found, by which the method is believed.
     private(set) final var selfTest: RelaySelfTest
     final let testEvery: Duration
     private final var testAt: Instant
     /// What became of its real fences.
     private(set) final var record: FenceRecord
-    private final let recordPath: String
+    private final let directory: String
     private final let digest: UInt64
 
-    init(
-        _ index: Int, _ settings: FenceSettings, stateDirectory: String, testEvery: Duration,
-        at now: Stamp
-    ) {
-        self.index = index
+    struct Place {
+        var index: Int
+        var number: Int
+        var stateDirectory: String
+        /// A level of the file with which the agent started: what an agent before this one left of
+        /// the same level counts.
+        var isFirst: Bool
+    }
+
+    init(_ place: Place, _ settings: FenceSettings, testEvery: Duration, at now: Stamp) {
+        index = place.index
+        number = place.number
+        directory = place.stateDirectory
         self.testEvery = testEvery
         testAt = now.at
         digest = settings.digest
-        recordPath = FenceRecord.path(stateDirectory, level: index)
-        record = FenceRecord.read(recordPath, level: digest, now)
+        record = FenceRecord()
+        if place.isFirst {
+            record = FenceRecord.read(
+                FenceRecord.path(directory, level: index), level: digest, now)
+        }
         selfTest = RelaySelfTest(configured: true, disproved: record.failed)
     }
+
+    private final var recordPath: String { FenceRecord.path(directory, level: index) }
 
     // MARK: What each kind does in its way
 
@@ -60,6 +75,17 @@ class FenceMethod {
     func stop() -> Duration { .zero }
     /// Something is under way that the agent after this one would not bring to its end.
     var isBusy: Bool { false }
+    /// The file may have its level no more: the peer's power is on as far as it is this method's.
+    var mayGo: Bool { !isBusy }
+    /// The file has its level no more. Nobody listens to it from now on.
+    func leave() {}
+    /// Takes back what it has on disk, where its level's index stands for another level from now on.
+    func withdrawFiles(_ agent: Agent) { agent.storage.write(recordPath, nil) }
+    /// Its level has this index from now on.
+    func place(at index: Int, _ agent: Agent) {
+        self.index = index
+        writeRecord(agent)
+    }
     /// Its worker has something to tell.
     func told(_ report: RelayReport.Content, _ agent: Agent) {}
     /// A process that it started has ended.

@@ -296,7 +296,7 @@ final class Groups: Part {
         guard let reading = Groups.reading(line, of: group, sync) else {
             agent.log(
                 .warning,
-                "\(Processes.title(.sync(group), agent.names)): found \(Text.quoted(line)),"
+                "\(Processes.title(.sync(group), agent)): found \(Text.quoted(line)),"
                     + " expected EPOCH:NUMBER or seconds; it is started again")
             agent.processes.kill(all: .sync(group))
             failed(group, agent)
@@ -323,7 +323,7 @@ final class Groups: Part {
         if sync.follows {
             agent.log(
                 .warning,
-                "\(Processes.title(.sync(group), agent.names)) \(Processes.text(end)), though it"
+                "\(Processes.title(.sync(group), agent)) \(Processes.text(end)), though it"
                     + " is to follow; it is started again")
         } else if end == .exited(0), let reading = Groups.reading(line ?? "", of: group, sync) {
             agent.handle(reading)

@@ -149,7 +149,7 @@ struct Hardware: Sendable {
     /// A supply's relay, and the line that senses it, if one does. `nil` on a real node, where the
     /// kernel gives each line by itself.
     func simulatedWires(
-        _ supply: SupplyDescription
+        _ supply: SupplyDescription, onlyLook: Bool
     ) throws(DeviceError) -> (relay: DeviceLine, sense: DeviceLine?)? {
         guard let rack else { return nil }
         do throws(RackError) {
@@ -157,7 +157,8 @@ struct Hardware: Sendable {
             // left so by an agent.
             let relay = DeviceLine(
                 try RackRelay(
-                    path: rack, line: supply.line.name, kept: supply.wiring == .normallyClosed))
+                    path: rack, line: supply.line.name,
+                    kept: onlyLook || supply.wiring == .normallyClosed))
             let lines = supply.feedback.lines
             guard let first = lines.first else { return (relay, nil) }
             let sense = DeviceLine(try RackSense(path: rack, line: first.name))

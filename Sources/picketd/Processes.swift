@@ -118,7 +118,7 @@ final class Processes: Part {
                 }
                 agent.log(
                     .info,
-                    "\(purpose.map { Processes.title($0, agent.names) } ?? "process"): \(line)")
+                    "\(purpose.map { Processes.title($0, agent) } ?? "process"): \(line)")
             case .ended(let id, let end):
                 if let ended = table.end(id) { tell(ended, end, agent) }
             }
@@ -132,8 +132,8 @@ final class Processes: Part {
         case .resource(let run):
             agent.groups.ended(
                 run, end, spoke: ended.firstLine != nil, dataTerm: ended.dataTerm, agent)
-        case .fenceAgent(let level):
-            agent.fences.ended(level, end, timedOut: ended.timedOut, agent)
+        case .fenceAgent(let method):
+            agent.fences.ended(method, end, timedOut: ended.timedOut, agent)
         case .sync(let group): agent.groups.probed(group, end, ended.firstLine, agent)
         case .replication(let group, let action):
             agent.groups.replicated(group, action, end, agent)
@@ -142,10 +142,11 @@ final class Processes: Part {
         }
     }
 
-    static func title(_ purpose: ProcessTable.Purpose, _ names: Names) -> String {
-        switch purpose {
+    static func title(_ purpose: ProcessTable.Purpose, _ agent: Agent) -> String {
+        let names = agent.names
+        return switch purpose {
         case .resource(let run): names.group(run.group)
-        case .fenceAgent(let level): names.fenceLevel(level)
+        case .fenceAgent(let method): agent.fences.name(of: method, names)
         case .sync(let group): "\(names.group(group)) sync probe"
         case .replication(let group, let action): "\(names.group(group)) \(action.text)"
         case .units: "units"
@@ -168,7 +169,7 @@ struct ProcessTable {
     enum Purpose: Equatable {
         /// Of a group runner, which watches its time itself.
         case resource(RunID)
-        case fenceAgent(level: Int)
+        case fenceAgent(method: Int)
         case sync(GroupIndex)
         /// Tells the database of a strict group.
         case replication(GroupIndex, ReplicationAction)

@@ -9,12 +9,14 @@ import PicketLinux
 
 /// What the worker of a level's relays tells the loop.
 struct RelayReport: Sendable {
-    var level: Int
+    /// The method's number.
+    var method: Int
     var content: Content
 
     enum Content: Sendable {
         case report(FenceReport)
         case saw(Seen)
+        case rests(Bool)
         /// Why there is no fence by this level for now.
         case closed(String)
         /// Its lines are open; what is to be said of that.
@@ -31,26 +33,26 @@ final class RelayMethod: FenceMethod {
     /// Why its lines are not open.
     private var trouble: String?
     private var isWorking = true
+    /// The supplies are on, and nothing is under way, as its worker says; or it has no lines.
+    private var rests = false
     /// The drill at hand has cut its supplies, one after the other.
     private var hasRehearsed = false
     /// What the fence at hand saw of its own.
     private var seen: Seen?
 
     init(
-        _ index: Int, _ relay: RelayDescription, stateDirectory: String, _ opening: RelayOpening,
+        _ place: Place, _ relay: RelayDescription, _ opening: RelayOpening,
         _ reports: BoundedQueue<RelayReport>, at now: Stamp
     ) throws(SystemError) {
         let requests = try BoundedQueue<FenceRequest>(capacity: 64)
         self.requests = requests
         supplies = relay.supplies.count
         longest = relay.offWithin + relay.onWithin * 3
-        super.init(
-            index, .relay(relay), stateDirectory: stateDirectory, testEvery: .seconds(10), at: now)
-        try Worker.start("fence-\(index + 1)") {
+        super.init(place, .relay(relay), testEvery: .seconds(10), at: now)
+        try Worker.start("fence-\(place.index + 1)") {
             _ = RealTime.raisePriority()
-            var mailbox = RelayMailbox(level: index, requests: requests, reports: reports)
-            var opening = opening
-            while !RelayMethod.serve(&opening, &mailbox) {}
+            var mailbox = RelayMailbox(method: place.number, requests: requests, reports: reports)
+            while !RelayMethod.serve(opening, &mailbox) {}
             mailbox.tell(.ended)
         }
     }
@@ -95,6 +97,14 @@ final class RelayMethod: FenceMethod {
 
     override var isBusy: Bool { isWorking }
 
+    override var mayGo: Bool { rests }
+
+    /// What waits for its worker, which hangs perhaps, is for nobody any more.
+    override func leave() {
+        while requests.pop() != nil {}
+        _ = requests.push(.stop)
+    }
+
     override func told(_ report: RelayReport.Content, _ agent: Agent) {
         answered()
         switch report {
@@ -111,7 +121,10 @@ final class RelayMethod: FenceMethod {
         case .report(.proof(let cut)):
             hasRehearsed = cut
             fenced(cut, agent)
-        case .closed(let reason): note(reason, agent)
+        case .rests(let rests): self.rests = rests
+        case .closed(let reason):
+            rests = true
+            note(reason, agent)
         case .open(let notes):
             for note in notes { agent.log(.notice, note) }
             note(nil, agent)
@@ -142,8 +155,7 @@ final class RelayMethod: FenceMethod {
 
     /// Opens the lines and works with them; where they cannot be had, every order fails for 5 s.
     /// True after the request to stop.
-    private static func serve(_ opening: inout RelayOpening, _ mailbox: inout RelayMailbox) -> Bool
-    {
+    private static func serve(_ opening: RelayOpening, _ mailbox: inout RelayMailbox) -> Bool {
         let trouble: String
         do throws(DeviceError) {
             var notes: [String] = []
@@ -152,6 +164,7 @@ final class RelayMethod: FenceMethod {
             var worker = FenceWorker(opening.relay, supplies: supplies, host: mailbox)
             mailbox.edges = []
             if let found = note(worker.found, opening.relay) { notes.append(found) }
+            mailbox.tell(.rests(false))
             mailbox.tell(.open(notes))
             switch worker.run() {
             case .stopped: return true
@@ -174,7 +187,7 @@ final class RelayMethod: FenceMethod {
 
 /// The worker's side of the queues.
 struct RelayMailbox: FenceHost {
-    let level: Int
+    let method: Int
     let requests: BoundedQueue<FenceRequest>
     let reports: BoundedQueue<RelayReport>
     /// Descriptors of sense lines that tell of edges.
@@ -201,9 +214,10 @@ struct RelayMailbox: FenceHost {
     /// An outcome is never lost: where the loop does not take it, this thread waits.
     mutating func report(_ report: FenceReport) { tell(.report(report)) }
     mutating func saw(_ seen: Seen) { tell(.saw(seen)) }
+    mutating func rests(_ rests: Bool) { tell(.rests(rests)) }
 
     func tell(_ content: RelayReport.Content) {
-        while !reports.push(RelayReport(level: level, content: content)) {
+        while !reports.push(RelayReport(method: method, content: content)) {
             Worker.sleep(.milliseconds(1))
         }
     }

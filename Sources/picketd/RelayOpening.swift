@@ -2,8 +2,8 @@
 ///
 /// Every line is looked at before the first one is requested, so that a level that cannot be opened
 /// as a whole drives nothing. Each relay's line is requested with the level of *on* in the same
-/// step, unless the agent before this one left it with the service manager; then it is taken over
-/// as it is.
+/// step, unless it is kept already (`KeptLines`): by a level that goes on under another setting, or
+/// by the service manager for the agent before this one. Then it is taken over as it is.
 
 import PicketCore
 import PicketHardware
@@ -16,48 +16,53 @@ struct RelayOpening: Sendable {
     let relay: RelayDescription
     private let sensors: [SensorDescription]
     private let hardware: Hardware
-    /// For each supply the descriptor that holds its line, if there is one yet.
-    private var kept: [Kept?] = []
-
-    private struct Kept: Sendable {
-        var raw: Int32
-        /// By the agent before this one; else by an opening that failed half-way, or is to be
-        /// done again.
-        var inherited: Bool
-    }
+    private let lines: KeptLines
 
     init(
         _ relay: RelayDescription, sensors: [SensorDescription], _ hardware: Hardware,
-        kept lines: inout KeptLines
+        _ lines: KeptLines
     ) {
         self.relay = relay
         self.sensors = sensors
         self.hardware = hardware
+        self.lines = lines
+    }
+
+    /// Under which its lines are kept.
+    static func names(_ relay: RelayDescription) -> [String] {
+        var names: [String] = []
         for supply in relay.supplies {
-            kept.append(
-                lines.take(RelayOpening.keptName(supply)).map { Kept(raw: $0, inherited: true) })
+            for (line, use) in uses(supply) { names.append(KeptLines.name(line, use)) }
         }
+        return names
     }
 
-    private static func keptName(_ supply: SupplyDescription) -> String {
-        KeptLines.name(supply.line, onIsHigh: supply.isHigh(on: true))
+    /// The lines of the kernel's.
+    private static func uses(
+        _ supply: SupplyDescription
+    ) -> [(line: LineDescription, use: GPIOLine.Use)] {
+        var uses = [(line: supply.line, use: GPIOLine.Use.drive(high: supply.isHigh(on: true)))]
+        for line in supply.feedback.lines { uses.append((line, .sense)) }
+        return uses.filter { $0.line.pin == nil }
     }
 
-    mutating func open(_ notes: inout [String]) throws(DeviceError) -> [Supply] {
-        if let supplies = try simulated() { return supplies }
-        for (index, supply) in relay.supplies.enumerated() {
-            guard let one = kept[index], !GPIOLine.isAlive(one.raw) else { continue }
-            KeptLines.letGo(one.raw, RelayOpening.keptName(supply))
-            kept[index] = nil
-        }
-        for (index, supply) in relay.supplies.enumerated() {
-            if supply.line.pin == nil, kept[index] == nil,
-                let error = GPIOLine.look(supply.line)
-            {
-                throw error
-            }
-            for line in supply.feedback.lines where line.pin == nil {
-                if let error = GPIOLine.look(line) { throw error }
+    /// Has the lines kept for a level that is to come, or says why they cannot be had. Moves nothing
+    /// that the agent drives.
+    func tryOut() -> String? {
+        do throws(DeviceError) {
+            var notes: [String] = []
+            _ = try open(&notes, isTrial: true)
+            return nil
+        } catch { return error.description }
+    }
+
+    func open(
+        _ notes: inout [String], isTrial: Bool = false
+    ) throws(DeviceError) -> [Supply] {
+        if let supplies = try simulated(isTrial) { return supplies }
+        for supply in relay.supplies {
+            for (line, use) in RelayOpening.uses(supply) {
+                if let error = lines.look(line, use) { throw error }
             }
         }
         var expanders: [(pin: ExpanderPin, chip: Expander<DeviceBus>)] = []
@@ -66,14 +71,14 @@ struct RelayOpening: Sendable {
         for supply in relay.supplies { senses.append(try feedback(supply, &expanders)) }
         var supplies: [Supply] = []
         for (index, supply) in relay.supplies.enumerated() {
-            let line = try driven(supply, index, &expanders, &notes)
+            let line = try driven(supply, isTrial, &expanders, &notes)
             supplies.append(Supply(line: line, sense: senses[index]))
         }
         return supplies
     }
 
-    private mutating func driven(
-        _ supply: SupplyDescription, _ index: Int,
+    private func driven(
+        _ supply: SupplyDescription, _ isTrial: Bool,
         _ expanders: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)],
         _ notes: inout [String]
     ) throws(DeviceError) -> DeviceLine {
@@ -81,22 +86,18 @@ struct RelayOpening: Sendable {
         if let pin = supply.line.pin {
             let chip = expander(pin, &expanders)
             let wire = DeviceLine(chip, pin: pin.number, onIsHigh: onIsHigh)
-            do throws(LineError) { try chip.drive() } catch {
-                throw RelayOpening.unreachable(supply.line, pin, error)
-            }
+            do throws(LineError) {
+                // A level that has this chip still drives it.
+                if isTrial { _ = try chip.read(pin.number) } else { try chip.drive() }
+            } catch { throw RelayOpening.unreachable(supply.line, pin, error) }
             return wire
         }
-        if let one = kept[index], let line = GPIOLine(adopting: one.raw) {
-            let wire = DeviceLine(line, onIsHigh: onIsHigh)
-            if one.inherited {
-                notes.append(
-                    "line \(supply.line.name): taken over as the agent before this one left it")
-            }
-            return wire
+        var inherited = false
+        let line = try lines.line(supply.line, .drive(high: onIsHigh), inherited: &inherited)
+        if inherited {
+            notes.append(
+                "line \(supply.line.name): taken over as the agent before this one left it")
         }
-        let line = try GPIOLine(supply.line, .drive(high: onIsHigh))
-        kept[index] = KeptLines.keep(line, as: RelayOpening.keptName(supply))
-            .map { Kept(raw: $0, inherited: false) }
         return DeviceLine(line, onIsHigh: onIsHigh)
     }
 
@@ -121,7 +122,10 @@ struct RelayOpening: Sendable {
         _ expanders: inout [(pin: ExpanderPin, chip: Expander<DeviceBus>)]
     ) throws(DeviceError) -> DeviceLine {
         guard let pin = line.pin else {
-            return DeviceLine(try GPIOLine(line, .sense), onIsHigh: line.active == .high)
+            var inherited = false
+            return DeviceLine(
+                try lines.line(line, .sense, inherited: &inherited),
+                onIsHigh: line.active == .high)
         }
         return DeviceLine(
             expander(pin, &expanders), pin: pin.number, onIsHigh: line.active == .high)
@@ -176,10 +180,11 @@ struct RelayOpening: Sendable {
 
     // MARK: Simulated
 
-    private func simulated() throws(DeviceError) -> [Supply]? {
+    private func simulated(_ isTrial: Bool) throws(DeviceError) -> [Supply]? {
         var supplies: [Supply] = []
         for supply in relay.supplies {
-            guard let (line, sense) = try hardware.simulatedWires(supply) else { return nil }
+            guard let (line, sense) = try hardware.simulatedWires(supply, onlyLook: isTrial)
+            else { return nil }
             supplies.append(Supply(line: line, sense: sense))
             if case .sensor(let name, let offBelow, let onAbove) = supply.feedback {
                 supplies[supplies.count - 1].sense = try rail(name, offBelow, onAbove)

@@ -731,6 +731,130 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a reload changes the levels of fencing, and new ones cut once they are tested`()
+            throws
+        {
+            let relays = ["RELAY_WEST WEST_PGOOD", "RELAY_SPARE SPARE_PGOOD"].map {
+                LivePair.relay($0)
+            }
+            let outlet = "agent: { path: /usr/sbin/fence_outlet, off_within: 3s }"
+            let pair = try LivePair(
+                cutting: relays + [outlet],
+                steps: """
+                      - when: east reports maintenance
+                        within: 200s
+                        do: supply 1 of west dead
+                    """)
+            defer { pair.end() }
+            let process = try pair.process(of: "east")
+            func test() throws -> String? {
+                try pair.status(of: "east")["relay_test"] as? String
+            }
+            func levels() throws -> [String] {
+                let fence = try pair.status(of: "east")["fence"] as? [String: Any]
+                return fence?["levels"] as? [String] ?? []
+            }
+            func workers() throws -> Int {
+                try pair.threads(of: "east").filter { $0.hasPrefix("fence-") }.count
+            }
+            func take(_ levels: String..., on nodes: [String] = ["east", "west"]) throws {
+                for node in nodes {
+                    let text = try pair.text(node, cutting: levels)
+                    #expect(try pair.check(text, against: node).status == 0, "\(levels)")
+                    #expect(try pair.reload(text, on: node), "\(levels)")
+                }
+            }
+            /// By the operator's order; the node comes back.
+            func cut(by level: String) throws {
+                let before = try pair.process(of: "west")
+                let fence = try Program.run(
+                    "picket", ["fence", "west", "--yes", "--socket", pair.socket("east")])
+                #expect(fence.status == 0, "\(fence)")
+                try pair.eventually {
+                    try pair.history(of: "east").contains {
+                        $0.contains("west is verified off by \(level)")
+                    }
+                }
+                try pair.eventually {
+                    try pair.process(of: "west") != before
+                        && pair.status(of: "west")["phase"] as? String == "paired"
+                }
+            }
+            let outletNow = pair.outlet(cutting: "west", by: "east")
+            let (main, spare) = (relays[0], relays[1])
+            #expect(try workers() == 2)
+
+            // What stays is as well tested as before, and its line is not let go.
+            let check = try pair.check(try pair.text("east", cutting: [main]), against: "east")
+            #expect(check.output.contains { $0.contains("changes the fence levels") }, "\(check)")
+            try take(main)
+            #expect(try test() == "passed")
+            try pair.eventually { try workers() == 1 }
+            // One whose times change begins untested, by the line as it stands.
+            let slower = main.replacingOccurrences(of: "50ms", with: "60ms")
+            try take(slower, on: ["east"])
+            try pair.eventually { try test() == "passed" }
+            try take(slower, on: ["west"])
+
+            // What cannot be opened is refused, and nothing has changed.
+            let nowhere = LivePair.relay("RELAY_NONE NONE_PGOOD")
+            #expect(try !pair.reload(pair.text("east", cutting: [nowhere]), on: "east"))
+            #expect(
+                try pair.log(of: "east").contains {
+                    $0.contains("fence: rack") && $0.contains("no line RELAY_NONE")
+                })
+            #expect(try test() == "passed")
+            #expect(try levels() == ["relay RELAY_WEST"])
+            // So is any other level in a drill.
+            let caller = try Program.connect(to: pair.socket("east"))
+            let request = Array("drill sensor inlet value 65C for 60s\n".utf8)
+            _ = unsafe Foundation.send(caller, request, request.count, Int32(MSG_NOSIGNAL))
+            try pair.eventually { try pair.status(of: "east")["drill"] as? Bool == true }
+            #expect(try !pair.reload(pair.text("east", cutting: [spare]), on: "east"))
+            #expect(
+                try pair.log(of: "east").contains {
+                    $0.contains("a drill is under way, and the file changes the fence levels")
+                })
+            close(caller)
+            try pair.eventually { try pair.status(of: "east")["drill"] as? Bool == false }
+
+            // The supply moves to another relay, in maintenance.
+            for state in ["on", "off"] {
+                let maintenance = try Program.run(
+                    "picket", ["maintenance", state, "--socket", pair.socket("east")])
+                #expect(maintenance.status == 0, "\(maintenance)")
+            }
+            try pair.eventually { try test() == "failed" }
+            try take(spare)
+            try pair.eventually { try test() == "passed" }
+            try cut(by: "relay RELAY_SPARE")
+
+            // A second level, which becomes the first, and cuts; then it is the only one.
+            try pair.eventually { try test() == "passed" }
+            try take(spare, outletNow)
+            try pair.eventually { try test() == "passed" }
+            try take(outletNow, spare)
+            #expect(try test() == "passed")
+            try cut(by: "agent")
+            try take(outletNow)
+            try pair.eventually { try test() == "passed" && workers() == 0 }
+            try take()
+            #expect(try test() == "absent")
+            #expect(try levels() == [])
+            try take(spare)
+            try pair.eventually { try test() == "passed" && workers() == 1 }
+
+            let heap = try pair.heap(of: "east")
+            for _ in 0..<10 {
+                try take(spare, outletNow, on: ["east"])
+                try take(spare.replacingOccurrences(of: "50ms", with: "40ms"), on: ["east"])
+            }
+            try pair.eventually { try test() == "passed" && workers() == 1 }
+            #expect(try pair.heap(of: "east") < heap + 32 * 1024)
+            #expect(try pair.process(of: "east") == process)
+            #expect(try pair.role("gateway", on: "east") == "holding")
+        }
+
         @Test func `data that refuse a term are started above theirs`() throws {
             let pair = try LivePair()
             defer { pair.end() }
@@ -790,12 +914,25 @@ final class LivePair {
     private let temporary = "/tmp/picket-live.\(UInt32.random(in: 0...UInt32.max))"
     private var directory = ""
 
-    init(junk: Bool = false) throws {
+    /// - Parameters:
+    ///   - levels: by which west is cut, in place of its relay.
+    ///   - steps: of the scenario.
+    init(junk: Bool = false, cutting levels: [String] = [], steps: String = "") throws {
         let files = FileManager.default
         try files.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        var configuration = Program.scenarios + "/pair.yaml"
+        if !levels.isEmpty {
+            let text = try String(contentsOfFile: configuration, encoding: .utf8)
+            configuration = temporary + "/pair.yaml"
+            // A fence agent that is the first level takes its time.
+            try Self.text(text, cutting: levels)
+                .replacingOccurrences(of: "detect_within: 500ms", with: "detect_within: 5s")
+                .write(toFile: configuration, atomically: true, encoding: .utf8)
+        }
         let scenario = temporary + "/alone.yaml"
         try """
         description: The pair is left alone, for others to talk to.
+        configuration: \(configuration)
         before: [capture seen]
         steps:
           - when: ready
@@ -803,6 +940,7 @@ final class LivePair {
             do: end capture
           - after: 1s
             do: [\(junk ? "junk to west 400" : "")]
+        \(steps)
           - after: 300s
         expect: {}
         """.write(toFile: scenario, atomically: true, encoding: .utf8)
@@ -913,6 +1051,45 @@ final class LivePair {
         if process.isRunning { process.interrupt() }
         process.waitUntilExit()
         try? FileManager.default.removeItem(atPath: temporary)
+    }
+}
+
+/// The levels by which west is cut.
+extension LivePair {
+    /// - Parameter lines: the relay's, and the one that senses its supply.
+    static func relay(_ lines: String) -> String {
+        let lines = lines.split(separator: " ")
+        return "relay: { line: \(lines[0]), off_within: 50ms, off_time: 500ms,"
+            + " verify: { line: \(lines[1]), unplugged: on } }"
+    }
+
+    /// The agent by which one node cuts the other, as the rack has given it.
+    func outlet(cutting node: String, by driver: String) -> String {
+        let workload = Program.directory.appendingPathComponent("picket-workload").path
+        return "agent: { path: \(workload), off_within: 3s,"
+            + " options: { rack: \(file(driver, "rack.sock")), line: OUTLET_1_\(node),"
+            + " state: OUTLET_1_\(node)_STATE } }"
+    }
+
+    func text(_ node: String, cutting levels: [String]) throws -> String {
+        try Self.text(text(node), cutting: levels)
+    }
+
+    private static func text(_ text: String, cutting levels: [String]) throws -> String {
+        var lines = text.components(separatedBy: "\n")
+        let first = try #require(
+            lines.firstIndex { $0.hasPrefix("fence:") || $0.hasPrefix("\"fence\":") })
+        let last =
+            lines[(first + 1)...].firstIndex { $0.first.map { $0 != " " } ?? false }
+            ?? lines.count
+        let list = levels.map { "{ \($0) }" }.joined(separator: ", ")
+        lines.replaceSubrange(
+            first..<last,
+            with: [
+                "fence:", "  east: [{ \(relay("RELAY_EAST EAST_PGOOD")) }]",
+                "  west: \(levels.isEmpty ? "none" : "[\(list)]")", "",
+            ])
+        return lines.joined(separator: "\n")
     }
 }
 

@@ -137,7 +137,7 @@ struct DigestTests {
             ("timeout: 10s", "timeout: 10s, reset_after_stops: 3", []),
             ("address: 0x48", "address: 0x49", []), ("\">75C\"", "\">76C\"", []),
             ("hysteresis: 3C", "hysteresis: 3C\n    interval: 2s", []),
-            ("off_time: 5s", "off_time: 6s", [.fence]),
+            ("off_time: 5s", "off_time: 6s", []),
             ("prefer: east", "prefer: west", []), ("gateway.service", "other.service", []),
         ] as [(String, String, [Configuration.Section])])
     func `what an agent binds at its start needs another agent`(
@@ -149,7 +149,49 @@ struct DigestTests {
                 == sections)
     }
 
-    @Test func `another board, and a sensor that a level goes by, need another agent`() throws {
+    @Test(
+        arguments: [
+            ("off_time: 5s", "off_time: 6s", [nil, 1]),
+            ("off_within: 3s", "off_within: 4s", [0, nil]),
+            ("username: admin", "username: root", [0, nil]),
+            ("prefer: east", "prefer: west", [0, 1]),
+            ("line: RELAY_PEER", "line: RELAY_2", [nil, 1]), ("\">75C\"", "\">76C\"", [0, 1]),
+        ] as [(String, String, [Int?])])
+    func `a level is the same where all that is set for it is`(
+        old: String, new: String, numbers: [Int?]
+    ) throws {
+        let (before, after) = (try load(example).get(), try load(changed(old, new)).get())
+        #expect(after.numbersOfLevels(in: before) == numbers)
+        #expect(after.fencesAs(before) == !numbers.contains(nil))
+        #expect(after.needsRestart(from: before).isEmpty)
+    }
+
+    @Test func `levels in another order are others, each the one that it was`() throws {
+        let text = changed("detect_within: 500ms", "detect_within: 9s")
+        let agent = split(split(text, "  - agent:")[1], "groups:")[0]
+        let swapped = split(split(text, "  - agent:\(agent)").joined(), "fence:\n").joined(
+            separator: "fence:\n  - agent:\(agent)")
+        let (former, other) = (try load(text).get(), try load(swapped).get())
+        #expect(other.numbersOfLevels(in: former) == [1, 0])
+        #expect(!other.fencesAs(former) && former.fencesAs(former))
+    }
+
+    /// It would have to be let go, and taken again.
+    @Test(arguments: [
+        ("active: low", "active: high", "RELAY_PEER"),
+        ("line: RELAY_PEER", "line: { name: OTHER, chip: gpiochip0, offset: 3 }", ""),
+        ("line: RELAY_PEER", "wiring: normally_open\n      line: RELAY_PEER", "RELAY_PEER"),
+    ])
+    func `a line that is to be used otherwise needs another agent`(
+        old: String, new: String, line: String
+    ) throws {
+        let (before, after) = (try load(example).get(), try load(changed(old, new)).get())
+        #expect(
+            after.needsRestart(from: before).map { $0.what }
+                == (line.isEmpty ? [] : ["how line \(line) is used"]))
+    }
+
+    @Test func `another board needs another agent, and a level sees by its sensor`() throws {
         let former = try load(example).get()
         let boardless = try load(changed("board: simulated\n", "")).get()
         #expect(boardless.needsRestart(from: former).map { $0.path } == ["board"])
@@ -159,8 +201,8 @@ struct DigestTests {
             try load(railed).get(),
             try load(split(railed, "address: 0x40").joined(separator: "address: 0x41")).get()
         )
-        #expect(after.needsRestart(from: before).map { $0.path } == ["fence"])
-        #expect(before.needsRestart(from: before).isEmpty)
+        #expect(after.numbersOfLevels(in: before) == [nil, 1])
+        #expect(after.needsRestart(from: before).isEmpty)
     }
 
     @Test func `a link is the same where both of its ends are`() throws {

@@ -18,7 +18,7 @@ struct ApplyHelperTests {
 
         let taken = try bench.apply(.take(open, isCertain: true))
         #expect(taken.failure == nil && taken.place == .new)
-        guard case .read(let settings, _) = taken.found else {
+        guard case .read(let settings, _, _) = taken.found else {
             Issue.record("not read again")
             return
         }
@@ -142,7 +142,7 @@ private final class Bench {
         let running = Array((running ?? helper.text("picket.yaml")).utf8)
         let open = OpenApply(id: 1, byPeer: true, old: 0, new: 0, within: 60, boot: "B")
         let found = Startup.read(
-            options, Hardware(),
+            options, Hardware(), KeptLines(),
             for: .apply(
                 .keep(open, Array(text.utf8), node: "east", running: running), file))
         guard case .kept(let kept) = found else { throw NotDone(found: "\(found)") }
@@ -154,7 +154,7 @@ private final class Bench {
         let name = unsafe dlsym(nil, "setfsuid")!
         let setUser = unsafe unsafeBitCast(name, to: SetUser.self)
         _ = setUser(65534)
-        let found = Startup.read(options, Hardware(), for: .apply(job, file))
+        let found = Startup.read(options, Hardware(), KeptLines(), for: .apply(job, file))
         _ = setUser(0)
         guard case .done(let done) = found else { throw NotDone(found: "\(found)") }
         return done

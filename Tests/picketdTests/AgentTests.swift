@@ -133,6 +133,70 @@ struct AgentTests {
         #expect(agent.status.contact == .established)
     }
 
+    @Test func `a reload gives a level another place, and refuses others in a fence`() throws {
+        func levels(_ scripts: String...) -> String {
+            let list = scripts.map { "{ agent: { path: @/\($0), off_within: 4s } }" }
+            return "[\(list.joined(separator: ", "))]"
+        }
+        let peer = try Peer(fence: levels("first")) { directory in
+            for name in ["first", "second", "third"] {
+                let script = "\(directory)/\(name)"
+                try "#!/bin/sh\ngrep -q action=off || exit 0\nsleep 0.5\nexit 1\n".write(
+                    toFile: script, atomically: true, encoding: .utf8)
+                try FileManager.default.setAttributes(
+                    [.posixPermissions: 0o755], ofItemAtPath: script)
+            }
+        }
+        defer { peer.end() }
+        let agent = peer.agent
+        func test() -> Message.RelayTest { agent.status.relayTest }
+        func failed() -> [Bool] { agent.fences.cuts(at: agent.now).map { $0.failed } }
+        func files(_ suffix: String) -> [Int] {
+            (1...3).filter {
+                FileManager.default.fileExists(
+                    atPath: "\(peer.directory)/state/fence-\($0)-\(suffix)")
+            }
+        }
+        func reload(_ from: String, _ to: String) throws {
+            func text(_ levels: String) -> String {
+                levels.replacingOccurrences(of: "@", with: peer.directory)
+            }
+            try peer.reload { all in
+                #expect(all.contains(text(from)))
+                return all.replacingOccurrences(of: text(from), with: text(to))
+            }
+        }
+        try peer.establish()
+        #expect(try peer.turn { test() == .passed && files("off") == [1] })
+
+        // A fence, which fails in the end.
+        agent.handle(.command(.fence, id: 1))
+        #expect(throws: Refused.self) { try reload(levels("first"), levels("third")) }
+        let refusal = agent.fences.refusal(of: try peer.read(), [nil], agent)
+        #expect(refusal?.contains("fence: a fence of west is under way") == true)
+        #expect(try peer.turn { agent.mayFenceAnew && test() == .failed })
+        #expect(try peer.turn { agent.fences.methods[0].mayGo })
+
+        // The level is the same one at another place, with what is known of it.
+        try reload(levels("third"), levels("second", "first"))
+        #expect(failed() == [false, true] && test() == .failed)
+        #expect(try peer.turn { files("off") == [1, 2] && files("cut").contains(2) })
+        try reload(levels("second", "first"), levels("first", "third"))
+        #expect(failed() == [true, false] && test() == .failed)
+
+        // One that is new begins untested and without a record, and the peer is told at once.
+        #expect(try peer.turn { peer.heard?.relayTest == .failed })
+        try reload(levels("first", "third"), levels("second"))
+        #expect(failed() == [false] && test() == .unknown)
+        #expect(try peer.turn { test() == .passed && peer.heard?.relayTest == .passed })
+        #expect(try peer.turn { files("off") == [1] && files("cut") == [1] })
+        try reload(levels("second"), "none")
+        #expect(test() == .absent)
+        #expect(try peer.turn { peer.heard?.relayTest == .absent })
+        #expect(try peer.turn { files("off") == [] && files("cut") == [] })
+        _ = agent.end()
+    }
+
     /// The list is what turns, deadlines and descriptors follow from.
     @Test func `every part of an agent is in its list, once`() throws {
         let peer = try Peer()
@@ -287,10 +351,12 @@ private final class Peer {
     func reload(_ change: (String) -> String) throws {
         let text = try String(contentsOfFile: options.configuration, encoding: .utf8)
         try change(text).write(toFile: options.configuration, atomically: true, encoding: .utf8)
-        let new = try Startup.load(options, Hardware())
+        let new = try read()
         new.keepPlaces(of: agent.settings)
         guard try agent.takeUp(new) else { throw Refused() }
     }
+
+    func read() throws -> Configuration { try Startup.load(options, Hardware()) }
 
     private static func list(_ ports: some Sequence<UInt16>) -> String {
         ports.map { "127.0.0.1:\($0)" }.joined(separator: ", ")

@@ -13,6 +13,7 @@ struct ConfigurationReaderTests {
             Worker.sleep(.milliseconds(5))
             taken = reader.take()
         }
+        reader.goOn()
         guard case .refused(let lines) = try #require(taken).found else { return "read" }
         return lines[0]
     }
@@ -34,7 +35,10 @@ struct ConfigurationReaderTests {
     func `what is no file is no configuration`(path: String) {
         var options = Options()
         options.configuration = path
-        guard case .refused(let lines) = Startup.read(options, Hardware(), for: .reload) else {
+        guard
+            case .refused(let lines) = Startup.read(
+                options, Hardware(), KeptLines(), for: .reload)
+        else {
             Issue.record("read")
             return
         }

@@ -33,7 +33,7 @@ struct ProcessesTests {
     @Test func `a process is overdue once, and its end says what it was for`() {
         var processes = ProcessTable()
         let early = Instant(nanoseconds: 10)
-        let id = processes.begin(.fenceAgent(level: 2), deadline: early)
+        let id = processes.begin(.fenceAgent(method: 2), deadline: early)
         let other = processes.begin(.sync(1), deadline: .distantFuture)
         #expect(id != other && processes.nextDeadline == early)
         #expect(processes.overdue(at: early) == [id])
@@ -41,7 +41,7 @@ struct ProcessesTests {
         #expect(processes.nextDeadline == .distantFuture)
         _ = processes.spoke(other, "3.5s")
         let ended = processes.end(id)
-        #expect(ended?.purpose == .fenceAgent(level: 2) && ended?.timedOut == true)
+        #expect(ended?.purpose == .fenceAgent(method: 2) && ended?.timedOut == true)
         let probe = processes.end(other)
         #expect(probe?.firstLine == "3.5s" && probe?.timedOut == false)
         #expect(processes.end(id) == nil)

@@ -30,6 +30,8 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
     private var held: [FenceRequest] = []
     /// A line's chip was taken away.
     private var gone = false
+    /// As the host was told.
+    private var rests = false
 
     /// Reads the lines, and drives none.
     ///
@@ -69,6 +71,10 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
         while true {
             if gone, mayLook { return .linesGone }
             while let request = host.wait(until: Instant(nanoseconds: 0)) { accept(request) }
+            if rests != fence.isIdle {
+                rests = fence.isIdle
+                host.rests(rests)
+            }
             switch fence.step(at: host.now()) {
             case .look: answer(.seen(look()))
             case .cut(let unlessAfter): answer(.cut(cut(unlessAfter: unlessAfter)))
@@ -243,10 +249,14 @@ public protocol FenceHost {
     mutating func report(_ report: FenceReport)
     /// Said before the report of *off* where feedback shows it.
     mutating func saw(_ seen: Seen)
+    /// Whether nothing is under way and the supplies are on. Said where it changes; at first it is
+    /// not so.
+    mutating func rests(_ rests: Bool)
 }
 
 extension FenceHost {
     public mutating func saw(_ seen: Seen) {}
+    public mutating func rests(_ rests: Bool) {}
 }
 
 /// How the feedback came to be believed.

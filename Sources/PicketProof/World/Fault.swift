@@ -67,6 +67,8 @@ public enum Fault: Equatable, Sendable {
     case reload(NodeID)
     /// Its file has these links, by the plan's numbers and in this order, and its agent is told.
     case links(NodeID, [Int])
+    /// Its file has other levels of fencing, for the same relay, and its agent is told.
+    case fenceAnew(NodeID)
     /// Its agent starts anew with another key than the pair's.
     case wrongKey(NodeID)
 
@@ -135,7 +137,7 @@ extension Fault {
         "crash", "crash-after", "late", "lose-state", "damage-state", "disk-full", "disk-slow",
         "disk-hangs",
         "power-loss", "relay", "harness", "dead-supply", "dead-watchdog", "other-configuration",
-        "list", "links", "wrong-key",
+        "list", "links", "fence-anew", "wrong-key",
         "wall-step", "reload", "sensor", "sensor-gone", "drill", "sync",
         "resource", "command", "by-hand", "false-word",
     ]

@@ -274,6 +274,8 @@ final class AgentLife {
 
     // Fence worker
     var fence: RelayFence
+    /// Since when the levels are those that they are.
+    private(set) var fencesSince = Instant(nanoseconds: .min)
     var requests: [FenceRequest] = []
     var pendingAnswer: RelayFence.Answer?
     var workerGeneration: UInt32 = 0
@@ -319,6 +321,17 @@ final class AgentLife {
         self.startedAt = startedAt
         testAt = local
         sensing = Sensing()
+    }
+
+    /// Other levels begin untested, and by a worker of their own.
+    func fenceAnew(_ fence: RelayFence, _ local: Instant) {
+        self.fence = fence
+        fencesSince = local
+        requests = []
+        pendingAnswer = nil
+        workerGeneration += 1
+        selfTest = RelaySelfTest(configured: true)
+        testAt = local
     }
 
     func spoke(_ hello: [UInt8], at now: Int64) {

@@ -48,6 +48,8 @@ public enum Swarm {
         /// Links that are added, removed and put in another order, on one node after the other, while one
         /// of them is cut.
         case links
+        /// Levels of fencing that change while nodes lose each other.
+        case levels
         /// Maintenance at either node, while groups fail and nodes come and go.
         case maintenance
         /// Somebody works on one group on low, which leaves by plan, or is not heard any more.
@@ -153,6 +155,7 @@ public enum Swarm {
             let links = plan.links
             again(every: 25, &plan) { relink($0, links, &$1) }
         }
+        if focus == .levels { again(every: 15, &plan) { fenceAnew($0, &$1) } }
         if focus == .sensors { again(every: 40, &plan, loseSensor) }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
@@ -601,6 +604,24 @@ public enum Swarm {
         return links
     }
 
+    /// Nothing is heard for a while, and in that time the file changes, before, in or after the fence.
+    private static func fenceAnew(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [(0, 0, .fenceAnew(node))]
+        if chance.percent(50) {
+            for from in [NodeID.low, .high] {
+                links.append((1_000, 3_000 + chance.below(1_000), .cut(from: from, link: nil)))
+            }
+        } else {
+            links.append((1_000, 3_000, .powerLoss(node.peer)))
+        }
+        for _ in 0..<6 {
+            links.append((1_000 + chance.below(4_000), 0, .fenceAnew(node)))
+        }
+        return links
+    }
+
     /// Nothing is a difference any more once the holder has the list, too. It stops the group by the
     /// former name then, which takes its time, and the peer may prefer to have the other. In
     /// maintenance it is not to be stopped, whether the agent is restarted, leaves or lives.
@@ -950,6 +971,8 @@ public enum Swarm {
         case .links:
             plan.links = 2 + Int(chance.below(2))
             return chance.percent(50) ? [] : [.cuts, .oneWay, .crash, .pause, .operators]
+        case .levels:
+            return chance.percent(30) ? [] : [.cuts, .power, .crash, .relay, .operators]
         case .maintenance:
             return [
                 .maintenance, .maintenance, .maintenance, .resources, .cuts, .power, .crash,
@@ -1275,7 +1298,7 @@ extension Fault {
         case .harness(let node): .harness(node.peer)
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .livelock, .late, .loseState,
             .damageState, .diskSlow, .diskHangs,
-            .deadSupply, .deadWatchdog, .otherConfiguration, .list, .links, .wrongKey,
+            .deadSupply, .deadWatchdog, .otherConfiguration, .list, .links, .fenceAnew, .wrongKey,
             .wallStep, .reload,
             .sensorGone, .drill, .sync,
             .resource, .command, .byHand,

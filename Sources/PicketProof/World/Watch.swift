@@ -523,6 +523,9 @@ struct Watch {
         sides[node.index].relayFailed = cut ? nil : now
     }
 
+    /// What was known of the levels that it had says nothing of others.
+    mutating func fencesAnew(_ node: Node) { sides[node.index].relayFailed = nil }
+
     /// A verified fence of the node's turned out to be none.
     mutating func lied(_ node: Node, at now: Int64) { sides[node.index].liedAt = now }
 

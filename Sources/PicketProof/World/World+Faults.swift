@@ -75,6 +75,7 @@ extension World {
         case .links(let id, let links):
             node(id).links = links.filter { $0 < plan.links }
             return true
+        case .fenceAnew(let id): fenceAnew(node(id))
         case .wrongKey(let id):
             use(World.otherKey, on: node(id))
             return true
@@ -151,7 +152,7 @@ extension World {
         case .byHand(let id, let group): stopByHand(group, node(id))
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .pauseAfter, .hang,
             .livelock, .crash, .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs,
-            .wallStep, .reload, .resource, .command, .falseWord:
+            .wallStep, .reload, .fenceAnew, .resource, .command, .falseWord:
             break
         }
     }
@@ -219,8 +220,38 @@ extension World {
         turn(node, .tick)
     }
 
+    /// The agent takes up other levels, for the same relay: another worker, which knows nothing. It
+    /// does not while its worker is at work.
+    private func fenceAnew(_ node: Node) {
+        guard let agent = node.agent, node.standsStillUntil <= now,
+            !agent.machine.isBetweenLists, agent.machine.mayFenceAnew,
+            agent.fence.isIdle || planted(.fencesAnewInFence)
+        else { return }
+        tell(node, .world("the agent takes up other levels of fencing"))
+        if !agent.fence.isIdle {
+            violate(
+                "S7", "\(node.id) takes up other levels, and its fence by the former ones is left")
+        }
+        let local = reading(node)
+        agent.fenceAnew(
+            RelayFence(relayDescription, found: node.line ? .on : .off, at: local), local)
+        node.disproved = false
+        node.hasPassed = false
+        node.unanswered = []
+        watch.fencesAnew(node)
+        agent.handling = true
+        reload(node, agent, agent.listed, fencesAnew: true)
+        perform(node, agent)
+        guard agent.halfway == nil else { return }
+        agent.handling = false
+        turn(node) {
+            $0.followUps += [.peerSupply(off: false), .relayTest($0.selfTest.result)]
+        }
+    }
+
     func reload(
-        _ node: Node, _ agent: AgentLife, _ file: [ListedGroup], links: [Int]? = nil
+        _ node: Node, _ agent: AgentLife, _ file: [ListedGroup], links: [Int]? = nil,
+        fencesAnew: Bool = false
     ) {
         let links = links ?? agent.links
         let numbers = links.map { agent.links.firstIndex(of: $0) }
@@ -231,7 +262,8 @@ extension World {
         let added = agent.list(file, at: places) { groupPlan($0) }
         watch.lists(node, added, agent.list.suffix(added.count), at: now)
         let isTaken = agent.machine.reload(
-            policy, adding: added, links: numbers, at: reading(node), into: &agent.effects)
+            policy, adding: added, links: numbers, fencesAnew: fencesAnew, at: reading(node),
+            into: &agent.effects)
         precondition(isTaken, "a reload that is refused")
     }
 

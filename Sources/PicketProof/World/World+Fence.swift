@@ -170,6 +170,8 @@ extension World {
     }
 
     func observe(_ observation: RelayObservation, _ node: Node, _ agent: AgentLife) {
+        // Nobody listens to a worker that the file has no more.
+        guard observation.readAt >= agent.fencesSince else { return }
         let result = agent.selfTest.observe(observation)
         agent.followUps.append(.peerSupply(off: agent.selfTest.seesOff && node.hasPassed))
         if let result { agent.followUps.append(.relayTest(result)) }

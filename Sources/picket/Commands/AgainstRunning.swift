@@ -58,6 +58,14 @@ struct AgainstRunning {
     private mutating func compare(_ old: Configuration, _ new: Configuration) {
         compareSensors(old.sensors, new.sensors)
         compareLinks(old, new)
+        if !new.fencesAs(old) {
+            change(
+                "fence", "the fence levels", restart: false,
+                note: ": what is new there is untested until it has passed its self-test")
+        }
+        if new.cuts[new.me] != old.cuts[old.me] {
+            change("fence", "the levels by which the peer fences this node", restart: false)
+        }
         if old.keys != new.keys {
             change("pair.key", "the key", restart: false, note: ", if the peer has one of them")
         }

@@ -26,6 +26,8 @@ public enum Notice: Sendable {
     /// A unit runs here, and its group is not active here. It is stopped, or in maintenance left.
     case unitConflict(GroupIndex, unit: String, stops: Bool)
     case runNotNoted(reason: String)
+    /// An agent that starts finds it so.
+    case runNoteDamaged(reason: String)
     case stateRestored(reason: String)
     case sensor(name: String, Verdict, reading: String, simulated: Bool)
     // The changed configuration
@@ -81,7 +83,7 @@ extension Notice {
         case .noWatchdog, .watchdogUnfed: .watchdog
         case .resetByWatchdog, .plannedEnd, .powerWasLost, .wasFenced: .reset
         case .resource, .unitConflict: .resource
-        case .runNotNoted: .note
+        case .runNotNoted, .runNoteDamaged: .note
         case .stateRestored: .state
         case .sensor: .sensor
         case .reloadNeedsRestart, .reloadOfAnotherPair, .reloaded, .reloadRefused: .reload
@@ -98,7 +100,7 @@ extension Notice {
             .reloadOfAnotherPair, .reloadRefused, .stateRestored:
             .warning
         case .powerIsNotBack, .powerIsLeft, .relayTrouble, .noWatchdog, .watchdogUnfed,
-            .runNotNoted, .unitConflict:
+            .runNotNoted, .runNoteDamaged, .unitConflict:
             .alarm
         case .resource(_, _, _, let failure): failure == .unkillable ? .alarm : .warning
         case .sensor(_, let verdict, _, _):
@@ -166,6 +168,10 @@ extension Narrator {
         case .runNotNoted(let reason):
             return "The note of what runs here cannot be written (\(reason)): a restarted agent"
                 + " will not know it."
+        case .runNoteDamaged(let reason):
+            return filled(
+                "The note of what runs here is damaged (\(reason)): it is not known what runs on {me}. "
+                    + "Every group is stopped here before it starts anywhere.")
         case .stateRestored(let reason):
             return "The state file was not whole (\(reason)). It is restored from its second copy,"
                 + " which was the same; see to the disk."

@@ -43,6 +43,8 @@ public struct RunNoteFile: Sendable {
         /// Groups that ran, or were up in part, when the note was written and that the configuration
         /// no longer has.
         public var unknown: [String]
+        /// Why it tells nothing. Then anything may run that was ever started in this boot.
+        public var damage: String?
     }
 
     /// What an earlier life of the agent noted in this boot; blank if there was none. A note of
@@ -56,6 +58,16 @@ public struct RunNoteFile: Sendable {
         }
         guard let bytes else { return Loaded(note: .blank, unknown: []) }
         return try decode(bytes)
+    }
+
+    /// As `load`, for an agent: a damaged note must not keep it from starting. What runs is not known
+    /// then, as where there is none, and all that was started may.
+    public func load(started: [StartedFile.Group]) throws(FileError) -> Loaded {
+        do throws(FileError) { return try load() } catch {
+            guard case .refused(_, let reason) = error else { throw error }
+            let gone = started.map { $0.name }.filter { !groups.contains($0) }
+            return Loaded(note: .blank, unknown: gone, damage: reason)
+        }
     }
 
     /// The note of whatever groups it tells of, and their names in its order.

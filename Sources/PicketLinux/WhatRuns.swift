@@ -16,15 +16,26 @@ public struct WhatRuns: Sendable {
     public var configuration: [UInt8]?
     private let names: [String]
     private let note: RunNote
+    private var isDamaged = false
 
-    /// - Parameter boot: nothing of another boot is believed; `nil` for the boot of the files.
-    public init(in directory: String, boot: String?) throws(FileError) {
+    /// - Parameters:
+    ///   - boot: nothing of another boot is believed; `nil` for the boot of the files.
+    ///   - damaged: a damaged note tells nothing, in place of being refused.
+    public init(
+        in directory: String, boot: String?, damaged: Bool = false
+    ) throws(FileError) {
         let file = StartedFile(
             path: directory + "/started",
             boot: boot ?? StartedFile.boot(of: directory + "/started") ?? "")
         let started = file.load()
         self.started = started
-        (names, note) = try RunNoteFile.everything(in: directory + "/note", boot: file.boot)
+        do throws(FileError) {
+            (names, note) = try RunNoteFile.everything(in: directory + "/note", boot: file.boot)
+        } catch {
+            guard damaged, case .refused = error else { throw error }
+            (names, note) = ([], .blank)
+            isDamaged = true
+        }
         for holding in note.holdings {
             let name = names[holding.group]
             groups.append(
@@ -47,7 +58,7 @@ public struct WhatRuns: Sendable {
     }
 
     /// The agent died, or was told to pause: one that leaves gives up its groups, and its contact.
-    public var isLeftBehind: Bool { !note.holdings.isEmpty || note.contact }
+    public var isLeftBehind: Bool { isDamaged || !note.holdings.isEmpty || note.contact }
 
     /// Leaves the configuration that the agent goes by from now on.
     public static func leave(

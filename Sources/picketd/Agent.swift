@@ -33,6 +33,8 @@ final class Agent {
         var memory: Memory?
         var noteFile: RunNoteFile
         var note: RunNote
+        /// Why that tells nothing.
+        var noteDamage: String?
         /// Where processes that must not outlive the agent are noted.
         var actions: String
     }
@@ -128,7 +130,8 @@ final class Agent {
         storage = Startup.system(
             try Storage(
                 start.memoryFile, start.memory, history: state + "/history.jsonl", start.noteFile,
-                start.note, hardware, wallOffset: ground.wallOffset, at: now))
+                start.note, damage: start.noteDamage, hardware, wallOffset: ground.wallOffset,
+                at: now))
         let lines = KeptLines()
         fences = Startup.system(
             try FenceDesk(
@@ -144,7 +147,7 @@ final class Agent {
         groups = Groups(settings.groups, held: start.note.holdings)
         health = HealthKeeper()
         watchdogs = Watchdogs(settings, at: now)
-        resets = Resets(ground, isFirst: start.note == .blank)
+        resets = Resets(ground, isFirst: start.note == .blank && start.noteDamage == nil)
         drills = Drills(narrator, ground)
         units = Units(hardware.isSimulated ? nil : settings, at: now)
         apply = Apply(in: state, boot: ground.boot, settings, at: now)

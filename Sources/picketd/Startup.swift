@@ -47,7 +47,8 @@ enum Startup {
     /// from starting. It is looked for in the usual place, because the file cannot say where.
     static func former(_ options: Options, _ hardware: Hardware) -> Configuration? {
         guard let (directory, boot) = hardware.usualRunDirectory,
-            let runs = try? WhatRuns(in: directory, boot: boot), runs.isLeftBehind,
+            let runs = try? WhatRuns(in: directory, boot: boot, damaged: true),
+            runs.isLeftBehind,
             let bytes = runs.configuration
         else { return nil }
         return try? read(bytes, named: directory + "/configuration", options, hardware)
@@ -198,7 +199,7 @@ enum Startup {
             memory = try memoryFile.load(
                 now: clock.now(), wall: WallClock.now() + ground.wallOffset,
                 isSynchronised: WallClock.isSynchronised)
-            loaded = try noteFile.load()
+            loaded = try noteFile.load(started: started(in: paths.runDirectory, ground.boot))
         } catch { end(.failed(error.description)) }
         if !before.interrupted.isEmpty {
             loaded.note.interrupt(groups.indices.filter { before.interrupted.contains(groups[$0]) })
@@ -214,13 +215,18 @@ enum Startup {
                 ground: ground,
                 keys: keys, signals: signals, control: control, links: links(settings, ground),
                 memoryFile: memoryFile, memory: memory, noteFile: noteFile, note: loaded.note,
+                noteDamage: loaded.damage,
                 actions: actions))
+    }
+
+    private static func started(in directory: String, _ boot: String) -> [StartedFile.Group] {
+        StartedFile(path: directory + "/started", boot: boot).load()
     }
 
     /// What runs and the file has otherwise goes on as the agent that started it read it; what the
     /// file no longer has is stopped so. Where that is in maintenance a person may be at work there, and
     /// what gains or loses data of its own is no such change: then all goes on by the configuration of
-    /// the agent before.
+    /// the agent before. So it does where the note is damaged, and anything of that may run.
     ///
     /// - Returns: what the agent goes by; and the file as it is, where that is something else: to be
     ///   taken up as a change.
@@ -233,14 +239,19 @@ enum Startup {
         var unknown: [String]
         var changed: [String] = []
         let runs: WhatRuns
+        let isDamaged: Bool
         do throws(FileError) {
-            let loaded = try note.load()
+            let loaded = try note.load(started: started(in: directory, boot))
+            isDamaged = loaded.damage != nil
             unknown = loaded.unknown
-            runs = try WhatRuns(in: directory, boot: boot)
-            for holding in loaded.note.holdings where holding.isByRight {
+            runs = try WhatRuns(in: directory, boot: boot, damaged: true)
+            let mayRun =
+                isDamaged
+                ? Array(settings.groups.indices)
+                : loaded.note.holdings.filter { $0.isByRight }.map { $0.group }
+            for group in mayRun {
                 let (name, resources) = (
-                    settings.groups[holding.group].name,
-                    settings.policy.groups[holding.group].resources
+                    settings.groups[group].name, settings.policy.groups[group].resources
                 )
                 let known = runs.started.first { $0.name == name }
                 if let known, known.resources != resources { changed.append(name) }
@@ -256,9 +267,10 @@ enum Startup {
                 let names = started.groups.map { $0.name }
                 if unknown.allSatisfy(names.contains),
                     // What it moves out of such a group may start on the peer.
-                    runs.groups.contains(where: {
-                        $0.isMaintained && (unknown + changed).contains($0.name)
-                    })
+                    isDamaged
+                        || runs.groups.contains(where: {
+                            $0.isMaintained && (unknown + changed).contains($0.name)
+                        })
                         || changed.contains(where: { settings.changesData(of: $0, from: started) })
                 {
                     return (started, settings)
@@ -271,11 +283,13 @@ enum Startup {
                 }
             } catch {}
         }
+        if isDamaged { unknown += changed }
         guard unknown.isEmpty else {
             end(
                 .failed(
                     "\(note.path): this node still runs \(Text.list(unknown)), which the"
-                        + " configuration no longer has: put it back, hand it over, then remove it")
+                        + " configuration no longer has so: put it back, hand it over, then remove it"
+                )
             )
         }
         return (settings, file)

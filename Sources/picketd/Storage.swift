@@ -48,13 +48,14 @@ final class Storage: Part {
     /// When nothing was to be remembered for so long.
     private var copyDue: Instant
     private let restored: String?
+    /// Why the note of the agent before this one tells nothing.
+    private let damage: String?
     /// The state file takes what it is given.
     private(set) var isStateWritten = true
 
     init(
         _ memory: MemoryFile, _ loaded: Memory?, history: String, _ noteFile: RunNoteFile,
-        _ noted: RunNote,
-        _ hardware: Hardware, wallOffset: Int64, at now: Instant
+        _ noted: RunNote, damage: String?, _ hardware: Hardware, wallOffset: Int64, at now: Instant
     ) throws(SystemError) {
         let requests = try BoundedQueue<StorageRequest>(capacity: 512)
         let answers = try BoundedQueue<StorageAnswer>(capacity: 1024)
@@ -67,6 +68,7 @@ final class Storage: Part {
         agesDue = now + .seconds(300)
         copyDue = now + Storage.quiet
         restored = memory.restored
+        self.damage = damage
         try Worker.start("storage") {
             var worker = StorageWorker(
                 memory: memory, latest: loaded, history: HistoryFile(path: history),
@@ -145,6 +147,7 @@ final class Storage: Part {
     override func open(_ agent: Agent) throws(SystemError) {
         try agent.wait(on: answers.raw, of: self)
         if let restored { agent.tell(.stateRestored(reason: restored)) }
+        if let damage { agent.tell(.runNoteDamaged(reason: damage)) }
     }
 
     override func drain(_ agent: Agent) {

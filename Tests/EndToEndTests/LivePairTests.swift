@@ -337,6 +337,22 @@ extension EndToEnd {
             #expect(try pair.reload(text, on: "east"))
         }
 
+        /// What it started is stopped before it starts anywhere.
+        @Test func `a damaged note keeps no agent from starting`() throws {
+            let pair = try LivePair()
+            defer { pair.end() }
+            try Data("picket-run 1\nbo".utf8).write(
+                to: URL(fileURLWithPath: pair.file("east", "run/note")))
+            try pair.killAgent(of: "east")
+            try pair.eventually {
+                try ["east", "west"].contains { try pair.role("gateway", on: $0) == "holding" }
+            }
+            let log = try pair.log(of: "east")
+            #expect(log.contains { $0.contains("note of what runs here is damaged") })
+            let fence = try pair.status(of: "west")["fence"] as? [String: Any]
+            #expect(fence?["ordered_in_window"] as? Int == 0)
+        }
+
         @Test func `an agent that is restarted stops what its file no longer has`() throws {
             let pair = try LivePair()
             defer { pair.end() }

@@ -74,6 +74,11 @@ struct NoticeTests {
                 "gateway: monitor of ip was killed and does not end: it hangs in the kernel."
             ),
             (
+                .runNoteDamaged(reason: "no checksum"), "note", .alarm,
+                "The note of what runs here is damaged (no checksum): it is not known what runs on east. "
+                    + "Every group is stopped here before it starts anywhere."
+            ),
+            (
                 .runNotNoted(reason: "write x: no space"), "note", .alarm,
                 "The note of what runs here cannot be written (write x: no space): a restarted "
                     + "agent will not know it."

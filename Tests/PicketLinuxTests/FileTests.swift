@@ -511,6 +511,17 @@ struct RunNoteFileTests {
         #expect(throws: FileError.self) { try file.decode(bytes) }
     }
 
+    @Test func `to an agent a damaged note is one that tells nothing of what was started`() throws {
+        let scratch = Scratch()
+        let path = try scratch.write("note", Array("picket-run 1\nbo".utf8))
+        let file = RunNoteFile(path: path, boot: "B", groups: ["a", "b"])
+        #expect(throws: FileError.self) { try file.load() }
+        let loaded = try file.load(started: [
+            StartedFile.Group(name: "b", resources: 1), StartedFile.Group(name: "c", resources: 2),
+        ])
+        #expect(loaded.note == .blank && loaded.unknown == ["c"] && loaded.damage != nil)
+    }
+
     @Test func `the kernel names its boot`() throws {
         #expect(try BootID.read().utf8.count == 36)
     }

@@ -27,6 +27,14 @@ public enum DurableFile {
         return unsafe lstat(path, &status) == 0 && status.st_mode & 0o170000 == 0o120000
     }
 
+    /// Another one where the file was changed or replaced by another, and the same where the same package
+    /// was installed again; `nil` where there is none.
+    public static func stamp(_ path: String) -> String? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return "\(status.st_size)-\(status.st_mtim.tv_sec)-\(status.st_mtim.tv_nsec)"
+    }
+
     /// The whole of a regular file of this user's, and no link to another; `nil` where there is none.
     public static func read(_ path: String, owner: UInt32) throws(SystemError) -> [UInt8]? {
         let raw = unsafe picket_open_file(path, picket_read_only_no_link, 0)

@@ -46,7 +46,15 @@ final class FenceAgentMethod: FenceMethod {
 
     override func switchOn(_ agent: Agent) { perform(fence.switchOn(), agent) }
 
-    override func test(_ agent: Agent) { perform(fence.test(), agent) }
+    override func test(_ agent: Agent) {
+        look(agent)
+        perform(fence.test(), agent)
+    }
+
+    /// Its status can be believed as long as the program is the one that was seen to tell *off*.
+    private func look(_ agent: Agent) {
+        _ = agent.storage.ask(.look(settings.path, method: number))
+    }
 
     override func met(_ agent: Agent) { perform(fence.met(), agent) }
 
@@ -81,7 +89,9 @@ final class FenceAgentMethod: FenceMethod {
                         action, environment: agent.processes.environment, notAfter: notAfter),
                     as: .fenceAgent(method: number), until: agent.now + settings.timeout)
             case .report(let id, let outcome): agent.fences.give(outcome, of: id, agent)
-            case .proved(let cut): fenced(cut, agent)
+            case .proved(let cut):
+                fenced(cut, agent)
+                look(agent)
             case .abort: agent.processes.kill(all: .fenceAgent(method: number))
             case .tested(let result): conclude(result, agent)
             }

@@ -300,6 +300,10 @@ final class FenceDesk: Part {
         }
     }
 
+    func looked(_ program: String, _ number: Int, _ agent: Agent) {
+        methods.first { $0.number == number }?.looked(program, agent)
+    }
+
     /// The operator has mended what failed.
     func clear(_ agent: Agent) {
         for method in methods { method.clear(agent) }

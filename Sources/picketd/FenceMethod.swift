@@ -156,6 +156,18 @@ class FenceMethod {
         if selfTest.fenced(cut) != nil { agent.fences.tellTests(agent) }
     }
 
+    /// What the file of its program is like now.
+    final func looked(_ program: String, _ agent: Agent) {
+        guard record.sees(program) else { return }
+        if record.cutAt == nil {
+            agent.log(
+                .warning,
+                "\(agent.names.fenceLevel(index)): its program has changed since it was seen to cut"
+            )
+        }
+        writeRecord(agent)
+    }
+
     /// The operator has mended what failed.
     final func clear(_ agent: Agent) {
         guard record.failed else { return }

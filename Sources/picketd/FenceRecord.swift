@@ -19,6 +19,8 @@ struct FenceRecord: Equatable {
     /// The newest self-test in contact passed: what its feedback says counts also where the peer
     /// cannot be asked.
     private(set) var passed = false
+    /// Of a level that is a program: what its file was like when it cut. `nil` until that was looked at.
+    private(set) var program: String?
 
     static func path(_ stateDirectory: String, level: Int) -> String {
         "\(stateDirectory)/fence-\(level + 1)-cut"
@@ -29,6 +31,16 @@ struct FenceRecord: Equatable {
     mutating func fenced(_ cut: Bool, at now: Instant) {
         cutAt = cut ? now : nil
         failed = !cut
+        program = nil
+    }
+
+    /// Another program was never seen to cut, whatever the one before it did. Returns whether that is
+    /// new.
+    mutating func sees(_ program: String) -> Bool {
+        guard cutAt != nil, program != self.program else { return false }
+        if self.program != nil { cutAt = nil }
+        self.program = program
+        return true
     }
 
     /// Returns whether that is new.
@@ -44,7 +56,7 @@ struct FenceRecord: Equatable {
     func text(level digest: UInt64, _ now: Stamp) -> String {
         let age = cutAt.map { "\((now.at - $0).milliseconds)" } ?? "never"
         return "level \(Text.hex(digest))\ncut \(age)\nfailed \(failed ? 1 : 0)\n"
-            + "passed \(passed ? 1 : 0)\n" + now.text
+            + "passed \(passed ? 1 : 0)\n" + (program.map { "program \($0)\n" } ?? "") + now.text
     }
 
     static func read(_ path: String, level digest: UInt64, _ now: Stamp) -> FenceRecord {
@@ -61,6 +73,7 @@ struct FenceRecord: Equatable {
         guard lines.contains(["level", Text.hex(digest)]) else { return }
         failed = lines.contains(["failed", "1"])
         passed = lines.contains(["passed", "1"])
+        program = lines.first { $0.count == 2 && $0[0] == "program" }?[1]
         guard let written = Stamp(lines),
             let cut = lines.first(where: { $0.count == 2 && $0[0] == "cut" }),
             let age = Int64(cut[1]), age >= 0

@@ -22,6 +22,8 @@ enum StorageRequest: Sendable {
     case copy
     /// The state file has more groups from now on.
     case groups(MemoryFile)
+    /// What the file of a method's program is like.
+    case look(String, method: Int)
 }
 
 enum StorageAnswer: Sendable {
@@ -29,6 +31,7 @@ enum StorageAnswer: Sendable {
     case notPersisted(ticket: UInt32, String)
     case notWritten(String)
     case tail(caller: UInt32, [[UInt8]])
+    case looked(String, method: Int)
     /// By how many nanoseconds the node's wall clock is ahead of the computer's.
     case wallOffset(Int64)
 }
@@ -162,6 +165,7 @@ final class Storage: Part {
             case .notWritten(let reason): agent.log(.warning, "not written: \(reason)")
             case .tail(let caller, let lines): agent.control.deliver(lines, to: caller)
             case .wallOffset(let offset): wallOffset = offset
+            case .looked(let program, let method): agent.fences.looked(program, method, agent)
             }
         }
     }
@@ -210,6 +214,10 @@ private struct StorageWorker {
         case .ages: renewAges()
         case .copy: report { [memory] () throws(SystemError) in try memory.renewCopy() }
         case .groups(let file): memory = file
+        case .look(let path, let method):
+            if let program = DurableFile.stamp(path) {
+                _ = answers.push(.looked(program, method: method))
+            }
         case .tail(let count, let caller):
             _ = answers.push(.tail(caller: caller, history.tail(count)))
         case .file(let path, let bytes):

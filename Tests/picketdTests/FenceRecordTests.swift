@@ -38,6 +38,18 @@ struct FenceRecordTests {
         #expect(failed.failed && failed.passed && failed.cutAt == nil)
     }
 
+    @Test func `a program that was changed was never seen to cut`() {
+        let now = stamp("a", 500, wall: Self.year2026)
+        var record = cut(at: now)
+        #expect(record.sees("7-1-0") && record.cutAt != nil)
+        record = FenceRecord(record.text(level: 7, now), level: 7, now)
+        #expect(!record.sees("7-1-0") && record.cutAt != nil)
+        #expect(record.sees("7-2-0") && record.cutAt == nil)
+        // What cuts after that is the new one.
+        record.fenced(true, at: now.at)
+        #expect(record.sees("7-2-0") && record.cutAt != nil)
+    }
+
     @Test func `within a boot the age is by the clock that counts from the boot`() {
         let written = stamp("a", 500, wall: 100)
         let stepped = stamp("a", 600, wall: Self.year2026)

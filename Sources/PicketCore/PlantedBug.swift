@@ -107,6 +107,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case helloUnheard
     /// … and what somebody has recorded of it counts again and again.
     case recordedHelloCounts
+    /// … or once more with each start of the agent.
+    case heardForgotten
     /// A takeover that is to be asked for is not.
     case questionSkipped
     /// A receipt stays on disk after the peer is back …

@@ -44,8 +44,8 @@ public struct Channel {
         case copy(session: SessionID)
         case parcel(Parcel)
         /// A hello. With `answer`, send `datagram` back over the link that it came from;
-        /// `established` is the peer's new session, if it has just proved to be so. `isNew`: neither
-        /// it nor a later one of its session has come before.
+        /// `established` is the peer's new session, if it has just proved to be so. `isNew`: it is no
+        /// recording, as far as this node can tell (Hello.swift).
         case hello(answer: Bool, established: SessionID?, isNew: Bool)
         case dropped(Drop)
     }
@@ -89,7 +89,8 @@ public struct Channel {
     private var strangerWaits = false
     private var helloCount = 0
     private var helloNumber: UInt64 = 0
-    private var hellos = HelloNumbers()
+    private let life: UInt32
+    private var hellos: HelloNumbers
 
     // Reused from packet to packet.
     private var plain = [UInt8](repeating: 0, count: Wire.longest)
@@ -105,9 +106,11 @@ public struct Channel {
     /// - Parameters:
     ///   - keys: one or two, the newest first.
     ///   - session: `Channel.randomSession()`, drawn at this start of the agent.
+    ///   - hellos: what the agents before this one have left, with the life of this one.
     ///   - random: 64 unpredictable bits; the simulator gives its own.
     public init(
-        keys: [Key], me: NodeID, session: SessionID, pace: Pace = Pace(), at now: Instant,
+        keys: [Key], me: NodeID, session: SessionID, pace: Pace = Pace(),
+        hellos: HelloMemory = HelloMemory(life: 1), at now: Instant,
         random: @escaping () -> UInt64 = { Sodium.random() }
     ) {
         precondition(session.value != 0, "session 0 means none")
@@ -115,6 +118,8 @@ public struct Channel {
         self.session = session
         self.keys = []
         self.pace = pace
+        life = hellos.life
+        self.hellos = HelloNumbers(newest: hellos.heard)
         self.random = random
         let bucket = TokenBucket(burst: 8, interval: .milliseconds(20), at: now)
         answers = Array(repeating: (bucket, bucket), count: Limits.links)
@@ -133,6 +138,9 @@ public struct Channel {
 
     /// The peer's present session, as far as it has proved it.
     public var peerSession: SessionID? { peer.map { SessionID($0.session) } }
+
+    /// For the agent after this one.
+    public var helloMemory: HelloMemory { HelloMemory(life: life, heard: hellos.newest) }
 
     /// The id of the key that messages are sealed with; `nil` while no session is established.
     public var keyInUse: UInt32? { peer?.sendKeys.keyID }
@@ -253,8 +261,9 @@ extension Channel {
         hello.encode(into: &body)
         begin(.hello, key: helloSecrets[key].keyID, sequence: 0)
         helloNumber += 1
-        nonce.put(helloNumber, at: 0)
-        for word in 1..<3 { nonce.put(random(), at: 8 * word) }
+        nonce.put(UInt64(life) << 32 + helloNumber, at: 0)
+        nonce.put(random(), at: 8)
+        nonce.put(random() & ~HelloNumbers.marked | HelloNumbers.mark, at: 16)
         for byte in nonce { datagram.append(byte) }
         helloSecrets[key].send.seal(body, nonce: nonce, into: &datagram)
     }
@@ -374,8 +383,8 @@ extension Channel {
                 into: &plain)
         else { throw .notAuthentic }
         let hello = try Hello.decode(plain, 0..<length)
-        var counter = ByteReader(nonce, 0..<8)
-        let isNewHello = hellos.note(try counter.take(), of: header.session)
+        let isNewHello = hellos.note(
+            hello, try HelloNumber(nonce), of: header.session, by: session.value)
         let isFresh = hello.echo == challenge || planted(.challengeIgnored)
         let isProof = hello.to == session.value && isFresh
         let isNew = isProof && peer?.session != header.session

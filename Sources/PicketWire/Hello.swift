@@ -19,10 +19,35 @@
 /// hello that it answers. Therefore a hello does not grow from version to version: new fields go
 /// into messages (Codec.swift).
 ///
-/// The first 8 bytes of a hello's nonce count the sender's hellos, the others are random. So a
-/// recording is known where this agent has heard the same, or a later one. An older version draws
-/// all 24, and few of its hellos pass for new ones.
+/// **What is a recording, and what shows that the peer is there?** (An operator's word that it is off
+/// is refused while it is heard.) A hello that names my session was said in my life: of a session's
+/// none counts again that I have heard. A peer that hears nothing of me cannot name my session. So
+/// the first 8 bytes of a hello's nonce are a number that grows over all lives of its sender, and of
+/// hellos that do not name me only what is beyond the newest that was ever heard counts. The agent
+/// leaves that number for the next one. Bytes 16 to 19 say that it is such a number, the others are
+/// random. An older version draws all 24: few of its hellos pass for new ones, and none that does
+/// not name me once the peer has said a number.
 internal import PicketCore
+
+/// What of hellos outlives an agent: its own part, and what it has heard.
+public struct HelloMemory: Equatable, Sendable {
+    /// Above that of every life of this node's agents before.
+    public var life: UInt32
+    /// The newest number of the peer's.
+    public var heard: UInt64
+
+    public init(life: UInt32 = 0, heard: UInt64 = 0) {
+        self.life = life
+        self.heard = heard
+    }
+
+    /// Of the life that begins now: a clock that was set back, or a file that was lost, alone makes
+    /// no number come twice.
+    public func next(wallSeconds: Int64) -> HelloMemory {
+        let clock = UInt32(truncatingIfNeeded: max(0, min(wallSeconds, Int64(UInt32.max))))
+        return HelloMemory(life: max(life == .max ? life : life + 1, clock), heard: heard)
+    }
+}
 
 struct Hello: Equatable {
     /// The peer's session as established with the sender; 0 for none.
@@ -55,22 +80,55 @@ struct Hello: Equatable {
     }
 }
 
-/// Of each session of the peer's that said hello, the newest number: what comes a second time is a
-/// recording, and no sign of life. A session is one that the peer has had, so there are few of them.
+/// The number of a hello, by its nonce.
+struct HelloNumber {
+    let value: UInt64
+    /// It grows over all lives of its sender.
+    let outlivesAgents: Bool
+
+    init(_ nonce: [UInt8]) throws(Drop) {
+        var (number, last) = (ByteReader(nonce, 0..<8), ByteReader(nonce, 16..<24))
+        value = try number.take()
+        let end: UInt64 = try last.take()
+        outlivesAgents = end & HelloNumbers.marked == HelloNumbers.mark
+    }
+}
+
+/// Which hellos are no recordings, as far as this node can tell.
 struct HelloNumbers {
-    private var newest: [(session: UInt64, number: UInt64)] = []
+    /// Of any life of the peer's.
+    private(set) var newest: UInt64
+    /// By session of the peer's.
+    private var numbers: [(session: UInt64, number: UInt64)] = []
 
     private static let mostSessions = 64
+    /// "PIC1", in these bytes of the nonce's last 8.
+    static let mark: UInt64 = 0x5049_4331
+    static let marked: UInt64 = 0xffff_ffff
 
-    /// Returns whether this one is newer than all that came of its session.
-    mutating func note(_ number: UInt64, of session: UInt64) -> Bool {
-        if let index = newest.firstIndex(where: { $0.session == session }) {
-            guard number > newest[index].number else { return false }
-            newest[index].number = number
+    init(newest: UInt64) { self.newest = planted(.heardForgotten) ? 0 : newest }
+
+    /// Returns whether this one is none. `mine` is the session that hears it.
+    mutating func note(
+        _ hello: Hello, _ number: HelloNumber, of session: UInt64, by mine: UInt64
+    ) -> Bool {
+        let said = number.outlivesAgents ? number.value : 0
+        let isBeyond = said > newest
+        newest = max(newest, said)
+        let isNew = note(number.value, of: session)
+        if hello.knows == mine || hello.to == mine { return isNew }
+        return newest > 0 ? isBeyond : isNew
+    }
+
+    /// Whether it is newer than all that came of its session.
+    private mutating func note(_ number: UInt64, of session: UInt64) -> Bool {
+        if let index = numbers.firstIndex(where: { $0.session == session }) {
+            guard number > numbers[index].number else { return false }
+            numbers[index].number = number
             return true
         }
-        if newest.count == HelloNumbers.mostSessions { newest.removeFirst() }
-        newest.append((session, number))
+        if numbers.count == HelloNumbers.mostSessions { numbers.removeFirst() }
+        numbers.append((session, number))
         return true
     }
 }

@@ -135,7 +135,7 @@ private enum Hunt {
         case .testOutranksFence, .silenceIsAPass, .distrustForgotten, .anyClearTrusts:
             self = .swarm(.trust, seeds: 50)
         case .wordOutlivesSpeech, .helloUnheard: self = .swarm(.words, seeds: 100)
-        case .recordedHelloCounts: self = .swarm(.recordings, seeds: 20)
+        case .recordedHelloCounts, .heardForgotten: self = .swarm(.recordings, seeds: 20)
         case .clockReadBefore: self = .swarm(.turns, seeds: 200)
         case .turnsByUsualTime: self = .swarm(.outlets, seeds: 50)
         case .oldClockKept: self = .swarm(.clocks, seeds: 200)

@@ -126,7 +126,8 @@ final class Agent {
             policy: settings.policy,
             memory: start.memory ?? .blank(groups: settings.groups.count), session: session,
             note: start.note, at: now)
-        links = Links(start.links, settings, start.keys, session: session, at: now)
+        links = Links(
+            start.links, settings, start.keys, session: session, in: ground, at: now)
         storage = Startup.system(
             try Storage(
                 start.memoryFile, start.memory, history: state + "/history.jsonl", start.noteFile,

@@ -20,14 +20,17 @@ final class Links: Part {
     private(set) var messagesSent: UInt64 = 0
     /// When the core heard of a hello last: once a second is enough.
     private var hailed: Instant?
+    private var hellos: HelloFile
 
     init(
         _ links: [Link], _ settings: Configuration, _ keys: [Key], session: SessionID,
-        at now: Instant
+        in ground: Hardware.Ground, at now: Instant
     ) {
         self.links = links
+        hellos = HelloFile(in: ground)
         self.keys = Links.known(keys, settings)
-        channel = Channel(keys: keys, me: settings.me, session: session, at: now)
+        channel = Channel(
+            keys: keys, me: settings.me, session: session, hellos: hellos.memory, at: now)
     }
 
     private static func known(
@@ -40,6 +43,8 @@ final class Links: Part {
 
     override func open(_ agent: Agent) throws(SystemError) {
         for link in links { try agent.wait(on: link.socket.raw, of: self) }
+        hellos.note(agent)
+        hellos.keep(agent)
     }
 
     override func close(_ agent: Agent) {
@@ -147,11 +152,13 @@ final class Links: Part {
             agent.handle(.copied(session: session, link: index))
         case .hello(let answer, let established, let isNew):
             if answer { transmit(on: index, agent) }
+            hellos.note(channel.helloMemory, agent)
             if isNew, hailed.map({ now - $0 >= .seconds(1) }) ?? true {
                 hailed = now
                 agent.handle(.hailed)
             }
             if let established {
+                hellos.keep(agent)
                 agent.log(
                     .debug, "session \(Text.hex(established.value)) of the peer is established")
             }

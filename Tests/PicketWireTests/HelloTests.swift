@@ -218,17 +218,41 @@ struct HelloTests {
         #expect(a.channel.peerSession == SessionID(2) && b.channel.peerSession == SessionID(3))
     }
 
-    @Test func `a recorded hello is new only once`() {
-        let (a, b) = (Node(.low, session: 1), Node(.high, session: 2))
-        let before = Node(.low, session: 3)
+    @Test func `a recorded hello is new only once, also to the agent's next life`() {
+        let before = Node(.low, session: 3, hellos: HelloMemory(life: 6))
+        let a = Node(.low, session: 1, hellos: HelloMemory(life: 7))
+        let b = Node(.high, session: 2)
         let second = start + .seconds(1)
-        let hellos = [
-            a.hello(at: start)!, before.hello(at: start)!, a.hello(at: second)!,
-            before.hello(at: second)!,
-        ]
+        let hellos = [before, a].flatMap { [$0.hello(at: start)!, $0.hello(at: second)!] }
         #expect(hellos.map { b.open($0).isNewHello } == [true, true, true, true])
         #expect(hellos.map { b.open($0).isNewHello } == [false, false, false, false])
-        #expect(b.open(a.hello(at: second + .seconds(1))!).isNewHello)
+        let next = Node(.high, session: 4, hellos: b.channel.helloMemory)
+        #expect(hellos.map { next.open($0).isNewHello } == [false, false, false, false])
+        #expect(next.open(a.hello(at: second + .seconds(1))!).isNewHello)
+        // However many lives were recorded.
+        for life in 10..<110 as Range<UInt64> {
+            let old = Node(.low, session: life, hellos: HelloMemory(life: 5))
+            #expect(!next.open(old.hello(at: start)!).isNewHello)
+        }
+    }
+
+    /// As after a loss of power that took the clock and the file with it.
+    @Test func `who names my session is heard, whatever number it says`() {
+        let a = Node(.low, session: 1)
+        let b = Node(.high, session: 2, hellos: HelloMemory(life: 1, heard: 99 << 32))
+        #expect(!b.open(a.hello(at: start)!).isNewHello)
+        let answer = a.answer(b.hello(at: start)!, at: start)!
+        #expect(b.open(answer).isNewHello)
+        #expect(!b.open(answer).isNewHello)
+    }
+
+    @Test func `numbers grow from life to life, with either clock or file`() {
+        let life = HelloMemory(life: 1_800_000_000, heard: 5)
+        #expect(life.next(wallSeconds: 1_800_000_900).life == 1_800_000_900)
+        #expect(life.next(wallSeconds: 100) == HelloMemory(life: 1_800_000_001, heard: 5))
+        #expect(HelloMemory().next(wallSeconds: 1_800_000_900).life == 1_800_000_900)
+        #expect(HelloMemory().next(wallSeconds: -5).life == 1)
+        #expect(HelloMemory(life: .max).next(wallSeconds: 1 << 40).life == .max)
     }
 
     @Test func `an answer is never larger than what it answers`() {

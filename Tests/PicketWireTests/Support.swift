@@ -83,12 +83,13 @@ final class Node {
 
     init(
         _ me: NodeID, session: UInt64, keys: [Key] = [key(1)],
-        at now: Instant = .at(milliseconds: 0)
+        hellos: HelloMemory = HelloMemory(life: 1), at now: Instant = .at(milliseconds: 0)
     ) {
         self.me = me
         var chance = Chance(seed: session &* 31 &+ UInt64(me.rawValue))
         channel = Channel(
-            keys: keys, me: me, session: SessionID(session), at: now, random: { chance.next() })
+            keys: keys, me: me, session: SessionID(session), hellos: hellos, at: now,
+            random: { chance.next() })
     }
 
     func message(_ change: (inout Message) -> Void = { _ in }) -> [UInt8]? {

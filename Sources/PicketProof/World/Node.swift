@@ -74,6 +74,9 @@ final class Node {
     var writing: (since: Int64, stood: Int64)?
     var slowBy: Int64 = 0
     var note = RunNote.blank
+    /// What its agents leave of hellos: under /run, and on disk.
+    var hellosNoted = HelloMemory()
+    var hellosKept = HelloMemory()
     /// The groups of which it tells.
     var noted: [ListedGroup] = []
     /// The file that it has left for the next agent: by which all that runs was started.
@@ -297,9 +300,8 @@ final class AgentLife {
     var heardSession: SessionID?
     /// A hello of the peer's present agent did.
     var hailedAt: Int64?
-    /// The peer last said something that this life of the agent had not heard before.
+    /// The peer last said something that came here, and was no recording.
     var spokeAt: Int64?
-    private var hellos: Set<[UInt8]> = []
     var plain = PlainWindow()
 
     init(
@@ -332,10 +334,6 @@ final class AgentLife {
         workerGeneration += 1
         selfTest = RelaySelfTest(configured: true)
         testAt = local
-    }
-
-    func spoke(_ hello: [UInt8], at now: Int64) {
-        if hellos.insert(hello).inserted { spokeAt = now }
     }
 
     /// The place of a group in its list, by the group's name; `nil` if it does not have it.

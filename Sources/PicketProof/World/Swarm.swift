@@ -337,6 +337,7 @@ public enum Swarm {
             let at = 4_000 + Int64(turn) * 4_000 + chance.below(500)
             links.append((at, 0, .replay(to: node, count: 50)))
         }
+        links.append((12_000 + chance.below(8_000), 0, .crash(node)))
         for word in 0..<3 {
             let at = 20_000 + Int64(word) * 6_000 + chance.below(4_000)
             links.append((at, 0, .command(node, .confirmFence)))

@@ -41,6 +41,11 @@ extension World {
         node.writing = nil
         let session = SessionID(chance.next() | 1)
         let random = RandomSource(chance.fork())
+        node.hellosNoted = HelloMemory(
+            life: max(node.hellosKept.life, node.hellosNoted.life),
+            heard: max(node.hellosKept.heard, node.hellosNoted.heard)
+        ).next(wallSeconds: wall(node) / 1_000_000_000)
+        if node.forgetsUntil <= now { node.hellosKept = node.hellosNoted }
         let agent = AgentLife(
             machine: Machine(
                 policy: plan.policy(
@@ -48,7 +53,8 @@ extension World {
                     found: listed == node.file && retired.isEmpty ? nil : node.left),
                 memory: memory, session: session, note: note, at: local),
             channel: Channel(
-                keys: [node.key], me: node.id, session: session, at: local,
+                keys: [node.key], me: node.id, session: session, hellos: node.hellosNoted,
+                at: local,
                 random: { random.next() }), session: session,
             runners: list.indices.map { GroupRunner(group: $0, plan: groupPlan(list[$0])) },
             fence: RelayFence(relayDescription, found: node.line ? .on : .off, at: local),

@@ -133,7 +133,7 @@ extension World {
             let link = Int(chance.below(Int64(plan.links)))
             let packet = Packet(
                 to: node.index, from: recorded.from, sealedFor: recorded.sealedFor,
-                bytes: bytes)
+                bytes: bytes, isRecording: true)
             send(packet, link, after: chance.below(50_000_000))
         }
     }
@@ -183,10 +183,12 @@ extension World {
             agent.heardSession = session
             received(message, session, link, node, agent)
         case .copy(let session): copied(session, link, node, agent)
-        case .hello(let answer, _, let isNew):
+        case .hello(let answer, let established, let isNew):
             if answer { transmitChannel(link, node, agent) }
             if packet.from == peer(of: node).agent?.session { agent.hailedAt = now }
-            agent.spoke(bytes, at: now)
+            if !packet.isRecording { agent.spokeAt = now }
+            node.hellosNoted = agent.channel.helloMemory
+            if established != nil, node.forgetsUntil <= now { node.hellosKept = node.hellosNoted }
             turn(node, isNew ? .hailed : .tick)
         case .parcel: break
         case .dropped(let reason): coverage.drops[Int(reason.rawValue)] += 1

@@ -1,6 +1,7 @@
 /// Supplies: mains, the contact of the peer's relay, and the watchdog that resets a node.
 internal import PicketCore
 internal import PicketHardware
+internal import PicketWire
 
 extension World {
     /// The rail of a node: fed by one of its supplies.
@@ -20,6 +21,7 @@ extension World {
             node.poweredAt = now
             node.base = 5_000_000_000 + chance.below(20_000_000_000)
             if !planted(.adoptsAfterReboot) { node.note = .blank }
+            node.hellosNoted = HelloMemory()
             tell(node, .world("power on"))
             after(
                 plan.bootTime.nanoseconds + delay,

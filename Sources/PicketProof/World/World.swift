@@ -57,14 +57,18 @@ final class Packet {
     fileprivate(set) var message: Message
     /// The bytes, if it is sealed.
     let bytes: [UInt8]?
+    /// Nobody said it now.
+    let isRecording: Bool
     /// How many times it has yet to arrive.
     var underWay = 0
 
-    init(to: Int, from: SessionID, sealedFor: SessionID, bytes: [UInt8]) {
+    init(to: Int, from: SessionID, sealedFor: SessionID, bytes: [UInt8], isRecording: Bool = false)
+    {
         self.to = to
         self.from = from
         self.sealedFor = sealedFor
         self.bytes = bytes
+        self.isRecording = isRecording
         message = Message(sequence: 0)
     }
 
@@ -74,6 +78,7 @@ final class Packet {
         self.sealedFor = sealedFor
         self.message = message
         bytes = nil
+        isRecording = false
     }
 }
 

@@ -44,9 +44,7 @@ struct Watch {
     private var hasParted: [Bool]
     /// By group: the node that took over last, and whose copy was current by its own word.
     private var currentStarts: [Int?]
-    /// By group: the nodes that say that their copy is current, and those that say that the data have
-    /// diverged.
-    private var saidCurrent: [Set<Int>]
+    /// By group: the nodes that say that the data have diverged.
     private var saidDiverged: [Set<Int>]
     /// By group: the node that took over last, and whose probe had not told for so long how far its copy
     /// had come.
@@ -207,7 +205,6 @@ struct Watch {
         hasParted = Array(repeating: false, count: groups)
         blindStarts = startedLast
         currentStarts = startedLast
-        saidCurrent = takeoversOrdered
         saidDiverged = takeoversOrdered
         acknowledged = Array(repeating: 0, count: groups)
         waitsSince = Array(repeating: nil, count: groups)
@@ -270,7 +267,6 @@ struct Watch {
         keepHandsOff(node) { _ in true }
         for group in started.indices {
             sides[index].granted[group] = []
-            saidCurrent[group].remove(index)
             saidDiverged[group].remove(index)
         }
         sides[index].leavesDifferences = false
@@ -786,8 +782,6 @@ struct Watch {
         let isAtRest =
             !starting[group].contains(node.index) && !stopping[group].contains(node.index)
         stopping[group].insert(node.index)
-        // What it said of its copy while it held the group.
-        saidCurrent[group].remove(node.index)
         switch cause {
         case .agentRestarted, .configurationChanged:
             if sides[node.index].handsOff[group], isMaintained(group, node), isAtRest,
@@ -1067,8 +1061,7 @@ struct Watch {
                 let since = max(agent.startedAt, node.probeFailsUntil[group])
                 let isBlind = world.now - since < sync.maxLag.nanoseconds
                 blindStarts[group] = isBlind ? node.index : nil
-                let isCurrent = saidCurrent[group].contains(node.index)
-                currentStarts[group] = isCurrent ? node.index : nil
+                currentStarts[group] = saysCurrent(group, agent) ? node.index : nil
             }
         case .grant:
             guard activation.cause == .formation, excuses.isEmpty,
@@ -1084,7 +1077,7 @@ struct Watch {
     }
 
     /// Whether a copy has something that another one lacks.
-    private func has(_ copy: DataCopy, lackedBy mine: DataCopy) -> Bool {
+    func has(_ copy: DataCopy, lackedBy mine: DataCopy) -> Bool {
         if copy.epoch == mine.epoch { return copy.number > mine.number }
         var epoch = mine.epoch
         while let parent = parents[epoch] {
@@ -1094,10 +1087,11 @@ struct Watch {
         return copy.epoch != 0
     }
 
-    mutating func says(current: Bool, _ group: Int?, _ node: Node) {
-        guard let group else { return }
-        saidCurrent[group].remove(node.index)
-        if current { saidCurrent[group].insert(node.index) }
+    /// In its messages and its status. What it told of last is older where it has judged nothing since:
+    /// a right that it gave away, or a new life of its peer's, ends a judgement and begins none.
+    private func saysCurrent(_ group: Int, _ agent: AgentLife) -> Bool {
+        guard let place = agent.place(of: group) else { return false }
+        return agent.machine.groups[place].copy.state == .current
     }
 
     mutating func says(diverged: Bool, _ group: Int?, _ node: Node) {

@@ -430,9 +430,6 @@ extension World {
         case .contactLost: agent.selfTest.contactLost()
         case .releasing: watch.releases(trace, node, agent, in: self)
         case .staleTaken where trace.cause == .command: watch.names(trace.group, node)
-        case .syncChanged:
-            let isCurrent = trace.number == UInt64(GroupReport.SyncState.current.rawValue)
-            watch.says(current: isCurrent, trace.group, node)
         case .diverged:
             watch.says(diverged: true, trace.group, node)
             watch.findsDiverged(trace, agent, node, in: self)

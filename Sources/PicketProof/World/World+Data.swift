@@ -15,8 +15,6 @@ struct DataCopy: Equatable {
     var number: UInt64 = 0
     /// It has all that was written in this epoch until then.
     var asOf = Int64.min / 2
-    /// How far the data had come when this epoch began.
-    var began: UInt64 = 0
     /// It has diverged from the writer's, and is made anew then.
     var isAnewAt: Int64?
     /// It was started since it last wrote, at this term: the next write begins an epoch.
@@ -47,7 +45,6 @@ extension World {
             node.data[name].startedAt = nil
             node.data[name].term = startedAt ?? node.data[name].term
             node.data[name].epoch = watch.beginsEpoch(of: name, node)
-            node.data[name].began = node.data[name].number
             node.data[name].isAnewAt = nil
         }
         node.data[name].number += 1
@@ -58,7 +55,7 @@ extension World {
             passes(between: node, peer)
         else { return }
         let copy = peer.data[name]
-        if copy.epoch != node.data[name].epoch, copy.number > node.data[name].began {
+        if copy.epoch != node.data[name].epoch, watch.has(copy, lackedBy: node.data[name]) {
             let at = copy.isAnewAt ?? now + 20_000_000_000
             peer.data[name].isAnewAt = at
             guard now >= at else { return }

@@ -225,7 +225,7 @@ package struct Disk: Sendable {
     /// writing succeeds that has the note as well; and an agent that follows knows nothing of its copy.
     func keepsOutOfStep(_ group: GroupIndex) -> Bool {
         guard memory.groups[group].isOutOfStep else { return false }
-        if takesNothing { return true }
+        if takesNothing, !planted(.fullDiskNotesNothing) { return true }
         return durable.groups[group].isOutOfStep
             && saving?.memory.groups[group].isOutOfStep != false
     }

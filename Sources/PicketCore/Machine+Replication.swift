@@ -34,7 +34,9 @@ extension Machine {
         switch groups[group].role {
         // What starts may have to commit already, and waits for a peer that is off.
         case .holding(let active)
-        where sync.strict && (active.run != .starting || sight(of: group).isOff):
+        where sync.strict
+            && (active.run != .starting
+                || sight(of: group).isOff && !planted(.startWaitsForPeer)):
             let before = groups[group].replication.state
             let (peer, next) = (sight(of: group), peer.contact.sequence + 1)
             let mayRestore = !isMaintained(group) || planted(.restoresInMaintenance)

@@ -259,8 +259,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case inStepAtOnce
     /// … or before the copy has what was acknowledged until then.
     case tailForgotten
+    /// A peer whose disk takes nothing cannot note that it is not in step.
+    case fullDiskNotesNothing
+    /// A command whose time is up is taken for ended, though it may still take effect.
+    case overdueIsOver
     /// A restore that failed is taken for one that did nothing.
     case failedRestoreStands
+    /// What starts by a receipt is not told to go on alone, though it may have to commit.
+    case startWaitsForPeer
     /// A restart of the database makes the peer's copy count as old.
     case restartedIsBehind
     /// After a maintenance the database is not told anew …

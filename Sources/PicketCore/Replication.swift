@@ -206,7 +206,7 @@ package struct Replication: Sendable {
     /// Its time is up: it has failed. Returns whether that was not known yet.
     mutating func overdue(_ action: ReplicationAction, at now: Instant) -> Bool {
         guard job == action, !jobIsVoid, !jobIsOverdue, state != nil else { return false }
-        jobIsOverdue = true
+        if planted(.overdueIsOver) { job = nil } else { jobIsOverdue = true }
         fail(action, at: now)
         return true
     }

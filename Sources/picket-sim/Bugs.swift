@@ -178,7 +178,8 @@ private enum Hunt {
             self = .swarm(.data, seeds: 400)
         case .degradesUntold: self = .swarm(.strict, seeds: 800)
         case .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten,
-            .failedRestoreStands, .restartedIsBehind, .maintainedNotTold, .restoresInMaintenance:
+            .fullDiskNotesNothing, .overdueIsOver, .failedRestoreStands, .startWaitsForPeer,
+            .restartedIsBehind, .maintainedNotTold, .restoresInMaintenance:
             self = .swarm(.strict, seeds: 200)
         case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)

@@ -191,13 +191,19 @@ extension World {
         return stores.allSatisfy { node.restartedAt[$0.name] >= began && node.isWholeUp($0) }
     }
 
+    /// A start that a store keeps from its end is none.
+    private func serves(_ group: ListedGroup, _ node: Node) -> Bool {
+        guard plan.sync(of: group.name)?.strict == true else { return node.isWholeUp(group) }
+        return group.resources.allSatisfy { node.serves[$0] }
+    }
+
     private func mark(_ victim: Node) {
         recovery.done = true
         let other = peer(of: victim)
         // A group whose takeover is to be asked for waits; the watch sees that it does. A judgement
         // of the data is spent by an agreed pause.
         for group in plan.list
-        where plan.groups[group.name].takeover == .auto && !other.isWholeUp(group)
+        where plan.groups[group.name].takeover == .auto && !serves(group, other)
             && (plan.sync(of: group.name) == nil || plan.seed % 4 != 0)
         {
             violate(

@@ -450,21 +450,25 @@ public enum Swarm {
     }
 
     /// The copy stands still for long, and meanwhile somebody works on the store; or it follows while
-    /// somebody does; or a restore fails before it; or the peer is off for long after a takeover.
+    /// somebody does; or a restore fails before it; or a degrade hangs, and may take effect after the
+    /// copy has followed; or no disk takes anything before it; or the peer is off for long after a
+    /// takeover.
     private static func workOnStore(
         node: NodeID, within lag: Int64, _ chance: inout Chance
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
         func stall(_ at: Int64, for lasting: Int64) -> [(Int64, Int64, Fault)] {
             [NodeID.low, .high].map { (at, lasting, .sync($0, 0, .stale)) }
         }
-        func fail(_ at: Int64, for lasting: Int64) -> [(Int64, Int64, Fault)] {
-            [NodeID.low, .high].map { (at, lasting, .resource($0, 0, .commandsFail)) }
+        func spoil(
+            _ at: Int64, for lasting: Int64, _ fault: ResourceFault
+        ) -> [(Int64, Int64, Fault)] {
+            [NodeID.low, .high].map { (at, lasting, .resource($0, 0, fault)) }
         }
         func work(_ on: Bool, _ at: Int64) -> (Int64, Int64, Fault) {
             (at, 0, .command(node, .maintenance(on, of: 0, despite: .all)))
         }
         let falls = lag * 2 + 2_000
-        switch chance.below(4) {
+        switch chance.below(6) {
         case 0:
             return stall(0, for: 60_000) + [
                 work(true, falls), work(false, falls + 1_000 + chance.below(3_000)),
@@ -474,8 +478,14 @@ public enum Swarm {
                 work(true, falls), work(false, falls + lag * 4 + 5_000),
             ]
         case 2:
-            return stall(0, for: falls) + fail(falls - 500, for: lag * 3)
+            return stall(0, for: falls) + spoil(falls - 500, for: lag * 3, .commandsFail)
                 + stall(falls + lag * 2, for: 60_000)
+        case 3:
+            return stall(0, for: falls) + spoil(0, for: falls, .commandsHang)
+                + stall(18_000 + lag * 2, for: lag * 2)
+        case 4:
+            return [NodeID.low, .high].map { (0, 45_000, .diskFull($0)) }
+                + stall(2_000, for: 40_000)
         default: return [(0, 35_000, .powerLoss(node))]
         }
     }

@@ -263,7 +263,10 @@ public enum Swarm {
             hang(&plan)
             blind(&plan)
         }
-        if focus == .lateness { lag(&plan) }
+        if focus == .lateness {
+            callOff(&plan)
+            lag(&plan)
+        }
         if focus == .any { interrupt(&plan) }
         if focus == .maintenance || focus == .any { holdGroups(&plan, focus) }
         plan.faults.sort { $0.at < $1.at }
@@ -759,6 +762,8 @@ public enum Swarm {
         guard chance.percent(25), plan.safety > .seconds(90) else { return }
         let at = plan.safety - .seconds(80)
         let node = chance.percent(50) ? NodeID.low : .high
+        // Another lateness would take the place of this one, and a restart would end it.
+        plan.faults.removeAll { $0.at >= at }
         plan.faults += [
             FaultEntry(at: at, .command(node, .maintenance(true, despite: .none))),
             FaultEntry(
@@ -767,6 +772,23 @@ public enum Swarm {
             FaultEntry(
                 at: at + .seconds(2), lasting: .seconds(77), .cut(from: node.peer, link: nil)),
         ]
+    }
+
+    /// The peer answers in time, and the worker, which is late, has the order to fence it still. Of a
+    /// chance of its own.
+    private static func callOff(_ plan: inout Plan) {
+        var chance = Chance(seed: plan.seed ^ 0x6f_66_66)
+        let detects = plan.detectWithin.milliseconds
+        for _ in 0..<12 {
+            let at = Duration.seconds(10) + .milliseconds(chance.below(200_000))
+            let cut = Duration.milliseconds(detects / 2 + chance.below(detects))
+            for node in [NodeID.low, .high] {
+                plan.faults += [
+                    FaultEntry(at: at, lasting: .seconds(2), .late(node, upTo: .milliseconds(60))),
+                    FaultEntry(at: at, lasting: cut, .cut(from: node, link: nil)),
+                ]
+            }
+        }
     }
 
     /// Turns that stand still in their middle. Of a chance of its own, as in `hang`.

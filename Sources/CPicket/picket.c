@@ -219,6 +219,8 @@ uid_t picket_peer_user(int socket) {
     return peer(socket, &credentials) ? credentials.uid : (uid_t)-1;
 }
 
+int picket_process_end(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
 int64_t picket_group_id(const char *name) {
     struct group *group = getgrnam(name);
     return group ? (int64_t)group->gr_gid : -1;

@@ -35,17 +35,32 @@ public struct Launch: Sendable {
     public var follows: Bool
     /// Its output is read at most once in so long, so that what floods costs few turns of the loop.
     public var pace: Duration
+    /// Its standard input is a connection to this socket, which this process has made: so whoever
+    /// listens there knows who asks. Where nobody does, it is tried for a while.
+    public var connection: Connection?
+
+    public struct Connection: Sendable {
+        let path: String
+        let within: Duration
+        fileprivate var raw: Int32 = -1
+
+        public init(to path: String, within: Duration) {
+            self.path = path
+            self.within = within
+        }
+    }
 
     public init(
         arguments: [String], environment: [String], input: [UInt8]? = nil,
         notAfter: Instant = .distantFuture, endsWithAgent: Bool = false,
         starts: String = "", mostLines: Int = Children.mostLines, follows: Bool = false,
-        pace: Duration = .zero
+        pace: Duration = .zero, connection: Connection? = nil
     ) {
         precondition(!arguments.isEmpty && (input?.count ?? 0) <= 4096)
         self.mostLines = mostLines
         self.follows = follows
         self.pace = pace
+        self.connection = connection
         self.notAfter = notAfter
         self.endsWithAgent = endsWithAgent
         self.starts = starts
@@ -130,6 +145,7 @@ public final class Children {
 
     private let orders: BoundedQueue<Order>
     private let results: BoundedQueue<Launched>
+    private let notes: ActionNotes
     private var children: [(id: UInt32, child: Child)] = []
     private var outputs: [Output] = []
     /// What the launcher has no room for yet.
@@ -162,6 +178,7 @@ public final class Children {
         let results = try BoundedQueue<Launched>(capacity: Children.mostStarting)
         self.orders = orders
         self.results = results
+        self.notes = notes
         try Worker.start("launcher") {
             while true {
                 switch orders.wait() {
@@ -206,10 +223,34 @@ public final class Children {
     private func handOver() {
         while let order = waiting.first {
             if case .start = order, starting == Children.mostStarting { return }
-            guard orders.push(order) else { return }
+            guard connects(order) || orders.push(order) else { return }
             waiting.removeFirst()
             if case .start = order { starting += 1 }
         }
+    }
+
+    /// It may have to wait, and holds up no other. Where no thread can be had, it is started without a
+    /// connection, and says that nobody answers.
+    private func connects(_ order: Order) -> Bool {
+        guard case .start(let id, let launch) = order, let connection = launch.connection else {
+            return false
+        }
+        let (results, notes) = (results, notes)
+        do throws(SystemError) {
+            try Worker.start("connector") {
+                var clock = Clock()
+                let until = clock.now() + connection.within
+                var raw = unsafe picket_control_try(connection.path)
+                while raw < 0, clock.now() < until {
+                    Worker.sleep(.milliseconds(50))
+                    raw = unsafe picket_control_try(connection.path)
+                }
+                var connected = launch
+                connected.connection?.raw = raw
+                _ = results.push(Children.start(id, connected, notes))
+            }
+            return true
+        } catch { return false }
     }
 
     /// Kills the process's whole group, at once. Its end comes as an event.
@@ -393,6 +434,9 @@ public final class Children {
             picket_blocking(inputRead.raw)
             _ = unsafe write(inputWrite.raw, bytes, bytes.count)
             result.error = spawn(launch, name, inputRead.raw, writeEnd.raw, &result.process)
+        } else if let raw = launch.connection?.raw, raw >= 0 {
+            let input = Descriptor(owning: raw)
+            result.error = spawn(launch, name, input.raw, writeEnd.raw, &result.process)
         } else {
             result.error = spawn(launch, name, -1, writeEnd.raw, &result.process)
         }

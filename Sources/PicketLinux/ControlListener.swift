@@ -116,6 +116,8 @@ public final class ControlConnection {
     public var raw: Int32 { descriptor.raw }
     /// The caller's user id.
     public let user: UInt32
+    /// The process that connected, also where another one has the connection by now.
+    public let process: Int32
 
     static let longestBacklog = 4 << 20
 
@@ -129,6 +131,7 @@ public final class ControlConnection {
     init(owning raw: Int32) {
         descriptor = Descriptor(owning: raw)
         user = picket_peer_user(raw)
+        process = picket_peer_process(raw)
     }
 
     public func receive(into buffer: inout [UInt8]) -> Received {

@@ -17,6 +17,8 @@ public enum HelperExit {
 /// Where it is asked.
 public enum HelperPlace {
     public static let directory = "/run/picket-root"
+    /// `picket-units` finds its connection as its standard input.
+    public static let connected = ["--connected"]
 
     public static func socket(in directory: String = directory) -> String {
         directory + "/units.sock"

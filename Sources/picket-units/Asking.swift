@@ -4,6 +4,9 @@
 /// before it is asked again: to start what is started, or to stop what is stopped, does nothing.
 /// One that hangs is waited for no longer: until it says that systemd was asked, nothing is known
 /// of the unit, and what is unknown must not look like a failure of the unit's.
+///
+/// The agent has connected already where it asks: to the helper it alone may. A helper that goes then
+/// leaves the outcome unknown, because nobody else can connect for the agent.
 
 import CPicket
 import PicketCore
@@ -16,6 +19,10 @@ enum Asking {
         var clock = Clock()
         let until = clock.now() + options.patience
         var isForbidden = false
+        if options.isConnected {
+            if let code = answer(order, on: Descriptor(owning: 0), until: until) { return code }
+            return nobodyAnswers(at: socket)
+        }
         while true {
             // While it is started, its socket is root's alone for a moment.
             let raw = unsafe picket_control_try(socket)
@@ -30,6 +37,10 @@ enum Asking {
             Main.say("picket-units: \(socket) is root's and the agent's alone", on: 2)
             return HelperExit.refused
         }
+        return nobodyAnswers(at: socket)
+    }
+
+    private static func nobodyAnswers(at socket: String) -> Int32 {
         Main.say(
             "picket-units: nobody answers at \(socket): systemctl restart picket-units", on: 2)
         return HelperExit.unknown

@@ -44,6 +44,8 @@ struct Options {
     var generated = "/run/systemd/generator"
     /// How long a helper is waited for that does not answer, or does not begin.
     var patience = Duration.seconds(3)
+    /// Standard input is the connection: the agent has made it, because it alone may ask.
+    var isConnected = false
     var words: [String] = []
 
     /// The pair's configuration, and what to give picketd that it reads that.
@@ -61,7 +63,7 @@ struct Options {
         picket-units starts and stops the systemd units of the groups, for the agent.
 
         usage: picket-units serve [options]    the helper, as root: picket-units.service
-               picket-units start UNIT         asks it, as root or as the agent's user
+               picket-units start UNIT         asks it, as root
                picket-units stop UNIT
                picket-units adopt UNIT         it runs, and its group is active here
                picket-units run UNIT           start it for a person's hands
@@ -75,7 +77,8 @@ struct Options {
 
           --config FILE   the pair's configuration, which must be root's (as picketd's unit says)
           --node NAME     this node's name (as picketd's unit says)
-          --user NAME     who may ask, besides root (picket)
+          --user NAME     the agent's user: its main process may ask, besides root (picket)
+          --connected     standard input is the agent's connection to the helper
           --run DIR       where its socket, lists and warrants lie (/run/picket-root)
           --kept DIR      where the units are kept for the next boot (/var/lib/picket-root)
           --system DIR    where picketd's unit lies (where systemd looks)
@@ -92,6 +95,10 @@ struct Options {
         while index < arguments.count {
             let name = arguments[index]
             index += 1
+            if [name] == HelperPlace.connected {
+                options.isConnected = true
+                continue
+            }
             guard name.hasPrefix("--") else {
                 options.words.append(name)
                 continue

@@ -68,6 +68,9 @@ enum Order: Equatable {
         }
     }
 
+    /// Whoever may only look has done nothing by it.
+    var onlyLooks: Bool { self == .list || self == .look }
+
     var line: String {
         switch self {
         case .start(let unit): "start \(unit)"

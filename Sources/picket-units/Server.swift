@@ -7,6 +7,11 @@
 ///
 /// Requests wait while the configuration is read, but for the stop of a unit that is known.
 ///
+/// **Who may ask.** Root, and the agent: the main process of picketd.service, as systemd names it. What else
+/// runs as the agent's user (commands of resources, probes, fence agents) may look and no more, or it could
+/// start a unit beside its group. The kernel names the process that connected. A number that is known as
+/// the agent's is the agent's for as long as that process lives; another one has systemd asked again.
+///
 /// `begun` is said when systemctl runs, not when it is to: up to then nobody has asked systemd.
 
 import CPicket
@@ -30,6 +35,8 @@ private final class Caller {
     var isUnheard = false
     /// It waits for the writer.
     var isWriting = false
+    /// systemd was asked for the agent's process since it connected.
+    var isKnown = false
     /// The configuration was looked at since it asked.
     var hasList = false
     var isGone = false
@@ -55,6 +62,22 @@ private final class Caller {
         say(answer)
         isGone = true
     }
+}
+
+/// The agent, as long as it lives.
+private final class MainProcess {
+    let process: Int32
+    private let end: Descriptor
+
+    /// `nil` where the kernel does not tell its end.
+    init?(_ process: Int32) {
+        let raw = process > 0 ? picket_process_end(process) : -1
+        guard raw >= 0 else { return nil }
+        self.process = process
+        end = Descriptor(owning: raw)
+    }
+
+    var lives: Bool { picket_wait(end.raw, false, 0) == 0 }
 }
 
 /// A configuration that somebody offers.
@@ -88,6 +111,11 @@ final class Server {
     private var nextCaller = Server.firstCaller
     /// The units that are being read.
     private var reading: Reading?
+    /// The main process of picketd.service, and what tells its end.
+    private var agent: MainProcess?
+    /// systemd is asked for it. What it said; `nil` where it did not answer.
+    private var isAskedForAgent = false
+    private var named: Int32?
     /// systemd runs its generators.
     private var isReloading = false
     /// Why they could not be read when that was last tried.
@@ -113,6 +141,7 @@ final class Server {
     /// Of the processes that `children` runs; a caller's has the caller's number.
     private static let reader: UInt32 = 0
     private static let reloader: UInt32 = 1
+    private static let namer: UInt32 = 2
     private static let readWithin = Duration.seconds(5)
     /// What is told of each unit.
     private static let shown =
@@ -283,7 +312,7 @@ final class Server {
     /// A stop does not wait for a start that was asked for before it, by whomever.
     private func endStarts() {
         for (index, caller) in callers.enumerated() where !caller.isGone {
-            guard case .stop(let unit)? = caller.order else { continue }
+            guard case .stop(let unit)? = caller.order, mayAct(caller) else { continue }
             for older in callers[..<index] where !older.isGone {
                 switch older.order {
                 case .start(unit)?, .run(unit)?, .adopt(unit)?: older.finish(.ended(1))
@@ -307,6 +336,7 @@ final class Server {
 
     private func mayBegin(_ order: Order, of caller: Caller, _ busy: [String]) -> Bool {
         if let what = order.touches, busy.contains(what) { return false }
+        if !isKnown(caller) { return false }
         if case .stop = order, rights.refusal(of: order) == nil { return true }
         if !caller.hasList {
             caller.hasList = true
@@ -315,7 +345,53 @@ final class Server {
         return reading == nil
     }
 
+    // MARK: Whether it is the agent
+
+    private func isAgent(_ caller: Caller) -> Bool {
+        let process = caller.connection.process
+        guard process > 0 else { return false }
+        if let agent, agent.process == process, agent.lives { return true }
+        return caller.isKnown && !isAskedForAgent && named == process
+    }
+
+    private func mayAct(_ caller: Caller) -> Bool {
+        caller.connection.user == 0 || isAgent(caller)
+    }
+
+    /// Whether it can be said by now who asks.
+    private func isKnown(_ caller: Caller) -> Bool {
+        if mayAct(caller) { return true }
+        if caller.isKnown { return !isAskedForAgent }
+        if !isAskedForAgent {
+            caller.isKnown = true
+            isAskedForAgent = true
+            named = nil
+            children.launch(
+                Server.namer,
+                Launch(
+                    arguments: [
+                        "systemctl", "--no-ask-password", "show", "--property=MainPID", "--",
+                        AgentUnit.name,
+                    ], environment: [Listing.path]))
+        }
+        return false
+    }
+
+    private func nameAgent(_ end: ChildEnd) {
+        isAskedForAgent = false
+        if end != .exited(0) { named = nil }
+        agent = named.flatMap(MainProcess.init)
+    }
+
     private func begin(_ order: Order, of caller: Caller) {
+        if !order.onlyLooks, !mayAct(caller) {
+            guard named != nil else { return caller.finish(.unknown("systemd does not answer")) }
+            let refusal =
+                "process \(caller.connection.process) of \(options.user) is not the main process of"
+                + " \(AgentUnit.name), and only that and root may"
+            logger.log(.warning, "\(order.line): \(refusal)")
+            return caller.finish(.refused(refusal))
+        }
         if var refusal = rights.refusal(of: order) {
             if let unread { refusal += " (\(unread))" }
             logger.log(.warning, "user \(caller.connection.user): \(order.line): \(refusal)")
@@ -383,6 +459,9 @@ final class Server {
         switch event {
         case .line(Server.reader, let line): reading?.lines.append(line)
         case .ended(Server.reader, let end): listed(end)
+        case .line(Server.namer, let line):
+            if line.hasPrefix("MainPID=") { named = Int32(line.dropping(first: 8)) }
+        case .ended(Server.namer, let end): nameAgent(end)
         case .line(Server.reloader, let line): logger.log(.warning, line)
         case .ended(Server.reloader, _): isReloading = false
         case .began(let id):

@@ -182,7 +182,8 @@ final class Groups: Part {
         agent.processes.begin(
             Launch(
                 arguments: arguments, environment: environment, endsWithAgent: bringsUp,
-                starts: bringsUp ? names.group(run.group) : ""),
+                starts: bringsUp ? names.group(run.group) : "",
+                connection: actions.connection(for: run, to: agent.options.helper)),
             of: run.id)
     }
 

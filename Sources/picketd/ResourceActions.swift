@@ -45,8 +45,9 @@ struct ResourceActions {
             case .start, .stop:
                 asked.append(run.id)
                 // It gives a helper up that is gone, or hangs, before its own time is up.
-                let patience = min(run.timeout / 4 * 3, .seconds(10)).milliseconds
-                return ["picket-units", "--patience", "\(patience)", run.action.text, unit]
+                let patience = ResourceActions.patience(run).milliseconds
+                return ["picket-units"] + HelperPlace.connected
+                    + ["--patience", "\(patience)", run.action.text, unit]
             case .monitor: return ["systemctl", "is-active", "--quiet", unit]
             case .promote, .demote: return nil
             }
@@ -59,6 +60,16 @@ struct ResourceActions {
             case .demote: return command.demote
             }
         }
+    }
+
+    private static func patience(_ run: ResourceRun) -> Duration {
+        min(run.timeout / 4 * 3, .seconds(10))
+    }
+
+    /// The helper obeys this process alone. To be asked after `arguments`.
+    func connection(for run: ResourceRun, to helper: String) -> Launch.Connection? {
+        guard asked.contains(run.id) else { return nil }
+        return Launch.Connection(to: helper, within: ResourceActions.patience(run))
     }
 
     /// `replace` and `flush … to` succeed as well where the address is there, or gone, already.

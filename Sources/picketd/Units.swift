@@ -85,8 +85,11 @@ final class Units: Part {
     private func ask(_ words: [String], as purpose: ProcessTable.Purpose, _ agent: Agent) {
         agent.processes.run(
             Launch(
-                arguments: ["picket-units", "--patience", "1000"] + words,
-                environment: agent.processes.environment, mostLines: 20_000),
+                arguments: ["picket-units"] + HelperPlace.connected + ["--patience", "1000"]
+                    + words,
+                environment: agent.processes.environment, mostLines: 20_000,
+                connection: Launch.Connection(
+                    to: agent.options.helper, within: .seconds(1))),
             as: purpose, until: agent.now + Units.within)
     }
 

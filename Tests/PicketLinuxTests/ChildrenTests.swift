@@ -36,6 +36,31 @@ struct ChildrenTests {
             input: input, endsWithAgent: endsWithAgent, follows: follows, pace: pace)
     }
 
+    @Test func `a connection is this process's own, and is waited for where nobody listens yet`()
+        throws
+    {
+        let children = try Children(notedIn: scratch.path, session: SessionID(1))
+        let path = scratch.file("socket")
+        var launch = ChildrenTests.launch("test -S /dev/stdin && read line && echo $line")
+        launch.connection = Launch.Connection(to: path, within: .seconds(9))
+        children.launch(1, launch)
+        usleep(100_000)
+        let listener = try ControlListener(path: path)
+        var caller: ControlConnection?
+        while caller == nil {
+            usleep(5000)
+            caller = listener.accept()
+        }
+        #expect(caller?.process == getpid())
+        #expect(caller?.send(Array("hello\n".utf8)) == true)
+        #expect(ChildrenTests.run(children, until: 1) == (["hello"], .exited(0)))
+        // Nobody comes: it is started all the same.
+        launch = ChildrenTests.launch("test -S /dev/stdin || echo none")
+        launch.connection = Launch.Connection(to: path + "-none", within: .milliseconds(60))
+        children.launch(2, launch)
+        #expect(ChildrenTests.run(children, until: 2) == (["none"], .exited(0)))
+    }
+
     @Test func `of one that follows a turn takes the newest whole line, however much it says`()
         throws
     {

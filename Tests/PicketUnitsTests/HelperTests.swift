@@ -148,10 +148,49 @@ struct HelperTests {
         let helper = try Helper(units: ["gateway.service"], user: "daemon")
         defer { helper.end() }
         try helper.give("run/units.sock", to: 0, mode: 0o666)
+        // Whoever asks is the agent.
+        let asking = "--run \(helper.directory)/run --patience"
+        try helper.systemctl(
+            "case $2 in show) echo MainPID=$(pgrep -nf -- '\(asking)');; esac")
         #expect(try helper.ask(["start", "gateway.service"], as: 1).code == 0)
         let refused = try helper.ask(["start", "gateway.service"], as: 2)
         #expect(refused.code == HelperExit.refused && refused.output.contains("not user 2"))
         #expect(helper.asked.count == 1)
+    }
+
+    /// A command of a resource, a probe or a fence agent.
+    @Test(.enabled(if: geteuid() == 0, "needs root"), arguments: ["1", "0", ""])
+    func `what runs as the agent's user and is not the agent may look and no more`(
+        agent: String
+    ) throws {
+        let helper = try Helper(units: ["gateway.service"], user: "daemon")
+        defer { helper.end() }
+        try helper.give("run/units.sock", to: 0, mode: 0o666)
+        try helper.systemctl(agent.isEmpty ? "exit 1" : "echo MainPID=\(agent)")
+        for words in [
+            ["start", "gateway.service"], ["stop", "gateway.service"],
+            ["give-back", helper.configuration],
+        ] {
+            let answer = try helper.ask(words, as: 1)
+            #expect(answer.code == (agent.isEmpty ? HelperExit.unknown : HelperExit.refused))
+            #expect(agent.isEmpty || answer.output.contains("not the main process"))
+        }
+        #expect(try helper.ask(["list"], as: 1).output == "gateway.service\n")
+        #expect(helper.asked == [] && !helper.exists("warrants/gateway.service"))
+    }
+
+    @Test func `who is given a connection asks by that alone`() throws {
+        let helper = try Helper(units: ["gateway.service"])
+        defer { helper.end() }
+        #expect(try helper.ask(["--connected", "list"]).code == HelperExit.unknown)
+        let asking = Process()
+        asking.executableURL = Helper.program
+        asking.arguments = ["--connected", "--run", "/nowhere", "start", "gateway.service"]
+        let socket = helper.connect()
+        asking.standardInput = FileHandle(fileDescriptor: socket, closeOnDealloc: true)
+        try asking.run()
+        asking.waitUntilExit()
+        #expect(asking.terminationStatus == 0 && helper.asked.count == 1)
     }
 
     @Test func `a caller that hangs up takes its start back before the stop is asked`() throws {
@@ -350,7 +389,7 @@ struct HelperTests {
         defer { helper.end() }
         try helper.give("run/units.sock", to: 0, mode: 0o600)
         #expect(try helper.ask(["list"], as: 1).code == HelperExit.refused)
-        let asking = try helper.begin(["start", "gateway.service"], as: 1)
+        let asking = try helper.begin(["list"], as: 1)
         Worker.sleep(.milliseconds(300))
         try helper.give("run/units.sock", to: 0, mode: 0o666)
         asking.waitUntilExit()
@@ -458,7 +497,7 @@ final class Helper {
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
             .deletingLastPathComponent().appendingPathComponent(program).path
     }
-    private static let program = URL(fileURLWithPath: beside("picket-units"))
+    fileprivate static let program = URL(fileURLWithPath: beside("picket-units"))
 
     init(units: [String], user: String = "root", prepare: (Helper) throws -> Void = { _ in })
         throws

@@ -67,6 +67,8 @@ int picket_notify_receiver(const char *path);
 /// Who is at the other end of a unix socket; 0 where that is unknown.
 pid_t picket_peer_process(int socket);
 uid_t picket_peer_user(int socket);
+/// Readable once this process has ended; negative where the kernel has no such thing.
+int picket_process_end(pid_t process);
 /// -1 where there is no such group.
 int64_t picket_group_id(const char *name);
 /// A user and its own group; false where there is no such user.

@@ -310,6 +310,10 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     // What is promised
     /// Status and drill do not ask whether this node has a turn in which it may fence.
     case turnPromised
+    /// What a person starts beside a group that is not active here is not looked for …
+    case strayUnseen
+    /// … or is taken for the group's.
+    case strayAdopted
     /// A node for which something is missing takes the group all the same, and says nothing.
     case unreadyIsWilling
 

@@ -124,6 +124,7 @@ private enum Hunt {
             self = .swarm(.work, seeds: 100)
         case .restartStopsInMaintenance, .endUnlooked, .leftRunningAtEnd:
             self = .swarm(.hands, seeds: 20)
+        case .strayUnseen, .strayAdopted: self = .swarm(.strays, seeds: 20)
         case .startAdopted: self = .swarm(.moves, seeds: 400)
         case .restartAdopted: self = .swarm(.lists, seeds: 100)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)

@@ -132,7 +132,10 @@ final class Units: Part {
             let isLeft = hands || group.maintained
             // What waits to be added to a group has no right to run yet.
             let isUp = group.running && agent.isUpAsListed(one.group)
-            switch Units.need(state, group.role, isRunning: isUp, inMaintenance: isLeft) {
+            let need = UnitNeed(
+                runs: state.runs, warrant: state.warrant, group.role, isRunning: isUp,
+                inMaintenance: isLeft)
+            switch need {
             case .nothing: continue
             case .warrant: ask(["adopt", one.unit], as: .warrant(one.group), agent)
             case .clearing: ask(stop, as: .stray(one.group), agent)
@@ -165,30 +168,6 @@ final class Units: Part {
         named.filter { UnitState.of($0.unit, in: states)?.isMissing ?? true }.map { $0.group }
     }
 
-    enum Need: Equatable {
-        case nothing
-        /// It runs with its group, and may be started again.
-        case warrant
-        /// A warrant has outlived what it was given for: a person's the maintenance, another one
-        /// its group.
-        case clearing
-        case alarm(stops: Bool)
-    }
-
-    static func need(
-        _ state: UnitState, _ role: GroupReport.Role, isRunning: Bool, inMaintenance: Bool
-    ) -> Need {
-        switch role {
-        case .holding where isRunning:
-            return state.runs && state.warrant != .group ? .warrant : .nothing
-        case .vacant where state.warrant != .hand || !inMaintenance:
-            if state.runs { return .alarm(stops: !inMaintenance) }
-            return state.warrant == nil ? .nothing : .clearing
-        // The runner is at it, or will be.
-        default: return .nothing
-        }
-    }
-
     static func fault(_ named: [String], _ states: [UnitState], answers: Bool) -> String? {
         guard answers else {
             return "the helper that starts and stops units does not answer: systemctl start"
@@ -218,16 +197,12 @@ final class Units: Part {
 
 /// What systemd says of a unit (`systemctl show`), and whether it has a warrant.
 struct UnitState: Equatable {
-    enum Holder: Equatable {
-        case group, hand
-    }
-
     var names: [String] = []
     var runs = false
     var isMissing = false
     /// What wants, requires or triggers it.
     var starters: [String] = []
-    var warrant: Holder?
+    var warrant: UnitWarrant?
 
     static func of(_ unit: String, in states: [UnitState]) -> UnitState? {
         states.first { $0.names.contains(unit) }

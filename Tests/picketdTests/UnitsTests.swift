@@ -60,7 +60,7 @@ struct UnitsTests {
 
     @Test(arguments: [
         // A stray is stopped, but in maintenance; one that a person runs is left then.
-        (UnitState(runs: true), GroupReport.Role.vacant, false, Units.Need.alarm(stops: true)),
+        (UnitState(runs: true), GroupReport.Role.vacant, false, UnitNeed.alarm(stops: true)),
         (UnitState(runs: true), .vacant, true, .alarm(stops: false)),
         (UnitState(runs: true, warrant: .hand), .vacant, true, .nothing),
         (UnitState(runs: true, warrant: .hand), .vacant, false, .alarm(stops: true)),
@@ -79,10 +79,12 @@ struct UnitsTests {
         (UnitState(runs: true, warrant: .group), .holding, false, .nothing),
     ])
     func `what runs beside its group is no group's unit any more`(
-        state: UnitState, role: GroupReport.Role, inMaintenance: Bool, need: Units.Need
+        state: UnitState, role: GroupReport.Role, inMaintenance: Bool, need: UnitNeed
     ) {
         #expect(
-            Units.need(state, role, isRunning: true, inMaintenance: inMaintenance) == need)
+            UnitNeed(
+                runs: state.runs, warrant: state.warrant, role, isRunning: true,
+                inMaintenance: inMaintenance) == need)
     }
 
     @Test func `a helper that is gone, or does not know a unit, is a fault`() throws {

@@ -86,6 +86,8 @@ public enum Fault: Equatable, Sendable {
     /// Somebody starts a group's resources, in maintenance, beside the agent; and stops them in the
     /// end.
     case byHand(NodeID, GroupIndex)
+    /// Somebody starts them outside maintenance, whatever the pair does.
+    case stray(NodeID, GroupIndex)
     /// `confirmFence` though the peer may well be alive.
     case falseWord(NodeID)
 }
@@ -139,6 +141,6 @@ extension Fault {
         "power-loss", "relay", "harness", "dead-supply", "dead-watchdog", "other-configuration",
         "list", "links", "fence-anew", "wrong-key",
         "wall-step", "reload", "sensor", "sensor-gone", "drill", "sync",
-        "resource", "command", "by-hand", "false-word",
+        "resource", "command", "by-hand", "stray", "false-word",
     ]
 }

@@ -60,6 +60,7 @@ public enum FaultText {
             ["resource", text(node), "\(group)", fault.rawValue]
         case .command(let node, let command): ["command", text(node)] + words(command)
         case .byHand(let node, let group): ["by-hand", text(node), "\(group)"]
+        case .stray(let node, let group): ["stray", text(node), "\(group)"]
         case .falseWord(let node): ["false-word", text(node)]
         }
     }
@@ -195,6 +196,7 @@ public enum FaultText {
             return .resource(node, group, fault)
         case "command": return .command(node, try command(&words))
         case "by-hand": return .byHand(node, try words.group())
+        case "stray": return .stray(node, try words.group())
         case "false-word": return .falseWord(node)
         default: throw words.expected("one of " + list(Fault.names))
         }

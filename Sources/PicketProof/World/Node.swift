@@ -89,8 +89,10 @@ final class Node {
     var processes: [Process] = []
     /// The notes of the starts of which no agent has heard the end: by the process, the group's name.
     var starts: [UInt64: Int] = [:]
-    /// By the group's name: since when it runs by a person's hand.
+    /// By the group's name: since when it runs by a person's hand; and those of them that were
+    /// started outside maintenance.
     var byHand: [Int: Int64] = [:]
+    var strays: Set<Int> = []
     /// By the group's name: when a start of it last began.
     var startedAt: [Int64]
     /// The same of a restart, after its monitor had failed.
@@ -189,6 +191,11 @@ final class Node {
             up[($0 + half) % up.count] || !other && up[$0]
         }
     }
+    /// Nothing of the group runs by a person's hand any more.
+    func endWorkByHand(_ name: Int) {
+        byHand[name] = nil
+        strays.remove(name)
+    }
     func isWholeUp(_ group: ListedGroup) -> Bool { group.resources.allSatisfy { up[$0] } }
 }
 
@@ -262,6 +269,8 @@ final class AgentLife {
     /// Somebody works by hand in this world. In others nothing would be seen, and older seeds tell
     /// their stories.
     var looksAgain = false
+    /// When it last looked at its units.
+    var looksAtUnitsAt = Int64.min / 2
     var effects = Recorder()
     var resourceEffects = ResourceRecorder()
     var followUps: [Event] = []

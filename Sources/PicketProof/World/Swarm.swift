@@ -80,6 +80,8 @@ public enum Swarm {
         case terms
         /// Work by hand in maintenance, beside agents that are restarted.
         case hands
+        /// Groups that a person starts beside the pair, outside maintenance.
+        case strays
         /// Recordings of a dark peer, and the operator's word that it is off.
         case recordings
         /// Groups with data that go to and fro, beside a copy that stands still.
@@ -1053,6 +1055,12 @@ public enum Swarm {
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
         case .clocks, .recordings, .hands: return []
+        case .strays:
+            return [
+                .stray, .stray, .stray, .stray, .operators, .operators, .cuts, .oneWay, .crash,
+                .power,
+                .resources, .leave,
+            ]
         case .terms:
             for index in plan.groups.indices { plan.groups[index].sync = nil }
             plan.staysFull = nil
@@ -1111,12 +1119,12 @@ public enum Swarm {
         case harness
         // Only where a plan dwells on them.
         case falseWord, blackout, flaps, worker, stuck, outrun, cutMove, lie, halfway
-        case commands, unready, deadSupply
+        case commands, unready, deadSupply, stray
 
         var isCommon: Bool {
             switch self {
             case .falseWord, .blackout, .flaps, .lists, .worker, .stuck, .outrun, .cutMove, .lie,
-                .halfway, .commands, .unready, .deadSupply:
+                .halfway, .commands, .unready, .deadSupply, .stray:
                 false
             default: true
             }
@@ -1259,6 +1267,7 @@ public enum Swarm {
                 .command(
                     node,
                     chance.one(of: [.fence, .drillFailover(live: true), .confirmFence])))
+        case .stray: return entry(.stray(node, group))
         case .falseWord: return entry(.falseWord(node))
         case .word:
             return chance.percent(10)
@@ -1334,7 +1343,7 @@ extension Fault {
             .deadSupply, .deadWatchdog, .otherConfiguration, .list, .links, .fenceAnew, .wrongKey,
             .wallStep, .reload,
             .sensorGone, .drill, .sync,
-            .resource, .command, .byHand,
+            .resource, .command, .byHand, .stray,
             .falseWord:
             nil
         }

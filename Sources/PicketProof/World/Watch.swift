@@ -791,6 +791,14 @@ struct Watch {
                     "S11", "\(node.id) stops group \(group) in maintenance, as its file has it")
             }
             sides[node.index].handsOff[group] = false
+        case .conflict where running[group][node.index] > 0:
+            sides[node.index].handsOff[group] = false
+            let peer = world.peer(of: node)
+            if peer.strays.contains(group) {
+                world.violate(
+                    "L3",
+                    "\(node.id) stops group \(group), because somebody started it on \(peer.id)")
+            }
         case .command, .failback, .conflict, .none:
             sides[node.index].handsOff[group] = false
         case .plannedStop: judgeLeaving(group, node, in: world)
@@ -872,16 +880,25 @@ struct Watch {
         }
     }
 
-    /// S1: what runs by hand is stopped when the maintenance has ended.
+    /// S1: what runs by hand is stopped when the maintenance has ended, and where there was none at
+    /// the agent's second look at the latest: the first may fall into a move.
     private func judgeHands(_ node: Node, in world: World) {
-        for group in node.byHand.keys where !mayBeOrderedOff(group, node) {
-            let since = max(
+        for (group, begun) in node.byHand where !mayBeOrderedOff(group, node) {
+            var since = max(
                 sides[node.index].maintenance?.at ?? .max,
                 sides[node.index].maintained[group]?.at ?? .max, sides[node.index].startedAt)
+            if node.strays.contains(group) { since = max(since, begun) + 10_000_000_000 }
             guard since < world.now - 15_000_000_000, excuses.isEmpty else { continue }
-            world.violate(
-                "S1", "group \(group) runs on \(node.id) by hand, long after the maintenance")
+            world.violate("S1", "group \(group) runs on \(node.id) by hand, and goes on")
         }
+    }
+
+    /// S2: nobody has given the node the right to what a person started on it.
+    func warrants(
+        _ group: Int, _ role: GroupReport.Role, _ node: Node, in world: World
+    ) {
+        guard role != .holding else { return }
+        world.violate("S2", "\(node.id) takes for its own what somebody started of group \(group)")
     }
 
     /// It is up by an order of the operator's, and is left alone from now on.

@@ -62,7 +62,10 @@ extension World {
             memoryFile: file, links: node.links, listed: listed, list: list, startedAt: now,
             local: local)
         agent.looksAgain = plan.faults.contains {
-            if case .byHand = $0.fault { true } else { false }
+            switch $0.fault {
+            case .byHand, .stray: true
+            default: false
+            }
         }
         agent.sensing.list(node.chips.indices.filter { node.chips[$0].isListed }, at: local)
         node.agent = agent

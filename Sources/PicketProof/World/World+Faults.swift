@@ -104,8 +104,11 @@ extension World {
             node(id).resourceFaults[group][kind] = until
         case .byHand(let id, let group):
             guard group < plan.names else { return false }
-            startByHand(group, node(id))
+            startByHand(group, node(id), inMaintenance: true)
             return true
+        case .stray(let id, let group):
+            guard group < plan.names else { return false }
+            startByHand(group, node(id), inMaintenance: false)
         case .command(let id, let command): self.command(command, node(id))
         case .falseWord(let id):
             watch.excuses.insert(.falseWord)
@@ -152,7 +155,7 @@ extension World {
         case .byHand(let id, let group): stopByHand(group, node(id))
         case .cut, .loss, .delay, .duplicate, .corrupt, .replay, .pause, .pauseAfter, .hang,
             .livelock, .crash, .crashAfter, .late, .loseState, .diskFull, .diskSlow, .diskHangs,
-            .wallStep, .reload, .fenceAnew, .resource, .command, .falseWord:
+            .wallStep, .reload, .fenceAnew, .resource, .command, .stray, .falseWord:
             break
         }
     }

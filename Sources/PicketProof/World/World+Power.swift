@@ -42,6 +42,7 @@ extension World {
         node.processes = []
         node.starts = [:]
         node.byHand = [:]
+        node.strays = []
         node.storeJobs = []
         for resource in node.up.indices {
             node.up[resource] = false

@@ -94,7 +94,10 @@ extension World {
         node.processes.append(process)
         if run.action == .start || run.action == .promote { node.starts[numbers] = group.name }
         if run.action == .start {
-            node.byHand[group.name] = nil
+            // Of a stray the resources to come are still what somebody started.
+            if !node.strays.contains(group.name) || run.resource == group.resources.count - 1 {
+                node.endWorkByHand(group.name)
+            }
             node.startedAt[group.name] = now
             node.up[resource] = true
             node.serves[resource] = false
@@ -160,7 +163,7 @@ extension World {
             case .stop:
                 node.up[process.resource] = false
                 node.serves[process.resource] = false
-                if !node.isUp(process.group) { node.byHand[process.group.name] = nil }
+                if !node.isUp(process.group) { node.endWorkByHand(process.group.name) }
             case .monitor, .promote, .demote: break
             }
         }
@@ -184,24 +187,69 @@ extension World {
 
     // MARK: By hand
 
-    /// Somebody starts a group beside the agent, where it does not run, in maintenance.
-    func startByHand(_ name: Int, _ node: Node) {
+    /// Somebody starts a group beside the agent, where it does not run: in maintenance, or at any time.
+    func startByHand(_ name: Int, _ node: Node, inMaintenance: Bool) {
         guard node.powered, let group = node.file.first(where: { $0.name == name }),
-            !node.isUp(group), watch.isHandsOff(name, node)
+            !node.isUp(group), !inMaintenance || watch.isHandsOff(name, node)
         else { return }
         tell(node, .world("somebody starts group \(name) by hand"))
         for resource in group.resources { node.up[resource] = true }
         node.byHand[name] = now
-        watch.worksByHand(name, node)
+        if inMaintenance { watch.worksByHand(name, node) } else { node.strays.insert(name) }
     }
 
     /// … and stops it.
     func stopByHand(_ name: Int, _ node: Node) {
         guard node.byHand[name] != nil, let group = node.file.first(where: { $0.name == name })
         else { return }
-        tell(node, .world("somebody stops group \(name) by hand"))
+        tell(node, .world("group \(name), which somebody has started, is stopped"))
         for resource in group.resources { node.up[resource] = false }
-        node.byHand[name] = nil
+        node.endWorkByHand(name)
+    }
+
+    /// The agent looks at its units every ten seconds. Only those are judged that somebody has started:
+    /// of what the groups' runners do the watch knows more than systemd.
+    func lookAtUnits(_ node: Node, _ agent: AgentLife) {
+        guard agent.looksAgain, now - agent.looksAtUnitsAt >= 10_000_000_000 else { return }
+        agent.looksAtUnitsAt = now
+        guard !node.strays.isEmpty else { return }
+        let groups = agent.machine.status(at: node.clock(now)).groups
+        let vacant = groups.indices.filter { groups[$0].role == .vacant }
+        // It draws nothing, so that older seeds tell their stories.
+        let time = 1_000_000 + now / 1_000 % 20_000_000
+        after(time, .unitsSeen(node.index, life: node.life, vacant: vacant))
+    }
+
+    func judgeUnits(_ vacant: [GroupIndex], _ node: Node, _ agent: AgentLife) {
+        guard !agent.machine.isBetweenLists else { return }
+        let status = agent.machine.status(at: node.clock(now))
+        let hands = status.maintenance || status.peerMaintenance
+        for (place, group) in agent.list.enumerated()
+        where node.strays.contains(group.name) && node.isUp(group) {
+            let known = status.groups[place]
+            if known.role == .vacant, !vacant.contains(place) { continue }
+            let need = UnitNeed(
+                runs: true, warrant: nil, known.role, isRunning: known.running,
+                inMaintenance: hands || known.maintained)
+            switch need {
+            case .alarm(let stops):
+                tell(node, .world("the agent alarms: group \(group.name) runs beside it"))
+                guard stops else { continue }
+                after(5_000_000, .strayStops(node.index, powerLife: node.powerLife, group.name))
+            case .warrant: watch.warrants(group.name, known.role, node, in: self)
+            case .nothing, .clearing: break
+            }
+        }
+    }
+
+    /// A start of the group's takes the stop back.
+    func strayStops(_ name: Int, _ node: Node, _ powerLife: UInt32) {
+        guard node.powerLife == powerLife, node.strays.contains(name) else { return }
+        if let agent = node.agent, let place = agent.place(of: name) {
+            let groups = agent.machine.status(at: node.clock(now)).groups
+            guard groups[place].role == .vacant else { return }
+        }
+        stopByHand(name, node)
     }
 
     // MARK: Disk

@@ -202,6 +202,7 @@ extension World {
         watch.sensed(node, at: now)
         tellHealth(node, agent, at: local)
         tellReadiness(node, agent)
+        if node.agent === agent, !agent.ended { lookAtUnits(node, agent) }
     }
 
     /// The agent is told of another list until it takes it up, which it does not in a drill.

@@ -39,6 +39,8 @@ enum Happening {
     case faultsStop
     case look
     case senses(Int, life: UInt32)
+    indirect case unitsSeen(Int, life: UInt32, vacant: [GroupIndex])
+    case strayStops(Int, powerLife: UInt32, Int)
     case writes
     /// The probes that a node began have read their copies.
     case probed(Int)
@@ -225,6 +227,10 @@ public final class World {
         case .faultsStop: stopFaults()
         case .look: lookForRecovery()
         case .senses(let node, let life): sense(nodes[node], life)
+        case .unitsSeen(let node, let life, let vacant):
+            hand(happening, nodes[node], life) { self.judgeUnits(vacant, self.nodes[node], $0) }
+        case .strayStops(let node, let powerLife, let name):
+            strayStops(name, nodes[node], powerLife)
         case .writes: moveData()
         case .probed(let node): probe(nodes[node])
         case .storeTold(let node, let number): storeTold(nodes[node], number)

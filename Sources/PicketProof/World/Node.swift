@@ -77,6 +77,9 @@ final class Node {
     /// What its agents leave of hellos: under /run, and on disk.
     var hellosNoted = HelloMemory()
     var hellosKept = HelloMemory()
+    /// The disk knew less of them than /run, when that was lost, and the peer has said nothing since:
+    /// what it said between the two may count a second time.
+    var hellosForgotten = false
     /// The groups of which it tells.
     var noted: [ListedGroup] = []
     /// The file that it has left for the next agent: by which all that runs was started.

@@ -6,6 +6,7 @@
 /// that is stuck *and* whose sense line lies (a double fault); a relay that is slower than the
 /// configuration says, which may cut a second node; the terms of a node whose state file was lost.
 internal import PicketCore
+internal import PicketWire
 
 struct Watch {
     /// Reasons that excuse a violation, from now to the end of the world.
@@ -478,10 +479,15 @@ struct Watch {
         world.violate("S2", "\(node.id) takes the word that its peer is off, and hears its hellos")
     }
 
-    /// S6: a word is refused for what the peer says, not for what somebody has recorded.
+    /// S6: a word is refused for what the peer says, not for what somebody has recorded. A peer whose
+    /// clock was set back, and whose disk lost its life, says less than it has said: what this node
+    /// has not heard of the life before counts.
     func judgeRecording(_ node: Node, _ agent: AgentLife, in world: World) {
         let window = max(.seconds(10), node.policy.timing.detectWithin * 3).nanoseconds
-        guard world.now - (agent.spokeAt ?? .min / 2) > window + 1_000_000_000 else { return }
+        let heardLife = agent.channel.helloMemory.heard >> 32
+        guard !node.hellosForgotten, heardLife <= world.peer(of: node).hellosNoted.life,
+            world.now - (agent.spokeAt ?? .min / 2) > window + 1_000_000_000
+        else { return }
         world.violate(
             "S6", "\(node.id) takes no word that its peer is off, for a recording of it")
     }

@@ -186,7 +186,10 @@ extension World {
         case .hello(let answer, let established, let isNew):
             if answer { transmitChannel(link, node, agent) }
             if packet.from == peer(of: node).agent?.session { agent.hailedAt = now }
-            if !packet.isRecording { agent.spokeAt = now }
+            if !packet.isRecording {
+                agent.spokeAt = now
+                node.hellosForgotten = false
+            }
             node.hellosNoted = agent.channel.helloMemory
             if established != nil, node.forgetsUntil <= now { node.hellosKept = node.hellosNoted }
             turn(node, isNew ? .hailed : .tick)

@@ -21,6 +21,7 @@ extension World {
             node.poweredAt = now
             node.base = 5_000_000_000 + chance.below(20_000_000_000)
             if !planted(.adoptsAfterReboot) { node.note = .blank }
+            if node.hellosNoted.heard > node.hellosKept.heard { node.hellosForgotten = true }
             node.hellosNoted = HelloMemory()
             tell(node, .world("power on"))
             after(

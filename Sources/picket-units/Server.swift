@@ -363,7 +363,7 @@ final class Server {
         if mayAct(caller) { return true }
         if caller.isKnown { return !isAskedForAgent }
         if !isAskedForAgent {
-            caller.isKnown = true
+            for present in callers { present.isKnown = true }
             isAskedForAgent = true
             named = nil
             children.launch(

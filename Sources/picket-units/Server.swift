@@ -337,6 +337,8 @@ final class Server {
     private func mayBegin(_ order: Order, of caller: Caller, _ busy: [String]) -> Bool {
         if let what = order.touches, busy.contains(what) { return false }
         if !isKnown(caller) { return false }
+        // It is refused, whatever the configuration says.
+        if !order.onlyLooks, !mayAct(caller) { return true }
         if case .stop = order, rights.refusal(of: order) == nil { return true }
         if !caller.hasList {
             caller.hasList = true

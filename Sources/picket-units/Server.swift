@@ -336,9 +336,15 @@ final class Server {
 
     private func mayBegin(_ order: Order, of caller: Caller, _ busy: [String]) -> Bool {
         if let what = order.touches, busy.contains(what) { return false }
-        if !isKnown(caller) { return false }
-        // It is refused, whatever the configuration says.
-        if !order.onlyLooks, !mayAct(caller) { return true }
+        switch order {
+        case .list: break
+        // The agent looks before it ever asks for more: it is known by then.
+        case .look: _ = isKnown(caller)
+        default:
+            if !isKnown(caller) { return false }
+            // It is refused, whatever the configuration says.
+            if !mayAct(caller) { return true }
+        }
         if case .stop = order, rights.refusal(of: order) == nil { return true }
         if !caller.hasList {
             caller.hasList = true

@@ -54,7 +54,7 @@ explore: sim ## Explore every state within bounds that take a few minutes
 proof-short: sim ## The proof in a few minutes: stories, planted bugs, seeds, a bounded check
 	$(SIMULATOR) golden
 	$(SIMULATOR) bugs
-	$(SIMULATOR) run --seeds 2000 --quiet --keep-going
+	$(SIMULATOR) run --seeds 1000 --quiet --keep-going
 	$(SIMULATOR) check --faults 0 --fences 0
 	$(SIMULATOR) check --faults 1 --fences 0 --only health
 	$(SIMULATOR) check --faults 0 --fences 0 --differ

@@ -7,7 +7,7 @@ final class WiredPair {
 
     private let cables: Int
     private let base = "/tmp/picket-wired.\(UInt32.random(in: 0...UInt32.max))"
-    private let tag = "picket-\(getpid())"
+    private let tag = "picket-\(UInt32.random(in: 0...UInt32.max))"
     private var agents: [Process] = []
 
     static let nodes = ["east", "west"]

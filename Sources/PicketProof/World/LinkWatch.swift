@@ -62,14 +62,14 @@ struct LinkWatch {
         let peer = world.peer(of: node)
         guard let other = peer.agent else { return sides[node.index].peer = nil }
         // Each goes by its own.
-        let windows = [agent, other].map { $0.machine.policy.timing.deadAfter.nanoseconds }
-        let (shortest, window) = (windows.min()!, windows.max()!)
+        let mine = agent.machine.policy.timing.deadAfter.nanoseconds
+        let theirs = other.machine.policy.timing.deadAfter.nanoseconds
+        let (shortest, window) = (min(mine, theirs), max(mine, theirs))
         // Links are looked at with each heartbeat of a contact.
         let isSteady =
             now - sides[node.index].spokeAt <= shortest / 2
-            && sides[node.index].peer == other.session && agent.machine.peer.inContact
-            && agent.machine.peer.session == other.session
-            && other.machine.peer.inContact && other.machine.peer.session == agent.session
+            && sides[node.index].peer == other.session && agent.partner == other.session
+            && other.partner == agent.session
         if !isSteady { sides[node.index].speaksAt = now }
         sides[node.index].spokeAt = now
         sides[node.index].peer = other.session
@@ -82,10 +82,9 @@ struct LinkWatch {
                 world.violate(
                     "L4", "\(node.id) says that link \(link) is up, and hears nothing on it")
             }
-            let carries = [node, peer].allSatisfy { node in
-                let side = sides[node.index]
-                return now - side.cameAt[link] <= shortest / 2
-                    && now - side.steadyAt[link] > window * 4
+            let carries = sides.indices.allSatisfy {
+                now - sides[$0].cameAt[link] <= shortest / 2
+                    && now - sides[$0].steadyAt[link] > window * 4
             }
             if !isUp, other.links.contains(link), carries {
                 world.violate(

@@ -337,6 +337,14 @@ final class AgentLife {
         sensing = Sensing()
     }
 
+    /// Looks at the machine where it is. A function of it that only looks would be given a copy, because
+    /// it is part of an object.
+    @inline(__always)
+    func see<Answer>(_ look: (inout Machine) -> Answer) -> Answer { look(&machine) }
+
+    /// The session of the peer with which it is in contact.
+    var partner: SessionID? { see { $0.peer.inContact ? $0.peer.session : nil } }
+
     /// Other levels begin untested, and by a worker of their own.
     func fenceAnew(_ fence: RelayFence, _ local: Instant) {
         self.fence = fence

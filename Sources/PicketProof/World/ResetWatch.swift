@@ -136,7 +136,8 @@ struct ResetWatch {
     ///   - left: the groups that somebody may work on.
     ///   - reached: when the newest of its sendings that the peer acknowledged was sent.
     mutating func judge(
-        _ message: Message, _ node: Node, left: [Bool], reached: Int64, orders: Int, in world: World
+        _ message: Message, _ node: Node, left: SmallSet, reached: Int64, orders: Int,
+        in world: World
     ) {
         let index = node.index
         defer { looked[index] = world.now }
@@ -163,12 +164,12 @@ struct ResetWatch {
     /// L1: what it had a right to, and cannot stop, it asks its peer to end. While it fences that
     /// peer itself, or somebody works on the group, it says nothing.
     private func judgeSilence(
-        _ message: Message, _ node: Node, _ left: [Bool], in world: World
+        _ message: Message, _ node: Node, _ left: SmallSet, in world: World
     ) {
         guard message.flags.isDisjoint(with: [.fenceMe, .maintenance]), message.phase == .paired,
             message.seenGeneration > 0, message.acknowledged > 0
         else { return }
-        for group in asksSince.indices where isNoted[group][node.index] && !left[group] {
+        for group in asksSince.indices where isNoted[group][node.index] && !left.contains(group) {
             guard let since = asksSince[group][node.index], world.now - since > 5_000_000_000,
                 node.agent?.listed.contains(where: { $0.name == group }) == true
             else { continue }

@@ -109,23 +109,23 @@ struct Watch {
         var eligible: [Bool]
         /// The groups that the peer held, by the newest message of its present life; and those that
         /// it would have gone on with but for its copy.
-        var heldByPeer: Set<Int> = []
+        var heldByPeer: SmallSet = []
         /// The groups that a peer which leaves has nothing of, by the same message.
-        var givenUp: Set<Int> = []
+        var givenUp: SmallSet = []
         /// Those that it has something of, by the same message, and since when it has said so. An
         /// agent that follows knows what the one before had on disk.
-        var theirs: [Int: Int64] = [:]
+        var theirs: [Int64?]
         /// When an agent of it left by plan, whether or not something runs on.
         var leftAt = Int64.min / 2
-        var copyMissing: Set<Int> = []
+        var copyMissing: SmallSet = []
         /// The strict groups of which this life of its agent has heard, since they started, that the
         /// holder is in step.
-        var inStep: Set<Int> = []
+        var inStep: SmallSet = []
         /// Those of which the newest message says that it is not; and those of them of which the disk
         /// took nothing when that came. Nothing stateful starts by such a disk, and the next life knows
         /// nothing of its copy.
-        var outOfStep: Set<Int> = []
-        var notedInMemory: Set<Int> = []
+        var outOfStep: SmallSet = []
+        var notedInMemory: SmallSet = []
         /// The operator has ordered this life of its agent to leave.
         var leavesSince: Int64?
         var wordGiven = false
@@ -166,7 +166,7 @@ struct Watch {
         var unfitUntil = Int64.min / 2
         var pretendsUntil = Int64.min / 2
         /// The groups of which it said last that something is missing for them.
-        var unready: Set<Int> = []
+        var unready: SmallSet = []
         /// By its status in contact, it would fence its peer in this session.
         var promises: SessionID?
         /// The last real fence by its relay failed; since when its worker hangs.
@@ -184,6 +184,7 @@ struct Watch {
             Side(
                 granted: Array(repeating: [], count: groups),
                 eligible: Array(repeating: false, count: groups),
+                theirs: Array(repeating: nil, count: groups),
                 maintained: Array(repeating: (0, false, .min / 2), count: groups),
                 handsOff: Array(repeating: false, count: groups))
         }
@@ -243,12 +244,15 @@ struct Watch {
         sides[index].wordAt = nil
         sides[index].contradictedAt = nil
         sides[index].leavesSince = nil
-        let held = sides[index].heldByPeer
-        sides[index].theirs = sides[index].theirs.filter {
-            held.contains($0.key) && now - $0.value > 5_000_000_000
-                && node.forgetsUntil <= $0.value
+        for group in sides[index].theirs.indices {
+            if let since = sides[index].theirs[group],
+                !sides[index].heldByPeer.contains(group) || now - since <= 5_000_000_000
+                    || node.forgetsUntil > since
+            {
+                sides[index].theirs[group] = nil
+            }
+            sides[1 - index].theirs[group] = nil
         }
-        sides[1 - index].theirs = [:]
         for side in sides.indices {
             sides[side].heldByPeer = []
             sides[side].copyMissing = []
@@ -362,19 +366,22 @@ struct Watch {
         judge(relayTest: message.relayTest, node, in: world)
         judgeHands(node, in: world)
         judgeDisk(message, node, in: world)
-        if agent.machine.peer.inContact {
-            let gap = agent.machine.protectionGap(at: node.clock(now))
+        let partner = agent.partner
+        if partner != nil {
+            let clock = node.clock(now)
+            let isProtected = agent.see { $0.protectionGap(at: clock) == nil }
             let isKnown = sides[index].reachedSent > changedAt
-            sides[index].promises = gap == nil && isKnown ? agent.machine.peer.session : nil
-        } else if agent.machine.life.receipt != nil {
+            sides[index].promises = isProtected && isKnown ? partner : nil
+        } else if agent.see({ $0.life.receipt != nil }) {
             // It has kept its word.
             sides[index].promises = nil
         }
-        let left = running.indices.map { mayBeOrderedOff($0, node) }
+        var left = SmallSet()
+        for group in running.indices where mayBeOrderedOff(group, node) { left.insert(group) }
         resets.judge(
             message, node, left: left, reached: sides[index].reachedSent,
             orders: sides[index].orders.count, in: world)
-        judgeReadiness(message, node, inContact: agent.machine.peer.inContact, in: world)
+        judgeReadiness(message, node, inContact: partner != nil, in: world)
         for report in message.groups {
             let group = Int(report.name) - 1
             if report.role == .granting { sides[index].granted[group].insert(report.term.value) }
@@ -408,26 +415,7 @@ struct Watch {
             sides[1 - index].fenceMe = message.flags.contains(.fenceMe)
             if message.sequence == agent.newestFromPeer.sequence {
                 resets.hears(message, node)
-                sides[index].heldByPeer = Set(
-                    message.groups.filter { $0.role == .holding }.map { Int($0.name) - 1 })
-                let theirs = message.groups.filter {
-                    $0.role == .holding || $0.role == .releasing || $0.role == .resuming
-                }
-                sides[index].theirs = Dictionary(
-                    uniqueKeysWithValues: theirs.map {
-                        let name = Int($0.name) - 1
-                        return (name, sides[index].theirs[name] ?? world.now)
-                    })
-                for report in message.groups where report.data != nil {
-                    hearOfStep(report, by: index)
-                }
-                sides[index].givenUp = Set(
-                    message.groups.filter { message.phase == .leaving && $0.role == .vacant }
-                        .map { Int($0.name) - 1 })
-                sides[index].copyMissing = Set(
-                    message.groups.filter {
-                        $0.role == .vacant && $0.flags.contains(.eligible) && $0.sync != .current
-                    }.map { Int($0.name) - 1 })
+                hearOfGroups(message, by: index, at: world.now)
             }
         }
         let acknowledged = Int(message.acknowledged)
@@ -444,6 +432,34 @@ struct Watch {
             sides[index].reachedAt = world.now
             sides[index].goesOnUnmet = false
         }
+    }
+
+    private mutating func hearOfGroups(_ message: Message, by index: Int, at now: Int64) {
+        var (held, theirs) = (SmallSet(), SmallSet())
+        var (givenUp, copyMissing) = (SmallSet(), SmallSet())
+        for report in message.groups {
+            let group = Int(report.name) - 1
+            switch report.role {
+            case .holding:
+                held.insert(group)
+                theirs.insert(group)
+            case .releasing, .resuming: theirs.insert(group)
+            case .vacant:
+                if message.phase == .leaving { givenUp.insert(group) }
+                if report.flags.contains(.eligible), report.sync != .current {
+                    copyMissing.insert(group)
+                }
+            case .claiming, .granting: break
+            }
+            if report.data != nil { hearOfStep(report, by: index) }
+        }
+        for group in sides[index].theirs.indices {
+            let since = sides[index].theirs[group] ?? now
+            sides[index].theirs[group] = theirs.contains(group) ? since : nil
+        }
+        sides[index].heldByPeer = held
+        sides[index].givenUp = givenUp
+        sides[index].copyMissing = copyMissing
     }
 
     private mutating func hearOfStep(_ report: GroupReport, by index: Int) {
@@ -492,8 +508,8 @@ struct Watch {
             "S6", "\(node.id) takes no word that its peer is off, for a recording of it")
     }
 
-    /// Asked after each turn.
-    func judgeWord(_ node: Node, _ agent: AgentLife, in world: World) {
+    /// Asked after each turn. It changes nothing; as one that does it is not given a copy of the watch.
+    mutating func judgeWord(_ node: Node, _ agent: AgentLife, in world: World) {
         guard let at = sides[node.index].contradictedAt, world.now > at,
             let receipt = agent.machine.life.receipt, receipt.proof == .operatorsWord,
             receipt.session == sides[1 - node.index].session, receipt.session != nil
@@ -542,12 +558,11 @@ struct Watch {
     /// no answer: two periods of ten seconds, one until it is asked first, and one until last.
     private func judge(relayTest: Message.RelayTest, _ node: Node, in world: World) {
         guard relayTest == .passed else { return }
-        let side = sides[node.index]
-        if let failedAt = side.relayFailed, world.now > failedAt {
+        if let failedAt = sides[node.index].relayFailed, world.now > failedAt {
             world.violate("L4", "\(node.id) says that it could fence, and its last fence failed")
         }
-        if let since = side.hangsSince, world.now - max(since, side.startedAt) > 41_000_000_000,
-            node.stood == 0
+        if let since = sides[node.index].hangsSince,
+            world.now - max(since, sides[node.index].startedAt) > 41_000_000_000, node.stood == 0
         {
             world.violate("L4", "\(node.id) says that it could fence, and its worker hangs")
         }
@@ -558,11 +573,14 @@ struct Watch {
         _ message: Message, _ node: Node, inContact: Bool, in world: World
     ) {
         let index = node.index
-        let unready = message.groups.filter { $0.flags.contains(.unready) }
-        sides[index].unready = Set(unready.map { Int($0.name) - 1 })
+        var unready = SmallSet()
+        for report in message.groups where report.flags.contains(.unready) {
+            unready.insert(Int(report.name) - 1)
+        }
+        sides[index].unready = unready
         guard inContact, sides[index].promises != nil else { return }
-        for group in sides[index].unready.intersection(sides[index].heldByPeer)
-        where !isMaintained(group, node) {
+        for group in unready
+        where sides[index].heldByPeer.contains(group) && !isMaintained(group, node) {
             world.violate(
                 "L4",
                 "\(node.id) has not what group \(group) needs, and would take it over, it says")

@@ -13,37 +13,52 @@ struct Bugs: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Switches on one planted bug after the other, and finds each (make sim only).",
         discussion: """
-            Prints a table. Exit 1 if a bug was not found within its budget, or if a world that was
+            Prints a table, with the seconds of a core that each took. Exit 1 if a bug was not found within its budget, or if a world that was
             played for it violates a property without it.
             """)
 
     @Option(help: "The first seed.") var seed: UInt64 = 1
     @Option(help: "Only this one.") var only: String?
 
+    @OptionGroup var option: CoresOption
+
+    private struct Hunted: Codable {
+        var row: String
+        var isFound: Bool
+        var violated: [String]
+    }
+
     func run() throws {
         try PlantedSwitch.require()
-        var (tried, missed) = (0, 0)
-        var violated: [String] = []
-        print("| planted bug | property | found by | after | of at most | s | what was seen |")
-        print("|---|---|---|---|---|---|---|")
-        for bug in PlantedBug.allCases where only == nil || only == bug.rawValue {
-            tried += 1
-            if !find(bug, &violated) { missed += 1 }
-        }
-        if tried == 0 {
+        let bugs = PlantedBug.allCases.filter { only == nil || only == $0.rawValue }
+        guard !bugs.isEmpty else {
             Story.complain("--only \(only ?? ""): no such planted bug")
             throw ExitCode(2)
         }
-        print("\n\(tried) planted bugs, \(missed) not found")
+        var missed = 0
+        var violated: [String] = []
+        print("| planted bug | property | found by | after | of at most | s | what was seen |")
+        print("|---|---|---|---|---|---|---|")
+        try Cores.play(
+            bugs.count, on: option.cores, naming: { bugs[$0].rawValue }, { find(bugs[$0]) }
+        ) { _, hunted in
+            print(hunted.row)
+            fflush(nil)
+            if !hunted.isFound { missed += 1 }
+            violated += hunted.violated
+            return true
+        }
+        print("\n\(bugs.count) planted bugs, \(missed) not found")
         for each in violated { print("VIOLATION without any planted bug: \(each)") }
         if missed > 0 || !violated.isEmpty { throw ExitCode(1) }
     }
 
-    private func find(_ bug: PlantedBug, _ violated: inout [String]) -> Bool {
-        let began = Date()
+    private func find(_ bug: PlantedBug) -> Hunted {
+        let before = Cores.seconds
         let found: (property: String, after: String, text: String)?
         let by: String
         let budget: String
+        var violated: [String] = []
         switch Hunt(bug) {
         case .swarm(let focus, let seeds):
             by = focus == .any ? "swarm" : "swarm, \(focus.rawValue)"
@@ -54,12 +69,11 @@ struct Bugs: ParsableCommand {
             budget = "\(bounds.mostStates) states"
             found = check(bug, bounds)
         }
-        let seconds = String(format: "%.1f", Date().timeIntervalSince(began))
-        print(
+        let seconds = String(format: "%.1f", Cores.seconds - before)
+        let row =
             "| \(bug.rawValue) | \(found?.property ?? "NOT FOUND") | \(by) | "
-                + "\(found?.after ?? "-") | \(budget) | \(seconds) | \(found?.text ?? "") |")
-        fflush(nil)
-        return found != nil
+            + "\(found?.after ?? "-") | \(budget) | \(seconds) | \(found?.text ?? "") |"
+        return Hunted(row: row, isFound: found != nil, violated: violated)
     }
 
     private func search(

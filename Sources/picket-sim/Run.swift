@@ -3,7 +3,7 @@ import Foundation
 import PicketCore
 import PicketProof
 
-/// Many worlds, one after the other, each with its own faults.
+/// Many worlds, each with its own faults.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Plays simulated worlds, each drawn from its seed, until a property is violated.",
@@ -37,6 +37,7 @@ struct Run: ParsableCommand {
     @Flag(help: "No coverage table.") var quiet = false
     @Flag(name: .customLong("list"), help: "Name what --focus may be, one a line.")
     var lists = false
+    @OptionGroup var option: CoresOption
 
     func validate() throws {
         guard seeds > 0 else { throw ValidationError("--seeds \(seeds): expected 1 or more") }
@@ -104,11 +105,11 @@ struct Run: ParsableCommand {
             plan = Shrink.run(plan) { Story.complain($0) }
             print(plan.text)
         }
-        let before = coreSeconds
+        let before = Cores.seconds
         let world = World(plan, remembering: replay ? nil : 400)
         let good = world.run()
-        let ran = coreSeconds - before
-        if replay || !good { Story.print(world) }
+        let ran = Cores.seconds - before
+        if replay || !good { for line in Story.lines(of: world) { print(line) } }
         if !good { throw ExitCode(1) }
         print(
             "nothing violated in \(Int(world.seconds)) s, "
@@ -116,47 +117,63 @@ struct Run: ParsableCommand {
                 + " pair-hours per second of a core")
     }
 
-    /// This process's own time on the core, whatever else the computer does.
-    private var coreSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
+    /// What the world of a seed came to.
+    private struct Played: Codable {
+        var seconds: Double
+        var coverage: Coverage
+        var violation: String?
+        var story: [String] = []
+    }
+
+    private func play(_ seed: UInt64, _ plan: Plan) -> Played {
+        let world = World(plan, remembering: 60)
+        let good = world.run()
+        var played = Played(seconds: world.seconds, coverage: world.coverage)
+        if !good, let violation = world.violation {
+            played.violation = "seed \(seed): \(violation.property): \(violation.text)"
+            if !keepGoing { played.story = Story.lines(of: world) }
+        }
+        return played
+    }
 
     private func swarm() throws {
         let plans = try plans()
+        let names = { (part: Int) in seed + UInt64(part) }
         var coverage = Coverage()
         var simulated = 0.0
-        var found: [(UInt64, Violation)] = []
+        var (played, violations) = (0, 0)
         let began = Date()
-        let before = coreSeconds
+        let before = Cores.seconds
         var told = began
-        var played = 0
-        for seed in seed..<(seed + UInt64(seeds)) {
-            let world = World(plans(seed), remembering: 60)
-            let good = world.run()
+        let end = minutes.map { began + $0 * 60 } ?? .distantFuture
+        try Cores.play(
+            seeds, on: option.cores, while: { Date() < end }, naming: { "seed \(names($0))" },
+            { play(names($0), plans(names($0))) }
+        ) { _, world in
             played += 1
             simulated += world.seconds
             coverage.add(world.coverage)
-            if !good, let violation = world.violation {
-                found.append((seed, violation))
-                if !keepGoing { Story.print(world) }
-                print("seed \(seed): \(violation.property): \(violation.text)")
+            if let violation = world.violation {
+                violations += 1
+                for line in world.story + [violation] { print(line) }
                 fflush(nil)
-                if !keepGoing { break }
             }
             let now = Date()
             if now.timeIntervalSince(told) > 5 {
                 told = now
                 Story.progress(played, of: seeds, simulated, now.timeIntervalSince(began))
             }
-            if let minutes, now.timeIntervalSince(began) > minutes * 60 { break }
+            return world.violation == nil || keepGoing
         }
         let elapsed = Date().timeIntervalSince(began)
         if !quiet { Story.print(coverage) }
-        let ran = coreSeconds - before
+        let ran = Cores.seconds - before
         let hours = simulated / 3600
         print(
             "\(played) seeds, \(String(format: "%.2f", hours)) pair-hours in "
                 + "\(String(format: "%.1f", elapsed)) s (\(String(format: "%.1f", ran)) s of a core: "
                 + "\(String(format: "%.2f", hours / max(ran, 1e-9))) pair-hours per second), "
-                + "\(found.count) violations")
-        if !found.isEmpty { throw ExitCode(1) }
+                + "\(violations) violations")
+        if violations > 0 { throw ExitCode(1) }
     }
 }

@@ -20,14 +20,12 @@ enum Story {
         }
     }
 
-    static func print(_ world: World) {
-        for line in world.story { Swift.print(line) }
-        if let violation = world.violation {
-            Swift.print(
-                "VIOLATION \(violation.property) of seed \(world.plan.seed) at "
-                    + String(format: "%.3f ms", Double(violation.at) / 1e6)
-                    + ": \(violation.text)")
-        }
+    static func lines(of world: World) -> [String] {
+        guard let violation = world.violation else { return world.story }
+        return world.story + [
+            "VIOLATION \(violation.property) of seed \(world.plan.seed) at "
+                + String(format: "%.3f ms", Double(violation.at) / 1e6) + ": \(violation.text)"
+        ]
     }
 
     static func print(_ coverage: Coverage) {

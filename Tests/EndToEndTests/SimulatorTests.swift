@@ -12,6 +12,7 @@ struct SimulatorTests {
         (["run", "--seed", "nope"], "'nope' is invalid"),
         (["run", "--hours", "nan"], "--hours nan: expected more than 0"),
         (["run", "--minutes=-1"], "--minutes -1.0: expected more than 0"),
+        (["run", "--cores", "0"], "--cores 0: expected 1 or more"),
         (["run", "--focus", "nowhere"], "expected one of any"),
         (["run", "--script", "/nonexistent.txt"], "/nonexistent.txt: cannot be read"),
         (["check", "--in-flight", "7"], "messages in flight: 2, 4, 6 or 8"),
@@ -39,5 +40,20 @@ struct SimulatorTests {
         let result = try Self.run(["run", "--script", path])
         #expect(result.status == 2)
         #expect(result.complaints.contains("\(path):3: expected a setting"))
+    }
+
+    @Test func `many cores come to the same as one`() throws {
+        func coverage(onCores cores: String) throws -> [Substring] {
+            let result = try Self.run([
+                "run", "--seeds", "5", "--hours", "0.003", "--cores", cores,
+            ])
+            #expect(result.status == 0, "\(result.complaints)")
+            let lines = result.output.split(separator: "\n")
+            #expect(lines.last?.hasPrefix("5 seeds, ") == true)
+            return lines.dropLast()
+        }
+        let one = try coverage(onCores: "1")
+        #expect(one.count > 100)
+        #expect(try coverage(onCores: "3") == one)
     }
 }

@@ -2,7 +2,7 @@
 internal import PicketCore
 internal import PicketWire
 
-public struct Coverage: Equatable, Sendable {
+public struct Coverage: Equatable, Sendable, Codable {
     public internal(set) var faults: [Int]
     public internal(set) var traces = [Int](repeating: 0, count: 256)
     public internal(set) var refusals = [Int](repeating: 0, count: 256)

@@ -140,7 +140,6 @@ private enum Hunt {
             self = .swarm(.hands, seeds: 20)
         case .strayUnseen, .strayAdopted: self = .swarm(.strays, seeds: 20)
         case .startAdopted: self = .swarm(.moves, seeds: 400)
-        case .restartAdopted: self = .swarm(.lists, seeds: 100)
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
         case .unreadyIsWilling: self = .swarm(.readiness, seeds: 100)
         case .turnPromised: self = .swarm(.configurations, seeds: 100)
@@ -182,28 +181,26 @@ private enum Hunt {
             self = .swarm(.plugs, seeds: 200)
         case .oneSupplyIsEnough, .deadSupplyIsNotCut: self = .swarm(.supplies, seeds: 200)
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
-        case .yielderKeepsCopy, .termsAloneDecide: self = .swarm(.data, seeds: 1000)
         case .oldReadingTold: self = .swarm(.copies, seeds: 100)
         case .divergedForms, .aheadIsLast, .branchUnasked, .branchIsOld, .branchUnnoted,
-            .agreedTailDiverges:
+            .agreedTailDiverges, .termsAloneDecide, .epochIgnored:
             self = .swarm(.branches, seeds: 100)
         case .refusedTermIgnored, .refusalsNeverFail: self = .swarm(.guards, seeds: 50)
         case .oldCopyForms, .staleTakesOver, .judgementOutlivesContact, .judgementNeverSpent,
-            .epochIgnored, .lagIgnored, .dataTermLate, .copyNotAwaited:
+            .lagIgnored, .dataTermLate, .copyNotAwaited, .yielderKeepsCopy:
             self = .swarm(.data, seeds: 400)
-        case .degradesUntold: self = .swarm(.strict, seeds: 800)
-        case .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten,
+        case .degradesUntold, .neverDegrades, .degradedIsCurrent, .inStepAtOnce, .tailForgotten,
             .fullDiskNotesNothing, .overdueIsOver, .failedRestoreStands, .startWaitsForPeer,
             .restartedIsBehind, .maintainedNotTold, .restoresInMaintenance:
             self = .swarm(.strict, seeds: 200)
-        case .leftBehindGoesOn: self = .swarm(.resources, seeds: 400)
         case .aloneUnfenced: self = .swarm(.blackouts, seeds: 400)
         case .aloneUnseen: self = .swarm(.lives, seeds: 100)
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
         case .formationIsNoMove, .failuresForgottenAtStart: self = .swarm(.flaps, seeds: 100)
-        case .stopAdopted, .partialIsUnknown, .partialStopsInMaintenance:
-            self = .swarm(.stuck, seeds: 200)
+        case .restartAdopted: self = .swarm(.lists, seeds: 100)
+        case .partialStopsInMaintenance, .leftBehindGoesOn: self = .swarm(.starts, seeds: 100)
+        case .stopAdopted, .partialIsUnknown: self = .swarm(.stuck, seeds: 200)
         case .requestInMaintenance, .neverReset, .unknownStopsCount, .unknownStopsAsk,
             .resetForAnyPeer, .resetNotCounted:
             self = .swarm(.stuck, seeds: 200)

@@ -25,6 +25,8 @@ public enum Swarm {
         case lives
         /// Agents that die between two effects while operators move groups.
         case moves
+        /// Agents that end in the middle of a start, a restart or a stop, in maintenance too.
+        case starts
         /// Nodes without power, one after the other, and operators who say so.
         case blackouts
         /// Recorded datagrams come again, to agents that start anew.
@@ -117,6 +119,7 @@ public enum Swarm {
         }
         if focus == .clocks { again(every: 30, &plan, loseClock) }
         if focus == .hands { again(every: 60, &plan, workByHand) }
+        if focus == .starts { again(every: 30, &plan, endHalfWay) }
         if focus == .recordings { again(every: 60, &plan, replay) }
         if focus == .terms { again(every: 45, &plan, loseTerms) }
         if focus == .copies { again(every: 14, &plan, giveBack) }
@@ -133,7 +136,9 @@ public enum Swarm {
         if focus == .strict, kinds.isEmpty {
             let lag = plan.groups[0].sync!.maxLag.milliseconds
             if plan.seed % 4 == 0 {
-                again(every: 45, &plan) { node, _ in dieRestored(node, within: lag) }
+                again(every: 45, &plan) {
+                    $1.percent(50) ? dieRestored($0, within: lag) : fallUnnoted(within: lag)
+                }
             } else {
                 again(every: 75, &plan) { workOnStore(node: $0, within: lag, &$1) }
             }
@@ -330,6 +335,45 @@ public enum Swarm {
         return links
     }
 
+    /// A group starts on a node, or is restarted there, which takes long or fails half-way, and the agent
+    /// ends meanwhile. Often the next one is to give the group back, or cannot stop it, or hands are
+    /// off it.
+    private static func endHalfWay(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let restarts = chance.percent(30)
+        let ends = 4_000 + chance.below(restarts ? 5_000 : 1_500)
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (0, 0, .command(restarts ? node.peer : node, .handover(0))),
+            (ends, 0, .crash(node)),
+        ]
+        if restarts {
+            links.append((3_500, 4_000, .resource(node, 0, .monitorFails)))
+            links.append((3_500, 6_000, .resource(node, 0, .startHangs)))
+        } else {
+            let fault = chance.one(of: [ResourceFault.startHangs, .startFails, .slow])
+            links.append((3_500, 3_000, .resource(node, 0, fault)))
+            links.append((4_000, 0, .command(node.peer, .handover(0))))
+        }
+        if chance.percent(40) {
+            links.append(
+                (chance.percent(50) ? 3_500 : ends, 10_000, .resource(node, 0, .stopFails)))
+        }
+        if chance.percent(50) {
+            links.append((ends + 500 + chance.below(4_000), 0, .command(node, .handover(0))))
+        }
+        if chance.percent(50) {
+            let name = chance.percent(50) ? 0 : nil
+            let at = chance.percent(50) ? 3_000 : ends - chance.below(500)
+            links += [
+                (at, 0, .command(node, .maintenance(true, of: name, despite: .none))),
+                (15_000, 0, .command(node, .maintenance(false, of: name, despite: .none))),
+                (17_000, 0, .command(node, .maintenance(false, of: name, despite: .all))),
+            ]
+        }
+        return links
+    }
+
     /// A node can prove nothing of its dark peer, whose packets somebody has recorded: they come again
     /// and again, and the operator says that it is off.
     private static func replay(
@@ -452,6 +496,19 @@ public enum Swarm {
             (follows + lag * 12 / 20, lag * 2, .sync(node.peer, 0, .stale)),
             (follows + lag * 27 / 20, 3_000, .powerLoss(node)),
         ]
+    }
+
+    /// A copy falls behind while no disk is quick to note that.
+    private static func fallUnnoted(
+        within lag: Int64
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let stalls = lag * 2 + 2_000
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = []
+        for node in [NodeID.low, .high] {
+            links.append((0, stalls, .sync(node, 0, .stale)))
+            links.append((0, stalls, .diskSlow(node, upTo: .seconds(2))))
+        }
+        return links
     }
 
     /// The copy stands still for long, and meanwhile somebody works on the store; or it follows while
@@ -790,6 +847,13 @@ public enum Swarm {
                     FaultEntry(at: at, lasting: cut, .cut(from: node, link: nil)),
                 ]
             }
+            // Or the process stands still before the worker has taken the order, and beyond its time.
+            guard chance.percent(50) else { continue }
+            let order = Duration.milliseconds(detects / 2 + chance.below(detects / 2))
+            plan.faults.append(
+                FaultEntry(
+                    at: at + order, lasting: plan.detectWithin,
+                    .pause(chance.percent(50) ? .low : .high)))
         }
     }
 
@@ -1055,6 +1119,11 @@ public enum Swarm {
             setUpOutlet(&plan)
             return [.cuts, .cuts, .oneWay, .pause, .crash, .late, .power]
         case .clocks, .recordings, .hands: return []
+        case .starts:
+            // An agent that is restarted is not missed.
+            plan.detectWithin = .seconds(1)
+            plan.staysFull = nil
+            return []
         case .strays:
             return [
                 .stray, .stray, .stray, .stray, .operators, .operators, .cuts, .oneWay, .crash,

@@ -147,6 +147,29 @@ struct ProtectionTests {
         Case("memory not locked", .weakened) { $0.process.lockedMemoryRefused = "ENOMEM" },
     ]
 
+    /// Two levels, of which one was not seen to cut lately, or ever.
+    @Test(arguments: [0, 1])
+    func `a level that is to be rehearsed is named, and for how long it was not`(level: Int) {
+        let name = names.fenceLevels[level]
+        func line(_ age: Duration?) -> Protection.Line {
+            Protection(
+                report {
+                    $0.cuts = [RealCut(age: .zero), RealCut(age: .zero)]
+                    $0.cuts[level].age = age
+                    $0.rehearseEvery = .seconds(90 * 86_400)
+                }
+            ).lines[0]
+        }
+        #expect(line(.seconds(90 * 86_400)).verdict == .protected)
+        let late = line(.seconds(91 * 86_400))
+        #expect(late.verdict == .weakened)
+        #expect(late.text.contains("\(name) was last seen to cut 91 d ago"), "\(late.text)")
+        let never = line(nil)
+        #expect(never.verdict == .weakened)
+        #expect(never.text.contains("\(name) was never seen to cut"), "\(never.text)")
+        #expect(never.text.hasSuffix("Rehearse it: \"picket drill failover --live\"."))
+    }
+
     @Test(arguments: cases.indices)
     func `what is missing shows`(index: Int) {
         let item = Self.cases[index]

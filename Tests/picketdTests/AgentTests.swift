@@ -197,6 +197,47 @@ struct AgentTests {
         _ = agent.end()
     }
 
+    @Test func `a key that the peer speaks with stays until it has the new one`() throws {
+        let peer = try Peer()
+        defer { peer.end() }
+        let agent = peer.agent
+        let old = try #require(Key([UInt8](repeating: 7, count: 32)))
+        let new = try #require(Key([UInt8](repeating: 8, count: 32)))
+        func refusal(_ keys: Key...) -> String? {
+            agent.links.refusal(of: keys, agent.settings, agent)
+        }
+        func goOn(for turns: Int) throws -> Bool {
+            var left = turns
+            return try peer.turn {
+                left -= 1
+                return left < 0
+            }
+        }
+        // Where there is no contact there is none to lose.
+        #expect(refusal(new) == nil)
+        try peer.establish()
+        #expect(try peer.turn { agent.status.contact == .established })
+
+        // The peer has only the old one.
+        #expect(refusal(new)?.contains("key: found") == true)
+        #expect(refusal(new)?.contains("expected a key that west has too") == true)
+        #expect(refusal(new, old) == nil && refusal(old) == nil)
+        agent.links.replace([new, old], agent.settings)
+        #expect(try goOn(for: 20) && refusal(new) != nil)
+        // It has both, and has not said so yet.
+        peer.replace([new, old])
+        #expect(refusal(new) != nil)
+        #expect(try goOn(for: 20) && refusal(new) == nil && refusal(old) == nil)
+        // It has dropped the old one.
+        peer.replace([new])
+        #expect(try goOn(for: 20) && refusal(new) == nil && refusal(old) != nil)
+        #expect(agent.status.contact == .established)
+        // It has lost the contact that it would lose by that.
+        #expect(try peer.turn(silently: true) { agent.status.contact == .lost })
+        #expect(refusal(old) == nil)
+        _ = agent.end()
+    }
+
     /// The list is what turns, deadlines and descriptors follow from.
     @Test func `every part of an agent is in its list, once`() throws {
         let peer = try Peer()
@@ -316,7 +357,7 @@ private final class Peer {
 
     /// Turns until it is so, at most ten seconds.
     func turn(
-        on link: Int = 0, to end: Int? = nil, until isSo: () throws -> Bool
+        on link: Int = 0, to end: Int? = nil, silently: Bool = false, until isSo: () throws -> Bool
     ) throws -> Bool {
         let limit = clock.now() + .seconds(10)
         while clock.now() < limit {
@@ -325,7 +366,7 @@ private final class Peer {
             // Another agent in this process may have had the signal.
             agent.processes.noteEnd()
             agent.turn()
-            try talk(on: link, to: end)
+            if !silently { try talk(on: link, to: end) }
         }
         return false
     }
@@ -357,6 +398,8 @@ private final class Peer {
     }
 
     func read() throws -> Configuration { try Startup.load(options, Hardware()) }
+
+    func replace(_ keys: [Key]) { channel.replace(keys: keys) }
 
     private static func list(_ ports: some Sequence<UInt16>) -> String {
         ports.map { "127.0.0.1:\($0)" }.joined(separator: ", ")

@@ -137,8 +137,12 @@ package struct Fence: Sendable {
         out.emit(.trace(Trace(.fenceRefused, cause: cause, refusal: refusal, duration: until)))
     }
 
-    /// Contact is there: the next loss of it has a first turn.
-    mutating func renewFirstTurn() { firstTurn = true }
+    /// Contact is there: the next loss of it has a first turn, which is the first level's. The peer may
+    /// have taken a request back while one of the levels was tried.
+    mutating func renewFirstTurn() {
+        firstTurn = true
+        if isIdle, episode == nil, !planted(.levelOutlivesFence) { level = 0 }
+    }
     /// It is no longer certain from when the peer may count its turns.
     mutating func forgoFirstTurn() { firstTurn = false }
 

@@ -306,6 +306,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     // Levels of fencing at a reload
     /// The file's levels are taken up while a fence by the former ones is under way.
     case fencesAnewInFence
+    /// The level that was to be tried next is the first one of the next fence.
+    case levelOutlivesFence
 
     // What is promised
     /// Status and drill do not ask whether this node has a turn in which it may fence.

@@ -149,7 +149,7 @@ private enum Hunt {
         case .reloadDoesNotWait: self = .swarm(.reloads, seeds: 20)
         case .linksNotRenumbered, .linksByPeersNumbers, .lastLinkDropped:
             self = .swarm(.links, seeds: 50)
-        case .fencesAnewInFence: self = .swarm(.levels, seeds: 50)
+        case .fencesAnewInFence, .levelOutlivesFence: self = .swarm(.levels, seeds: 50)
         case .barredReceiptAdds: self = .swarm(.reloads, seeds: 200)
         case .groupsByPlace, .resourcesIgnored, .differencesNotLeft, .differentOnOldCopy:
             self = .swarm(.lists, seeds: 200)

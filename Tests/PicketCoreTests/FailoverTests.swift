@@ -79,6 +79,74 @@ struct FailoverTests {
         #expect(told?.trace.refusal == .timesDiffer)
     }
 
+    @Test func `a request taken back between two levels leaves the next loss to the first`() throws
+    {
+        let world = SmallWorld { $0.fenceLevels.append(.agent) }
+        world.bootBoth()
+        let (low, high) = (world.low, world.high)
+        world.relays[1] = .stuckOn
+        world.offWithin = .milliseconds(300)
+        low.failStop = true
+        #expect(world.command(.handover(nil), on: low) == .accepted)
+        try #require(world.run(until: { high.has(.fenceOrdered) }, within: .seconds(10)))
+        // The group is stopped meanwhile.
+        low.failStop = false
+        #expect(world.command(.clear(nil), on: low) == .accepted)
+        try #require(world.run(until: { world.holder() == .high }, within: .seconds(40)))
+        world.run(for: .seconds(1))
+        #expect(high.count(.fenceFailed) == 1 && high.count(.fenceOrdered) == 1)
+
+        world.relays[1] = .works
+        world.offWithin = .milliseconds(20)
+        world.cutPower(low)
+        let died = world.now
+        #expect(world.run(until: { world.fences == [.low] }, within: .seconds(10)))
+        #expect(world.now - died < low.policy.timing.detectWithin)
+        #expect(high.traces.last { $0.trace.kind == .fenceOrdered }?.trace.number == 0)
+        #expect(world.violations.isEmpty)
+    }
+
+    @Test func `levels of another file begin with the first, and a former one's word is void`() {
+        var (fence, out) = (Fence(), Recorder())
+        let now = Instant(nanoseconds: 0)
+        func order() {
+            fence.order(session: SessionID(1), cause: .contactLost, at: now)
+        }
+        func take(_ outcome: FenceOutcome) -> Fence.Ordered? {
+            fence.take(
+                outcome, of: fence.id, onlyIfOff: false, levels: 2, retry: .seconds(5), at: now,
+                into: &out)
+        }
+        fence.plan()
+        order()
+        #expect(!fence.isAtRest)
+        #expect(take(.failed(.unreachable)) == nil)
+        // The second level is to be tried: other ones would not know what it is to make good.
+        #expect(fence.level == 1 && !fence.isAtRest)
+        // The operator's word stands in for that.
+        fence.abandon()
+        #expect(fence.isAtRest)
+        fence.beginAnew()
+        #expect(fence.level == 0)
+
+        fence.plan()
+        for _ in 0..<2 {
+            order()
+            #expect(take(.failed(.unreachable)) == nil)
+        }
+        // All have failed, and others may be tried at once.
+        #expect(fence.isAtRest && !fence.isIdle && fence.attempts == 1)
+        fence.beginAnew()
+        #expect(fence.isIdle && fence.attempts == 0 && fence.level == 0)
+        #expect(take(.off) == nil)
+        order()
+        let former = fence.id - 1
+        let late = fence.take(
+            .off, of: former, onlyIfOff: false, levels: 2, retry: .seconds(5), at: now, into: &out)
+        #expect(late == nil && fence.isOrdered)
+        #expect(take(.off)?.session == SessionID(1))
+    }
+
     @Test func `a group goes to no node that is not ready for it`() throws {
         let world = SmallWorld()
         world.bootBoth()

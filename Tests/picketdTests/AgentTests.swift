@@ -238,6 +238,29 @@ struct AgentTests {
         _ = agent.end()
     }
 
+    @Test func `what a level that is gone still says counts for none`() throws {
+        func level(_ name: String) -> String { "[{ agent: { path: @/\(name), off_within: 4s } }]" }
+        let peer = try Peer(fence: level("former")) { directory in
+            for (name, seconds, status) in [("former", "0.7", 1), ("present", "1.4", 0)] {
+                let script = "\(directory)/\(name)"
+                try "#!/bin/sh\nsleep \(seconds)\nexit \(status)\n".write(
+                    toFile: script, atomically: true, encoding: .utf8)
+                try FileManager.default.setAttributes(
+                    [.posixPermissions: 0o755], ofItemAtPath: script)
+            }
+        }
+        defer { peer.end() }
+        let agent = peer.agent
+        func test() -> Message.RelayTest { agent.status.relayTest }
+        try peer.establish()
+        // Both self-tests are under way.
+        try peer.reload { $0.replacingOccurrences(of: "/former", with: "/present") }
+        #expect(test() == .unknown)
+        #expect(try peer.turn { test() != .unknown })
+        #expect(test() == .passed)
+        _ = agent.end()
+    }
+
     /// The list is what turns, deadlines and descriptors follow from.
     @Test func `every part of an agent is in its list, once`() throws {
         let peer = try Peer()

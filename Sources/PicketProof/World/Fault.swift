@@ -68,7 +68,7 @@ public enum Fault: Equatable, Sendable {
     /// Its file has these links, by the plan's numbers and in this order, and its agent is told.
     case links(NodeID, [Int])
     /// Its file has other levels of fencing, for the same relay, and its agent is told.
-    case fenceAnew(NodeID)
+    case fenceAnew(NodeID, levels: Int)
     /// Its agent starts anew with another key than the pair's.
     case wrongKey(NodeID)
 

@@ -47,7 +47,7 @@ public enum FaultText {
         case .list(let node, let list): ["list", text(node)] + list.map { text($0) }
         case .reload(let node): ["reload", text(node)]
         case .links(let node, let links): ["links", text(node)] + links.map { "\($0)" }
-        case .fenceAnew(let node): ["fence-anew", text(node)]
+        case .fenceAnew(let node, let levels): ["fence-anew", text(node), "\(levels)"]
         case .wrongKey(let node): ["wrong-key", text(node)]
         case .wallStep(let node, let by): ["wall-step", text(node), text(by)]
         case .sensor(let node, let sensor, let fault):
@@ -164,7 +164,7 @@ public enum FaultText {
             }
             return .links(node, links)
         case "reload": return .reload(node)
-        case "fence-anew": return .fenceAnew(node)
+        case "fence-anew": return .fenceAnew(node, levels: try words.number(1...2))
         case "wrong-key": return .wrongKey(node)
         case "wall-step": return .wallStep(node, try words.duration())
         case "sensor":

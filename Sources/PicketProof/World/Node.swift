@@ -8,7 +8,8 @@ internal import PicketWire
 final class Node {
     let id: NodeID
     let index: Int
-    let policy: Policy
+    /// As its file has it, with its levels of fencing.
+    var policy: Policy
     /// Of the configuration that the agent has.
     var digest: UInt64 = 42
     /// The groups in its file, which an agent reads when it starts.

@@ -162,7 +162,9 @@ public enum Swarm {
             let links = plan.links
             again(every: 25, &plan) { relink($0, links, &$1) }
         }
-        if focus == .levels { again(every: 15, &plan) { fenceAnew($0, &$1) } }
+        if focus == .levels {
+            again(every: 20, &plan) { $1.percent(50) ? fenceAnew($0, &$1) : takeBack($0, &$1) }
+        }
         if focus == .sensors { again(every: 40, &plan, loseSensor) }
         guard !kinds.isEmpty else {
             plan.faults.sort { $0.at < $1.at }
@@ -681,7 +683,10 @@ public enum Swarm {
     private static func fenceAnew(
         _ node: NodeID, _ chance: inout Chance
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
-        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [(0, 0, .fenceAnew(node))]
+        func anew(_ chance: inout Chance) -> Fault {
+            .fenceAnew(node, levels: 1 + Int(chance.below(2)))
+        }
+        var links: [(milliseconds: Int64, lasting: Int64, Fault)] = [(0, 0, anew(&chance))]
         if chance.percent(50) {
             for from in [NodeID.low, .high] {
                 links.append((1_000, 3_000 + chance.below(1_000), .cut(from: from, link: nil)))
@@ -690,9 +695,32 @@ public enum Swarm {
             links.append((1_000, 3_000, .powerLoss(node.peer)))
         }
         for _ in 0..<6 {
-            links.append((1_000 + chance.below(4_000), 0, .fenceAnew(node)))
+            links.append((1_000 + chance.below(4_000), 0, anew(&chance)))
         }
         return links
+    }
+
+    /// The peer cannot stop its group, and asks to be fenced. Hands are taken off the pair, or the group
+    /// stops after all, while the first level hangs. Some time after that the peer dies.
+    private static func takeBack(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let stops = 3_500 + chance.below(2_000)
+        let off = Fault.command(node, .maintenance(false, of: nil, despite: .all))
+        return [
+            (0, 0, .fenceAnew(node, levels: 2)), (200, 0, .command(node, .handover(0))),
+            (2_500, stops - 2_500, .resource(node.peer, 0, .stopFails)),
+            (2_600, 5_000, .relay(node, .hangs)), (2_700, 0, .command(node.peer, .handover(0))),
+            (
+                stops, 0,
+                .command(
+                    node,
+                    chance.percent(50)
+                        ? .maintenance(true, of: nil, despite: .none) : .clear(nil))
+            ),
+            (stops + 1, 0, .command(node.peer, .clear(nil))), (9_000, 0, off),
+            (14_000 + chance.below(2_000), 2_500, .powerLoss(node.peer)),
+        ]
     }
 
     /// Nothing is a difference any more once the holder has the list, too. It stops the group by the

@@ -160,8 +160,9 @@ struct Watch {
         /// The last time that this node was cut by an operator's order.
         var commandedAt = Int64.min / 2
         var orders: [Ordered] = []
-        /// When it ordered the fence that is under way.
+        /// When it ordered the fence that is under way; when one last failed by a level.
         var orderedAt = Int64.min / 2
+        var failedAt = Int64.min / 2
         /// When a sensor, or a drill of it, was last critical; until when a drill pretends.
         var unfitUntil = Int64.min / 2
         var pretendsUntil = Int64.min / 2
@@ -1486,8 +1487,19 @@ struct Watch {
         return isCritical || hasFailed || isUnready
     }
 
+    /// L1: a loss of contact begins with the first level, in the first turn. Only a level that has
+    /// failed since, or just before, makes another one the next.
+    private func judgeLevel(_ order: FenceOrder, of node: Node, in world: World) {
+        let side = sides[node.index]
+        guard order.level > 0, side.reachedAt - side.failedAt > 1_000_000_000 else { return }
+        world.violate("L1", "\(node.id) begins a fence with level \(order.level + 1)")
+    }
+
+    mutating func failsToFence(_ node: Node, at now: Int64) { sides[node.index].failedAt = now }
+
     mutating func ordered(_ order: FenceOrder, by node: Node, in world: World) {
         let index = node.index
+        if order.cause == .contactLost { judgeLevel(order, of: node, in: world) }
         sides[index].orderedAt = world.now
         sides[index].orders.append(Ordered(since: world.now))
         fences += 1

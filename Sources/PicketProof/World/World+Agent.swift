@@ -331,6 +331,9 @@ extension World {
             if !agent.machine.isDropping { node.left = agent.listed }
             watch.noted(note, agent.list, node)
         case .fence(let order):
+            guard order.level < node.policy.fenceLevels.count else {
+                return violate("S7", "\(node.id) orders a fence by a level that it does not have")
+            }
             agent.orderCauses[order.id] = order.cause
             agent.orderVoidAfter = order.voidAfter
             watch.ordered(order, by: node, in: self)
@@ -430,6 +433,7 @@ extension World {
             watch.lied(node, at: now)
             prove(false, node, agent)
         case .fenceRestored: agent.testAt = reading(node)
+        case .fenceFailed: watch.failsToFence(node, at: now)
         case .contactLost: agent.selfTest.contactLost()
         case .releasing: watch.releases(trace, node, agent, in: self)
         case .staleTaken where trace.cause == .command: watch.names(trace.group, node)

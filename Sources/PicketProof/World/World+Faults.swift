@@ -75,7 +75,7 @@ extension World {
         case .links(let id, let links):
             node(id).links = links.filter { $0 < plan.links }
             return true
-        case .fenceAnew(let id): fenceAnew(node(id))
+        case .fenceAnew(let id, let levels): fenceAnew(node(id), levels)
         case .wrongKey(let id):
             use(World.otherKey, on: node(id))
             return true
@@ -223,9 +223,9 @@ extension World {
         turn(node, .tick)
     }
 
-    /// The agent takes up other levels, for the same relay: another worker, which knows nothing. It
+    /// The agent takes up other levels, all for the same relay: another worker, which knows nothing. It
     /// does not while its worker is at work.
-    private func fenceAnew(_ node: Node) {
+    private func fenceAnew(_ node: Node, _ levels: Int) {
         guard let agent = node.agent, node.standsStillUntil <= now,
             !agent.machine.isBetweenLists, agent.machine.mayFenceAnew,
             agent.fence.isIdle || planted(.fencesAnewInFence)
@@ -238,6 +238,7 @@ extension World {
         let local = reading(node)
         agent.fenceAnew(
             RelayFence(relayDescription, found: node.line ? .on : .off, at: local), local)
+        node.policy.fenceLevels = Array(repeating: .relay(verified: true), count: levels)
         node.disproved = false
         node.hasPassed = false
         node.unanswered = []
@@ -280,6 +281,7 @@ extension World {
         var policy = plan.otherPolicy(of: node.id)
         policy.digest = node.digest
         policy.turnsDigest = node.digest
+        policy.fenceLevels = node.policy.fenceLevels
         return plan.policy(policy, listing: file, links: links)
     }
 

@@ -18,8 +18,9 @@
 ///     fence worker of NODE hangs | answers          the lines by which NODE cuts and senses its peer;
 ///                                         only where they are processes
 ///     feedback of NODE says on|off|opposite|truth
-///     harness of NODE parts | returns     the plug of all links and of the wires by which NODE cuts and
-///                                         senses its peer: each at a time of its own within 300 ms
+///     harness of NODE parts [sense after DURATION] | returns      the plug of all links and of the wires
+///                                         by which NODE cuts and senses its peer: each at a time of its
+///                                         own within 300 ms, or the sense wires so long after the rest
 ///     link N|all [to NODE] cut | well
 ///     link N|all [to NODE] [loss P%] [duplicate P%] [reorder P%] [delay D] [jitter D]
 ///     GROUP of NODE start|stop|monitor hangs | fails | works | slow DURATION
@@ -74,7 +75,7 @@ enum Action: Equatable {
     case outlet(NodeID, SimulatedRelay.Fault)
     case fenceWorker(NodeID, hangs: Bool)
     case feedback(NodeID, SimulatedRelay.Feedback)
-    case harness(NodeID, parts: Bool)
+    case harness(NodeID, Harness)
     case link(Int?, to: NodeID?, LinkChange)
     case workload(NodeID, group: String, verb: String, behaviour: String)
     case command(NodeID, String)
@@ -91,6 +92,10 @@ enum Action: Equatable {
     case copy(String, NodeID, stalls: Bool)
     case say(String)
 
+    enum Harness: Equatable {
+        case parts(senseAfter: Duration?)
+        case returns
+    }
     enum AgentVerb: String { case kill, pause, resume, stop, start, reload }
     /// Stands still for `length` of each `period`.
     struct Stalls: Equatable {
@@ -187,8 +192,13 @@ struct PhraseReader {
                 ]))
         case "harness":
             try expect("of")
-            return .harness(
-                try node(), parts: try choice([("parts", true), ("returns", false)]))
+            let node = try node()
+            guard try choice([("parts", true), ("returns", false)]) else {
+                return .harness(node, .returns)
+            }
+            guard peek() == "sense" else { return .harness(node, .parts(senseAfter: nil)) }
+            try expect("sense", "after")
+            return .harness(node, .parts(senseAfter: try duration()))
         case "link": return try link()
         case "line": return try line()
         case "command": return .command(try node(), rest())

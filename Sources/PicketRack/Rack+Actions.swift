@@ -41,7 +41,7 @@ extension Rack {
         case .feedback(let id, let feedback):
             for relay in self[id].relays { relay.feedback = feedback }
             railMoved()
-        case .harness(let id, let parts): moveHarness(of: id, parts: parts)
+        case .harness(let id, let move): moveHarness(of: id, move)
         case .link(let link, let to, let change): perform(change, on: link, to: to)
         case .workload(let id, let group, let verb, let behaviour):
             self[id].body.misbehave(group: group, verb: verb, behaviour: behaviour)
@@ -101,14 +101,17 @@ extension Rack {
     }
 
     /// The wires of a plug part one after the other, and so they come back; each when it has parted.
-    private func moveHarness(of id: NodeID, parts: Bool) {
-        func at(_ action: @escaping () -> Void) {
-            loop.after(.milliseconds(Int64.random(in: parts ? 0..<300 : 300..<600)), action)
+    private func moveHarness(of id: NodeID, _ move: Action.Harness) {
+        let parts = move != .returns
+        func at(_ lead: SimulatedRelay.Lead? = nil, _ action: @escaping () -> Void) {
+            var delay = Duration.milliseconds(Int64.random(in: parts ? 0..<300 : 300..<600))
+            if case .parts(let senseAfter?) = move { delay = lead == .sense ? senseAfter : .zero }
+            loop.after(delay, action)
         }
         at { [unowned self] in perform(parts ? .cut : .well, on: nil, to: nil) }
         for relay in relays where relay.driver == id {
             for lead in SimulatedRelay.Lead.allCases {
-                at { [unowned self] in
+                at(lead) { [unowned self] in
                     if parts { relay.parted.insert(lead) } else { relay.parted.remove(lead) }
                     railMoved()
                 }

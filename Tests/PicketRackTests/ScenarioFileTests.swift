@@ -106,6 +106,12 @@ struct ScenarioFileTests {
             ("disk of west free", .disk(.high, full: false)), ("end capture", .capture(nil)),
             ("disk of west hangs", .diskHangs(.high, true)),
             ("junk to west 50", .junk(.high, 50)),
+            ("harness of east parts", .harness(.low, .parts(senseAfter: nil))),
+            (
+                "harness of west parts sense after 210ms",
+                .harness(.high, .parts(senseAfter: .milliseconds(210)))
+            ),
+            ("harness of west returns", .harness(.high, .returns)),
             ("line RELAY_WEST of east is stuck-low", .line(.low, "RELAY_WEST", stuck: false)),
             ("run on east ls -l /tmp", .run(.low, "ls -l /tmp")),
         ] as [(String, Action)])

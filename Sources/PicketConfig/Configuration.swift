@@ -124,12 +124,16 @@ extension Configuration {
         return keeps
     }
 
-    /// The group has data of its own by one of the two, and none by the other.
+    /// The group is in both files, and has data of its own by one of them alone.
     public func changesData(of name: String, from former: Configuration) -> Bool {
-        guard let now = groups.first(where: { $0.name == name }),
-            let before = former.groups.first(where: { $0.name == name })
-        else { return false }
+        guard let now = listed(name), let before = former.listed(name) else { return false }
         return (now.sync == nil) != (before.sync == nil)
+    }
+
+    private func listed(_ name: String) -> GroupPolicy? {
+        groups.firstIndex { $0.name == name }.map { policy.groups[$0] }.flatMap {
+            $0.listing == .listed ? $0 : nil
+        }
     }
 
     private func noteAdded(to started: Configuration) {

@@ -24,11 +24,8 @@ extension Configuration {
         if let line = lineOtherwise(than: former) {
             add("how line \(line.name) is used", at: Section.fence.key)
         }
-        for (group, before) in former.policy.groups.enumerated() where before.listing == .listed {
-            let (name, after) = (groups[group].name, policy.groups[group])
-            if after.listing == .listed, (before.sync == nil) != (after.sync == nil) {
-                add("whether group \(name) has data of its own (sync)", at: "groups.\(name)")
-            }
+        for name in former.groups.map({ $0.name }) where changesData(of: name, from: former) {
+            add("whether group \(name) has data of its own (sync)", at: "groups.\(name)")
         }
         if groups.count > Limits.groups {
             add("more than \(Limits.groups) groups, with those that it has had", at: "groups")

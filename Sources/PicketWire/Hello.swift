@@ -41,6 +41,11 @@ public struct HelloMemory: Equatable, Sendable {
         self.heard = heard
     }
 
+    /// What two files tell of one node. Each may be the newer one.
+    public func joined(with other: HelloMemory) -> HelloMemory {
+        HelloMemory(life: max(life, other.life), heard: max(heard, other.heard))
+    }
+
     /// Of the life that begins now: a clock that was set back, or a file that was lost, alone makes
     /// no number come twice.
     public func next(wallSeconds: Int64) -> HelloMemory {

@@ -209,15 +209,12 @@ final class ConfigurationReader: Part {
     ///
     /// - Parameter new: as for `maintenance`.
     static func data(against new: Configuration, _ agent: Agent) -> String? {
-        let former = agent.settings.policy.groups
-        let changed = former.indices.first { group in
-            guard former[group].listing == .listed, new.policy.groups[group].listing == .listed,
-                agent.runs(group)
-            else { return false }
-            return (former[group].sync == nil) != (new.policy.groups[group].sync == nil)
+        let former = agent.settings
+        let changed = former.groups.indices.first {
+            agent.runs($0) && new.changesData(of: former.groups[$0].name, from: former)
         }
         guard let changed else { return nil }
-        let name = new.groups[changed].name
+        let name = former.groups[changed].name
         return "\(new.place(of: "groups.\(name)")): group \(name) runs here, and the file changes"
             + " whether it has data of its own (sync): take it out of the files of both nodes and"
             + " reload them, which stops it; then put it in as it is to be, and reload again"

@@ -18,8 +18,7 @@ struct HelloFile {
     init(in ground: Hardware.Ground) {
         noted = ground.paths.runDirectory + "/hello"
         kept = ground.paths.stateDirectory + "/hello"
-        let (run, disk) = (HelloFile.read(noted), HelloFile.read(kept))
-        last = HelloMemory(life: max(run.life, disk.life), heard: max(run.heard, disk.heard))
+        last = HelloFile.read(noted).joined(with: HelloFile.read(kept))
             .next(wallSeconds: (WallClock.now() + ground.wallOffset) / 1_000_000_000)
     }
 

@@ -246,6 +246,13 @@ struct HelloTests {
         #expect(!b.open(answer).isNewHello)
     }
 
+    @Test func `of two files each may be the newer one`() {
+        let (run, disk) = (HelloMemory(life: 7, heard: 5), HelloMemory(life: 6, heard: 9))
+        #expect(run.joined(with: disk) == HelloMemory(life: 7, heard: 9))
+        #expect(disk.joined(with: run) == HelloMemory(life: 7, heard: 9))
+        #expect(HelloMemory().joined(with: run) == run)
+    }
+
     @Test func `numbers grow from life to life, with either clock or file`() {
         let life = HelloMemory(life: 1_800_000_000, heard: 5)
         #expect(life.next(wallSeconds: 1_800_000_900).life == 1_800_000_900)

@@ -41,10 +41,8 @@ extension World {
         node.writing = nil
         let session = SessionID(chance.next() | 1)
         let random = RandomSource(chance.fork())
-        node.hellosNoted = HelloMemory(
-            life: max(node.hellosKept.life, node.hellosNoted.life),
-            heard: max(node.hellosKept.heard, node.hellosNoted.heard)
-        ).next(wallSeconds: wall(node) / 1_000_000_000)
+        node.hellosNoted = node.hellosNoted.joined(with: node.hellosKept)
+            .next(wallSeconds: wall(node) / 1_000_000_000)
         if node.forgetsUntil <= now { node.hellosKept = node.hellosNoted }
         let agent = AgentLife(
             machine: Machine(

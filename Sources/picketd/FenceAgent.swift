@@ -33,7 +33,7 @@ struct FenceAgent {
     /// It was found there, and the peer's power has not been looked at since.
     private var foundMark: Bool
     private var toldUnrestored = false
-    /// The last self-test saw the peer's power off: to switch it off proves nothing of the outlet.
+    /// The peer's power is off, as it last saw: to switch it off proves nothing of the outlet.
     private var sawOff = false
     /// The operator's order to switch on came during a self-test.
     private var wantedOn = false
@@ -86,6 +86,9 @@ struct FenceAgent {
 
     /// A fence is under way, or the power is owed.
     var isBusy: Bool { phase != .idle && (phase != .testing || owes) }
+
+    /// The power is off, and stays so until somebody switches it on.
+    var leavesOff: Bool { settings.policy == .off && sawOff }
 
     mutating func order(_ order: FenceOrder) -> [Step] {
         switch phase {
@@ -205,6 +208,7 @@ struct FenceAgent {
             }
             let steps = reports(.off) + (sawOff ? [] : [.proved(cut: true)])
             guard settings.policy == .reboot || orders.contains(where: { $0.reboots }) else {
+                sawOff = true
                 return steps + settle()
             }
             phase = .on

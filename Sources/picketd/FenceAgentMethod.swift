@@ -64,6 +64,11 @@ final class FenceAgentMethod: FenceMethod {
 
     override var isBusy: Bool { fence.isBusy }
 
+    /// A peer in contact has its power, whatever the status says.
+    override func mayGo(_ agent: Agent) -> Bool {
+        !isBusy && (!fence.leavesOff || agent.status.contact == .established)
+    }
+
     override var due: Instant { min(super.due, fence.due) }
 
     override func pass(_ agent: Agent) {

@@ -90,7 +90,7 @@ final class FenceDesk: Part {
                 + " levels: reload once it is over"
         }
         if let method = methods.indices.first(where: {
-            !numbers.contains($0) && !methods[$0].mayGo
+            !numbers.contains($0) && !methods[$0].mayGo(agent)
         }) {
             return "\(place): \(agent.names.fenceLevel(method)) has still to give \(peer) its power"
                 + " back, and the file removes or changes it: reload once it has; \"picket restore"

@@ -76,7 +76,7 @@ class FenceMethod {
     /// Something is under way that the agent after this one would not bring to its end.
     var isBusy: Bool { false }
     /// The file may have its level no more: the peer's power is on as far as it is this method's.
-    var mayGo: Bool { !isBusy }
+    func mayGo(_ agent: Agent) -> Bool { !isBusy }
     /// The file has its level no more. Nobody listens to it from now on.
     func leave() {}
     /// Takes back what it has on disk, where its level's index stands for another level from now on.

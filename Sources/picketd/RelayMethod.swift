@@ -97,7 +97,7 @@ final class RelayMethod: FenceMethod {
 
     override var isBusy: Bool { isWorking }
 
-    override var mayGo: Bool { rests }
+    override func mayGo(_ agent: Agent) -> Bool { rests }
 
     /// What waits for its worker, which hangs perhaps, is for nobody any more.
     override func leave() {

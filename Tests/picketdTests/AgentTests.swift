@@ -175,7 +175,7 @@ struct AgentTests {
         let refusal = agent.fences.refusal(of: try peer.read(), [nil], agent)
         #expect(refusal?.contains("fence: a fence of west is under way") == true)
         #expect(try peer.turn { agent.mayFenceAnew && test() == .failed })
-        #expect(try peer.turn { agent.fences.methods[0].mayGo })
+        #expect(try peer.turn { agent.fences.methods[0].mayGo(agent) })
 
         // The level is the same one at another place, with what is known of it.
         try reload(levels("third"), levels("second", "first"))
@@ -258,6 +258,41 @@ struct AgentTests {
         #expect(test() == .unknown)
         #expect(try peer.turn { test() != .unknown })
         #expect(test() == .passed)
+        _ = agent.end()
+    }
+
+    @Test func `a level that has left the peer off stays in the file until the power is on`() throws
+    {
+        // The agent before this one has cut it.
+        let peer = try Peer(fence: "[{ agent: { path: @/fence, policy: off, off_within: 4s } }]") {
+            directory in
+            let files = FileManager.default
+            let script = directory + "/fence"
+            try """
+            #!/bin/sh
+            read action
+            case $action in
+                action=on) rm -f \(directory)/off ;;
+                action=status) [ ! -e \(directory)/off ] || exit 2 ;;
+            esac
+            """.write(toFile: script, atomically: true, encoding: .utf8)
+            try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+            try #require(files.createFile(atPath: directory + "/off", contents: nil))
+        }
+        defer { peer.end() }
+        let agent = peer.agent
+        let without = try peer.read { text in
+            text.split(separator: "\n", omittingEmptySubsequences: false)
+                .map { $0.hasPrefix("fence:") ? "fence: none" : $0 }.joined(separator: "\n")
+        }
+        func refusal() -> String? { agent.fences.refusal(of: without, [], agent) }
+        #expect(try peer.turn(silently: true) { agent.status.relayTest == .failed })
+        #expect(
+            refusal()?.contains(
+                "agent fence has still to give west its power back, and the file removes or changes"
+                    + " it") == true, "\(refusal() ?? "taken up")")
+        agent.fences.switchOn(agent)
+        #expect(try peer.turn(silently: true) { refusal() == nil })
         _ = agent.end()
     }
 
@@ -421,6 +456,15 @@ private final class Peer {
     }
 
     func read() throws -> Configuration { try Startup.load(options, Hardware()) }
+
+    /// The agent's file as it would be after this change of its text.
+    func read(_ change: (String) -> String) throws -> Configuration {
+        let text = try String(contentsOfFile: options.configuration, encoding: .utf8)
+        var options = options
+        options.configuration += ".changed"
+        try change(text).write(toFile: options.configuration, atomically: true, encoding: .utf8)
+        return try Startup.load(options, Hardware())
+    }
 
     func replace(_ keys: [Key]) { channel.replace(keys: keys) }
 

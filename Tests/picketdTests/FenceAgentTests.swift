@@ -157,6 +157,32 @@ struct FenceAgentTests {
         #expect(level.phase == .idle)
     }
 
+    @Test func `power that the policy leaves off is somebody's to give back, until it is on`() {
+        func seen(_ level: inout FenceAgent, _ end: ChildEnd) -> Bool {
+            _ = level.test()
+            _ = level.ended(end, timedOut: false, at: start)
+            return level.leavesOff
+        }
+        func cut(_ level: inout FenceAgent) {
+            begin(&level)
+            _ = level.ended(.exited(0), timedOut: false, at: start)
+            _ = level.ended(.exited(2), timedOut: false, at: start)
+        }
+        var level = FenceAgentTests.level(.off)
+        #expect(!level.leavesOff && !seen(&level, .exited(0)))
+        cut(&level)
+        #expect(level.leavesOff && seen(&level, .exited(2)) && seen(&level, .exited(1)))
+        _ = level.switchOn()
+        #expect(level.leavesOff)
+        _ = level.ended(.exited(0), timedOut: false, at: start)
+        #expect(!level.leavesOff)
+        cut(&level)
+        // Somebody has switched it on by hand.
+        #expect(level.leavesOff && !seen(&level, .exited(0)))
+        var reboots = FenceAgentTests.level()
+        #expect(!seen(&reboots, .exited(2)))
+    }
+
     @Test func `a node that is unfit gives the power back, whatever the policy`() {
         var level = FenceAgentTests.level(.off)
         #expect(

@@ -580,6 +580,8 @@ struct HistoryFileTests {
         try file.append(line)
         let (second, short) = (Self.entry(String(repeating: "b", count: 2900)), Self.entry("c"))
         #expect(throws: SystemError.self) { try file.append(second) }
+        // What it took of that is taken back.
+        #expect(try DurableFile.read(file.path) == line)
         #expect(throws: SystemError.self) { try file.append(short) }
         #expect(file.tail(10) == [line, second, short])
         #expect(HistoryFile(path: file.path).tail(10) == [line])
@@ -610,6 +612,9 @@ struct HistoryFileTests {
         #expect(file.tail(10) == [first])
         try file.append(Self.entry("next"))
         #expect(file.tail(10) == [first, Self.entry("next")])
+        // Also for who reads the file by its lines.
+        let bytes = try #require(try DurableFile.read(path))
+        #expect(bytes.split(separator: 10).last.map { $0 + [10] } == Self.entry("next")[...])
         // As an older agent appended: without a look at what is there.
         let glued = try scratch.write("glued", first + Array(left.utf8) + Self.entry("next"))
         #expect(HistoryFile(path: glued).tail(10) == [first, Self.entry("next")])

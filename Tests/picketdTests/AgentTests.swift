@@ -197,47 +197,6 @@ struct AgentTests {
         _ = agent.end()
     }
 
-    @Test func `a key that the peer speaks with stays until it has the new one`() throws {
-        let peer = try Peer()
-        defer { peer.end() }
-        let agent = peer.agent
-        let old = try #require(Key([UInt8](repeating: 7, count: 32)))
-        let new = try #require(Key([UInt8](repeating: 8, count: 32)))
-        func refusal(_ keys: Key...) -> String? {
-            agent.links.refusal(of: keys, agent.settings, agent)
-        }
-        func goOn(for turns: Int) throws -> Bool {
-            var left = turns
-            return try peer.turn {
-                left -= 1
-                return left < 0
-            }
-        }
-        // Where there is no contact there is none to lose.
-        #expect(refusal(new) == nil)
-        try peer.establish()
-        #expect(try peer.turn { agent.status.contact == .established })
-
-        // The peer has only the old one.
-        #expect(refusal(new)?.contains("key: found") == true)
-        #expect(refusal(new)?.contains("expected a key that west has too") == true)
-        #expect(refusal(new, old) == nil && refusal(old) == nil)
-        agent.links.replace([new, old], agent.settings)
-        #expect(try goOn(for: 20) && refusal(new) != nil)
-        // It has both, and has not said so yet.
-        peer.replace([new, old])
-        #expect(refusal(new) != nil)
-        #expect(try goOn(for: 20) && refusal(new) == nil && refusal(old) == nil)
-        // It has dropped the old one.
-        peer.replace([new])
-        #expect(try goOn(for: 20) && refusal(new) == nil && refusal(old) != nil)
-        #expect(agent.status.contact == .established)
-        // It has lost the contact that it would lose by that.
-        #expect(try peer.turn(silently: true) { agent.status.contact == .lost })
-        #expect(refusal(old) == nil)
-        _ = agent.end()
-    }
-
     @Test func `what a level that is gone still says counts for none`() throws {
         func level(_ name: String) -> String { "[{ agent: { path: @/\(name), off_within: 4s } }]" }
         let peer = try Peer(fence: level("former")) { directory in
@@ -294,6 +253,58 @@ struct AgentTests {
         agent.fences.switchOn(agent)
         #expect(try peer.turn(silently: true) { refusal() == nil })
         _ = agent.end()
+    }
+
+    @Test func `a key that the peer speaks with stays until it has the new one`() throws {
+        let peer = try Peer()
+        defer { peer.end() }
+        let agent = peer.agent
+        let old = try #require(Key([UInt8](repeating: 7, count: 32)))
+        let new = try #require(Key([UInt8](repeating: 8, count: 32)))
+        func refusal(_ keys: Key...) -> String? {
+            agent.links.refusal(of: keys, agent.settings, agent)
+        }
+        func goOn(for turns: Int) throws -> Bool {
+            var left = turns
+            return try peer.turn {
+                left -= 1
+                return left < 0
+            }
+        }
+        // Where there is no contact there is none to lose.
+        #expect(refusal(new) == nil)
+        try peer.establish()
+        #expect(try peer.turn { agent.status.contact == .established })
+
+        // The peer has only the old one.
+        #expect(refusal(new)?.contains("key: found") == true)
+        #expect(refusal(new)?.contains("expected a key that west has too") == true)
+        #expect(refusal(new, old) == nil && refusal(old) == nil)
+        agent.links.replace([new, old], agent.settings)
+        #expect(try goOn(for: 20) && refusal(new) != nil)
+        // It has both, and has not said so yet.
+        peer.replace([new, old])
+        #expect(refusal(new) != nil)
+        #expect(try goOn(for: 20) && refusal(new) == nil && refusal(old) == nil)
+        // It has dropped the old one.
+        peer.replace([new])
+        #expect(try goOn(for: 20) && refusal(new) == nil && refusal(old) != nil)
+        #expect(agent.status.contact == .established)
+        // It has lost the contact that it would lose by that.
+        #expect(try peer.turn(silently: true) { agent.status.contact == .lost })
+        #expect(refusal(old) == nil)
+        _ = agent.end()
+    }
+
+    static let memory = "/dev/shm"
+
+    @Test(.enabled(if: StatePlace.whyVolatile(memory) == "a tmpfs", "nothing is kept in memory"))
+    func `an agent whose state lies in memory says so, and tells its peer`() throws {
+        let peer = try Peer(in: Self.memory)
+        defer { peer.end() }
+        #expect(peer.agent.statusReport().process.volatileState == "a tmpfs")
+        try peer.establish()
+        #expect(try peer.turn { peer.heard?.gaps?.contains(.volatileState) == true })
     }
 
     /// The list is what turns, deadlines and descriptors follow from.
@@ -357,12 +368,13 @@ private final class Peer {
     /// - Parameters:
     ///   - fence: How the agent fences its peer; `@` is the directory.
     ///   - groups: The agent's, as the file has them; `@` is the directory.
+    ///   - place: Where the directory is.
     ///   - prepare: What is to lie in the directory before the agent starts.
     init(
-        links: Int = 1, fence: String? = nil, groups: String = "",
+        links: Int = 1, fence: String? = nil, groups: String = "", in place: String = "/tmp",
         prepare: (String) throws -> Void = { _ in }
     ) throws {
-        directory = "/tmp/picket-link.\(UInt32.random(in: 0...UInt32.max))"
+        directory = "\(place)/picket-link.\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true)
         let key = directory + "/pair.key"

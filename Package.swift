@@ -41,6 +41,12 @@ let agent =
             ]),
         ] : [])
 
+/// The tests compute with the machine and the proof for minutes: these are optimised in a debug build
+/// too, and keep its checks.
+let computing: [SwiftSetting] =
+    embedded
+    ? [] : [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
+
 let agentLinker: [LinkerSetting] =
     embedded
     ? [
@@ -68,7 +74,7 @@ var targets: [Target] = [
         name: "CGpiod", pkgConfig: "libgpiod", providers: [.apt(["libgpiod-dev", "libi2c-dev"])]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
-    .target(name: "PicketCore", swiftSettings: agent),
+    .target(name: "PicketCore", swiftSettings: agent + computing),
     .target(
         name: "PicketWire", dependencies: ["PicketCore", "CSodium"], swiftSettings: agent),
     .target(name: "PicketText", dependencies: ["PicketCore"], swiftSettings: agent),
@@ -115,7 +121,7 @@ if !embedded {
                 "PicketCore", "PicketWire", "PicketHardware", "PicketConfig", "PicketControl",
                 "PicketLinux", "PicketText",
             ],
-            swiftSettings: strict),
+            swiftSettings: strict + computing),
         .target(
             name: "PicketRack",
             dependencies: [

@@ -27,8 +27,11 @@ struct Check: ParsableCommand {
     var alone = false
     @Flag(help: "Disks and resources may take any time.")
     var slow = false
-    @Flag(help: "The two files give the group other resources.")
-    var differ = false
+    @Option(
+        help: ArgumentHelp(
+            "The two files give the group other resources (resources), or each lists a group that the"
+                + " other lacks (lists).", valueName: "how"))
+    var differ: CheckBounds.Files = .alike
     @Flag(help: "Say how often each kind of step was taken.")
     var coverage = false
 
@@ -47,7 +50,7 @@ struct Check: ParsableCommand {
         let seconds = Check.coreSeconds
         print(
             "2 nodes × 1 group, up to \(faults) faults, up to \(inFlight) messages in flight,"
-                + " \(fences) fences by each\(differ ? ", files that differ" : "")")
+                + " \(fences) fences by each\(differ == .alike ? "" : ", \(differ) that differ")")
         print(
             "\(result.states) distinct states, \(result.transitions) transitions, depth"
                 + " \(result.depth), \(result.bytesPerState) bytes a state,"
@@ -74,7 +77,7 @@ struct Check: ParsableCommand {
         bounds.lateTurns = late
         bounds.aloneAfter = alone
         bounds.slow = slow
-        bounds.differ = differ
+        bounds.files = differ
         bounds.mostStates = states
         if let only {
             bounds.kinds = []
@@ -94,3 +97,5 @@ struct Check: ParsableCommand {
         return ExitCode(2)
     }
 }
+
+extension CheckBounds.Files: ExpressibleByArgument {}

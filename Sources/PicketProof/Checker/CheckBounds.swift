@@ -20,13 +20,21 @@ public struct CheckBounds: Equatable, Sendable {
     public var aloneAfter = false
     /// Whether disks and resources may take any time, and not only less than one step.
     public var slow = false
-    /// The two files give the group other resources.
-    public var differ = false
+    public var files = Files.alike
     /// In steps: the longest time for which an agent stands still in the middle of a turn.
     static let longestHalt: Int64 = 6
     public var kinds = FaultKinds.all
     /// Gives up, without having seen all, beyond this many states.
     public var mostStates = 100_000_000
+
+    /// How the two nodes' files differ.
+    public enum Files: String, CaseIterable, Sendable {
+        case alike
+        /// One group, of other resources.
+        case resources
+        /// Each lists a group that the other lacks, and the same resources have moved between them.
+        case lists
+    }
 
     public init() {}
 
@@ -62,7 +70,11 @@ public struct CheckBounds: Equatable, Sendable {
     /// Nothing but what differs needs a name here.
     private func group(of node: NodeID) -> GroupPolicy {
         var group = GroupPolicy(prefer: .low)
-        if differ { (group.name, group.resources) = (1, UInt32(node.rawValue)) }
+        switch files {
+        case .alike: break
+        case .resources: (group.name, group.resources) = (1, UInt32(node.rawValue))
+        case .lists: (group.name, group.resources) = (1 + UInt64(node.rawValue), 1)
+        }
         return group
     }
 
@@ -81,7 +93,7 @@ public struct CheckBounds: Equatable, Sendable {
             fenceLevels: [.relay(verified: true)],
             fenceBudget: Budget(count: fences, window: .seconds(1_000_000_000)),
             moveBudget: Budget(count: fences, window: .seconds(1_000_000_000)),
-            groups: [group(of: node)], digest: differ ? UInt64(node.rawValue) : 0)
+            groups: [group(of: node)], digest: files == .alike ? 0 : UInt64(node.rawValue))
     }
 }
 

@@ -106,7 +106,9 @@ struct PairState {
     var toLow: [Flight] = []
     var toHigh: [Flight] = []
     var faults: Int
-    var highest = Term.never
+    /// The highest term at which each group was started: of the one that both list, or of the one that
+    /// only `low` and only `high` does.
+    var highest = [Term.never, .never]
     /// The node that was cut last, and which nodes have heard a new life of the other since.
     var lastCut: NodeID?
     var heardSinceCut: UInt8 = 0
@@ -215,7 +217,7 @@ extension PairState {
     func write(to image: inout ImageWriter) {
         image.clear()
         image.put(UInt8(faults))
-        image.put(highest)
+        for term in highest { image.put(term) }
         image.put((lastCut.map { $0.rawValue + 1 } ?? 0) | heardSinceCut << 2)
         if bounds.lateTurns {
             let steps = now.nanoseconds / CheckBounds.step.nanoseconds
@@ -325,7 +327,7 @@ extension PairState {
         now = PairState.origin
         var image = ImageReader(bytes, at: start, now: now, step: CheckBounds.step)
         faults = Int(image.byte())
-        highest = image.term()
+        highest = [image.term(), image.term()]
         let cut = image.byte()
         lastCut = cut & 3 == 0 ? nil : NodeID(rawValue: cut & 3 - 1)
         heardSinceCut = cut >> 2

@@ -304,6 +304,11 @@ extension PairState {
     private mutating func resume(_ id: NodeID) {
         self[id].paused = false
         guard let halt = self[id].halt else { return }
+        if planted(.clockReadBefore), halt.kind == .tick, halt.done == 0,
+            let flight = self[to: id].first, !flight.delivered, flight.from == self[id].known
+        {
+            give(arrival(take(0, to: id, keep: false)), to: id, at: halt.at)
+        }
         let event = event(of: halt, on: id)
         self[id].halt = nil
         self[id].taken = []
@@ -591,15 +596,17 @@ extension PairState {
 
     private mutating func activate(_ activation: Activation, on id: NodeID) {
         checkEvidence(activation, on: id)
-        if activation.term <= highest {
+        let group = bounds.files == .lists ? Int(id.rawValue) : 0
+        if activation.term <= highest[group] {
             report(
                 "S4",
-                "\(id) activates at term \(activation.term.value), and \(highest.value) was used")
+                "\(id) activates at term \(activation.term.value), and"
+                    + " \(highest[group].value) was used")
         }
         if activation.term > self[id].disk.groups[0].term {
             report("S4", "\(id) activates a term that is not under its ceiling on disk")
         }
-        highest = max(highest, activation.term)
+        highest[group] = max(highest[group], activation.term)
         self[id].active = activation.term
         self[id].operation = .starting
     }

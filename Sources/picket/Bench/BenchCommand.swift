@@ -12,7 +12,8 @@ struct BenchCommand: ParsableCommand {
             Runs real agents on the simulated rack. Times are the rack's own, taken from power, \
             wires and the workload's log, never from what the agents say. "over the budget" is \
             the takeover less detect_within and the relay's off time. Give the embedded agent's \
-            program to measure it beside the ordinary one.
+            program to measure it beside the ordinary one, and one of 0.1.0 to see whether takeovers \
+            have become slower: both take turns on one computer.
             """,
         shouldDisplay: false)
 
@@ -27,6 +28,9 @@ struct BenchCommand: ParsableCommand {
 
     @Option(help: "The agent built in ordinary mode; by default the one beside this program.")
     var picketd: String?
+
+    @Option(help: "A picketd of 0.1.0, which takes over by turns with today's.")
+    var former: String?
 
     func run() throws {
         let ordinary = picketd ?? Shipped.program(beside: "picketd")
@@ -47,30 +51,30 @@ struct BenchCommand: ParsableCommand {
 
     private func takeovers(detectWithin: Int, picketd: String) throws {
         Terminal.say("takeover: detect_within \(detectWithin) ms, the holder's kernel dies")
-        var figures: [String: [Double]] = [:]
-        var over: [Double] = []
-        var failed = 0
         let rack = try BenchRack(detectWithin: detectWithin, sensors: 2, sensorInterval: "500ms")
         defer { rack.remove() }
+        guard let former else {
+            var today = Takeovers(detectWithin: detectWithin)
+            for _ in 0..<takeovers { today.count(try rack.play(picketd: picketd)) }
+            return today.tell()
+        }
+        let formerRack = try BenchRack(
+            detectWithin: detectWithin, sensors: 2, sensorInterval: "500ms", former: true)
+        defer { formerRack.remove() }
+        var (today, before) = (
+            Takeovers(detectWithin: detectWithin), Takeovers(detectWithin: detectWithin)
+        )
         for _ in 0..<takeovers {
-            guard let summary = try rack.play(picketd: picketd), summary.passed else {
-                failed += 1
-                continue
-            }
-            for (name, value) in summary.measures { figures[name, default: []].append(value) }
-            if let takeover = summary.measures["takeover_ms"],
-                let fence = summary.measures["fence_ms"]
-            {
-                over.append(takeover - Double(detectWithin) - fence)
-            }
+            today.count(try rack.play(picketd: picketd))
+            before.count(try formerRack.play(picketd: former))
         }
-        for name in ["detection_ms", "fence_ms", "activation_ms", "takeover_ms"] {
-            guard let spread = Spread(figures[name] ?? []) else { continue }
-            let label = name.dropLast(3).padding(toLength: 16, withPad: " ", startingAt: 0)
-            Terminal.say("  \(label)" + spread.text("ms"))
+        today.tell()
+        Terminal.say(" 0.1.0, by turns with it")
+        before.tell()
+        if let new = today.spread("takeover_ms"), let old = before.spread("takeover_ms") {
+            let ratio = String(format: "%.2f", new.median / old.median)
+            Terminal.say("  ratio           \(ratio) of the medians, today's to 0.1.0's")
         }
-        if let spread = Spread(over) { Terminal.say("  over the budget " + spread.text("ms")) }
-        Terminal.say("  runs that did not end as expected: \(failed)")
     }
 
     private func steady(_ mode: String, _ picketd: String, skip: Bool) throws {
@@ -84,5 +88,40 @@ struct BenchCommand: ParsableCommand {
         for line in try SteadyState.measure(rack, picketd: picketd, seconds: seconds) {
             Terminal.say("  " + line)
         }
+    }
+}
+
+/// What some takeovers took, by the rack's measures.
+private struct Takeovers {
+    let detectWithin: Int
+    private var figures: [String: [Double]] = [:]
+    private var failed = 0
+
+    init(detectWithin: Int) { self.detectWithin = detectWithin }
+
+    mutating func count(_ summary: BenchRack.Summary?) {
+        guard let summary, summary.passed else {
+            failed += 1
+            return
+        }
+        for (name, value) in summary.measures { figures[name, default: []].append(value) }
+        if let takeover = summary.measures["takeover_ms"], let fence = summary.measures["fence_ms"]
+        {
+            figures["over the budget", default: []].append(
+                takeover - Double(detectWithin) - fence)
+        }
+    }
+
+    func spread(_ name: String) -> Spread? { Spread(figures[name] ?? []) }
+
+    func tell() {
+        for (name, label) in [
+            ("detection_ms", "detection      "), ("fence_ms", "fence          "),
+            ("activation_ms", "activation     "), ("takeover_ms", "takeover       "),
+            ("over the budget", "over the budget"),
+        ] {
+            if let spread = spread(name) { Terminal.say("  \(label) " + spread.text("ms")) }
+        }
+        Terminal.say("  runs that did not end as expected: \(failed)")
     }
 }

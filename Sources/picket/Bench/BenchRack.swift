@@ -11,7 +11,10 @@ struct BenchRack {
 
     let directory: URL
 
-    init(detectWithin: Int, sensors: Int, sensorInterval: String) throws {
+    /// `former`: for 0.1.0, which cannot be told what a pulled plug reads.
+    init(
+        detectWithin: Int, sensors: Int, sensorInterval: String, former: Bool = false
+    ) throws {
         directory = FileManager.default.temporaryDirectory
             .appendingPathComponent("picket-bench.\(UInt64.random(in: 0 ..< .max))")
         try FileManager.default.createDirectory(
@@ -19,7 +22,9 @@ struct BenchRack {
         let offWithin = max(5, min(50, detectWithin / 10))
         try write(
             "pair.yaml",
-            Self.pair(detectWithin, offWithin, sensors: sensors, interval: sensorInterval))
+            Self.pair(
+                detectWithin, offWithin, sensors: sensors, interval: sensorInterval,
+                unplugged: former ? "" : ", unplugged: on"))
         try write(
             "rack.yaml", "configuration: pair.yaml\nboot_time: 100ms\nrestart_delay: 100ms\n")
         try write(
@@ -105,7 +110,8 @@ struct BenchRack {
     }
 
     private static func pair(
-        _ detectWithin: Int, _ offWithin: Int, sensors: Int, interval: String
+        _ detectWithin: Int, _ offWithin: Int, sensors: Int, interval: String,
+        unplugged: String
     ) -> String {
         let sensorLines = (0..<sensors).map { index in
             "  sensor\(index): { driver: tmp102, bus: \(1 + index / 4), "
@@ -127,10 +133,10 @@ struct BenchRack {
             fence:
               east:
                 - relay: { line: RELAY_EAST, off_within: \(offWithin)ms, off_time: 500ms,
-                           verify: { line: EAST_PGOOD, unplugged: on } }
+                           verify: { line: EAST_PGOOD\(unplugged) } }
               west:
                 - relay: { line: RELAY_WEST, off_within: \(offWithin)ms, off_time: 500ms,
-                           verify: { line: WEST_PGOOD, unplugged: on } }
+                           verify: { line: WEST_PGOOD\(unplugged) } }
             groups:
               gateway:
                 prefer: east

@@ -100,6 +100,7 @@ final class ConfigurationReader: Part {
         case (.pause(let caller, let request, _), .read(let new, let keys, _)):
             var left = new.leavesBehind(from: agent.settings).map { $0.what }
             if let refusal = agent.links.refusal(of: keys, new, agent) { left.append(refusal) }
+            if let refusal = ConfigurationReader.links(against: new, agent) { left.append(refusal) }
             agent.control.pause(request, for: caller, refused: left.isEmpty ? nil : left, agent)
         case (.pause(let caller, let request, _), .refused(let lines)):
             agent.control.pause(request, for: caller, refused: lines, agent)
@@ -184,9 +185,7 @@ final class ConfigurationReader: Part {
         of new: Configuration, _ keys: [Key], _ unfit: [String?], _ agent: Agent
     ) -> String? {
         if let refusal = agent.links.refusal(of: keys, new, agent) { return refusal }
-        if !agent.keepsContact(by: new.numbersOfLinks(in: agent.settings)) {
-            return new.refusalOfLinks(from: agent.settings)
-        }
+        if let refusal = links(against: new, agent) { return refusal }
         if let refusal = agent.drills.refusal(of: new, agent) { return refusal }
         if let refusal = agent.fences.refusal(of: new, unfit, agent) { return refusal }
         if agent.isBetweenLists {
@@ -195,6 +194,12 @@ final class ConfigurationReader: Part {
                 + " reload once more"
         }
         return maintenance(against: new, agent)
+    }
+
+    /// It keeps no link on which the peer is heard: the peer would fence a node that goes by it.
+    private static func links(against new: Configuration, _ agent: Agent) -> String? {
+        agent.keepsContact(by: new.numbersOfLinks(in: agent.settings))
+            ? nil : new.refusalOfLinks(from: agent.settings)
     }
 
     /// - Parameter new: Its groups stand at the places where the agent has them.

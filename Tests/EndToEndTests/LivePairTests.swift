@@ -710,7 +710,8 @@ extension EndToEnd {
             #expect(try pair.reload(with(texts[1], [1]), on: "west"))
             try pair.eventually { try links("west") == ["10.1.0.2:7780 up"] }
 
-            // What keeps none of them, or is on no rack, is refused, and nothing has changed.
+            // What keeps none of them, or is on no rack, is refused, and nothing has changed. The
+            // next agent would not be heard either.
             let none = try pair.check(with(texts[0], [0]), against: "east")
             #expect(none.status == 1, "\(none)")
             #expect(try !pair.reload(with(texts[0], [0]), on: "east"))
@@ -718,6 +719,10 @@ extension EndToEnd {
                 try pair.log(of: "east").contains {
                     $0.contains("links: found none of the links that the agent has")
                 })
+            let refused = try Program.run(
+                "picket", ["pause", "--for", "30s", "--socket", pair.socket("east")])
+            #expect(refused.status == 1, "\(refused)")
+            #expect(refused.complaints.contains("links: found none of the links"), "\(refused)")
             #expect(try !pair.reload(with(texts[0], [1, 7]), on: "east"))
             #expect(
                 try pair.log(of: "east").contains {

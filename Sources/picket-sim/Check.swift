@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import PicketCore
-import PicketProof
+public import PicketProof
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,6 +32,8 @@ struct Check: ParsableCommand {
             "The two files give the group other resources (resources), or each lists a group that the"
                 + " other lacks (lists).", valueName: "how"))
     var differ: CheckBounds.Files = .alike
+    @Flag(help: "Begin with a pair in contact whose group runs.")
+    var paired = false
     @Flag(help: "Say how often each kind of step was taken.")
     var coverage = false
 
@@ -78,6 +80,7 @@ struct Check: ParsableCommand {
         bounds.aloneAfter = alone
         bounds.slow = slow
         bounds.files = differ
+        bounds.paired = paired
         bounds.mostStates = states
         if let only {
             bounds.kinds = []

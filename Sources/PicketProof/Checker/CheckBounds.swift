@@ -21,6 +21,8 @@ public struct CheckBounds: Equatable, Sendable {
     /// Whether disks and resources may take any time, and not only less than one step.
     public var slow = false
     public var files = Files.alike
+    /// Begins with a pair in contact whose group runs, and not with two nodes that are off.
+    public var paired = false
     /// In steps: the longest time for which an agent stands still in the middle of a turn.
     static let longestHalt: Int64 = 6
     public var kinds = FaultKinds.all

@@ -5,7 +5,7 @@ import PicketCore
 extension CheckResult {
     /// One line or a few for each step: the step of time, then the two nodes, one at each side.
     public func chart(_ bounds: CheckBounds) -> [String] {
-        var state = PairState(bounds)
+        var state = PairState.first(bounds)
         var image = ImageWriter(
             now: state.now, step: CheckBounds.step, horizon: bounds.horizon)
         var chart = Chart()

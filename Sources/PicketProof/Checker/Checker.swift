@@ -57,7 +57,7 @@ public struct Checker {
     public mutating func run(
         progress: (_ states: Int, _ depth: Int, _ waiting: Int) -> Void = { _, _, _ in }
     ) -> CheckResult {
-        var state = PairState(bounds)
+        var state = PairState.first(bounds)
         _ = remember(state, parent: 0, step: 0)
         var first = 0
         var depth = 0

@@ -212,6 +212,29 @@ extension PairState {
     }
 }
 
+// MARK: - Where it begins
+
+extension PairState {
+    static func first(_ bounds: CheckBounds) -> PairState {
+        var state = PairState(bounds)
+        guard bounds.paired else { return state }
+        state.faults = 0
+        var steps: [Step] = []
+        while !state.isPaired {
+            state.collect(into: &steps)
+            // All that can be done at this instant is done, in the order of the kinds.
+            state.apply(steps.first { $0.kind != .advance } ?? steps[0])
+        }
+        state.faults = bounds.faults
+        return state
+    }
+
+    private var isPaired: Bool {
+        low.active != .never && low.operation == .none
+            && [low, high].allSatisfy { $0.machine.peer.inContact && !$0.machine.disk.isSaving }
+    }
+}
+
 // MARK: - What comes of it
 
 extension PairState {

@@ -55,9 +55,10 @@ proof-short: sim ## The proof in a few minutes: stories, planted bugs, seeds, a 
 	$(SIMULATOR) golden
 	$(SIMULATOR) bugs
 	$(SIMULATOR) run --seeds 1000 --quiet --keep-going
-	@echo "$(SIMULATOR) check, within three bounds at once"
+	@echo "$(SIMULATOR) check, within four bounds"
 	@printf '%s\n' "--faults 0 --fences 0" "--faults 1 --fences 0 --only health" \
-	    "--faults 0 --fences 0 --differ" | xargs -L 1 -P $$(nproc) $(SIMULATOR) check
+	    "--faults 0 --fences 0 --differ resources" "--faults 0 --fences 0 --differ lists" | \
+	    xargs -L 1 -P $$(nproc) $(SIMULATOR) check
 
 .PHONY: proof
 proof: sim ## The whole proof, about MINUTES=60; writes docs/PROOF-RESULTS.md

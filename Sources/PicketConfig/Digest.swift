@@ -71,16 +71,27 @@ extension Configuration {
         digest.add(policy.timing.longestPause)
         digest.add(policy.fenceBudget)
         digest.add(policy.moveBudget)
-        // 0.1.0 waited where nothing is stated.
-        switch startup {
-        case .wait, nil: digest.add(0)
-        case .aloneAfter(let duration, _): digest.add(duration)
-        }
+        addStartup(to: &digest)
         if policy.startup.fencesUnreachable { digest.add("fence_unreachable") }
         for policy in policy.groups { digest.add(policy) }
         addSlowestOff(to: &digest)
         if let stops = policy.resetAfterStops { digest.add(stops) }
         return digest.value
+    }
+
+    /// The default is what the feedback of each node can prove, so it differs between the nodes where only
+    /// one can. 0.1.0 waited where nothing is stated, and knew no feedback that can.
+    private func addStartup(to digest: inout Digest) {
+        let proven = [cuts.low, cuts.high].count { $0.first?.provesOff ?? false }
+        switch startup {
+        case nil where proven == 1: digest.add("startup")
+        case .wait: digest.add(0)
+        case .aloneAfter, nil:
+            switch policy.startup {
+            case .wait: digest.add(0)
+            case .aloneAfter(let duration, _): digest.add(duration)
+            }
+        }
     }
 
     /// 0.1.0 had no late turns of their own for a fence agent that is a second level.

@@ -128,12 +128,12 @@ extension Configuration {
         func add(_ what: String, at path: String) { all.append(Bound(path: path, what: what)) }
         if former.me != me {
             add(
-                "node: found \(node), expected \(former.node), as the agent that runs is called",
+                "\(place(of: "node")): found \(node), expected \(former.node), as the agent that runs is called",
                 at: "node")
         }
         if movesDirectories(of: former) {
             add(
-                "directories: found \(paths.runDirectory) and \(paths.stateDirectory), expected"
+                "\(place(of: "directories")): found \(paths.runDirectory) and \(paths.stateDirectory), expected"
                     + " \(former.paths.runDirectory) and \(former.paths.stateDirectory), where this"
                     + " agent leaves what the next one needs: stop it by plan to move them",
                 at: "directories")

@@ -417,14 +417,16 @@ public struct DrillRunner: Sendable {
                 switch result {
                 case .passed:
                     finish(
-                        .passed, "Line and feedback answer as they should; \(peer) kept its power.",
+                        .passed,
+                        "Each level of \(peer)'s fence answers as it should, and \(peer) kept its power."
+                            + " That it cuts is shown by \"picket drill failover --live\" alone.",
                         at: now)
                 case .failed:
                     finish(
                         .failed,
-                        "\(peer) could not be fenced now. Check relay, wiring and sense line.",
+                        "\(peer) could not be fenced now. Check relay, wiring and sense line, or the fence agent.",
                         at: now)
-                case .absent: finish(.inconclusive, "No relay is configured.", at: now)
+                case .absent: finish(.inconclusive, "No fence is configured.", at: now)
                 case .unknown: finish(.inconclusive, "The test did not run.", at: now)
                 }
             }()

@@ -141,8 +141,8 @@ public struct Narrator: Equatable, Sendable {
         case .fenceDisproved where trace.cause == .operatorConfirmed:
             return "{peer} lives: the operator's word that it is off is void"
         case .fenceDisproved:
-            return "{peer} answered after it had been verified off: its relay or the feedback "
-                + "does not tell the truth"
+            return "{peer} answered after it had been verified off: its fence, or what tells that "
+                + "it is off, does not tell the truth"
         case .askedToBeFenced:
             return "{me} asks {peer} to fence {me}: a group that {me} agreed to hand over is not "
                 + "stopped"

@@ -98,8 +98,8 @@ public struct Protection: Equatable, Sendable {
         if status.relayTest == .failed {
             return add(
                 failure, .unprotected,
-                "{me} could not fence it: the relay's self-test failed. Check relay, "
-                    + "wiring and sense line, then run \"picket drill relay\".")
+                "{me} could not fence it: the self-test of its fence failed. Check relay, wiring and "
+                    + "sense line, or the fence agent, then run \"picket drill relay\".")
         }
         if status.health.score == 0 {
             return add(
@@ -308,7 +308,7 @@ public struct Protection: Equatable, Sendable {
         if status.peerRelayTest == .unknown {
             return add(
                 failure, .weakened,
-                "{peer} would take over, by a relay that it has not tested yet.")
+                "{peer} would take over, by a fence that it has not tested yet.")
         }
         for (gap, lack) in Self.weakFences where status.peerGaps?.contains(gap) == true {
             return add(failure, .weakened, lack)

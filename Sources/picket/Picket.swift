@@ -48,7 +48,7 @@ struct Picket: ParsableCommand {
               picket status --watch            the same, live
               picket history --follow          what happened, and why, as it happens
               picket handover gateway          move a group to the other node
-              picket drill relay               prove the relay without cutting power
+              picket drill relay               test the fence, and cut nothing
               picket drill sensor inlet --value 95C --for 10s
               picket check /etc/picket/picket.yaml
               picket doctor                    what is missing here, and what to do about it

@@ -124,6 +124,7 @@ final class ConfigurationReader: Part {
         }
         new.keepPlaces(of: agent.settings)
         if let refusal = ConfigurationReader.data(against: new, agent) { return refusal }
+        if let refusal = ConfigurationReader.moves(new, agent) { return refusal }
         if let unable = ConfigurationReader.needsRestart(new, agent) {
             return agent.narrator.sentence(unable)
         }
@@ -138,6 +139,10 @@ final class ConfigurationReader: Part {
         defer { agent.fences.keepLines(agent) }
         new.keepPlaces(of: agent.settings)
         if let refusal = ConfigurationReader.data(against: new, agent) {
+            refuse([refusal], agent)
+            return refusal
+        }
+        if let refusal = ConfigurationReader.moves(new, agent) {
             refuse([refusal], agent)
             return refusal
         }
@@ -223,6 +228,11 @@ final class ConfigurationReader: Part {
         return "\(new.place(of: "groups.\(name)")): group \(name) runs here, and the file changes"
             + " whether it has data of its own (sync): take it out of the files of both nodes and"
             + " reload them, which stops it; then put it in as it is to be, and reload again"
+    }
+
+    /// What no agent takes up that follows by a pause, because it would not find what this one leaves.
+    private static func moves(_ new: Configuration, _ agent: Agent) -> String? {
+        new.leavesBehind(from: agent.settings).first?.what
     }
 
     private static func needsRestart(_ new: Configuration, _ agent: Agent) -> Notice? {

@@ -20,6 +20,8 @@ final class FenceDesk: Part {
     private var clock = Clock()
     /// Nothing begins any more.
     private var isStopping = false
+    /// The machine knows what an agent before this one has noted of its fences.
+    private var hasTold = false
 
     init(
         _ settings: Configuration, _ lines: KeptLines, stateDirectory: String,
@@ -267,6 +269,11 @@ final class FenceDesk: Part {
 
     override func pass(_ agent: Agent) {
         for method in methods where agent.now >= method.due { method.pass(agent) }
+        if !hasTold {
+            hasTold = true
+            // A fence that failed is told at once: no self-test comes to a new result by it.
+            if methods.contains(where: { $0.selfTest.result == .failed }) { tellTests(agent) }
+        }
         if agent.now >= renewAt {
             renewAt = agent.now + FenceRecord.renewEvery
             for method in methods { method.renewRecord(agent) }

@@ -245,9 +245,13 @@ extension EndToEnd {
             #expect(refusedToo.complaints.contains("found other resources"), "\(refusedToo)")
             #expect(refusedToo.complaints.contains("picket.yaml:"), "\(refusedToo)")
             #expect(try pid() == before)
+            let count = text.split(separator: "\n", omittingEmptySubsequences: false).count
             // Where the next agent would not find what this one leaves, or could not start.
             for (line, reason) in [
-                ("directories: { run: /run/elsewhere }", "directories: found /run/elsewhere"),
+                (
+                    "directories: { run: /run/elsewhere }",
+                    "picket.yaml:\(count + 1): directories: found /run/elsewhere"
+                ),
                 ("control: { group: nobody-knows-it }", "no group \"nobody-knows-it\""),
             ] {
                 try (text + "\n" + line + "\n").write(

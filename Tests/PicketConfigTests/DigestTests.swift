@@ -1,3 +1,4 @@
+import Foundation
 import PicketConfig
 import PicketCore
 import Testing
@@ -63,6 +64,33 @@ struct DigestTests {
     ])
     func `what must agree changes it`(old: String, new: String) throws {
         #expect(try digest(changed(old, new)) != digest(example))
+    }
+
+    /// What stands for nothing stated depends on what the feedback of each node proves.
+    @Test func `a default of startup is the same as one that is written out`() throws {
+        func digest(_ text: String, _ startup: String) throws -> UInt64 {
+            try self.digest(text + startup)
+        }
+        let (wait, alone) = ("startup: wait\n", "startup: { alone_after: 5m }\n")
+        #expect(try digest(example, "") == digest(example, wait))
+        #expect(try digest(example, "") != digest(example, alone))
+        let proven = "{ line: PEER_PGOOD, unplugged: on }"
+        let both = changed("{ line: PEER_PGOOD }", proven)
+        #expect(try digest(both, "") == digest(both, alone))
+        #expect(try digest(both, "") != digest(both, wait))
+        // Where only the fence of one of them proves it, no word stands for both.
+        let relay = "[{ relay: { line: R, off_within: 50ms, verify: "
+        let fence = try #require(both.range(of: "fence:\n"))
+        let groups = try #require(both.range(of: "groups:\n"))
+        var one = both
+        one.replaceSubrange(
+            fence.upperBound..<groups.lowerBound,
+            with: "  east: \(relay)\(proven) } }]\n  west: \(relay){ line: PEER_PGOOD } } }]\n")
+        let startups = try ["east", "west"].map { try load(one, node: $0).get().policy.startup }
+        #expect(startups == [.wait, .aloneAfter(.seconds(300))])
+        let digests = try ["east", "west"].map { try load(one, node: $0).get().policy.digest }
+        #expect(digests[0] == digests[1])
+        #expect(try digest(one, "") != digest(one, wait) && digest(one, "") != digest(one, alone))
     }
 
     private func group(_ text: String, node: String? = nil) throws -> GroupPolicy {

@@ -220,6 +220,29 @@ struct AgentTests {
         _ = agent.end()
     }
 
+    @Test func `a fence that failed is known to the agent that follows`() throws {
+        let peer = try Peer(fence: "[{ agent: { path: @/fence, off_within: 4s } }]") { directory in
+            let script = directory + "/fence"
+            try "#!/bin/sh\nsleep 30\n".write(toFile: script, atomically: true, encoding: .utf8)
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o755], ofItemAtPath: script)
+            var options = Options()
+            options.configuration = directory + "/picket.yaml"
+            let settings = try Startup.load(options, Hardware())
+            var (record, clock) = (FenceRecord(), Clock())
+            record.fenced(false, at: clock.now())
+            let state = directory + "/state"
+            try FileManager.default.createDirectory(
+                atPath: state, withIntermediateDirectories: true)
+            let stamp = Stamp(boot: "a", at: clock.now(), wall: 0, isSynchronised: false)
+            try record.text(level: settings.fence[0].digest, stamp).write(
+                toFile: FenceRecord.path(state, level: 0), atomically: true, encoding: .utf8)
+        }
+        defer { peer.end() }
+        #expect(try peer.turn(silently: true) { peer.agent.status.relayTest == .failed })
+        _ = peer.agent.end()
+    }
+
     @Test func `a level that has left the peer off stays in the file until the power is on`() throws
     {
         // The agent before this one has cut it.

@@ -47,6 +47,7 @@ struct AgainstRunning {
         for one in bound { change(one.path, one.what) }
         compare(old, new)
         compareGroups(runs, old, new, bound: bound.map { $0.path })
+        compareOrder(old, new)
         let mistakes = mistakes?.list ?? []
         let left = new.leavesBehind(from: old)
         barsRestart = !mistakes.isEmpty || !left.isEmpty
@@ -171,6 +172,23 @@ struct AgainstRunning {
                 changes.append(change("changes the policy of group \(group.name)"))
             }
         }
+    }
+
+    /// Of what both list, as the files have it.
+    private mutating func compareOrder(_ old: Configuration, _ new: Configuration) {
+        func listed(_ configuration: Configuration) -> [String] {
+            configuration.policy.groups.enumerated()
+                .filter { $0.element.listing == .listed }
+                .sorted { ($0.element.position ?? $0.offset) < ($1.element.position ?? $1.offset) }
+                .map { configuration.groups[$0.offset].name }
+        }
+        let (before, after) = (listed(old), listed(new))
+        guard before.filter(after.contains) != after.filter(before.contains) else { return }
+        changes.append(
+            Change(
+                kind: .change, what: "groups",
+                text: "changes the order of the groups: both nodes say that the files differ until"
+                    + " it is the same on both", needsRestart: false))
     }
 
     private mutating func refuse(_ what: String, _ text: String) {

@@ -13,7 +13,8 @@ struct ApplyCommand: PicketCommand {
             node keeps its own name on the line "node:".
 
             With --confirm-within both nodes take the old file back by themselves unless the new one \
-            is confirmed in that time, on either node. No group is stopped or moved by any of this.
+            is confirmed in that time, on either node. What the file changes of a group that runs is \
+            stopped and started as at a reload: "picket check --against-running" says it beforehand.
 
             EXAMPLES
               picket apply new.yaml                      on both nodes, at once

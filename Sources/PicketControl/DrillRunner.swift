@@ -418,8 +418,7 @@ public struct DrillRunner: Sendable {
                 case .passed:
                     finish(
                         .passed,
-                        "Each level of \(peer)'s fence answers as it should, and \(peer) kept its power."
-                            + " That it cuts is shown by \"picket drill failover --live\" alone.",
+                        "Each level of \(peer)'s fence answers as it should; \(peer) kept its power.",
                         at: now)
                 case .failed:
                     finish(

@@ -123,8 +123,7 @@ final class ConfigurationReader: Part {
                 + " own, so that each node puts its own name there"
         }
         new.keepPlaces(of: agent.settings)
-        if let refusal = ConfigurationReader.data(against: new, agent) { return refusal }
-        if let refusal = ConfigurationReader.moves(new, agent) { return refusal }
+        if let refusal = ConfigurationReader.never(new, agent) { return refusal }
         if let unable = ConfigurationReader.needsRestart(new, agent) {
             return agent.narrator.sentence(unable)
         }
@@ -138,11 +137,7 @@ final class ConfigurationReader: Part {
     ) -> String? {
         defer { agent.fences.keepLines(agent) }
         new.keepPlaces(of: agent.settings)
-        if let refusal = ConfigurationReader.data(against: new, agent) {
-            refuse([refusal], agent)
-            return refusal
-        }
-        if let refusal = ConfigurationReader.moves(new, agent) {
+        if let refusal = ConfigurationReader.never(new, agent) {
             refuse([refusal], agent)
             return refusal
         }
@@ -230,9 +225,10 @@ final class ConfigurationReader: Part {
             + " reload them, which stops it; then put it in as it is to be, and reload again"
     }
 
-    /// What no agent takes up that follows by a pause, because it would not find what this one leaves.
-    private static func moves(_ new: Configuration, _ agent: Agent) -> String? {
-        new.leavesBehind(from: agent.settings).first?.what
+    /// What is taken up neither now nor by an agent that follows by a pause, because it would not find
+    /// what this one leaves.
+    private static func never(_ new: Configuration, _ agent: Agent) -> String? {
+        data(against: new, agent) ?? new.leavesBehind(from: agent.settings).first?.what
     }
 
     private static func needsRestart(_ new: Configuration, _ agent: Agent) -> Notice? {

@@ -35,14 +35,11 @@ struct AgentTests {
         let peer = try Peer(fence: "[{ agent: { path: @/fence, off_within: 4s } }]") {
             directory in
             // The agent before this one was to switch the peer on again: a slow outlet.
-            let files = FileManager.default
-            try files.createDirectory(
+            try FileManager.default.createDirectory(
                 atPath: directory + "/state", withIntermediateDirectories: true)
             try FenceMark.text.write(
                 toFile: directory + "/state/fence-1-off", atomically: true, encoding: .utf8)
-            let script = directory + "/fence"
-            try "#!/bin/sh\nsleep 2\n".write(toFile: script, atomically: true, encoding: .utf8)
-            try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+            try Peer.script("#!/bin/sh\nsleep 2\n", at: directory + "/fence")
         }
         defer { peer.end() }
         let agent = peer.agent
@@ -140,11 +137,9 @@ struct AgentTests {
         }
         let peer = try Peer(fence: levels("first")) { directory in
             for name in ["first", "second", "third"] {
-                let script = "\(directory)/\(name)"
-                try "#!/bin/sh\ngrep -q action=off || exit 0\nsleep 0.5\nexit 1\n".write(
-                    toFile: script, atomically: true, encoding: .utf8)
-                try FileManager.default.setAttributes(
-                    [.posixPermissions: 0o755], ofItemAtPath: script)
+                try Peer.script(
+                    "#!/bin/sh\ngrep -q action=off || exit 0\nsleep 0.5\nexit 1\n",
+                    at: "\(directory)/\(name)")
             }
         }
         defer { peer.end() }
@@ -201,11 +196,8 @@ struct AgentTests {
         func level(_ name: String) -> String { "[{ agent: { path: @/\(name), off_within: 4s } }]" }
         let peer = try Peer(fence: level("former")) { directory in
             for (name, seconds, status) in [("former", "0.7", 1), ("present", "1.4", 0)] {
-                let script = "\(directory)/\(name)"
-                try "#!/bin/sh\nsleep \(seconds)\nexit \(status)\n".write(
-                    toFile: script, atomically: true, encoding: .utf8)
-                try FileManager.default.setAttributes(
-                    [.posixPermissions: 0o755], ofItemAtPath: script)
+                try Peer.script(
+                    "#!/bin/sh\nsleep \(seconds)\nexit \(status)\n", at: "\(directory)/\(name)")
             }
         }
         defer { peer.end() }
@@ -222,10 +214,7 @@ struct AgentTests {
 
     @Test func `a fence that failed is known to the agent that follows`() throws {
         let peer = try Peer(fence: "[{ agent: { path: @/fence, off_within: 4s } }]") { directory in
-            let script = directory + "/fence"
-            try "#!/bin/sh\nsleep 30\n".write(toFile: script, atomically: true, encoding: .utf8)
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o755], ofItemAtPath: script)
+            try Peer.script("#!/bin/sh\nsleep 30\n", at: directory + "/fence")
             var options = Options()
             options.configuration = directory + "/picket.yaml"
             let settings = try Startup.load(options, Hardware())
@@ -248,18 +237,17 @@ struct AgentTests {
         // The agent before this one has cut it.
         let peer = try Peer(fence: "[{ agent: { path: @/fence, policy: off, off_within: 4s } }]") {
             directory in
-            let files = FileManager.default
-            let script = directory + "/fence"
-            try """
-            #!/bin/sh
-            read action
-            case $action in
-                action=on) rm -f \(directory)/off ;;
-                action=status) [ ! -e \(directory)/off ] || exit 2 ;;
-            esac
-            """.write(toFile: script, atomically: true, encoding: .utf8)
-            try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
-            try #require(files.createFile(atPath: directory + "/off", contents: nil))
+            try Peer.script(
+                """
+                #!/bin/sh
+                read action
+                case $action in
+                    action=on) rm -f \(directory)/off ;;
+                    action=status) [ ! -e \(directory)/off ] || exit 2 ;;
+                esac
+                """, at: directory + "/fence")
+            try #require(
+                FileManager.default.createFile(atPath: directory + "/off", contents: nil))
         }
         defer { peer.end() }
         let agent = peer.agent
@@ -503,6 +491,11 @@ private final class Peer {
 
     func replace(_ keys: [Key]) { channel.replace(keys: keys) }
 
+    static func script(_ text: String, at path: String) throws {
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    }
+
     private static func list(_ ports: some Sequence<UInt16>) -> String {
         ports.map { "127.0.0.1:\($0)" }.joined(separator: ", ")
     }
@@ -590,15 +583,13 @@ struct FollowerTests {
         ) { directory in
             try "a:1\n".write(
                 toFile: directory + "/lines", atomically: true, encoding: .utf8)
-            let script = directory + "/follow"
-            try """
-            #!/bin/sh
-            sleep 600 &
-            echo $$ $! >> \(directory)/processes
-            exec tail $1 $2 -f \(directory)/lines
-            """.write(toFile: script, atomically: true, encoding: .utf8)
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o755], ofItemAtPath: script)
+            try Peer.script(
+                """
+                #!/bin/sh
+                sleep 600 &
+                echo $$ $! >> \(directory)/processes
+                exec tail $1 $2 -f \(directory)/lines
+                """, at: directory + "/follow")
         }
         try peer.establish()
         try #require(try peer.turn { told == 1 })

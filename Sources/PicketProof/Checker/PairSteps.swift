@@ -327,11 +327,6 @@ extension PairState {
     private mutating func resume(_ id: NodeID) {
         self[id].paused = false
         guard let halt = self[id].halt else { return }
-        if planted(.clockReadBefore), halt.kind == .tick, halt.done == 0,
-            let flight = self[to: id].first, !flight.delivered, flight.from == self[id].known
-        {
-            give(arrival(take(0, to: id, keep: false)), to: id, at: halt.at)
-        }
         let event = event(of: halt, on: id)
         self[id].halt = nil
         self[id].taken = []

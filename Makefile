@@ -30,10 +30,7 @@ demo: deps ## Watch a simulated pair fail over (live on a terminal, else told as
 .PHONY: test
 test: deps ## Build and run all tests
 	$(SWIFT) build --build-tests $(BUILD_FLAGS)
-	@set -o pipefail; $(SWIFT) test --skip-build 2>&1 | tee .build/tests.log || { \
-	    echo; echo "What failed, out of .build/tests.log:"; \
-	    grep -aE '^(✘|↳)|(error|Fatal error|Crash):' .build/tests.log | cut -c1-2000 | head -40; \
-	    exit 1; }
+	@scripts/tests $(BUILD)/picketPackageTests.xctest
 
 SIMULATION_SCRATCH := .build-simulation
 SIMULATOR := $(SIMULATION_SCRATCH)/release/picket-sim

@@ -184,7 +184,9 @@ if !embedded {
         tests(
             "PicketUnitsTests",
             [
-                "picket-units", "picketd", "PicketConfig", "PicketLinux", "PicketCore", "CPicket",
+                "picket-units", "picketd", "PicketConfig", "PicketLinux", "PicketCore",
+                "PicketRack",
+                "CPicket",
             ]),
         tests(
             "EndToEndTests",

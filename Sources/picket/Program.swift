@@ -1,4 +1,5 @@
 import Foundation
+import PicketRack
 
 /// Another program, run to its end for its output.
 enum Program {
@@ -12,7 +13,7 @@ enum Program {
         process.standardError = pipe
         guard (try? process.run()) != nil else { return (-1, "") }
         let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
+        process.awaitEnd()
         let said = String(decoding: output, as: UTF8.self)
         return (
             process.terminationStatus, said.trimmingCharacters(in: .whitespacesAndNewlines)
@@ -29,7 +30,7 @@ enum Program {
         process.standardError = FileHandle.nullDevice
         guard (try? process.run()) != nil else { return nil }
         let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
+        process.awaitEnd()
         return output
     }
 }

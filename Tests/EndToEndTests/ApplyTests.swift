@@ -58,7 +58,7 @@ extension EndToEnd {
 
         @Test func `what nobody confirms is taken back on both nodes, also by a new agent`() throws
         {
-            let pair = try LivePair()
+            let pair = try LivePair(patient: true)
             defer { pair.end() }
             let before = try nodes.map { try pair.text($0) }
             let new = try pair.text("east") + "budgets: { fences: 5 }\n"
@@ -195,7 +195,7 @@ extension EndToEnd {
         }
 
         @Test func `an agent that dies in the middle knows which node has which file`() throws {
-            let pair = try LivePair()
+            let pair = try LivePair(patient: true)
             defer { pair.end() }
             let before = try nodes.map { try pair.text($0) }
             let new = try pair.text("east") + "budgets: { fences: 5 }\n"

@@ -1,4 +1,5 @@
 import Foundation
+import PicketRack
 import Testing
 
 /// Each is a pair of its own, of real processes.
@@ -164,7 +165,7 @@ enum Program {
         // A test's time limit would not end it, and would run while the test waits for its seat.
         let ending = DispatchWorkItem { [pid = process.processIdentifier] in kill(pid, SIGINT) }
         DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: ending)
-        process.waitUntilExit()
+        process.awaitEnd()
         #expect(ending.wait(timeout: .now()) == .timedOut, "\(program) \(arguments) hung")
         ending.cancel()
         return Result(

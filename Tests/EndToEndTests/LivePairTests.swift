@@ -1,5 +1,6 @@
 import CPicket
 import Foundation
+import PicketRack
 import Testing
 
 extension EndToEnd {
@@ -301,7 +302,7 @@ extension EndToEnd {
         }
 
         @Test func `a state file that was torn is restored from its copy`() throws {
-            let pair = try LivePair()
+            let pair = try LivePair(patient: true)
             defer { pair.end() }
             let (path, copy) = (
                 pair.file("east", "state/memory"), pair.file("east", "state/memory-copy")
@@ -325,7 +326,7 @@ extension EndToEnd {
         func `an agent that dies beside a wrong file is followed by one that goes by the former`()
             throws
         {
-            let pair = try LivePair()
+            let pair = try LivePair(patient: true)
             defer { pair.end() }
             let path = pair.file("east", "picket.yaml")
             let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -343,7 +344,7 @@ extension EndToEnd {
 
         /// What it started is stopped before it starts anywhere.
         @Test func `a damaged note keeps no agent from starting`() throws {
-            let pair = try LivePair()
+            let pair = try LivePair(patient: true)
             defer { pair.end() }
             try Data("picket-run 1\nbo".utf8).write(
                 to: URL(fileURLWithPath: pair.file("east", "run/note")))
@@ -500,7 +501,7 @@ extension EndToEnd {
         }
 
         @Test func `a reload adds, changes and removes a group, and the others run on`() throws {
-            let pair = try LivePair()
+            let pair = try LivePair(patient: true)
             defer { pair.end() }
             let nodes = ["east", "west"]
             let texts = try nodes.map { try pair.text($0) }
@@ -560,7 +561,7 @@ extension EndToEnd {
         }
 
         @Test func `a group gains data of its own by leaving the file and coming back`() throws {
-            let pair = try LivePair()
+            let pair = try LivePair(patient: true)
             defer { pair.end() }
             let nodes = ["west", "east"]
             let texts = try nodes.map { try pair.text($0) }
@@ -941,16 +942,19 @@ final class LivePair {
 
     /// - Parameters:
     ///   - levels: by which west is cut, in place of its relay.
+    ///   - patient: an agent that starts anew is awaited, however slow the computer is.
     ///   - steps: of the scenario.
-    init(junk: Bool = false, cutting levels: [String] = [], steps: String = "") throws {
+    init(
+        junk: Bool = false, cutting levels: [String] = [], patient: Bool = false, steps: String = ""
+    ) throws {
         let files = FileManager.default
         try files.createDirectory(atPath: temporary, withIntermediateDirectories: true)
         var configuration = Program.scenarios + "/pair.yaml"
-        if !levels.isEmpty {
+        // A fence agent that is the first level takes its time, too.
+        if patient || !levels.isEmpty {
             let text = try String(contentsOfFile: configuration, encoding: .utf8)
             configuration = temporary + "/pair.yaml"
-            // A fence agent that is the first level takes its time.
-            try Self.text(text, cutting: levels)
+            try (levels.isEmpty ? text : Self.text(text, cutting: levels))
                 .replacingOccurrences(of: "detect_within: 500ms", with: "detect_within: 5s")
                 .write(toFile: configuration, atomically: true, encoding: .utf8)
         }
@@ -1074,7 +1078,7 @@ final class LivePair {
 
     func end() {
         if process.isRunning { process.interrupt() }
-        process.waitUntilExit()
+        process.awaitEnd()
         try? FileManager.default.removeItem(atPath: temporary)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import PicketRack
 import Testing
 
 /// Two agents, each in a network namespace of its own, with cables between them, and two outlets.
@@ -246,7 +247,7 @@ final class WiredPair {
     func end() {
         for agent in agents {
             if agent.isRunning { kill(agent.processIdentifier, SIGKILL) }
-            agent.waitUntilExit()
+            agent.awaitEnd()
         }
         for node in Self.nodes { _ = Self.shell("ip netns del \(tag)-\(node)") }
         try? FileManager.default.removeItem(atPath: base)
@@ -276,7 +277,7 @@ final class WiredPair {
         process.arguments = ["-c", "\(command) > \(path) 2>&1"]
         process.standardInput = FileHandle.nullDevice
         guard (try? process.run()) != nil else { return -1 }
-        process.waitUntilExit()
+        process.awaitEnd()
         return process.terminationStatus
     }
 }

@@ -32,7 +32,7 @@ struct EndedProcessTests {
         #expect(!picket_process_ended(id))
         kill(id, SIGKILL)
         #expect(picket_process_ended(id))
-        process.waitUntilExit()
+        process.awaitEnd()
         #expect(picket_process_ended(id))
     }
 

@@ -2,6 +2,7 @@ import CPicket
 import Foundation
 import PicketCore
 import PicketLinux
+import PicketRack
 import Testing
 
 @testable import picket_units
@@ -189,7 +190,7 @@ struct HelperTests {
         let socket = helper.connect()
         asking.standardInput = FileHandle(fileDescriptor: socket, closeOnDealloc: true)
         try asking.run()
-        asking.waitUntilExit()
+        asking.awaitEnd()
         #expect(asking.terminationStatus == 0 && helper.asked.count == 1)
     }
 
@@ -205,7 +206,7 @@ struct HelperTests {
         // As the agent does it.
         for caller in [second, start] {
             #expect(kill(caller.processIdentifier, 9) == 0)
-            caller.waitUntilExit()
+            caller.awaitEnd()
         }
         #expect(try helper.ask("stop", "gateway.service").code == 0)
         #expect(
@@ -222,7 +223,7 @@ struct HelperTests {
         let start = try helper.begin("run", "gateway.service")
         try helper.await { helper.asked.count == 1 }
         #expect(try helper.ask("stop", "gateway.service").code == 0)
-        start.waitUntilExit()
+        start.awaitEnd()
         #expect(start.terminationStatus == 1)
         #expect(
             helper.asked == [
@@ -392,7 +393,7 @@ struct HelperTests {
         let asking = try helper.begin(["list"], as: 1)
         Worker.sleep(.milliseconds(300))
         try helper.give("run/units.sock", to: 0, mode: 0o666)
-        asking.waitUntilExit()
+        asking.awaitEnd()
         #expect(asking.terminationStatus == 0)
     }
 
@@ -482,7 +483,7 @@ struct HelperTests {
         try helper.await { helper.asked.count == 1 }
         try "".write(toFile: helper.directory + "/again", atomically: true, encoding: .utf8)
         try helper.restart()
-        start.waitUntilExit()
+        start.awaitEnd()
         #expect(start.terminationStatus == 0 && helper.asked.count == 2)
     }
 }
@@ -575,13 +576,13 @@ final class Helper {
 
     func restart() throws {
         process.terminate()
-        process.waitUntilExit()
+        process.awaitEnd()
         try start()
     }
 
     func end() {
         process.terminate()
-        process.waitUntilExit()
+        process.awaitEnd()
     }
 
     func await(_ done: () -> Bool) throws {
@@ -660,7 +661,7 @@ final class Helper {
         try FileManager.default.createDirectory(atPath: made, withIntermediateDirectories: true)
         let process = try Process.run(
             URL(fileURLWithPath: directory + "/guard"), arguments: [made, made, made])
-        process.waitUntilExit()
+        process.awaitEnd()
         #expect(process.terminationStatus == 0)
     }
 
@@ -702,7 +703,7 @@ final class Helper {
         let pipe = Pipe()
         let asking = try begin(words, as: user, out: pipe)
         let said = pipe.fileHandleForReading.readDataToEndOfFile()
-        asking.waitUntilExit()
+        asking.awaitEnd()
         return (asking.terminationStatus, String(decoding: said, as: UTF8.self))
     }
 

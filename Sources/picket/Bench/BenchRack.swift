@@ -99,7 +99,7 @@ struct BenchRack {
         let (process, output) = try start("takeover.yaml", picketd: picketd)
         let text = String(
             decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
+        process.awaitEnd()
         guard let line = text.split(separator: "\n").last,
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
             object["type"] as? String == "summary"

@@ -1,6 +1,7 @@
 import Foundation
 import PicketControl
 import PicketCore
+import PicketRack
 
 /// How long the agent's one loop lets a caller wait, while an I2C bus hangs and while none does:
 /// the same agent, in turn, for ten seconds each.
@@ -10,7 +11,7 @@ enum LoopLatency {
             "hanging.yaml", picketd: picketd, options: ["--status-every", "60000"])
         defer {
             process.terminate()
-            process.waitUntilExit()
+            process.awaitEnd()
         }
         var lines = Lines(output.fileHandleForReading)
         var well: [Double] = []

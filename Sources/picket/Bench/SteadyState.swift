@@ -8,7 +8,7 @@ enum SteadyState {
             "steady.yaml", picketd: picketd, options: ["--status-every", "60000"])
         defer {
             process.terminate()
-            process.waitUntilExit()
+            process.awaitEnd()
         }
         Thread.sleep(forTimeInterval: 6)
         guard let agent = agents(of: process.processIdentifier).first else {

@@ -89,11 +89,21 @@ public struct Protection: Equatable, Sendable {
                     + "clear\", and see it cut with \"picket drill failover --live\".")
         }
         let gap = status.protectionGap
+        if gap == .peerOff {
+            return add(
+                failure, .unprotected,
+                "{peer} is off already, and {me} goes on alone. " + narrator.advice(.peerOff))
+        }
+        if gap == .notInContact, status.fence == .waiting || status.fence == .ordered {
+            return add(
+                failure, .unprotected,
+                "contact with it is lost, and {me} is about to fence it; see \"picket history\".")
+        }
         if let gap, gap != .noFence || status.relayTest != .failed, gap != .notReady {
             return add(
                 failure, .unprotected,
                 "nothing would be taken over: \(narrator.why(gap)). "
-                    + narrator.advice(gap, peerSpeaks: status.peerSpeaks))
+                    + narrator.advice(gap, status))
         }
         if status.relayTest == .failed {
             return add(
@@ -139,6 +149,12 @@ public struct Protection: Equatable, Sendable {
                 "the agent on {me} does not run when it should, and would find {peer} dead late. See "
                     + "what keeps the processor, and that the agent may run in real time.")
         }
+        if status.peerHoldsOthers {
+            return add(
+                failure, .unprotected,
+                "it has groups that only its file lists: {me} would not go on with those. "
+                    + narrator.advice(.groupsDiffer))
+        }
         let way = report.policy.fenceLevels.isEmpty ? "its fence" : names.fenceLevel(0)
         if report.neverSaidOff {
             return add(
@@ -178,6 +194,8 @@ public struct Protection: Equatable, Sendable {
         var all = true
         for (index, group) in report.status.groups.enumerated() where isEnabled(index, report) {
             guard (holder == .me ? group.role : group.peerRole) == .holding else { continue }
+            // There is no such group on the other node.
+            if group.difference.contains(.unlisted) { continue }
             if report.policy.groups[index].takeover == .ask {
                 names.append(report.names.group(index))
             } else {
@@ -216,6 +234,11 @@ public struct Protection: Equatable, Sendable {
         let (status, names) = (report.status, report.names)
         let failure = "{me} dies"
         guard status.contact == .established || status.contact == .suspected else {
+            if status.protectionGap == .peerOff {
+                return add(
+                    failure, .unprotected,
+                    "{peer} is off, and would not take over. " + narrator.advice(.peerOff))
+            }
             if status.peerSpeaks {
                 return add(
                     failure, .unprotected,
@@ -281,6 +304,12 @@ public struct Protection: Equatable, Sendable {
         }
         for (index, group) in status.groups.enumerated()
         where isEnabled(index, report) && group.role == .holding {
+            if group.difference.contains(.unlisted) {
+                return add(
+                    failure, .unprotected,
+                    "{peer} would not take \(names.group(index)) over, which its file does not list. "
+                        + narrator.advice(.groupsDiffer))
+            }
             if let lack = lack(of: group.replication, names.group(index)) {
                 return add(failure, .unprotected, lack)
             }
@@ -523,21 +552,40 @@ public struct Protection: Equatable, Sendable {
                                 + "data are to stay."))
                 continue
             }
-            if group.running || group.peerRunning { continue }
+            let isHeard = status.contact == .established || status.contact == .suspected
+            if group.running || isHeard && group.peerRunning { continue }
             if status.maintenance || status.peerMaintenance {
                 add(
                     names.group(index), .unprotected,
                     "is down, and nothing is done about it in maintenance.")
                 continue
             }
-            if group.role == .holding || group.peerRole == .holding {
+            if group.role == .holding || isHeard && group.peerRole == .holding {
                 add(names.group(index), .weakened, "is being started; it does not run yet.")
             } else {
-                add(
-                    names.group(index), .unprotected,
-                    "runs on no node. See why with \"picket history\".")
+                add(names.group(index), .unprotected, whyDown(index, group, status))
             }
         }
+    }
+
+    /// Why a group that no node is known to run does not start here, and what to do.
+    private func whyDown(_ index: GroupIndex, _ group: GroupStatus, _ status: Status) -> String {
+        let down =
+            group.peerRunning
+            ? "was active on {peer} when that was last heard, and {me} does not take it over: "
+            : "runs on no node: "
+        guard let obstacle = group.obstacle else {
+            return down + "it is about to be started. See \"picket history\"."
+        }
+        var why = narrator.why(obstacle)
+        if obstacle == .selfIneligible {
+            why = "it failed on {me}"
+            if group.failures > 1 { why += " \(group.failures) times in a row" }
+            if let wait = group.blockedFor {
+                why += ", and is not tried there again for \(Text.span(wait))"
+            }
+        }
+        return down + why + ". " + narrator.advice(obstacle, of: index, status)
     }
 
     private mutating func moves(_ report: StatusReport) {

@@ -20,6 +20,7 @@ struct Watch {
     var excuses: Excuses = []
     var resets: ResetWatch
     var late = LateWatch()
+    var status: StatusWatch
     var links: LinkWatch
     /// By node.
     private var sides: [Side]
@@ -190,6 +191,7 @@ struct Watch {
                 handsOff: Array(repeating: false, count: groups))
         }
         resets = ResetWatch(groups: groups)
+        status = StatusWatch(groups: groups)
         highest = Array(repeating: (0, 0), count: groups)
         started = Array(repeating: [], count: groups)
         running = Array(repeating: [0, 0], count: groups)
@@ -242,6 +244,7 @@ struct Watch {
         sides[index].startedAlone = memory.alone
         resets.begins(node)
         late.begins(node, at: now)
+        status.begins(node, at: now)
         sides[index].wordAt = nil
         sides[index].contradictedAt = nil
         sides[index].leavesSince = nil

@@ -610,11 +610,11 @@ public struct Narrator: Equatable, Sendable {
         case .overruled:
             return "Ask who gave it (\"picket history\" shows it), then give the order again."
         case .peerOff:
-            return "Find out why with \"picket history\", then mend {peer} and switch it on; {me} goes "
-                + "on alone until it is back."
+            return "Find out why with \"picket history\", then mend {peer} and switch it on; {me} "
+                + "goes on alone until it is back."
         case .fenceFailed:
-            return "See how it failed with \"picket history\"; {me} tries again by itself. If {peer} "
-                + "is off, say so with \"picket fence confirm {peer}\"."
+            return "See how it failed with \"picket history\"; {me} tries again by itself. If "
+                + "{peer} is off, say so with \"picket fence confirm {peer}\"."
         case .takeoverAsked: return "\"picket take {GROUP}\" starts it on {me}."
         case .peersTurn, .notGranted: return "See \"picket status\" on {peer}."
         case .selfStops:

@@ -138,7 +138,9 @@ extension Machine {
         if inContact { return .inContact }
         if wasJustHeard(at: now) { return .peerHeard }
         if life.isLeaving { return .leaving }
-        if case .alone(let receipt) = life, receipt.isWhole { return .alreadyThere }
+        if case .alone(let receipt) = life, receipt.isWhole {
+            return receipt.proof == .left ? .peerLeft : .peerOff
+        }
         if fence.isOrdered { return .busy }
         fence.abandon()
         if let session = peer.session {

@@ -670,6 +670,7 @@ extension Machine {
         case (.holding(let active), .startFailedDirty), (.holding(let active), .startFailedUnknown):
             // It may have run, and written.
             disk.useData(of: group)
+            tellOfFailure(of: active, group, into: &out)
             failStart(of: active, group, at: now, into: &out)
             let isUnknown = outcome == .startFailedUnknown
             stick(group, by: isUnknown ? .unknown : .dirtyStart, at: now, into: &out)

@@ -147,7 +147,8 @@ extension Machine {
             movesInWindow: policy.moveBudget.spent(disk.memory.moves, at: now),
             fencesRefillIn: policy.fenceBudget.refillsIn(disk.memory.fences, at: now),
             movesRefillIn: policy.moveBudget.refillsIn(disk.memory.moves, at: now),
-            protectionGap: protectionGap(at: now), groups: groups.indices.map { groupStatus($0, at: now) },
+            protectionGap: protectionGap(at: now),
+            groups: groups.indices.map { groupStatus($0, at: now) },
             receipt: life.validReceipt?.proof, diskTakesNothing: disk.takesNothing,
             alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
             peerDiskTakesNothing: peer.hasFullDisk,
@@ -179,7 +180,8 @@ extension Machine {
             outOfStep: !state.isHolding && policy.groups[group].sync?.strict == true
                 && disk.memory.groups[group].isOutOfStep,
             maintained: disk.memory.groups[group].maintenance.isOn, ready: state.isReady,
-            peerReady: peer.message?.gaps == nil ? nil : report.map { !$0.flags.contains(.unready) },
+            peerReady: peer.message?.gaps == nil
+                ? nil : report.map { !$0.flags.contains(.unready) },
             obstacle: obstacle(of: group, at: now), failures: Int(state.failures),
             blockedFor: state.blockedUntil.map { max(.zero, $0 - now) }
         )

@@ -318,7 +318,10 @@ struct ProtectionTests {
         (.maintenance, "the pair is in maintenance. End it with \"picket maintenance off\""),
         (.groupMaintained, "\"picket maintenance off historian\""),
         (.copyNotCurrent, "\"picket take historian --stale\" starts it here."),
-        (.selfIneligible, "it failed on east 3 times in a row, and is not tried there again for 40 s."),
+        (
+            .selfIneligible,
+            "it failed on east 3 times in a row, and is not tried there again for 40 s."
+        ),
         (.notPersisted, "the state file on east cannot be written. Free space"),
         (.peersTurn, "west is to start the group. See \"picket status\" on west."),
     ]
@@ -373,7 +376,8 @@ struct ProtectionTests {
             }
         ).lines
         #expect(
-            lines[1].text.hasPrefix("west would not take gateway over, which its file does not list."))
+            lines[1].text.hasPrefix(
+                "west would not take gateway over, which its file does not list."))
         for line in lines { #expect(!line.text.contains("picket take gateway"), "\(line)") }
         let others = Protection(report { $0.status.peerHoldsOthers = true })
         #expect(others.lines[0].text.hasPrefix("it has groups that only its file lists"))

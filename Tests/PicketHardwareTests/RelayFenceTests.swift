@@ -128,7 +128,8 @@ struct RelayFenceTests {
 
     @Test func `feedback that says nothing after the cut is no proof, and is called what it is`() {
         for (feedback, failure) in [
-            (SimulatedSupply.Feedback.unreadable, FenceFailure.unreadable), (.undecided, .undecided),
+            (BenchSupply.Feedback.unreadable, FenceFailure.unreadable),
+            (.undecided, .undecided),
         ] {
             let bench = Bench()
             bench.order()

@@ -45,7 +45,9 @@ struct StatusWatch {
     }
 
     private mutating func judgeRefusal(_ status: Status, _ node: Node, in world: World) {
-        guard let refusal = sides[node.index].refusal, status.protectionGap == .notInContact else {
+        guard let refusal = sides[node.index].refusal, status.protectionGap == .notInContact,
+            status.fence != .waiting
+        else {
             sides[node.index].hiddenSince = nil
             return
         }
@@ -67,13 +69,16 @@ struct StatusWatch {
         }
         guard status.peerSpeaks else { return }
         let silent = world.now - (agent.spokeAt ?? .min / 2)
-        let limit = max(.seconds(2), node.policy.timing.detectWithin).nanoseconds
+        let detects = agent.see { $0.policy.timing.detectWithin }
+        let limit = max(.seconds(2), detects).nanoseconds
         // What somebody has recorded counts once.
-        if silent > limit + StatusWatch.between,
-            !world.plan.faults.contains(where: { if case .replay = $0.fault { true } else { false } })
-        {
+        let hasRecordings = world.plan.faults.contains {
+            if case .replay = $0.fault { true } else { false }
+        }
+        if silent > limit + StatusWatch.between, !hasRecordings {
             world.violate(
-                "L4", "\(node.id) says that its peer speaks, which has been silent for "
+                "L4",
+                "\(node.id) says that its peer speaks, which has been silent for "
                     + "\(silent / 1_000_000) ms")
         }
     }

@@ -756,7 +756,10 @@ struct Watch {
         _ node: Node, _ agent: AgentLife, _ departure: Departure, in world: World
     ) {
         guard departure != .running else { return }
-        sides[node.index].leftAt = world.now
+        // In maintenance of the pair a node that leaves something running says no last word.
+        if departure == .released || sides[node.index].maintenance?.isOn == false {
+            sides[node.index].leftAt = world.now
+        }
         guard departure == .unattended, let since = sides[node.index].leavesSince,
             world.now - since < node.policy.timing.leaveWithin.nanoseconds / 100 * 97
         else { return }

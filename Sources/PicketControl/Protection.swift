@@ -570,10 +570,15 @@ public struct Protection: Equatable, Sendable {
 
     /// Why a group that no node is known to run does not start here, and what to do.
     private func whyDown(_ index: GroupIndex, _ group: GroupStatus, _ status: Status) -> String {
+        let isKnown =
+            status.contact == .established || status.contact == .suspected
+            || status.receipt != nil
         let down =
             group.peerRunning
             ? "was active on {peer} when that was last heard, and {me} does not take it over: "
-            : "runs on no node: "
+            : isKnown
+                ? "runs on no node: "
+                : "does not run on {me}, which cannot tell whether {peer} runs it: "
         guard let obstacle = group.obstacle else {
             return down + "it is about to be started. See \"picket history\"."
         }

@@ -367,6 +367,21 @@ struct ProtectionTests {
                 == true)
     }
 
+    @Test func `a node that never heard its peer does not say that a group runs nowhere`() {
+        let lines = Protection(
+            off {
+                $0.status.contact = .never
+                $0.status.receipt = nil
+                $0.status.protectionGap = .notArmed
+                $0.status.groups[1].obstacle = .notArmed
+            }
+        ).lines
+        let line = lines.first { $0.failure == "historian" }
+        #expect(
+            line?.text.hasPrefix("does not run on east, which cannot tell whether west runs it: ")
+                == true)
+    }
+
     @Test func `no advice names a group on a node whose file does not list it`() {
         let lines = Protection(
             report {

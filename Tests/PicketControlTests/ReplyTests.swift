@@ -127,6 +127,15 @@ struct NarratorTests {
         (names.nodes + names.groups + ["every group"]).contains { text.hasPrefix($0) }
     }
 
+    @Test func `the end of one group's maintenance tells of the pair's`() {
+        let trace = Trace(
+            .maintenance, group: 0, cause: .command, refusal: .maintenance, number: 0)
+        #expect(
+            narrator.sentence(trace)
+                == "Maintenance of gateway alone is off, and nothing is done about it yet: the pair is "
+                + "in maintenance.")
+    }
+
     @Test func `no two kinds share a sentence or a label`() {
         let sentences = Trace.Kind.allCases.map { narrator.sentence(Trace($0)) }
         #expect(Set(sentences).count == sentences.count)

@@ -81,7 +81,9 @@ public struct Protection: Equatable, Sendable {
                 "{me} may not answer {peer}, because its disk says that {me} may go on alone and "
                     + "takes nothing that takes this back. \(narrator.advice(.notPersisted))")
         }
-        if let level = report.cuts.firstIndex(where: { $0.failed }) {
+        let isHeard = status.contact == .established || status.contact == .suspected
+        // In an outage it matters first what can be done about that.
+        if isHeard, let level = report.cuts.firstIndex(where: { $0.failed }) {
             return add(
                 failure, .unprotected,
                 "{me} may not be able to fence it: the last real fence by \(names.fenceLevel(level)) "
@@ -109,7 +111,8 @@ public struct Protection: Equatable, Sendable {
             return add(
                 failure, .unprotected,
                 "{me} could not fence it: the self-test of its fence failed. Check relay, wiring and "
-                    + "sense line, or the fence agent, then run \"picket drill relay\".")
+                    + "sense line, or the fence agent, then run \"picket drill relay\"."
+                    + (isHeard ? "" : " " + narrator.advice(.notInContact, status)))
         }
         if status.health.score == 0 {
             return add(
@@ -557,7 +560,8 @@ public struct Protection: Equatable, Sendable {
             if status.maintenance || status.peerMaintenance {
                 add(
                     names.group(index), .unprotected,
-                    "is down, and nothing is done about it in maintenance.")
+                    "is down, and nothing is done about it in maintenance. "
+                        + narrator.advice(.maintenance))
                 continue
             }
             if group.role == .holding || isHeard && group.peerRole == .holding {

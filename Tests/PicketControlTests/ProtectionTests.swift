@@ -382,6 +382,20 @@ struct ProtectionTests {
                 == true)
     }
 
+    @Test func `where the fence of a lost peer fails the way out is said`() {
+        for gap in [Refusal.fenceFailed, .noFence] {
+            let lines = Protection(
+                report {
+                    $0.status.contact = .lost
+                    $0.status.protectionGap = gap
+                    $0.status.relayTest = .failed
+                    $0.cuts = [RealCut(age: nil, failed: true)]
+                }
+            ).lines
+            #expect(lines[0].text.contains("\"picket fence confirm west\""), "\(lines[0])")
+        }
+    }
+
     @Test func `no advice names a group on a node whose file does not list it`() {
         let lines = Protection(
             report {

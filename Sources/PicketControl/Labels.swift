@@ -85,6 +85,13 @@ extension Refusal {
         case .groupWrong: "group_wrong"
         case .copyNotCurrent: "copy_not_current"
         case .overruled: "overruled"
+        case .peerOff: "peer_off"
+        case .fenceFailed: "fence_failed"
+        case .takeoverAsked: "takeover_asked"
+        case .peersTurn: "peers_turn"
+        case .notGranted: "not_granted"
+        case .selfStops: "self_stops"
+        case .disabled: "disabled"
         }
     }
 }
@@ -98,6 +105,8 @@ extension FenceFailure {
         case .timeout: "timeout"
         case .agent: "agent"
         case .unproven: "unproven"
+        case .unreadable: "unreadable"
+        case .undecided: "undecided"
         }
     }
 }

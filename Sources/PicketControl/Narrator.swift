@@ -67,7 +67,7 @@ public struct Narrator: Equatable, Sendable {
             return String(decoding: name.utf8.dropFirst(), as: UTF8.self) + Text.span(duration)
         }
         switch name {
-        case "group": return names.group(trace.group)
+        case "group", "GROUP": return names.group(trace.group)
         case "term": return trace.term.map { " (term " + String($0.value) + ")" } ?? ""
         case "Link": return Self.capitalised(link(trace))
         case "level": return level(trace)
@@ -161,11 +161,13 @@ public struct Narrator: Equatable, Sendable {
             return "{me} takes {group} over from {peer}{term}"
         case .adopted:
             return "{me} found {group} running and keeps it{term}"
-        case .startFailed: return "{group} failed to start on {me}"
+        case .startFailed:
+            return "{group} failed to start on {me}{+; it is not tried again there for }"
         case .stopFailed:
             return "{group} could not be stopped on {me}: a part of it may still run here"
         case .monitorFailed:
             return "{group} failed its monitor on {me} more often than restart_limit allows"
+                + "{+; it is not tried again there for }"
         case .restarted: return "{group} failed its monitor on {me} and is restarted here"
         case .moveRefused: return "{group} does not move{+ for }"
         case .conflict: return "{me} and {peer} disagree on who holds {group}{term}"
@@ -247,6 +249,10 @@ public struct Narrator: Equatable, Sendable {
             return "Both nodes are unfit: {group} stays where it is"
         case .maintenance:
             let heard = trace.cause == .command ? "" : ", as was ordered on {peer}"
+            if trace.group != nil, trace.refusal != nil {
+                return "Maintenance of {group} alone is off" + heard
+                    + ", and nothing is done about it yet"
+            }
             if trace.group != nil {
                 return trace.number == 0
                     ? "Maintenance of {group} is off: {me} starts and moves it again" + heard
@@ -335,7 +341,8 @@ public struct Narrator: Equatable, Sendable {
 
     private func reason(_ trace: Trace) -> String {
         if let refusal = trace.refusal { return ": \(why(refusal, trace))" }
-        // The sentence itself says it.
+        // The sentence itself says it, or says what the cause was not of.
+        if trace.kind == .startFailed || trace.kind == .monitorFailed { return "" }
         if trace.kind == .fenceDisproved,
             trace.cause == .operatorConfirmed || trace.cause == .fenceDisproved
         {
@@ -366,6 +373,10 @@ public struct Narrator: Equatable, Sendable {
         case .stillOn: ": its feedback still reads on"
         case .unreachable: ": the relay or its line could not be driven"
         case .contradictory: ": its feedback contradicts what was known before the cut"
+        case .unreadable: ": its feedback could not be read"
+        case .undecided:
+            ": its feedback reads neither on nor off (two contacts that must differ read alike, or a "
+                + "rail's voltage is between the two)"
         case .timeout: ": it did not report in time"
         case .agent: ": the fence agent ended with an error"
         case .unproven:
@@ -471,24 +482,43 @@ public struct Narrator: Equatable, Sendable {
             return "the times in the files of {me} and {peer} differ, or {peer} does not know yet "
                 + "that they are the same, and neither node has a turn that is certain to be its own"
         case .overruled: return "a newer order, given on {peer}, says the opposite"
+        case .peerOff: return "{peer} is off, as a fence or the operator's word has it"
+        case .fenceFailed: return "every way to fence {peer} has failed"
+        case .takeoverAsked: return "{peer} is off, and the group waits for the operator"
+        case .peersTurn: return "{peer} is to start the group"
+        case .notGranted: return "{peer} has not agreed yet that {me} starts the group"
+        case .selfStops: return "{me} is not done with stopping it, or what was in its place"
+        case .disabled: return "the file has the group disabled"
         }
     }
 
     /// What the operator can do about it: one or two sentences.
     func advice(_ refusal: Refusal) -> String { fill(remedy(refusal), nil) }
 
-    /// Advises no word that a peer is off which speaks.
-    func advice(_ refusal: Refusal, peerSpeaks: Bool) -> String {
+    /// The same of one group.
+    func advice(_ refusal: Refusal, of group: GroupIndex) -> String {
+        fill(remedy(refusal), Trace(.commandRefused, group: group))
+    }
+
+    /// Advises no word that a peer is off which speaks, or would be refused it.
+    func advice(_ refusal: Refusal, of group: GroupIndex? = nil, _ status: Status) -> String {
+        let usual = group.map { advice(refusal, of: $0) } ?? advice(refusal)
         switch refusal {
-        case .notInContact, .notArmed, .turnUnknown, .peerMayHold:
-            guard peerSpeaks else { return advice(refusal) }
-            return fill("It speaks, so it is not off: mend the links.", nil)
+        case .notInContact, .notArmed, .turnUnknown, .peerMayHold, .fenceFailed:
+            if status.peerSpeaks {
+                return fill("It speaks, so it is not off: mend the links.", nil)
+            }
+            guard status.peerWasHeard else { return usual }
+            return fill(
+                "Mend the links, or start its agent. It was heard a moment ago: if it is off, say so "
+                    + "with \"picket fence confirm {peer}\" once it has been silent for 10 s (or for "
+                    + "three times detect_within, where that is longer).", nil)
         case .noFence:
-            guard peerSpeaks else { return advice(refusal) }
+            guard status.peerWasHeard else { return usual }
             return fill(
                 "Add a relay or a fence agent under \"fence:\", or mend the one that failed and say "
                     + "so with \"picket clear\".", nil)
-        default: return advice(refusal)
+        default: return usual
         }
     }
 
@@ -503,7 +533,7 @@ public struct Narrator: Equatable, Sendable {
                 + "fence {peer}\"."
         case .maintenance: return "End it with \"picket maintenance off\", on either node."
         case .groupMaintained:
-            return "End it with \"picket maintenance off GROUP\", on either node."
+            return "End it with \"picket maintenance off {GROUP}\", on either node."
         case .notArmed, .turnUnknown:
             return "Start the agent on {peer} and wait for contact; if {peer} is known to be "
                 + "off, say so with \"picket fence confirm {peer}\"."
@@ -557,7 +587,7 @@ public struct Narrator: Equatable, Sendable {
                 + "itself."
         case .peerUnaware: return "Say the same on {peer}, or mend the links."
         case .groupWrong:
-            return "Mend it, or give the same order with \"--despite GROUP\"."
+            return "Mend it, or give the same order with \"--despite {GROUP}\"."
         case .peerHeard:
             return
                 "A node that speaks is not off. Make certain that it has no power, wait until it "
@@ -568,7 +598,7 @@ public struct Narrator: Equatable, Sendable {
                 + "\"picket handover\"."
         case .copyNotCurrent:
             return "Start the node that has the newest data. Where they are lost, or this copy is "
-                + "the newest after all, \"picket take GROUP --stale\" starts it here."
+                + "the newest after all, \"picket take {GROUP} --stale\" starts it here."
         case .notReady:
             return "\"picket status\" shows what; once it is there, the agent notices by itself."
         case .peerNotReady:
@@ -579,6 +609,18 @@ public struct Narrator: Equatable, Sendable {
                 + "\"picket fence {peer}\", {me} fences {peer} at once."
         case .overruled:
             return "Ask who gave it (\"picket history\" shows it), then give the order again."
+        case .peerOff:
+            return "Find out why with \"picket history\", then mend {peer} and switch it on; {me} "
+                + "goes on alone until it is back."
+        case .fenceFailed:
+            return "See how it failed with \"picket history\"; {me} tries again by itself. If "
+                + "{peer} is off, say so with \"picket fence confirm {peer}\"."
+        case .takeoverAsked: return "\"picket take {GROUP}\" starts it on {me}."
+        case .peersTurn, .notGranted: return "See \"picket status\" on {peer}."
+        case .selfStops:
+            return "See what does not end with \"picket history\"; once it is mended, \"picket "
+                + "clear\" tries again at once."
+        case .disabled: return "Enable it in both files, and reload."
         }
     }
 

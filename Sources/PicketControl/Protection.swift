@@ -81,7 +81,9 @@ public struct Protection: Equatable, Sendable {
                 "{me} may not answer {peer}, because its disk says that {me} may go on alone and "
                     + "takes nothing that takes this back. \(narrator.advice(.notPersisted))")
         }
-        if let level = report.cuts.firstIndex(where: { $0.failed }) {
+        let isHeard = status.contact == .established || status.contact == .suspected
+        // In an outage it matters first what can be done about that.
+        if isHeard, let level = report.cuts.firstIndex(where: { $0.failed }) {
             return add(
                 failure, .unprotected,
                 "{me} may not be able to fence it: the last real fence by \(names.fenceLevel(level)) "
@@ -89,17 +91,28 @@ public struct Protection: Equatable, Sendable {
                     + "clear\", and see it cut with \"picket drill failover --live\".")
         }
         let gap = status.protectionGap
+        if gap == .peerOff {
+            return add(
+                failure, .unprotected,
+                "{peer} is off already, and {me} goes on alone. " + narrator.advice(.peerOff))
+        }
+        if gap == .notInContact, status.fence == .waiting || status.fence == .ordered {
+            return add(
+                failure, .unprotected,
+                "contact with it is lost, and {me} is about to fence it; see \"picket history\".")
+        }
         if let gap, gap != .noFence || status.relayTest != .failed, gap != .notReady {
             return add(
                 failure, .unprotected,
                 "nothing would be taken over: \(narrator.why(gap)). "
-                    + narrator.advice(gap, peerSpeaks: status.peerSpeaks))
+                    + narrator.advice(gap, status))
         }
         if status.relayTest == .failed {
             return add(
                 failure, .unprotected,
                 "{me} could not fence it: the self-test of its fence failed. Check relay, wiring and "
-                    + "sense line, or the fence agent, then run \"picket drill relay\".")
+                    + "sense line, or the fence agent, then run \"picket drill relay\"."
+                    + (isHeard ? "" : " " + narrator.advice(.notInContact, status)))
         }
         if status.health.score == 0 {
             return add(
@@ -138,6 +151,12 @@ public struct Protection: Equatable, Sendable {
                 failure, .weakened,
                 "the agent on {me} does not run when it should, and would find {peer} dead late. See "
                     + "what keeps the processor, and that the agent may run in real time.")
+        }
+        if status.peerHoldsOthers {
+            return add(
+                failure, .unprotected,
+                "it has groups that only its file lists: {me} would not go on with those. "
+                    + narrator.advice(.groupsDiffer))
         }
         let way = report.policy.fenceLevels.isEmpty ? "its fence" : names.fenceLevel(0)
         if report.neverSaidOff {
@@ -178,6 +197,8 @@ public struct Protection: Equatable, Sendable {
         var all = true
         for (index, group) in report.status.groups.enumerated() where isEnabled(index, report) {
             guard (holder == .me ? group.role : group.peerRole) == .holding else { continue }
+            // There is no such group on the other node.
+            if group.difference.contains(.unlisted) { continue }
             if report.policy.groups[index].takeover == .ask {
                 names.append(report.names.group(index))
             } else {
@@ -216,6 +237,11 @@ public struct Protection: Equatable, Sendable {
         let (status, names) = (report.status, report.names)
         let failure = "{me} dies"
         guard status.contact == .established || status.contact == .suspected else {
+            if status.protectionGap == .peerOff {
+                return add(
+                    failure, .unprotected,
+                    "{peer} is off, and would not take over. " + narrator.advice(.peerOff))
+            }
             if status.peerSpeaks {
                 return add(
                     failure, .unprotected,
@@ -281,6 +307,12 @@ public struct Protection: Equatable, Sendable {
         }
         for (index, group) in status.groups.enumerated()
         where isEnabled(index, report) && group.role == .holding {
+            if group.difference.contains(.unlisted) {
+                return add(
+                    failure, .unprotected,
+                    "{peer} would not take \(names.group(index)) over, which its file does not list. "
+                        + narrator.advice(.groupsDiffer))
+            }
             if let lack = lack(of: group.replication, names.group(index)) {
                 return add(failure, .unprotected, lack)
             }
@@ -523,21 +555,46 @@ public struct Protection: Equatable, Sendable {
                                 + "data are to stay."))
                 continue
             }
-            if group.running || group.peerRunning { continue }
+            let isHeard = status.contact == .established || status.contact == .suspected
+            if group.running || isHeard && group.peerRunning { continue }
             if status.maintenance || status.peerMaintenance {
                 add(
                     names.group(index), .unprotected,
-                    "is down, and nothing is done about it in maintenance.")
+                    "is down, and nothing is done about it in maintenance. "
+                        + narrator.advice(.maintenance))
                 continue
             }
-            if group.role == .holding || group.peerRole == .holding {
+            if group.role == .holding || isHeard && group.peerRole == .holding {
                 add(names.group(index), .weakened, "is being started; it does not run yet.")
             } else {
-                add(
-                    names.group(index), .unprotected,
-                    "runs on no node. See why with \"picket history\".")
+                add(names.group(index), .unprotected, whyDown(index, group, status))
             }
         }
+    }
+
+    /// Why a group that no node is known to run does not start here, and what to do.
+    private func whyDown(_ index: GroupIndex, _ group: GroupStatus, _ status: Status) -> String {
+        let isKnown =
+            status.contact == .established || status.contact == .suspected
+            || status.receipt != nil
+        let down =
+            group.peerRunning
+            ? "was active on {peer} when that was last heard, and {me} does not take it over: "
+            : isKnown
+                ? "runs on no node: "
+                : "does not run on {me}, which cannot tell whether {peer} runs it: "
+        guard let obstacle = group.obstacle else {
+            return down + "it is about to be started. See \"picket history\"."
+        }
+        var why = narrator.why(obstacle)
+        if obstacle == .selfIneligible {
+            why = "it failed on {me}"
+            if group.failures > 1 { why += " \(group.failures) times in a row" }
+            if let wait = group.blockedFor {
+                why += ", and is not tried there again for \(Text.span(wait))"
+            }
+        }
+        return down + why + ". " + narrator.advice(obstacle, of: index, status)
     }
 
     private mutating func moves(_ report: StatusReport) {

@@ -295,6 +295,12 @@ extension StatusReport {
         json.field("peer_running", group.peerRunning)
         json.field("peer_term", group.peerTerm.value)
         json.field("peer_sync", group.peerSync.label)
+        if let obstacle = group.obstacle {
+            json.field("obstacle", obstacle.label)
+            json.field("obstacle_text", Narrator(names: names).why(obstacle))
+        }
+        json.field("failures", group.failures)
+        json.field("blocked_ms", group.blockedFor.map { inMilliseconds($0) })
         json.field("ready", group.ready)
         if let ready = group.peerReady { json.field("peer_ready", ready) }
         if let eligible = group.peerEligible { json.field("peer_eligible", eligible) }

@@ -76,6 +76,10 @@ public enum FenceFailure: UInt8, Equatable, Sendable {
     case agent = 5
     /// The supply reads *off*, or would, where the wire that says so has parted as well.
     case unproven = 6
+    /// The feedback could not be read.
+    case unreadable = 7
+    /// It was read, and says neither *on* nor *off*: two contacts read alike, or a rail is between.
+    case undecided = 8
 }
 
 public enum ResourceOutcome: Equatable, Sendable {
@@ -211,4 +215,18 @@ public enum Refusal: UInt8, CaseIterable, Equatable, Sendable {
     case peerNotReady = 35
     /// There was contact in this boot, but not enough with this agent to know when it is its turn.
     case turnUnknown = 36
+    /// The peer was verified off, or an operator said so: this node goes on without it.
+    case peerOff = 37
+    /// Every way to fence the peer has failed, and is tried again.
+    case fenceFailed = 38
+    /// The peer is off, and the group waits for the operator's order (`GroupPolicy.Takeover.ask`).
+    case takeoverAsked = 39
+    /// The peer is the node that starts the group.
+    case peersTurn = 40
+    /// The peer has not agreed yet that this node starts the group.
+    case notGranted = 41
+    /// Something of the group, or of one that the file has no more, is not stopped here yet.
+    case selfStops = 42
+    /// The file has the group disabled.
+    case disabled = 43
 }

@@ -426,9 +426,12 @@ package struct Group: Sendable {
 
     // MARK: Failures
 
-    /// Not here for a while: 10 s, doubled with each failure in a row up to about ten minutes.
+    /// For how long the next failure keeps it from this node: 10 s, doubled with each failure in a
+    /// row up to about ten minutes.
+    var nextBlock: Duration { .seconds(10) * (1 << min(failures, 6)) }
+
     mutating func block(at now: Instant) {
-        blockedUntil = now + .seconds(10) * (1 << min(failures, 6))
+        blockedUntil = now + nextBlock
         failures += 1
         runsSince = nil
         hasFailed = !planted(.formationIsNoMove)

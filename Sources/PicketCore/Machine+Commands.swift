@@ -63,9 +63,9 @@ extension Machine {
     ) -> Refusal? {
         guard let chosen = selected(group) else { return .unknownGroup }
         let here = chosen.filter { groups[$0].isHolding }
-        let there = chosen.filter { report(of: $0)?.role == .holding }
+        let there = chosen.filter { isHeldByPeer($0) }
         if life.isLeaving { return .leaving }
-        if here.isEmpty, there.isEmpty { return inContact ? .notHeld : .notInContact }
+        if here.isEmpty, there.isEmpty { return notHeldRefusal(chosen, at: now) }
         for group in here {
             if let refusal = moveRefusal(group, automatic: false, charged: false, at: now) {
                 return refusal
@@ -78,6 +78,14 @@ extension Machine {
             release(group, cause: .command, yields: true, automatic: false, into: &out)
         }
         return nil
+    }
+
+    /// Why none of these is held by a node.
+    private func notHeldRefusal(_ chosen: [GroupIndex], at now: Instant) -> Refusal {
+        if chosen.count == 1, let why = obstacle(of: chosen[0], at: now), why != .peersTurn {
+            return why
+        }
+        return inContact ? .notHeld : .notInContact
     }
 
     private mutating func wish(_ group: GroupIndex, at now: Instant) -> Refusal? {
@@ -110,7 +118,8 @@ extension Machine {
             }
             if let refusal, refusal != .alreadyThere { return refusal }
         }
-        return refusal
+        let isHeld = chosen.contains { groups[$0].isHolding || isHeldByPeer($0) }
+        return refusal != nil && !isHeld ? notHeldRefusal(chosen, at: now) : refusal
     }
 
     private mutating func orderFence(cause: Cause) -> Refusal? {
@@ -129,7 +138,9 @@ extension Machine {
         if inContact { return .inContact }
         if wasJustHeard(at: now) { return .peerHeard }
         if life.isLeaving { return .leaving }
-        if case .alone(let receipt) = life, receipt.isWhole { return .alreadyThere }
+        if case .alone(let receipt) = life, receipt.isWhole {
+            return receipt.proof == .left ? .peerLeft : .peerOff
+        }
         if fence.isOrdered { return .busy }
         fence.abandon()
         if let session = peer.session {
@@ -147,8 +158,19 @@ extension Machine {
     /// nothing: where only one direction of the links is dead, there is no contact and the peer
     /// works on (S1). Of a session that this agent never met, or does not know yet, it hears hellos.
     func wasJustHeard(at now: Instant) -> Bool {
-        let window = max(.seconds(10), policy.timing.detectWithin * 3)
-        let heard = peer.session == nil ? nil : peer.contact.heard
+        wasHeard(within: max(.seconds(10), policy.timing.detectWithin * 3), at: now)
+    }
+
+    /// It is silent for less than what a pair of idle hellos takes.
+    func speaks(at now: Instant) -> Bool {
+        if planted(.speechOutlivesPeer) { return wasJustHeard(at: now) }
+        return wasHeard(within: max(.seconds(2), policy.timing.detectWithin), at: now)
+    }
+
+    /// What a session said that was verified off since says nothing of it.
+    private func wasHeard(within window: Duration, at now: Instant) -> Bool {
+        let isOver = peer.session == peer.banned.last && !planted(.speechOutlivesPeer)
+        let heard = peer.session == nil || isOver ? nil : peer.contact.heard
         return [heard, peer.hailed].contains { $0.map { now - $0 <= window } ?? false }
     }
 

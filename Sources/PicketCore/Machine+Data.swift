@@ -97,7 +97,7 @@ extension Machine {
 
     /// This node started the group last, has not given the right to it away since, and the peer has
     /// nothing that it lacks.
-    private func isLastHolder(_ group: GroupIndex) -> Bool {
+    func isLastHolder(_ group: GroupIndex) -> Bool {
         let memory = disk.memory.groups[group]
         let isLast =
             memory.data.isLast

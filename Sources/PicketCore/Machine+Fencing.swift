@@ -63,7 +63,7 @@ extension Machine {
         }
     }
 
-    private func bootAloneRefusal(at now: Instant) -> Refusal? {
+    func bootAloneRefusal(at now: Instant) -> Refusal? {
         if life.isLeaving { return .leaving }
         if isMaintained { return .maintenance }
         if isFenceForNothing(at: now) { return .groupMaintained }
@@ -206,7 +206,7 @@ extension Machine {
         return next.value % 2 == UInt64(policy.me.rawValue) ? next : next.next
     }
 
-    private func turn(at now: Instant) -> FencingTurns.Turn? {
+    func turn(at now: Instant) -> FencingTurns.Turn? {
         let agreed = configurationIsAgreed
         let turns = FencingTurns(timing: policy.timing, former: agreed ? nil : formerTiming)
         guard let reached = peer.contact.reachedReal,

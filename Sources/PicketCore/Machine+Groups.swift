@@ -80,7 +80,7 @@ extension Machine {
     }
 
     /// The peer alone starts it again.
-    private func theyStay(_ group: GroupIndex, _ report: GroupReport) -> Bool {
+    func theyStay(_ group: GroupIndex, _ report: GroupReport) -> Bool {
         report.flags.contains(.stays) && !groups[group].stays
     }
 
@@ -121,7 +121,7 @@ extension Machine {
     }
 
     /// The next term is two above what is known, at most: another node's numbers may come between.
-    private func hasRoom(_ group: GroupIndex) -> Bool {
+    func hasRoom(_ group: GroupIndex) -> Bool {
         disk.hasRoom(for: knownTerm(of: group).next.next, of: group)
     }
 
@@ -154,14 +154,14 @@ extension Machine {
 
     /// Something that is gone from the file may run here still, and the group may have what it had.
     @inline(__always)
-    private func waitsForRetired(_ group: GroupIndex) -> Bool {
+    func waitsForRetired(_ group: GroupIndex) -> Bool {
         policy.groups[group].isAdded && !planted(.retiredNotAwaited)
             && isDropping
     }
 
     /// The node that starts a group that neither has. Files that differ in that, too, may make each
     /// prefer the other.
-    private func isPreferred(_ group: GroupIndex) -> Bool {
+    func isPreferred(_ group: GroupIndex) -> Bool {
         peer.difference(of: group).contains(.settings)
             ? policy.me == .low : policy.groups[group].prefer == policy.me
     }
@@ -377,7 +377,7 @@ extension Machine {
     }
 
     /// An operator who says that the peer is off wants this node to go on.
-    private func mustAsk(_ group: GroupIndex, _ receipt: Receipt) -> Bool {
+    func mustAsk(_ group: GroupIndex, _ receipt: Receipt) -> Bool {
         policy.groups[group].takeover == .ask && receipt.proof != .operatorsWord
             && groups[group].question != .answered && !planted(.questionSkipped)
     }
@@ -670,6 +670,7 @@ extension Machine {
         case (.holding(let active), .startFailedDirty), (.holding(let active), .startFailedUnknown):
             // It may have run, and written.
             disk.useData(of: group)
+            tellOfFailure(of: active, group, into: &out)
             failStart(of: active, group, at: now, into: &out)
             let isUnknown = outcome == .startFailedUnknown
             stick(group, by: isUnknown ? .unknown : .dirtyStart, at: now, into: &out)
@@ -680,7 +681,8 @@ extension Machine {
             out.emit(
                 .trace(
                     Trace(
-                        .monitorFailed, group: group, term: active.term, cause: .monitorFailed)))
+                        .monitorFailed, group: group, term: active.term, cause: .monitorFailed,
+                        duration: groups[group].nextBlock)))
             fail(group, at: now, into: &out)
         case (.holding(let active), .ailing):
             groups[group].noteAiling(isBroken: false)
@@ -743,7 +745,7 @@ extension Machine {
             .trace(
                 Trace(
                     .startFailed, group: group, term: active.term,
-                    cause: active.activation.cause)))
+                    cause: active.activation.cause, duration: groups[group].nextBlock)))
     }
 
     /// A start failed. The move is counted when it is known to be one (`released`).

@@ -23,13 +23,21 @@ extension Machine {
         if !on, let wrong = firstWrong(of: group, besides: despite) {
             return .refusedFor(.groupWrong, wrong)
         }
+        // It would be as it was: the pair's order holds for all groups.
+        if !on, let group, isMaintained, !disk.memory.groups[group].maintenance.isOn {
+            return .refused(.maintenance)
+        }
         if let order = disk.order { out.emit(.answer(id: order.command, .refused(.busy))) }
         let ordered = disk.maintenance(group).next(isOn: on, by: policy.me)
         disk.maintain(ordered, group)
         if !on, group == nil, !inContact { peer.forgetMaintenance() }
         outgoing.noteChange()
         out.emit(
-            .trace(Trace(.maintenance, group: group, cause: .command, number: on ? 1 : 0)))
+            .trace(
+                Trace(
+                    .maintenance, group: group, cause: .command,
+                    refusal: !on && group != nil && isMaintained ? .maintenance : nil,
+                    number: on ? 1 : 0)))
         disk.await(
             MaintenanceOrder(
                 command: id, group: group, ordered: ordered, until: now + .seconds(3),
@@ -70,7 +78,12 @@ extension Machine {
         disk.maintain(told, group)
         outgoing.noteChange()
         guard told.isOn != known.isOn else { return }
-        out.emit(.trace(Trace(.maintenance, group: group, number: told.isOn ? 1 : 0)))
+        out.emit(
+            .trace(
+                Trace(
+                    .maintenance, group: group,
+                    refusal: !told.isOn && group != nil && isMaintained ? .maintenance : nil,
+                    number: told.isOn ? 1 : 0)))
     }
 
     mutating func stepMaintenance<Sink: EffectSink>(at now: Instant, into out: inout Sink) {

@@ -331,6 +331,7 @@ package struct Peer: Sendable {
     /// - Parameter declaredAt: By an operator's word, and when.
     mutating func ban(_ session: SessionID, declaredAt: Instant? = nil) {
         declaredOffAt = declaredAt
+        hailed = nil
         banned.append(session)
         if banned.count > 16 { banned.removeFirst() }
         sequenceAtVerification = contact.sequence

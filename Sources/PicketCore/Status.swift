@@ -43,8 +43,11 @@ public struct Status: Equatable, Sendable {
     /// This node may not answer its peer before the disk has forgotten that it may go on alone, and
     /// the disk takes nothing.
     public var awaitsForgetting = false
-    /// The peer's session spoke so lately that no word would be taken that it is off.
+    /// The peer speaks; or it spoke so lately that no word would be taken that it is off.
     public var peerSpeaks = false
+    public var peerWasHeard = false
+    /// It has groups of its own, which this node does not list.
+    public var peerHoldsOthers = false
     /// What the peer alone sees of itself; `nil` where it was not heard, or is too old to say.
     public var peerGaps: Gaps?
 
@@ -96,4 +99,9 @@ public struct GroupStatus: Equatable, Sendable {
     /// All is there that it needs to start here, and on the peer; `nil` where that is not known.
     public var ready = true
     public var peerReady: Bool?
+    /// Where no node is known to run it: why it does not start here; `nil` where it is about to.
+    public var obstacle: Refusal?
+    /// How often it failed here in a row, and how long until it may start here again.
+    public var failures = 0
+    public var blockedFor: Duration?
 }

@@ -66,6 +66,9 @@ struct StatusModel: Decodable {
         var enabled: Bool?
         var failback: String?
         var asked: Bool?
+        /// An older agent does not tell.
+        var obstacle: String?
+        var blockedMs: Double?
         var waitsForCopy: Bool?
         /// An older agent does not tell.
         var diverged: Bool?
@@ -154,6 +157,9 @@ struct StatusModel: Decodable {
     static func decode(_ line: Data) throws -> StatusModel {
         try ReplyModel.decode(StatusModel.self, "status", from: line)
     }
+
+    /// There is contact with the peer.
+    var isPeerHeard: Bool { contact == "established" || contact == "suspected" }
 
     /// The node that has the group, and whether all of it runs there; `nil` if no node has it.
     func holder(of group: Group) -> (node: String, running: Bool)? {

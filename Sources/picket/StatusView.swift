@@ -109,11 +109,17 @@ struct StatusView {
         guard let holder else {
             if group.diverged == true { return ("diverged: name a copy", .red) }
             if group.waitsForCopy == true { return ("waits: its copy may be old", .red) }
-            if group.asked == true { return ("waits for \"picket take\"", .red) }
+            if group.asked == true { return ("stopped: waits for \"picket take\"", .red) }
+            if group.obstacle == "self_ineligible", let wait = group.blockedMs {
+                return ("failed, next try in \(span(wait))", .red)
+            }
             guard group.role != "claiming", group.peerRole != "claiming" else {
                 return ("claimed", .yellow)
             }
             return (group.lastHolder.map { "vacant, last on \($0)" } ?? "vacant", .red)
+        }
+        if holder.node == status.peer, !status.isPeerHeard {
+            return (holder.running ? "active when last heard" : "starting when last heard", .red)
         }
         if group.maintenance == true {
             return holder.running ? ("in maintenance", .yellow) : ("down, in maintenance", .red)
@@ -131,22 +137,34 @@ struct StatusView {
         let peer = status.peerState
         var table = Table()
         table.row(["", status.node, status.peer], colour: [1: .bold, 2: .bold])
-        table.row(["phase", status.phase, peer.phase ?? "unknown"])
+        let isHeard = status.isPeerHeard
+        table.row(["phase", status.phase, peerPhase(peer)])
         table.row([
             "health", "\(status.health)\(status.healthSimulated ? " (simulated)" : "")",
-            peer.health.map { String($0) } ?? "unknown",
+            isHeard ? peer.health.map { String($0) } ?? "unknown" : "-",
         ])
         table.row([
             "watchdog", watchdog(status.watchdog),
-            peer.watchdogMs > 0 ? span(Double(peer.watchdogMs)) : "not armed",
+            !isHeard ? "-" : peer.watchdogMs > 0 ? span(Double(peer.watchdogMs)) : "not armed",
         ])
-        table.row(["relay test", status.relayTest, peer.relayTest])
+        table.row(["relay test", status.relayTest, isHeard ? peer.relayTest : "-"])
         var contact = status.contact
         if let age = status.ageMs { contact += ", last answer \(span(age)) ago" }
         if let roundTrip = status.roundTripMs { contact += ", round trip \(span(roundTrip))" }
         table.row(["contact", contact])
         table.row(["fence", fence()])
         return table.lines() + health()
+    }
+
+    /// What the peer said last of itself is not said of one that is not heard.
+    private func peerPhase(_ peer: StatusModel.Peer) -> String {
+        if status.isPeerHeard { return peer.phase ?? "unknown" }
+        switch status.receipt {
+        case "verified_off": return "verified off"
+        case "operators_word": return "off, by the operator's word"
+        case "left": return "has left"
+        default: return peer.phase.map { "not heard, last \($0)" } ?? "not heard"
+        }
     }
 
     /// When what is spent comes back, and how to have it at once.

@@ -265,6 +265,153 @@ struct ProtectionTests {
                 + waits[0])
     }
 
+    private func off(_ change: (inout StatusReport) -> Void = { _ in }) -> StatusReport {
+        report {
+            $0.status.contact = .lost
+            $0.status.receipt = .verifiedOff
+            $0.status.protectionGap = .peerOff
+            $0.status.groups[1].peerRole = nil
+            $0.status.groups[1].peerRunning = false
+            $0.status.groups[1].difference = []
+            change(&$0)
+        }
+    }
+
+    @Test func `a peer that is off is said to be off, and not to speak`() {
+        let lines = Protection(off { $0.status.peerWasHeard = true }).lines
+        #expect(lines[0].text.hasPrefix("west is off already, and east goes on alone."))
+        #expect(lines[1].text.hasPrefix("west is off, and would not take over."))
+        for line in lines { #expect(!line.text.contains("speak"), "\(line)") }
+    }
+
+    @Test func `a word is advised once it would be taken`() {
+        func text(_ change: (inout StatusReport) -> Void) -> String {
+            Protection(
+                report {
+                    $0.status.contact = .lost
+                    $0.status.protectionGap = .notInContact
+                    change(&$0)
+                }
+            ).lines[0].text
+        }
+        let silent = text { _ in }
+        #expect(silent.contains("say so with \"picket fence confirm west\"."), "\(silent)")
+        let heard = text { $0.status.peerWasHeard = true }
+        #expect(heard.contains("once it has been silent for 10 s"), "\(heard)")
+        let speaks = text {
+            $0.status.peerWasHeard = true
+            $0.status.peerSpeaks = true
+        }
+        #expect(speaks.hasSuffix("It speaks, so it is not off: mend the links."))
+        let fences = text { $0.status.fence = .waiting }
+        #expect(fences.contains("east is about to fence it"))
+    }
+
+    /// What bites, and how to end it.
+    static let downs: [(Refusal, String)] = [
+        (
+            .takeoverAsked,
+            "west is off, and the group waits for the operator. \"picket take historian\" starts it "
+                + "on east."
+        ),
+        (.fenceBudgetSpent, "east has fenced west too often lately. Find out why"),
+        (.maintenance, "the pair is in maintenance. End it with \"picket maintenance off\""),
+        (.groupMaintained, "\"picket maintenance off historian\""),
+        (.copyNotCurrent, "\"picket take historian --stale\" starts it here."),
+        (
+            .selfIneligible,
+            "it failed on east 3 times in a row, and is not tried there again for 40 s."
+        ),
+        (.notPersisted, "the state file on east cannot be written. Free space"),
+        (.peersTurn, "west is to start the group. See \"picket status\" on west."),
+    ]
+
+    @Test(arguments: downs.indices)
+    func `a group that runs nowhere says why, and what to do`(index: Int) {
+        let (obstacle, text) = Self.downs[index]
+        let lines = Protection(
+            off {
+                $0.status.groups[1].obstacle = obstacle
+                $0.status.groups[1].failures = 3
+                $0.status.groups[1].blockedFor = .seconds(40)
+            }
+        ).lines
+        let line = lines.first { $0.failure == "historian" }
+        #expect(line?.text.hasPrefix("runs on no node: ") == true)
+        #expect(line?.text.contains(text) == true, "\(line?.text ?? "")")
+    }
+
+    @Test func `each reason why a group is down has its sentence and its way out`() {
+        for obstacle in Refusal.allCases {
+            let line = Protection(off { $0.status.groups[1].obstacle = obstacle }).lines
+                .first { $0.failure == "historian" }
+            let text = line?.text ?? ""
+            #expect(text.hasSuffix("."), "\(obstacle)")
+            #expect(!text.contains("GROUP") && !text.contains("{"), "\(text)")
+        }
+    }
+
+    @Test func `what a lost peer had is not said to run`() {
+        let lines = Protection(
+            report {
+                $0.status.contact = .lost
+                $0.status.protectionGap = .fenceBudgetSpent
+                $0.status.groups[1].obstacle = .fenceBudgetSpent
+            }
+        ).lines
+        #expect(lines[0].text.contains("\"picket clear budgets\""))
+        let line = lines.first { $0.failure == "historian" }
+        #expect(
+            line?.text.hasPrefix(
+                "was active on west when that was last heard, and east does not take it over: ")
+                == true)
+    }
+
+    @Test func `a node that never heard its peer does not say that a group runs nowhere`() {
+        let lines = Protection(
+            off {
+                $0.status.contact = .never
+                $0.status.receipt = nil
+                $0.status.protectionGap = .notArmed
+                $0.status.groups[1].obstacle = .notArmed
+            }
+        ).lines
+        let line = lines.first { $0.failure == "historian" }
+        #expect(
+            line?.text.hasPrefix("does not run on east, which cannot tell whether west runs it: ")
+                == true)
+    }
+
+    @Test func `where the fence of a lost peer fails the way out is said`() {
+        for gap in [Refusal.fenceFailed, .noFence] {
+            let lines = Protection(
+                report {
+                    $0.status.contact = .lost
+                    $0.status.protectionGap = gap
+                    $0.status.relayTest = .failed
+                    $0.cuts = [RealCut(age: nil, failed: true)]
+                }
+            ).lines
+            #expect(lines[0].text.contains("\"picket fence confirm west\""), "\(lines[0])")
+        }
+    }
+
+    @Test func `no advice names a group on a node whose file does not list it`() {
+        let lines = Protection(
+            report {
+                $0.policy.groups[0].takeover = .ask
+                $0.status.groups[0].difference = .unlisted
+                $0.status.groups[0].peerRole = nil
+            }
+        ).lines
+        #expect(
+            lines[1].text.hasPrefix(
+                "west would not take gateway over, which its file does not list."))
+        for line in lines { #expect(!line.text.contains("picket take gateway"), "\(line)") }
+        let others = Protection(report { $0.status.peerHoldsOthers = true })
+        #expect(others.lines[0].text.hasPrefix("it has groups that only its file lists"))
+    }
+
     @Test func `a group that is switched off is nobody's gap`() {
         let protection = Protection(
             report {

@@ -118,11 +118,22 @@ struct NarratorTests {
             #expect(!text.contains("  ") && !text.contains("{") && !text.contains("}"))
             #expect(text.count > 15)
         }
-        #expect(full.contains("because contact with west is lost"))
+        // What fails has another cause than its start had.
+        let hasFailed = kind == .startFailed || kind == .monitorFailed
+        #expect(full.contains("because contact with west is lost") == !hasFailed)
     }
 
     private func startsWithAName(_ text: String) -> Bool {
         (names.nodes + names.groups + ["every group"]).contains { text.hasPrefix($0) }
+    }
+
+    @Test func `the end of one group's maintenance tells of the pair's`() {
+        let trace = Trace(
+            .maintenance, group: 0, cause: .command, refusal: .maintenance, number: 0)
+        #expect(
+            narrator.sentence(trace)
+                == "Maintenance of gateway alone is off, and nothing is done about it yet: the pair is "
+                + "in maintenance.")
     }
 
     @Test func `no two kinds share a sentence or a label`() {

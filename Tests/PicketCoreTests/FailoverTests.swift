@@ -496,7 +496,10 @@ struct FailoverTests {
         #expect(world.fences.count == 1)
         #expect(world.holder() == nil)
         let machine = try #require(world.high.machine)
-        #expect(machine.status(at: world.clock(world.high)).groups[0].asked)
+        let status = machine.status(at: world.clock(world.high))
+        #expect(status.groups[0].asked && status.groups[0].obstacle == .takeoverAsked)
+        #expect(status.groups[0].peerRole == nil && !status.groups[0].peerRunning)
+        #expect(status.protectionGap == .peerOff && !status.peerSpeaks && !status.peerWasHeard)
         #expect(world.high.count(.takeoverAsked) == 1)
         #expect(world.command(.take(7, stale: false), on: world.high) == .refused(.unknownGroup))
         _ = world.command(.maintenance(true), on: world.high)
@@ -507,6 +510,45 @@ struct FailoverTests {
         #expect(world.holder() == .high)
         #expect(world.command(.take(0, stale: false), on: world.high) == .refused(.notAsked))
         #expect(world.violations.isEmpty)
+    }
+
+    @Test func `in an outage status says what keeps a node from going on`() throws {
+        let world = SmallWorld { $0.fenceBudget = Budget(count: 0, window: .seconds(3600)) }
+        world.bootTime = .seconds(600)
+        world.bootBoth()
+        world.cutPower(world.low)
+        func status() throws -> Status {
+            try #require(world.high.machine).status(at: world.clock(world.high))
+        }
+        world.run(for: .seconds(1))
+        #expect(try status().peerSpeaks)
+        world.run(for: .seconds(4))
+        #expect(try !status().peerSpeaks && status().peerWasHeard)
+        #expect(try status().protectionGap == .fenceBudgetSpent)
+        #expect(try status().groups[0].obstacle == .fenceBudgetSpent)
+        _ = world.command(.maintenance(true), on: world.high)
+        #expect(try status().protectionGap == .maintenance)
+        #expect(try status().groups[0].obstacle == .maintenance)
+        #expect(world.command(.handover(0), on: world.high) == .refused(.maintenance))
+        #expect(world.command(.maintenance(false, of: 0), on: world.high) == .refused(.maintenance))
+    }
+
+    @Test func `a group that failed says so, and when it is tried again`() throws {
+        let world = SmallWorld()
+        world.bootBoth()
+        for node in world.nodes { node.failStart = true }
+        #expect(world.command(.handover(0), on: world.low) == .accepted)
+        try #require(
+            world.run(
+                until: { world.nodes.allSatisfy { $0.has(.startFailed) } }, within: .seconds(30)))
+        for node in world.nodes {
+            let group = try #require(node.machine).status(at: world.clock(node)).groups[0]
+            #expect(group.failures == 1)
+            #expect(group.obstacle == .selfIneligible || group.blockedFor == nil)
+            let told = node.traces.last { $0.trace.kind == .startFailed }
+            #expect(told?.trace.duration == .seconds(10))
+        }
+        #expect(world.command(.failback(0), on: world.high) != .refused(.alreadyThere))
     }
 
     @Test func `an operator who says that the peer is off has answered already`() {

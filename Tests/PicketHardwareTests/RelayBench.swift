@@ -5,7 +5,7 @@ import PicketHardware
 /// never, and feedback that tells the truth or not.
 final class BenchSupply {
     enum Fault { case none, stuckOn, stuckOff, deadLine, deafReadBack, readBackLies, chipGone }
-    enum Feedback { case honest, alwaysOn, alwaysOff, unreadable, flickers }
+    enum Feedback { case honest, alwaysOn, alwaysOff, unreadable, undecided, flickers }
 
     var fault = Fault.none
     var feedback = Feedback.honest
@@ -57,6 +57,7 @@ final class BenchSupply {
         case .alwaysOn: return true
         case .alwaysOff: return false
         case .unreadable: throw .vanished
+        case .undecided: throw .undecided
         case .flickers: return reads % 2 == 1
         }
     }

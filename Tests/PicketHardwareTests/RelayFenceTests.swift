@@ -78,7 +78,10 @@ struct RelayFenceTests {
                 outcomes: [.failed(.contradictory)], cuts: false),
             Failing(
                 name: "feedback unreadable", feedback: .unreadable,
-                outcomes: [.failed(.unreachable)], cuts: false),
+                outcomes: [.failed(.unreadable)], cuts: false),
+            Failing(
+                name: "contacts that read alike", feedback: .undecided,
+                outcomes: [.failed(.undecided)], cuts: false),
             Failing(
                 name: "feedback flickers", feedback: .flickers, outcomes: [.failed(.stillOn)],
                 cuts: true),
@@ -123,13 +126,18 @@ struct RelayFenceTests {
         #expect(bench.outcomes() == [.off, .restored])
     }
 
-    @Test func `feedback that turns unreadable after the cut is no proof`() {
-        let bench = Bench()
-        bench.order()
-        bench.at(0.004) { $0.supplies[0].feedback = .unreadable }
-        bench.run()
-        #expect(bench.outcomes() == [.failed(.unreachable)])
-        #expect(bench.allOn)
+    @Test func `feedback that says nothing after the cut is no proof, and is called what it is`() {
+        for (feedback, failure) in [
+            (BenchSupply.Feedback.unreadable, FenceFailure.unreadable),
+            (.undecided, .undecided),
+        ] {
+            let bench = Bench()
+            bench.order()
+            bench.at(0.004) { $0.supplies[0].feedback = feedback }
+            bench.run()
+            #expect(bench.outcomes() == [.failed(failure)])
+            #expect(bench.allOn)
+        }
     }
 
     @Test func `one bad look before the cut is looked at again`() {

@@ -182,6 +182,7 @@ public struct FenceWorker<Line: RelayLine, Sense: SenseLine, Host: FenceHost> {
                 }
             } catch {
                 scan.unreadable += 1
+                if error == .undecided { scan.undecided += 1 }
                 if error == .gone { gone = true }
             }
         }

@@ -378,7 +378,7 @@ public struct RelayFence: Sendable {
                 phase = .looking(tries: tries, again: now + Self.poll, knownOff: knownOff)
                 return
             }
-            reportAll(.failed(.unreachable))
+            reportAll(.failed(scan.silence))
             settle(knownOff: knownOff, at: now)
         } else if scan.on > 0, orders.allSatisfy({ $0.onlyIfOff }) {
             reportAll(.voided)
@@ -424,7 +424,7 @@ public struct RelayFence: Sendable {
             if wasClear && scan.on > 0 {
                 phase = connecting(.undo(.contradictory), at: now)
             } else if lookedAt >= clearing.by {
-                phase = connecting(.undo(scan.on > 0 ? .stillOn : .unreachable), at: now)
+                phase = connecting(.undo(scan.on > 0 ? .stillOn : scan.silence), at: now)
             } else {
                 clearing.looks = 0
                 clearing.again = now + Self.poll
@@ -570,12 +570,19 @@ public struct SupplyScan: Equatable, Sendable {
     /// Those of them whose feedback might read so because its wire has parted.
     public var unproven = 0
     public var unreadable = 0
+    /// Those of them that were read, and say neither *on* nor *off*.
+    public var undecided = 0
     /// Without feedback.
     public var blind = 0
 
+    /// Of feedback that says nothing: what was seen of it.
+    var silence: FenceFailure { undecided > 0 ? .undecided : .unreadable }
+
     public init(
-        on: Int = 0, off: Int = 0, unproven: Int = 0, unreadable: Int = 0, blind: Int = 0
+        on: Int = 0, off: Int = 0, unproven: Int = 0, unreadable: Int = 0, undecided: Int = 0,
+        blind: Int = 0
     ) {
+        self.undecided = undecided
         self.on = on
         self.off = off
         self.unproven = unproven

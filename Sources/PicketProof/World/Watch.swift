@@ -20,6 +20,7 @@ struct Watch {
     var excuses: Excuses = []
     var resets: ResetWatch
     var late = LateWatch()
+    var status: StatusWatch
     var links: LinkWatch
     /// By node.
     private var sides: [Side]
@@ -190,6 +191,7 @@ struct Watch {
                 handsOff: Array(repeating: false, count: groups))
         }
         resets = ResetWatch(groups: groups)
+        status = StatusWatch(groups: groups)
         highest = Array(repeating: (0, 0), count: groups)
         started = Array(repeating: [], count: groups)
         running = Array(repeating: [0, 0], count: groups)
@@ -242,6 +244,7 @@ struct Watch {
         sides[index].startedAlone = memory.alone
         resets.begins(node)
         late.begins(node, at: now)
+        status.begins(node, at: now)
         sides[index].wordAt = nil
         sides[index].contradictedAt = nil
         sides[index].leavesSince = nil
@@ -753,7 +756,10 @@ struct Watch {
         _ node: Node, _ agent: AgentLife, _ departure: Departure, in world: World
     ) {
         guard departure != .running else { return }
-        sides[node.index].leftAt = world.now
+        // In maintenance of the pair a node that leaves something running says no last word.
+        if departure == .released || sides[node.index].maintenance?.isOn == false {
+            sides[node.index].leftAt = world.now
+        }
         guard departure == .unattended, let since = sides[node.index].leavesSince,
             world.now - since < node.policy.timing.leaveWithin.nanoseconds / 100 * 97
         else { return }

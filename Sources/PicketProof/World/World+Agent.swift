@@ -273,6 +273,7 @@ extension World {
 
     private func schedule(_ node: Node, _ agent: AgentLife) {
         watch.turns(node, since: agent.awaited.world, in: self)
+        watch.status.look(node, agent, in: self)
         let next = min(
             agent.machine.promised, agent.channel.nextHello, agent.runnersAt, agent.testAt)
         if next != agent.awaited.local { agent.awaited = (next, node.world(next)) }
@@ -424,6 +425,8 @@ extension World {
             agent.testAt = reading(node)
         case .fenceRefused where trace.cause == .contactLost:
             watch.refuses(trace.refusal, node, agent, in: self)
+            watch.status.refuses(trace.refusal, node)
+        case .fencePlanned, .fenceOrdered: watch.status.refuses(nil, node)
         case .alwaysLate: watch.late.told(node, true)
         case .inTimeAgain: watch.late.told(node, false)
         case .resetDue: watch.letsReset(node, in: self)
@@ -432,7 +435,9 @@ extension World {
             prove(false, node, agent)
         case .fenceRestored: agent.testAt = reading(node)
         case .fenceFailed: watch.failsToFence(node, at: now)
-        case .contactLost: agent.selfTest.contactLost()
+        case .contactLost:
+            agent.selfTest.contactLost()
+            watch.status.refuses(nil, node)
         case .releasing: watch.releases(trace, node, agent, in: self)
         case .staleTaken where trace.cause == .command: watch.names(trace.group, node)
         case .diverged:

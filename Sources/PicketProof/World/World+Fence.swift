@@ -121,7 +121,9 @@ extension World {
             case false?:
                 scan.off += 1
                 if relayDescription.offProves != .always { scan.unproven += 1 }
-            case nil: scan.unreadable += 1
+            case nil:
+                scan.unreadable += 1
+                if node.relayFault != .unreachable { scan.undecided += 1 }
             }
         }
         return scan

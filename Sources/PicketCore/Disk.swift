@@ -319,6 +319,9 @@ package struct Disk: Sendable {
         out.emit(.persist(memory, ticket: ticket))
     }
 
+    /// How often it is seen whether the disk takes anything, where nothing is to be remembered.
+    package static var lookInterval: Duration { .seconds(30) }
+
     /// A disk may be slow. One that does not answer for so long may never do.
     private static var patience: Duration { .seconds(10) }
 

@@ -69,6 +69,7 @@ final class Node {
     var wasRefused = false
     var damaged = false
     var fullUntil: Int64 = 0
+    var fullSince: Int64 = 0
     var slowUntil: Int64 = 0
     var hangsUntil: Int64 = 0
     /// When the writing began that is under way, and for how long its loop had stood still by then.

@@ -642,7 +642,7 @@ struct Watch {
 
     /// L4: a node that knows that it would start nothing lets the peer live.
     private func judgeUse(_ node: Node, in world: World) {
-        guard sides[node.index].saysFull, !world.rolls else { return }
+        guard sides[node.index].saysFull, isRefused(node, at: world.now), !world.rolls else { return }
         let missing = world.plan.list.filter {
             world.plan.groups[$0.name].enabled && !isMaintained($0.name, node)
                 && !node.isWholeUp($0)

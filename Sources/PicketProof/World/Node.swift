@@ -67,6 +67,7 @@ final class Node {
     /// When that was, as they say it.
     var agesAt = Int64.min / 2
     var wasRefused = false
+    var refusedAt: Int64 = 0
     var damaged = false
     var fullUntil: Int64 = 0
     var fullSince: Int64 = 0

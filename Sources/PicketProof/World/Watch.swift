@@ -633,9 +633,10 @@ struct Watch {
         if !told, waited > Disk.lookInterval.nanoseconds + 12_000_000_000 {
             world.violate("L4", "\(node.id)'s disk takes nothing, and \(node.id) says nothing")
         }
-        // What was asked for before comes late, and then it is tried again.
+        // What was asked for before may be refused late, and then it is tried again.
         let asked = node.writing.map { world.now - $0.since } ?? 0
-        if told, waited > 5_000_000_000, asked < 3_000_000_000 {
+        let refused = world.now - node.refusedAt
+        if told, min(waited, refused) > 5_000_000_000, asked < 3_000_000_000 {
             world.violate("L4", "\(node.id)'s disk takes all, and \(node.id) says that it does not")
         }
     }

@@ -297,10 +297,14 @@ extension World {
 
     func write(_ memory: Memory, _ ticket: UInt32, _ node: Node, _ agent: AgentLife) {
         let bytes = agent.memoryFile.encode(memory, now: node.clock(now), wall: wall(node))
-        // A look at the disk draws nothing, so that older seeds tell their stories.
-        let looks = node.keeps(memory, agent.list)
-        var time = looks ? 2_000_000 : 800_000 + chance.below(4_000_000)
-        if node.slowUntil > now { time += looks ? node.slowBy / 2 : chance.below(node.slowBy + 1) }
+        // A look at a disk that is well draws nothing, so that older seeds tell their stories.
+        if node.keeps(memory, agent.list), node.forgetsUntil <= now {
+            node.wasRefused = false
+            agent.followUps.append(.persisted(ticket: ticket))
+            return
+        }
+        var time = 800_000 + chance.below(4_000_000)
+        if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
         let ages = agent.memoryFile.encodeAges(
             memory, now: node.clock(now), wall: wall(node), isSynchronised: isSynchronised(node))
         let writing = Writing(
@@ -329,6 +333,7 @@ extension World {
         if !writing.full, !node.keeps(writing.memory, writing.list) { node.keep(writing) }
         hand(happening, node, life) {
             node.wasRefused = writing.full
+            if writing.full { node.refusedAt = self.now }
             node.writing = nil
             $0.followUps.append(
                 writing.full

@@ -641,14 +641,19 @@ struct Watch {
         }
     }
 
-    /// L4: a node that knows that it would start nothing lets the peer live.
+    /// L4: a node that knows that it would start nothing of what the peer holds lets the peer live.
     private func judgeUse(_ node: Node, in world: World) {
-        guard sides[node.index].saysFull, isRefused(node, at: world.now), !world.rolls else { return }
+        guard sides[node.index].saysFull, isRefused(node, at: world.now), !world.rolls else {
+            return
+        }
         let missing = world.plan.list.filter {
             world.plan.groups[$0.name].enabled && !isMaintained($0.name, node)
                 && !node.isWholeUp($0)
         }
-        if !missing.isEmpty, missing.allSatisfy({ world.plan.sync(of: $0.name) != nil }) {
+        let held = sides[node.index].heldByPeer
+        if missing.contains(where: { held.contains($0.name) }),
+            missing.allSatisfy({ world.plan.sync(of: $0.name) != nil })
+        {
             world.violate("L4", "\(node.id) fences its peer, and its disk lets it start nothing")
         }
     }

@@ -1,6 +1,7 @@
 /// What must outlive the agent: the state file on disk, and the note under /run.
 ///
-/// One writing is under way at a time; later changes go with the next. Terms are kept as a ceiling
+/// One writing is under way at a time; later changes go with the next. What is on disk is written
+/// once more at times, to see whether the disk still takes anything. Terms are kept as a ceiling
 /// that runs ahead of the terms in use, so that neither a grant nor a takeover waits for a disk. A
 /// node takes over as long as the ceiling that is on disk has room; it grants without any room
 /// where its disk takes nothing, because the term is on the disk of the node that uses it.
@@ -19,6 +20,8 @@ package struct Disk: Sendable {
     private var formerData: [(terms: DataTerms, branch: Branch)?]
     /// When the disk is tried again, because it took nothing.
     package private(set) var retryAt: Instant?
+    /// When it is looked at, unless something is written before.
+    private var lookAt = Instant(nanoseconds: 0)
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
     package private(set) var mustForget = false
     package private(set) var noted = RunNote.blank
@@ -310,20 +313,31 @@ package struct Disk: Sendable {
 
     @inline(__always)
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        if saving != nil { return look(at: now, into: &out) }
-        guard memory != durable else { return }
+        if saving != nil { return awaitAnswer(at: now, into: &out) }
+        guard memory != durable || mustLook(at: now) else { return }
         if let retryAt, now < retryAt { return }
         ticket += 1
         saving = (ticket, memory)
         askedAt = now
+        lookAt = now + Disk.lookInterval
         out.emit(.persist(memory, ticket: ticket))
+    }
+
+    /// How often what is on disk is asked for once more, where nothing is to be remembered: a node
+    /// that writes nothing would find a full disk on the day on which it is to take over.
+    package static var lookInterval: Duration { .seconds(30) }
+
+    @inline(__always)
+    private func mustLook(at now: Instant) -> Bool {
+        if retryAt != nil { return !planted(.fullDiskLeftAlone) }
+        return now >= lookAt && !planted(.diskNotLookedAt)
     }
 
     /// A disk may be slow. One that does not answer for so long may never do.
     private static var patience: Duration { .seconds(10) }
 
     @inline(__always)
-    private mutating func look<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+    private mutating func awaitAnswer<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         guard !hangs, let askedAt, now - askedAt >= Disk.patience, !planted(.hungDiskIsSlow)
         else { return }
         if retryAt == nil {
@@ -353,6 +367,7 @@ package struct Disk: Sendable {
     ) {
         guard let saving, saving.ticket == ticket else { return }
         self.saving = nil
+        if saving.memory == durable, planted(.failedLookIgnored) { return }
         if !takesNothing { out.emit(.trace(Trace(.persistFailed))) }
         hangs = false
         retryAt = now + .seconds(1)
@@ -375,6 +390,8 @@ extension Disk {
         formerData = Array(repeating: nil, count: memory.groups.count)
         ticket = 1
         self.saving = saving.map { (1, $0) }
+        // An image has no time for it: the checker writes only what is to be remembered.
+        lookAt = .distantFuture
         self.retryAt = retryAt
         self.mustForget = mustForget
         self.noted = noted

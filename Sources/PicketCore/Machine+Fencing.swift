@@ -169,7 +169,7 @@ extension Machine {
             if !mayUse(takeoverTerm(of: group), of: group) { return false }
         }
         // Nothing is gained by a fence after which every group would wait for the disk.
-        return groups.indices.contains(where: isTakenOver)
+        return groups.indices.contains(where: isTakenOver) || planted(.fencesForNothing)
             || !groups.indices.contains {
                 policy.groups[$0].enabled && !groups[$0].isHeld && !isMaintained($0)
             }

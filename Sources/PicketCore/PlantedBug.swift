@@ -154,6 +154,14 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case grantWaitsForDisk
     /// A disk that never answers is waited for, and nobody is told.
     case hungDiskIsSlow
+    /// A disk is written to only when something is to be remembered, and so found full too late …
+    case diskNotLookedAt
+    /// … or what the look has found is told to nobody …
+    case failedLookIgnored
+    /// … or it is not tried again before something is to be remembered.
+    case fullDiskLeftAlone
+    /// A node fences its peer though its disk lets it start nothing.
+    case fencesForNothing
     /// The terms that the peer has used are not learned.
     case termOfPeerForgotten
     /// An agent that never met its peer goes on by the terms of its disk.

@@ -87,6 +87,15 @@ public enum DurableFile {
         }
     }
 
+    /// Whether `replace` would find room: the new file is written and synced, and gone again.
+    public static func tryWriting(_ bytes: [UInt8], beside path: String) throws(SystemError) {
+        let temporary = path + ".new"
+        defer { _ = unsafe unlink(temporary) }
+        let file = try Descriptor.open(temporary, picket_write_new, mode: 0o600)
+        try file.writeAll(bytes, named: temporary)
+        _ = try checked(fsync(file.raw), "fsync", temporary)
+    }
+
     /// Removes the file, if it is there, durably.
     public static func remove(_ path: String) throws(SystemError) {
         if unsafe unlink(path) != 0 {

@@ -168,6 +168,8 @@ private enum Hunt {
             self = .swarm(.disks, seeds: 200)
         case .eligibleWithoutRoom, .grantWaitsForDisk, .hungDiskIsSlow:
             self = .swarm(.disks, seeds: 100)
+        case .diskNotLookedAt, .failedLookIgnored, .fullDiskLeftAlone, .fencesForNothing:
+            self = .swarm(.fullDisks, seeds: 50)
         case .termsNotNoted: self = .swarm(.terms, seeds: 100)
         case .fenceBudgetIgnored: self = .swarm(.budgets, seeds: 50)
         case .futureStampsAreNow, .unsynchronisedBelieved: self = .swarm(.budgets, seeds: 200)

@@ -196,6 +196,8 @@ private struct StorageWorker {
     var memory: MemoryFile
     /// What was to be remembered last.
     var latest: Memory?
+    /// The state file says that, by the names that it has now.
+    var isLatestKept = false
     var history: HistoryFile
     var wallClock: SimulatedWallClock
     let answers: BoundedQueue<StorageAnswer>
@@ -213,7 +215,9 @@ private struct StorageWorker {
             } catch { noteOutcome(error) }
         case .ages: renewAges()
         case .copy: report { [memory] () throws(SystemError) in try memory.renewCopy() }
-        case .groups(let file): memory = file
+        case .groups(let file):
+            memory = file
+            isLatestKept = false
         case .look(let path, let method):
             if let program = DurableFile.stamp(path) {
                 _ = answers.push(.looked(program, method: method))
@@ -237,11 +241,18 @@ private struct StorageWorker {
         let (now, wall) = (clock.now(), WallClock.now() + offset)
         let bytes = memory.encode(value, now: now, wall: wall)
         do throws(SystemError) {
+            if isLatestKept, value == latest {
+                try memory.tryDisk(bytes)
+                _ = answers.push(.persisted(ticket: ticket))
+                return
+            }
+            isLatestKept = false
             if value.fences != latest?.fences ?? [] || value.moves != latest?.moves ?? [] {
                 try storeAges(of: value, now, wall)
             }
             try memory.store(bytes)
             latest = value
+            isLatestKept = true
             _ = answers.push(.persisted(ticket: ticket))
         } catch {
             _ = answers.push(.notPersisted(ticket: ticket, error.description))

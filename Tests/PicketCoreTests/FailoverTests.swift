@@ -911,6 +911,23 @@ struct FailoverTests {
         #expect(world.high.has(.persistFailed))
     }
 
+    @Test func `a disk that is full in quiet times is told of by both, until it has room`() throws {
+        let world = SmallWorld()
+        world.bootBoth()
+        world.high.diskFull = true
+        let status = { (node: TestNode) throws in
+            try #require(node.machine?.status(at: world.clock(node)))
+        }
+        world.run(for: .seconds(32))
+        #expect(try status(world.high).diskTakesNothing)
+        #expect(try status(world.low).peerDiskTakesNothing)
+        world.high.diskFull = false
+        world.run(for: .seconds(2))
+        #expect(world.high.has(.persistRecovered))
+        #expect(try !status(world.high).diskTakesNothing)
+        #expect(try !status(world.low).peerDiskTakesNothing)
+    }
+
     @Test func `terms never repeat across crashes at any time`() {
         let world = SmallWorld(seed: 7)
         var seen: Set<UInt64> = []

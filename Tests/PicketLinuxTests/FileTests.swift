@@ -372,6 +372,18 @@ struct MemoryFileTests {
         #expect(loaded == Memory(groups: [GroupMemory(), memory.groups[1]]))
     }
 
+    @Test func `a try whether the disk takes a file leaves nothing, and fails as the file would`()
+        throws
+    {
+        let path = try scratch.write("state", [1, 2, 3])
+        try DurableFile.tryWriting([4], beside: path)
+        #expect(try DurableFile.read(path) == [1, 2, 3])
+        #expect(try DurableFile.read(path + ".new") == nil)
+        #expect(throws: SystemError.self) {
+            try DurableFile.tryWriting([4], beside: scratch.path + "/missing/state")
+        }
+    }
+
     @Test func `a failed write leaves the old file`() throws {
         let path = try scratch.write("state", [1, 2, 3])
         #expect(throws: SystemError.self) {

@@ -67,8 +67,10 @@ final class Node {
     /// When that was, as they say it.
     var agesAt = Int64.min / 2
     var wasRefused = false
+    var refusedAt: Int64 = 0
     var damaged = false
     var fullUntil: Int64 = 0
+    var fullSince: Int64 = 0
     var slowUntil: Int64 = 0
     var hangsUntil: Int64 = 0
     /// When the writing began that is under way, and for how long its loop had stood still by then.

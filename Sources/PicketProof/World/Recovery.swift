@@ -38,7 +38,7 @@ extension World {
         for link in node.weather.indices { node.weather[link] = Weather() }
         node.livelockedUntil = 0
         node.lateUntil = 0
-        node.fullUntil = plan.staysFull == node.id ? .max : 0
+        fillDisk(of: node, until: plan.staysFull == node.id ? .max : 0)
         node.slowUntil = 0
         node.hangsUntil = 0
         node.damaged = false

@@ -15,6 +15,8 @@ public enum Swarm {
         case partitions
         /// Disks that do not take the state that must be remembered.
         case disks
+        /// Disks that are full while nothing is to be remembered, until the peer dies or there is room.
+        case fullDisks
         /// One fence after the other, beyond the budget.
         case budgets
         /// Loops and workers that wake up late, when contact is lost and regained.
@@ -118,6 +120,7 @@ public enum Swarm {
             for index in plan.groups.indices { plan.groups[index].sync?.maxLag = .seconds(4) }
         }
         if focus == .clocks { again(every: 30, &plan, loseClock) }
+        if focus == .fullDisks { again(every: 110, &plan, fill) }
         if focus == .hands { again(every: 60, &plan, workByHand) }
         if focus == .starts { again(every: 30, &plan, endHalfWay) }
         if focus == .recordings { again(every: 60, &plan, replay) }
@@ -311,6 +314,19 @@ public enum Swarm {
             (crash + chance.below(100), 0, .crash(node.peer)),
             (crash, 12_000, .cut(from: node, link: nil)),
             (crash, 12_000, .cut(from: node.peer, link: nil)),
+        ]
+    }
+
+    /// The disk of a node is full for long, while the pair is well. Then there is room, or the peer
+    /// dies before.
+    private static func fill(
+        _ node: NodeID, _ chance: inout Chance
+    ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
+        let room = 48_000 + chance.below(12_000)
+        guard chance.percent(70) else { return [(10_000, room, .diskFull(node))] }
+        return [
+            (10_000, room + 20_000, .diskFull(node)),
+            (10_000 + room, 2_000 + chance.below(8_000), .powerLoss(node.peer)),
         ]
     }
 
@@ -1032,6 +1048,14 @@ public enum Swarm {
             return [
                 .disk, .disk, .fullRestart, .crash, .power, .operators, .operators, .cuts,
             ]
+        case .fullDisks:
+            plan.staysFull = nil
+            if chance.percent(50) {
+                for index in plan.groups.indices where plan.groups[index].sync == nil {
+                    plan.groups[index].sync = sync(&chance)
+                }
+            }
+            return []
         case .budgets:
             if chance.percent(50) { plan.window = .seconds(30) }
             // Of a chance of its own.

@@ -175,6 +175,10 @@ struct Watch {
         var relayFailed: Int64?
         var liedAt: Int64?
         var hangsSince: Int64?
+        /// Its disk takes nothing, it said last.
+        var saysFull = false
+        /// Since when what it says of its disk is not so, and since when the disk is as it is.
+        var wrongOfDisk: (since: Int64, stood: Int64, begun: Int64)?
     }
 
     /// Health is low for at most so long after its cause: ten seconds, a debounce, and a reading.
@@ -600,11 +604,60 @@ struct Watch {
     }
 
     /// L4: a disk that does not answer is told of.
-    private func judgeDisk(_ message: Message, _ node: Node, in world: World) {
-        guard let writing = node.writing, !message.flags.contains(.diskTakesNothing) else { return }
+    private mutating func judgeDisk(_ message: Message, _ node: Node, in world: World) {
+        sides[node.index].saysFull = message.flags.contains(.diskTakesNothing)
+        judgeFullDisk(node, in: world)
+        guard let writing = node.writing, !sides[node.index].saysFull else { return }
         let waited = world.now - writing.since - (node.stood - writing.stood)
         if waited > 12_000_000_000 {
             world.violate("L4", "\(node.id)'s disk does not answer, and \(node.id) says nothing")
+        }
+    }
+
+    /// L4: one that takes nothing is told of, though nothing is to be remembered, and so is one that
+    /// takes something again.
+    private mutating func judgeFullDisk(_ node: Node, in world: World) {
+        let isFull = node.fullUntil > world.now
+        // One that is late says of neither what it is like.
+        let isWell = node.forgetsUntil <= world.now
+        let begun = isFull ? node.fullSince : node.forgetsUntil
+        let told = sides[node.index].saysFull
+        guard told ? isWell : isFull else {
+            sides[node.index].wrongOfDisk = nil
+            return
+        }
+        guard let wrong = sides[node.index].wrongOfDisk, wrong.begun == begun,
+            wrong.since >= sides[node.index].startedAt
+        else {
+            sides[node.index].wrongOfDisk = (world.now, node.stood, begun)
+            return
+        }
+        let waited = world.now - wrong.since - (node.stood - wrong.stood)
+        if !told, waited > Disk.lookInterval.nanoseconds + 12_000_000_000 {
+            world.violate("L4", "\(node.id)'s disk takes nothing, and \(node.id) says nothing")
+        }
+        // What was asked for before may be refused late, and then it is tried again.
+        let asked = node.writing.map { world.now - $0.since } ?? 0
+        let refused = world.now - node.refusedAt
+        if told, min(waited, refused) > 5_000_000_000, asked < 3_000_000_000 {
+            world.violate("L4", "\(node.id)'s disk takes all, and \(node.id) says that it does not")
+        }
+    }
+
+    /// L4: a node that knows that it would start nothing of what the peer holds lets the peer live.
+    private func judgeUse(_ node: Node, in world: World) {
+        guard sides[node.index].saysFull, isRefused(node, at: world.now), !world.rolls else {
+            return
+        }
+        let missing = world.plan.list.filter {
+            world.plan.groups[$0.name].enabled && !isMaintained($0.name, node)
+                && !node.isWholeUp($0)
+        }
+        let held = sides[node.index].heldByPeer
+        if missing.contains(where: { held.contains($0.name) }),
+            missing.allSatisfy({ world.plan.sync(of: $0.name) != nil })
+        {
+            world.violate("L4", "\(node.id) fences its peer, and its disk lets it start nothing")
         }
     }
 
@@ -941,14 +994,15 @@ struct Watch {
     // MARK: Groups
 
     /// A node whose disk took nothing when it was last written to can use no term that is not under
-    /// the ceiling there: it must not say that it would take the group.
+    /// the ceiling there, and starts no group with data: it must not say that it would take it.
     private mutating func judge(
         _ report: GroupReport, of group: Int, _ node: Node, in world: World
     ) {
         let eligible = report.flags.contains(.eligible)
         sides[node.index].eligible[group] = eligible
         guard eligible, report.role == .vacant, node.wasRefused,
-            let ceiling = node.ceiling(of: group), report.term >= ceiling
+            let ceiling = node.ceiling(of: group),
+            report.term >= ceiling || world.plan.sync(of: group) != nil
         else { return }
         world.violate(
             "L4", "\(node.id) would take group \(group), it says, and its disk has no term left")
@@ -1523,6 +1577,7 @@ struct Watch {
             judgeMaintenance(node, in: world)
             judgeMaintained(node, in: world)
             judgeLeaver(node, in: world)
+            judgeUse(node, in: world)
             judgeFitness(order, of: node, in: world)
             if age < node.policy.timing.deadAfter.nanoseconds * 99 / 100 - slack {
                 world.violate("S5", "\(node.id) orders a fence, in contact \(age / 1000) us ago")

@@ -262,13 +262,15 @@ extension World {
 
     /// S8: nothing but this may feed.
     private func completeTurn(_ node: Node, _ agent: AgentLife, _ local: Instant) {
+        // What is still to be done of a turn in whose middle this one came stays.
+        let waiting = agent.effects.items.count
         agent.machine.completeTurn(at: local, into: &agent.effects)
-        guard !agent.effects.items.isEmpty else { return }
-        for effect in agent.effects.items where effect == .feedWatchdog {
+        guard agent.effects.items.count > waiting else { return }
+        for effect in agent.effects.items[waiting...] where effect == .feedWatchdog {
             node.fedAt = now
             coverage.effects[Coverage.index(effect)] += 1
         }
-        agent.effects.items.removeAll(keepingCapacity: true)
+        agent.effects.items.removeSubrange(waiting...)
     }
 
     private func schedule(_ node: Node, _ agent: AgentLife) {

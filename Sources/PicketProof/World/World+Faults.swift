@@ -42,7 +42,7 @@ extension World {
         case .damageState(let id):
             node(id).damaged = true
             return true
-        case .diskFull(let id): node(id).fullUntil = until
+        case .diskFull(let id): fillDisk(of: node(id), until: until)
         case .diskHangs(let id): node(id).hangsUntil = until
         case .diskSlow(let id, let upTo):
             (node(id).slowUntil, node(id).slowBy) = (until, upTo.nanoseconds)

@@ -290,8 +290,19 @@ extension World {
         node.agesAt = at
     }
 
+    func fillDisk(of node: Node, until: Int64) {
+        if node.fullUntil <= now { node.fullSince = now }
+        node.fullUntil = until
+    }
+
     func write(_ memory: Memory, _ ticket: UInt32, _ node: Node, _ agent: AgentLife) {
         let bytes = agent.memoryFile.encode(memory, now: node.clock(now), wall: wall(node))
+        // A look at a disk that is well draws nothing, so that older seeds tell their stories.
+        if node.keeps(memory, agent.list), node.forgetsUntil <= now {
+            node.wasRefused = false
+            agent.followUps.append(.persisted(ticket: ticket))
+            return
+        }
         var time = 800_000 + chance.below(4_000_000)
         if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
         let ages = agent.memoryFile.encodeAges(
@@ -307,7 +318,9 @@ extension World {
         guard node.life == life, node.agent != nil else {
             // The writer died. The write may have been done just before, if nobody has written
             // since.
-            if node.life == life + 1, node.agent == nil, !writing.full, chance.percent(50) {
+            if node.life == life + 1, node.agent == nil, !writing.full,
+                !node.keeps(writing.memory, writing.list), chance.percent(50)
+            {
                 // The ages come first. It draws nothing, so that older seeds tell their stories.
                 if now % 5 == 0 { node.keepAges(writing) } else { node.keep(writing) }
             }
@@ -317,9 +330,10 @@ extension World {
             after(min(node.hangsUntil - now, 100_000_000), happening)
             return
         }
-        if !writing.full { node.keep(writing) }
+        if !writing.full, !node.keeps(writing.memory, writing.list) { node.keep(writing) }
         hand(happening, node, life) {
             node.wasRefused = writing.full
+            if writing.full { node.refusedAt = self.now }
             node.writing = nil
             $0.followUps.append(
                 writing.full
@@ -354,6 +368,11 @@ final class Writing {
 }
 
 extension Node {
+    /// The bytes on disk say this already: to write it is a look at whether the disk takes anything.
+    fileprivate func keeps(_ memory: Memory, _ list: [ListedGroup]) -> Bool {
+        kept == memory && keptList == list
+    }
+
     fileprivate func keep(_ writing: Writing) {
         disk = writing.bytes
         kept = writing.memory

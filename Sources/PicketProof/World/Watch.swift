@@ -28,6 +28,9 @@ struct Watch {
     /// By group: the highest term that was ever started, and what runs where.
     private var highest: [(term: UInt64, at: Int64)]
     private var started: [Set<UInt64>]
+    /// By resource, however it is defined: the highest term that it was ever started at, where, and
+    /// in which group.
+    private var starts: [Int: (term: UInt64, at: Int64, node: Int, group: Int)] = [:]
     /// By group: the node that started it last, and the nodes whose operator has since ordered a
     /// takeover.
     private var startedLast: [Int?]
@@ -1297,17 +1300,11 @@ struct Watch {
     private mutating func judge(
         _ term: UInt64, of group: GroupIndex, _ node: Node, in world: World
     ) {
-        let side = sides[node.index]
-        // A node that had heard of it cannot know either, if its disk took nothing since, its note
-        // is gone with its power, and it has missed another such leap, not just a change or a few.
-        let forgot =
-            side.reachedSent < side.startedAt && side.reachedAt <= side.lastDark
-            && side.ceilings[group] + (1 << 20) <= highest[group].term
         // Where only one of the files listed it, the other node was not told.
         let untold =
             unlistedAt[group] >= highest[group].at
             && heard[group][node.index] < highest[group].term
-        let blind = operated && (side.reachedSent < highest[group].at || forgot) || untold
+        let blind = isBlind(node, to: highest[group].term, of: highest[group].at) || untold
         if excuses.isEmpty,
             started[group].contains(term) || (term < highest[group].term && !blind)
         {
@@ -1318,6 +1315,38 @@ struct Watch {
         started[group].insert(term)
         heard[group][node.index] = max(heard[group][node.index], term)
         if term > highest[group].term { highest[group] = (term, world.now) }
+    }
+
+    /// It cannot know of a term that was first started then.
+    private func isBlind(_ node: Node, to term: UInt64, of at: Int64) -> Bool {
+        let side = sides[node.index]
+        // A node that had heard of it cannot know either, if its disk took nothing since, its note
+        // is gone with its power, and it has missed another such leap, not just a change or a few.
+        let forgot =
+            side.reachedSent < side.startedAt && side.reachedAt <= side.lastDark
+            && side.ceilings.max()! + (1 << 20) <= term
+        return operated && (side.reachedSent < at || forgot)
+    }
+
+    /// S4, of a resource that is started: it may stand in another group than before, or be defined
+    /// otherwise.
+    mutating func starts(
+        _ resource: Int, of group: Int, at term: Term, _ node: Node, in world: World
+    ) {
+        let resource = resource % world.plan.resources
+        let start = (term.value, world.now, node.index, group)
+        guard let last = starts[resource] else { return starts[resource] = start }
+        let repeats =
+            term.value == last.term && (last.node, last.group) != (node.index, group)
+        if excuses.isEmpty,
+            repeats || term.value < last.term && !isBlind(node, to: last.term, of: last.at)
+        {
+            world.violate(
+                "S4",
+                "\(node.id) starts resource \(resource), in group \(group), at term \(term.value)"
+                    + " after \(last.term), in group \(last.group)")
+        }
+        if term.value > last.term { starts[resource] = start }
     }
 
     private func judge(

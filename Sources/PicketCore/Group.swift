@@ -293,6 +293,14 @@ package struct Group: Sendable {
         if term < .highest { term = Term(term.value + distance) }
     }
 
+    /// What is added to it is started at this term; what runs goes on.
+    mutating func raise(to term: Term) {
+        guard case .holding(var active) = role else { return }
+        use(term)
+        active.raise(to: term)
+        role = .holding(active)
+    }
+
     // MARK: Roles
 
     mutating func claim(_ term: Term) {
@@ -609,6 +617,12 @@ package struct Active: Equatable, Sendable {
     }
 
     package var term: Term { activation.term }
+
+    fileprivate mutating func raise(to term: Term) {
+        activation = Activation(
+            group: activation.group, term: term, cause: activation.cause,
+            warrant: activation.warrant)
+    }
 
     /// A claim that the peer granted.
     init?(from claim: Claiming, group: GroupIndex, report: GroupReport, session: SessionID) {

@@ -5,7 +5,7 @@
 /// first, as at an agent's start. Of a group that is held, the resources before the first that
 /// differs go on. The others are stopped, and the peer is told the former digest until they are. What
 /// the file adds to such a group is started when nothing that is gone is up any more, here or on the
-/// peer (`mayAdd`). A group of which nothing goes on is given up, and starts as one that nobody has.
+/// peer (`mayAdd`), at a term above those of all other groups (`termToAdd`). A group of which nothing goes on is given up, and starts as one that nobody has.
 ///
 /// An agent that is restarted with a changed file begins with what runs as it was started, and takes
 /// the file up in the same way.
@@ -174,12 +174,31 @@ extension Machine {
                 return true
             }
             guard groups[group].change == .waiting else { return false }
-            guard mayAdd(group), !isMaintained(group) else { return false }
+            guard !isMaintained(group), let term = termToAdd(active, group, into: &out),
+                mayAdd(group)
+            else { return false }
             groups[group].note(.adding)
-            out.emit(.change(group, .add))
+            out.emit(.change(group, .add(term)))
             return true
         case .dropping, .adding: return true
         }
+    }
+
+    /// What is added may have run at a later term in another group (S4). Then the group gets a later
+    /// one, which the peer hears of before it is used; what goes on keeps the one that it was started
+    /// at. `nil` while the disk has no room for that.
+    private mutating func termToAdd<Sink: EffectSink>(
+        _ active: Active, _ group: GroupIndex, into out: inout Sink
+    ) -> Term? {
+        if active.term > highestTerm(besides: group) || planted(.addedAtFormerTerm) {
+            return active.term
+        }
+        let term = nextTerm(of: group)
+        guard mayUse(term, of: group) else { return nil }
+        groups[group].raise(to: term)
+        changedSince = peer.contact.sequence + 1
+        note(into: &out)
+        return term
     }
 
     /// A resource of it may have been another group's, here or on the peer. The peer could start the
@@ -190,13 +209,13 @@ extension Machine {
         if let receipt = life.validReceipt, receipt.isWhole || planted(.barredReceiptAdds) {
             return true
         }
-        guard inContact, life.isPaired else { return false }
+        guard inContact, life.isPaired, (peer.message?.acknowledged ?? 0) >= changedSince
+        else { return false }
         if let report = report(of: group), report.role == .vacant {
             if peer.lists(policy) { return true }
             if peer.namesGroups, mayStart(group), report.flags.contains(.eligible) { return true }
         }
         return peer.leavesDifferences && !peer.isLeftDifferences && !peer.mayRunDifferences
-            && (peer.message?.acknowledged ?? 0) >= changedSince
     }
 
     /// Something that is gone from the file may be up here.

@@ -38,6 +38,8 @@ public struct Machine: Sendable {
     public private(set) var policy: Policy
     package private(set) var session: SessionID
     package private(set) var startedAt: Instant
+    /// The highest of the groups that were gone from the file when this agent started.
+    let goneTerm: Term
     private(set) var begun = false
     package private(set) var exited = false
     /// The first message of the present configuration, and the times of the one before it.
@@ -79,6 +81,9 @@ public struct Machine: Sendable {
         }
         life = .waiting(note.word ? .operatorsWord(on: nil) : Receipt(remembered: disk.memory))
         let noted = planted(.termsNotNoted) ? [] : note.terms
+        goneTerm =
+            planted(.goneTermsForgotten)
+            ? .never : max(memory.goneTerm, planted(.termsNotNoted) ? .never : note.goneTerm)
         let left = disk.memory
         groups = memory.groups.indices.map { group in
             Group(

@@ -62,10 +62,6 @@ struct Watch {
     private var epochs: UInt64 = 0
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
-    /// By group: when an agent last ran whose file did not list it, and by node the highest term
-    /// that it was told. Kept only where lists change.
-    private var unlistedAt: [Int64]
-    private var heard: [[UInt64]]
     /// By group: the nodes whose start of it has not come to an end.
     private var starting: [Set<Int>]
     /// The same of its stop.
@@ -200,10 +196,8 @@ struct Watch {
             repeating: Array(repeating: (0, .min / 2, 0), count: 2), count: groups)
         failedOn = Array(repeating: nil, count: groups)
         refusals = Array(repeating: [nil, nil], count: groups)
-        heard = running
         starting = Array(repeating: [], count: groups)
         stopping = starting
-        unlistedAt = Array(repeating: .min / 2, count: groups)
         startedLast = Array(repeating: nil, count: groups)
         takeoversOrdered = Array(repeating: [], count: groups)
         heads = Array(repeating: nil, count: groups)
@@ -412,7 +406,6 @@ struct Watch {
         }
         sides[index].heardAt = world.now
         hearOfLife(message, session, node, in: world)
-        if world.rolls { note(message, agent, at: world.now, index) }
         hear(message, node, agent, at: world.now)
         // A request stands until the peer hears otherwise.
         if session == sides[1 - index].session {
@@ -520,22 +513,6 @@ struct Watch {
         else { return }
         world.violate(
             "S2", "\(node.id) goes by a word that its peer is off, and has heard it since")
-    }
-
-    private mutating func note(
-        _ message: Message, _ agent: AgentLife, at now: Int64, _ index: Int
-    ) {
-        for report in message.groups {
-            let group = Int(report.name) - 1
-            if !agent.lists(group) { continue }
-            heard[group][index] = max(heard[group][index], report.term.value)
-        }
-        for group in unlistedAt.indices {
-            let listed =
-                agent.lists(group)
-                && message.groups.contains { Int($0.name) - 1 == group }
-            if !listed { unlistedAt[group] = now }
-        }
     }
 
     // MARK: Relays
@@ -1300,11 +1277,7 @@ struct Watch {
     private mutating func judge(
         _ term: UInt64, of group: GroupIndex, _ node: Node, in world: World
     ) {
-        // Where only one of the files listed it, the other node was not told.
-        let untold =
-            unlistedAt[group] >= highest[group].at
-            && heard[group][node.index] < highest[group].term
-        let blind = isBlind(node, to: highest[group].term, of: highest[group].at) || untold
+        let blind = isBlind(node, to: highest[group].term, of: highest[group].at)
         if excuses.isEmpty,
             started[group].contains(term) || (term < highest[group].term && !blind)
         {
@@ -1313,7 +1286,6 @@ struct Watch {
                 "\(node.id) starts group \(group) at term \(term) after \(highest[group].term)")
         }
         started[group].insert(term)
-        heard[group][node.index] = max(heard[group][node.index], term)
         if term > highest[group].term { highest[group] = (term, world.now) }
     }
 

@@ -95,8 +95,10 @@ package struct Group: Sendable {
         case none
         /// What the file does not have any more is being stopped.
         case dropping
-        /// The rest is up. What the file adds waits.
+        /// The rest is up. What the file adds waits …
         case waiting
+        /// … for the peer to hear of the term at which it is to start.
+        case raised
         case adding
     }
 

@@ -514,7 +514,7 @@ extension Machine {
             fail(group, at: now, into: &out)
             return
         }
-        if stepChange(active, group, into: &out) || active.run == .starting { return }
+        if stepChange(active, group, at: now, into: &out) || active.run == .starting { return }
         let report = report(of: group)
         if let report, report.flags.contains(.wanted) {
             move(group, cause: .command, automatic: false, at: now, into: &out)

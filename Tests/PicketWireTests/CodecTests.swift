@@ -49,7 +49,8 @@ struct CodecTests {
     }
 
     @Test func `the largest message fits a datagram`() {
-        let groups = Array(repeating: GroupReport(term: .highest), count: Limits.groups)
+        let groups = Array(
+            repeating: GroupReport(term: .highest, data: DataReport()), count: Limits.groups)
         let length = encoded(Message(sequence: Codec.greatest, groups: groups)).count
         #expect(Wire.headerLength + length + Wire.tagLength <= Wire.longest)
     }

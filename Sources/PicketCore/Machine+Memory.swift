@@ -26,7 +26,7 @@ extension Machine {
         guard
             isArmed != disk.noted.contact || word != disk.noted.word || clockHasMoved
                 || maintenance != disk.noted.maintenance || !groupsAreNoted
-                || !maintainedAreNoted
+                || !maintainedAreNoted || goneTerm > disk.noted.goneTerm
         else { return }
         var holdings: [Holding] = []
         for group in groups.indices {

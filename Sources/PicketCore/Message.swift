@@ -40,8 +40,8 @@ public struct Message: Equatable, Sendable {
     /// What the sender alone sees of itself; `nil` where it is too old to say, and then it does not
     /// say of its groups whether they are ready either.
     public var gaps: Gaps?
-    /// The highest term of the groups that are gone from the sender's file, which it reports no more;
-    /// 0 where there is none, or where it is too old to say.
+    /// The highest term that the sender knows of groups that its file does not have, and which it does
+    /// not report; 0 where there is none, or where it is too old to say.
     public var goneTerm: Term
     /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.
     public var pause: Duration

@@ -87,6 +87,17 @@ package struct Peer: Sendable {
         return highest
     }
 
+    /// The same of the groups that this node's file does not have.
+    var othersTerm: Term {
+        guard let theirs = message?.groups else { return .never }
+        var highest = message?.goneTerm ?? .never
+        guard others > 0 else { return highest }
+        for other in theirs.indices where !matches.contains(where: { $0.place == other }) {
+            highest = max(highest, theirs[other].term)
+        }
+        return highest
+    }
+
     /// Its file does not have the group. A peer of 0.1.0 cannot say so.
     func doesNotList(_ group: GroupIndex) -> Bool {
         difference(of: group).contains(.unlisted) && namesGroups

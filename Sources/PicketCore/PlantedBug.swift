@@ -152,7 +152,7 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case termsOfGroupAlone
     /// So is what is added to a group that goes on.
     case addedAtFormerTerm
-    /// The terms of groups that are gone from the file are not told, nor remembered.
+    /// The terms of groups that are not in the file are neither told nor remembered.
     case goneTermsForgotten
 
     // Who may act

@@ -18,7 +18,7 @@
 ///                maintenance's version u64 (absent: 0), of one group: place in 2 u8 (absent: none),
 ///                bits u8 (1 on, 2 ordered on the higher node, 4 on disk), count of orders u32,
 ///                gaps u32: bit 31, and those of the sender (absent: it does not say),
-///                highest term of groups that are gone u64 (absent: 0)
+///                highest term of groups that it does not report u64 (absent: 0)
 ///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
 ///                flags u8, sync u8, name u64, priority u32, resources u32, settings u32
 ///                (absent: 0)

@@ -278,6 +278,7 @@ extension PairState {
         if let maintenance = node.note.maintenance { image.put(UInt8(maintenance.version)) }
         for holding in node.note.holdings { image.put(holding.term) }
         for term in node.note.terms { image.put(term) }
+        if !node.note.terms.isEmpty { image.put(node.note.goneTerm) }
         guard node.runs else {
             node.disk.write(to: &image)
             return
@@ -391,6 +392,7 @@ extension PairState {
                 Holding(group: 0, term: image.term(), isPartial: note & 2 != 0))
         }
         node.note.terms = note & 16 != 0 ? [image.term()] : []
+        node.note.goneTerm = note & 16 != 0 ? image.term() : .never
         guard node.runs else {
             node.disk = Memory(from: &image, groups: 1)
             return

@@ -111,7 +111,8 @@ extension Machine {
         self = Machine(
             session: SessionID(value), startedAt: startedAt, exited: exited, peer: peer, life: life,
             fence: fence, groups: groups, disk: disk, outgoing: outgoing, isTold: isTold,
-            vitals: vitals, goneTerm: goneTerm, late: Duration(nanoseconds: late), at: now, like: self)
+            vitals: vitals, goneTerm: goneTerm, late: Duration(nanoseconds: late), at: now,
+            like: self)
     }
 }
 

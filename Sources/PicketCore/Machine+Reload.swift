@@ -174,6 +174,7 @@ extension Machine {
                 return true
             }
             guard groups[group].change != .none, !isMaintained(group) else { return false }
+            guard groups[group].change == .waiting || isRaiseTold else { return false }
             guard mayAdd(group) else {
                 groups[group].note(.waiting)
                 return false
@@ -182,7 +183,6 @@ extension Machine {
             if groups[group].change == .waiting, !isLater {
                 return raise(group, at: now, into: &out)
             }
-            guard groups[group].change == .waiting || isRaiseTold else { return false }
             groups[group].note(.adding)
             out.emit(.change(group, .add(active.term)))
             return true

@@ -59,8 +59,9 @@ package struct Disk: Sendable {
 
     // MARK: Terms
 
-    /// How far the ceiling is raised at once.
-    private static var headroom: UInt64 { 8 }
+    /// How far the ceiling is raised at once. All groups may be taken over at once, each at a term of
+    /// its own, two above the one before.
+    private var headroom: UInt64 { 8 * UInt64(memory.groups.count) }
 
     /// Whether `term` lies under the ceiling that is on disk. Raises the ceiling in time.
     ///
@@ -70,7 +71,7 @@ package struct Disk: Sendable {
         if planted(.termNotPersisted) { return true }
         reserve(group, used: used)
         if memory.groups[group].term < term {
-            raise(group, to: Term(term.value + Disk.headroom))
+            raise(group, to: Term(term.value + headroom))
         }
         return hasRoom(for: term, of: group) || planted(.termPersistedLate)
     }
@@ -82,8 +83,8 @@ package struct Disk: Sendable {
 
     mutating func reserve(_ group: GroupIndex, used: Term) {
         let ceiling = memory.groups[group].term.value
-        if ceiling < used.value + Disk.headroom / 2, used < .highest {
-            raise(group, to: Term(used.value + Disk.headroom))
+        if ceiling < used.value + headroom / 2, used < .highest {
+            raise(group, to: Term(used.value + headroom))
         }
         if planted(.termNotPersisted) { raise(group, to: durable.groups[group].term) }
     }

@@ -36,14 +36,14 @@ public enum Effect: Equatable, Sendable {
 }
 
 /// How far a group takes up the changed configuration.
-public enum GroupChange: UInt8, Sendable {
+public enum GroupChange: Equatable, Sendable {
     /// Nothing of it is up.
     case whole
     /// Stop what it no longer has and what comes after that, as it was started; answered by
     /// `dropped`, or by `outgrown`.
     case drop
-    /// Start the rest; answered by `started`.
-    case add
+    /// Start the rest, at this term; answered by `started`.
+    case add(Term)
 }
 
 /// What an agent that ends leaves behind.

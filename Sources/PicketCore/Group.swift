@@ -95,8 +95,10 @@ package struct Group: Sendable {
         case none
         /// What the file does not have any more is being stopped.
         case dropping
-        /// The rest is up. What the file adds waits.
+        /// The rest is up. What the file adds waits …
         case waiting
+        /// … for the peer to hear of the term at which it is to start.
+        case raised
         case adding
     }
 
@@ -291,6 +293,14 @@ package struct Group: Sendable {
     /// Far above every term that this life of the agent can know of.
     mutating func leap(by distance: UInt64) {
         if term < .highest { term = Term(term.value + distance) }
+    }
+
+    /// What is added to it is started at this term; what runs goes on.
+    mutating func raise(to term: Term) {
+        guard case .holding(var active) = role else { return }
+        use(term)
+        active.raise(to: term)
+        role = .holding(active)
     }
 
     // MARK: Roles
@@ -612,6 +622,12 @@ package struct Active: Equatable, Sendable {
     }
 
     package var term: Term { activation.term }
+
+    fileprivate mutating func raise(to term: Term) {
+        activation = Activation(
+            group: activation.group, term: term, cause: activation.cause,
+            warrant: activation.warrant)
+    }
 
     /// A claim that the peer granted.
     init?(from claim: Claiming, group: GroupIndex, report: GroupReport, session: SessionID) {

@@ -191,17 +191,22 @@ extension Machine {
         return disk.lastFenceIsKept
     }
 
+    /// Those before it get theirs first.
+    func takeoverTerm(of group: GroupIndex) -> Term {
+        var next = nextTerm(of: group)
+        for before in 0..<group where isTakenOver(before) { next = next.next.next }
+        return next
+    }
+
     /// Even on the lower node, odd on the higher. Two nodes that take over without having heard of
     /// each other, each by an operator's word or order, then never run at one term (S4).
-    func takeoverTerm(of group: GroupIndex) -> Term {
+    func nextTerm(of group: GroupIndex) -> Term {
         if planted(.termOfPeerForgotten) { return groups[group].term.next }
-        var known = knownTerm(of: group)
-        // What the peer has used of it while only one of the two listed it was not told.
-        if peer.doesNotList(group), known < .highest {
-            known = Term(known.value + Machine.leap * 4)
+        var known = highestTerm(for: group)
+        // What it starts without a grant is told after it is started: of each group one term.
+        if peer.isLeftDifferences, !mayStart(group), known < .highest {
+            known = Term(known.value + 2 * UInt64(peer.message?.groups.count ?? 0))
         }
-        // What it starts without a grant is told after it is started.
-        if peer.isLeftDifferences, !mayStart(group), known < .highest { known = known.next.next }
         let next = known.next
         return next.value % 2 == UInt64(policy.me.rawValue) ? next : next.next
     }

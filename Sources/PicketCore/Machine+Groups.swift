@@ -120,9 +120,11 @@ extension Machine {
                 || planted(.eligibleWithoutRoom))
     }
 
-    /// The next term is two above what is known, at most: another node's numbers may come between.
+    /// The next term is two above what is known, at most: another node's numbers may come between. Each
+    /// other group may be started before.
     func hasRoom(_ group: GroupIndex) -> Bool {
-        disk.hasRoom(for: knownTerm(of: group).next.next, of: group)
+        let known = highestTerm(for: group)
+        return disk.hasRoom(for: Term(known.value + 2 * UInt64(groups.count)), of: group)
     }
 
     /// Whether anything but the disk keeps this node from starting the group.
@@ -219,7 +221,7 @@ extension Machine {
             peer.leavesDifferences && !peer.isLeftDifferences || planted(.differencesNotLeft),
             knowsMyTerm(of: group), startsDifferentByData(group, into: &out)
         else { return }
-        let term = takeoverTerm(of: group)
+        let term = nextTerm(of: group)
         guard mayUse(term, of: group), mayOwnData(term, of: group) else { return }
         activate(Active(leftBy: session, group: group, term: term), into: &out)
     }
@@ -258,7 +260,7 @@ extension Machine {
                 return
             case .vacant where mayStart(group) && mayForm(group) && !life.hasReceipt:
                 guard isMine(group, report, into: &out) else { break }
-                claim(group, after: report.term, into: &out)
+                claim(group, into: &out)
                 return
             case .vacant, .claiming, .holding, .releasing, .granting: break
             }
@@ -326,9 +328,9 @@ extension Machine {
     }
 
     private mutating func claim<Sink: EffectSink>(
-        _ group: GroupIndex, after seen: Term, into out: inout Sink
+        _ group: GroupIndex, into out: inout Sink
     ) {
-        let term = max(groups[group].term, seen).next
+        let term = highestTerm(for: group).next
         guard mayUse(term, of: group) else { return }
         groups[group].claim(term)
         out.emit(.trace(Trace(.claimed, group: group, term: term, cause: .formation)))
@@ -494,7 +496,7 @@ extension Machine {
         if planted(.grantWhileHolding), inContact,
             report(of: group)?.flags.contains(.wanted) == true
         {
-            return grant(takeoverTerm(of: group), group, resumed: false, at: now, into: &out)
+            return grant(nextTerm(of: group), group, resumed: false, at: now, into: &out)
         }
         if let report = report(of: group), inContact, report.role == .holding,
             report.term > active.term, !planted(.conflictIgnored)
@@ -512,7 +514,7 @@ extension Machine {
             fail(group, at: now, into: &out)
             return
         }
-        if stepChange(active, group, into: &out) || active.run == .starting { return }
+        if stepChange(active, group, at: now, into: &out) || active.run == .starting { return }
         let report = report(of: group)
         if let report, report.flags.contains(.wanted) {
             move(group, cause: .command, automatic: false, at: now, into: &out)
@@ -816,7 +818,7 @@ extension Machine {
             tellOfPeersCopy(group, cause: releasing.cause, at: now, into: &out)
             return
         }
-        let term = takeoverTerm(of: group)
+        let term = nextTerm(of: group)
         guard mayGrant(term, of: group) else { return }
         // A move for a failing monitor or for health was counted when it was decided.
         if releasing.cause == .startFailed { countMove(at: now) }

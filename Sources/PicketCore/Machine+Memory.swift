@@ -7,12 +7,8 @@ extension Machine {
     }
 
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        for group in groups.indices {
-            disk.reserve(
-                group,
-                used: peer.doesNotList(group) && groups[group].term < .highest
-                    ? takeoverTerm(of: group) : groups[group].term)
-        }
+        let highest = highestTerm()
+        for group in groups.indices { disk.reserve(group, used: highest) }
         disk.save(at: now, into: &out)
     }
 
@@ -30,7 +26,7 @@ extension Machine {
         guard
             isArmed != disk.noted.contact || word != disk.noted.word || clockHasMoved
                 || maintenance != disk.noted.maintenance || !groupsAreNoted
-                || !maintainedAreNoted
+                || !maintainedAreNoted || goneTerm > disk.noted.goneTerm
         else { return }
         var holdings: [Holding] = []
         for group in groups.indices {
@@ -40,8 +36,8 @@ extension Machine {
             RunNote(
                 holdings: holdings, terms: groups.indices.map { knownTerm(of: $0) },
                 contact: isArmed, clockOffset: peer.contact.clockOffset, word: word,
-                maintenance: maintenance,
-                maintained: maintainedToNote), into: &out)
+                maintenance: maintenance, maintained: maintainedToNote, goneTerm: goneTerm),
+            into: &out)
     }
 
     private var maintainedToNote: [Maintenance] {
@@ -81,16 +77,43 @@ extension Machine {
     mutating func leapTerms(by leaps: UInt64, unmet: Bool = false) {
         let more = unmet ? session.value % (Machine.leap / 32) * 2 : 0
         for group in groups.indices where !planted(.termsNotLeapt) {
+            groups[group].use(highestTerm(for: group))
+        }
+        for group in groups.indices where !planted(.termsNotLeapt) {
             groups[group].leap(by: Machine.leap * leaps + more)
         }
     }
 
     package static var leap: UInt64 { 1 << 20 }
 
-    /// The highest that this node or its peer has used, as far as this node knows.
+    /// The highest that this node or its peer has used of the group, as far as this node knows.
     @inline(__always)
-    func knownTerm(of group: GroupIndex) -> Term {
+    private func knownTerm(of group: GroupIndex) -> Term {
         max(groups[group].term, report(of: group)?.term ?? .never)
+    }
+
+    /// The same of all groups but this one, also of those that either node's file does not have.
+    func highestTerm(besides group: GroupIndex? = nil) -> Term {
+        var highest = max(goneTerm, peer.highestTerm(besides: group))
+        for other in groups.indices where other != group {
+            highest = max(highest, groups[other].term)
+        }
+        return highest
+    }
+
+    /// What the group is started at comes after this. A resource of it may have run in another group
+    /// before, and its fencing token must not fall either (S4).
+    func highestTerm(for group: GroupIndex) -> Term {
+        planted(.termsOfGroupAlone) ? knownTerm(of: group) : highestTerm()
+    }
+
+    /// The peer does not hear of groups that are gone from the file, but of their terms.
+    var goneTermToTell: Term {
+        var highest = goneTerm
+        for group in groups.indices where policy.groups[group].listing == .gone {
+            highest = max(highest, groups[group].term)
+        }
+        return planted(.goneTermsForgotten) ? .never : highest
     }
 
     /// What runs here; and the terms, since an agent that followed, and never heard the peer,

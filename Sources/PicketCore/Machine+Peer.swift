@@ -27,6 +27,7 @@ extension Machine {
         let maintenance = Maintenance(
             isOn: message.flags.contains(.maintenance), version: message.maintenance)
         peer.take(message, by: policy, at: now, into: &out)
+        if !planted(.goneTermsForgotten) { goneTerm = max(goneTerm, peer.othersTerm) }
         if peer.message?.flags.contains(.leavesRunning) == true { hearOfRest(into: &out) }
         hear(maintenance, nil, into: &out)
         if let told = peer.hearMaintained() { hear(told.maintenance, told.place, into: &out) }

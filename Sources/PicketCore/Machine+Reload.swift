@@ -5,7 +5,7 @@
 /// first, as at an agent's start. Of a group that is held, the resources before the first that
 /// differs go on. The others are stopped, and the peer is told the former digest until they are. What
 /// the file adds to such a group is started when nothing that is gone is up any more, here or on the
-/// peer (`mayAdd`). A group of which nothing goes on is given up, and starts as one that nobody has.
+/// peer (`mayAdd`), at a term above those of all other groups (`raise`). A group of which nothing goes on is given up, and starts as one that nobody has.
 ///
 /// An agent that is restarted with a changed file begins with what runs as it was started, and takes
 /// the file up in the same way.
@@ -162,10 +162,10 @@ extension Machine {
 
     /// The file changes what runs here. Returns whether that is under way.
     mutating func stepChange<Sink: EffectSink>(
-        _ active: Active, _ group: GroupIndex, into out: inout Sink
+        _ active: Active, _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) -> Bool {
         switch groups[group].change {
-        case .none, .waiting:
+        case .none, .waiting, .raised:
             if groups[group].next != nil {
                 guard active.run == .running, !isMaintained(group) else { return false }
                 groups[group].note(.dropping)
@@ -173,14 +173,51 @@ extension Machine {
                 out.emit(.change(group, .drop))
                 return true
             }
-            guard groups[group].change == .waiting else { return false }
-            guard mayAdd(group), !isMaintained(group) else { return false }
+            guard groups[group].change != .none, !isMaintained(group) else { return false }
+            guard groups[group].change == .waiting || isRaiseTold else { return false }
+            guard mayAdd(group) else {
+                groups[group].note(.waiting)
+                return false
+            }
+            let isLater = active.term > highestTerm(besides: group) || planted(.addedAtFormerTerm)
+            if groups[group].change == .waiting, !isLater {
+                return raise(group, at: now, into: &out)
+            }
             groups[group].note(.adding)
-            out.emit(.change(group, .add))
+            out.emit(.change(group, .add(active.term)))
             return true
         case .dropping, .adding: return true
         }
     }
+
+    /// What is added may have run at a later term in another group (S4), so the group gets a later one.
+    /// What goes on keeps the one that it was started at. A disk that takes nothing may have no room for
+    /// it, and the peer's may. Returns whether the group is given up for that.
+    private mutating func raise<Sink: EffectSink>(
+        _ group: GroupIndex, at now: Instant, into out: inout Sink
+    ) -> Bool {
+        let term = nextTerm(of: group)
+        guard mayUse(term, of: group) else {
+            guard disk.takesNothing,
+                moveRefusal(group, automatic: false, charged: false, at: now) == nil
+            else { return false }
+            release(
+                group, cause: .configurationChanged, yields: true, automatic: false, into: &out)
+            return true
+        }
+        groups[group].raise(to: term)
+        groups[group].note(.raised)
+        changedSince = peer.contact.sequence + 1
+        note(into: &out)
+        return false
+    }
+
+    /// A peer that did not know of the term could take the group over at a lower one.
+    private var isRaiseTold: Bool {
+        life.validReceipt?.isWhole == true || hasHeardOfChange
+    }
+
+    private var hasHeardOfChange: Bool { (peer.message?.acknowledged ?? 0) >= changedSince }
 
     /// A resource of it may have been another group's, here or on the peer. The peer could start the
     /// group as it is here, or has the same groups altogether, or leaves to this node what differs.
@@ -196,7 +233,7 @@ extension Machine {
             if peer.namesGroups, mayStart(group), report.flags.contains(.eligible) { return true }
         }
         return peer.leavesDifferences && !peer.isLeftDifferences && !peer.mayRunDifferences
-            && (peer.message?.acknowledged ?? 0) >= changedSince
+            && hasHeardOfChange
     }
 
     /// Something that is gone from the file may be up here.

@@ -59,8 +59,8 @@ extension Machine {
                     relayTest: vitals.relayTest, configurationDigest: policy.digest,
                     turnsDigest: policy.turnsDigest, generation: outgoing.generation,
                     seenGeneration: seen, maintenance: disk.memory.maintenance.version,
-                    maintained: maintained, gaps: [], pause: life.pausing?.length ?? .zero,
-                    groups: reports),
+                    maintained: maintained, gaps: [], goneTerm: goneTermToTell,
+                    pause: life.pausing?.length ?? .zero, groups: reports),
                 on: .first(policy.linkCount)))
     }
 

@@ -38,6 +38,9 @@ public struct Machine: Sendable {
     public private(set) var policy: Policy
     package private(set) var session: SessionID
     package private(set) var startedAt: Instant
+    /// The highest that is known of groups that this node's file does not have: its former ones, and
+    /// the peer's.
+    package internal(set) var goneTerm: Term
     private(set) var begun = false
     package private(set) var exited = false
     /// The first message of the present configuration, and the times of the one before it.
@@ -79,6 +82,9 @@ public struct Machine: Sendable {
         }
         life = .waiting(note.word ? .operatorsWord(on: nil) : Receipt(remembered: disk.memory))
         let noted = planted(.termsNotNoted) ? [] : note.terms
+        goneTerm =
+            planted(.goneTermsForgotten)
+            ? .never : max(memory.goneTerm, planted(.termsNotNoted) ? .never : note.goneTerm)
         let left = disk.memory
         groups = memory.groups.indices.map { group in
             Group(
@@ -278,7 +284,7 @@ extension Machine {
     package init(
         session: SessionID, startedAt: Instant, exited: Bool, peer: Peer, life: Life, fence: Fence,
         groups: [Group], disk: Disk, outgoing: Outgoing, isTold: Bool, vitals: Vitals,
-        late: Duration, at now: Instant, like other: Machine
+        goneTerm: Term, late: Duration, at now: Instant, like other: Machine
     ) {
         self = other
         self.session = session
@@ -292,6 +298,7 @@ extension Machine {
         self.disk = disk
         self.outgoing = outgoing
         self.vitals = vitals
+        self.goneTerm = goneTerm
         self.peer.match(policy)
         for group in groups.indices { self.groups[group].leaveAlone(isMaintained(group)) }
         if isTold { self.outgoing.assumeTold(currentReports()) }

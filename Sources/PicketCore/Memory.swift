@@ -23,10 +23,14 @@ public struct Memory: Equatable, Sendable {
     /// the shell converts them by the wall clock when it stores and loads them.
     public var fences: [Instant]
     public var moves: [Instant]
+    /// The highest ceiling of the groups that the file does not have any more, as it was read. It is
+    /// not written: each of them keeps its line.
+    public var goneTerm: Term
 
     public init(
         groups: [GroupMemory], alone: Bool = false, maintenance: Maintenance = .never,
-        distrusted: Bool = false, fences: [Instant] = [], moves: [Instant] = []
+        distrusted: Bool = false, fences: [Instant] = [], moves: [Instant] = [],
+        goneTerm: Term = .never
     ) {
         self.groups = groups
         self.alone = alone
@@ -34,6 +38,7 @@ public struct Memory: Equatable, Sendable {
         self.distrusted = distrusted
         self.fences = fences
         self.moves = moves
+        self.goneTerm = goneTerm
     }
 
     /// The memory of a node that was never started.
@@ -134,12 +139,15 @@ public struct RunNote: Equatable, Sendable {
     public var maintenance: Maintenance?
     /// The same of each group; none in a blank note.
     public var maintained: [Maintenance]
+    /// The highest of groups that are not among these.
+    public var goneTerm: Term
 
     public static let blank = RunNote(holdings: [], terms: [], contact: false, clockOffset: nil)
 
     public init(
         holdings: [Holding], terms: [Term], contact: Bool, clockOffset: Duration?,
-        word: Bool = false, maintenance: Maintenance? = nil, maintained: [Maintenance] = []
+        word: Bool = false, maintenance: Maintenance? = nil, maintained: [Maintenance] = [],
+        goneTerm: Term = .never
     ) {
         self.holdings = holdings
         self.terms = terms
@@ -148,6 +156,7 @@ public struct RunNote: Equatable, Sendable {
         self.word = word
         self.maintenance = maintenance
         self.maintained = maintained
+        self.goneTerm = goneTerm
     }
 
     /// Starts of these groups were under way when the agent died that had begun them, also in the

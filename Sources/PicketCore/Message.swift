@@ -40,6 +40,9 @@ public struct Message: Equatable, Sendable {
     /// What the sender alone sees of itself; `nil` where it is too old to say, and then it does not
     /// say of its groups whether they are ready either.
     public var gaps: Gaps?
+    /// The highest term that the sender knows of groups that its file does not have, and which it does
+    /// not report; 0 where there is none, or where it is too old to say.
+    public var goneTerm: Term
     /// The length of the pause asked for (by `Phase.pausing`) or agreed to; 0 for none.
     public var pause: Duration
     /// In the order of the sender's list, at most `Limits.groups`.
@@ -120,7 +123,8 @@ public struct Message: Equatable, Sendable {
         watchdogMilliseconds: UInt32 = 0, relayTest: RelayTest = .unknown,
         configurationDigest: UInt64 = 0, turnsDigest: UInt64 = 0, generation: UInt32 = 0,
         seenGeneration: UInt32 = 0, maintenance: UInt64 = 0, maintained: MaintainedGroup? = nil,
-        gaps: Gaps? = nil, pause: Duration = .zero, groups: [GroupReport] = []
+        gaps: Gaps? = nil, goneTerm: Term = .never, pause: Duration = .zero,
+        groups: [GroupReport] = []
     ) {
         self.sequence = sequence
         self.acknowledged = acknowledged
@@ -139,6 +143,7 @@ public struct Message: Equatable, Sendable {
         self.maintenance = maintenance
         self.maintained = maintained
         self.gaps = gaps
+        self.goneTerm = goneTerm
         self.pause = pause
         self.groups = groups
     }

@@ -76,6 +76,28 @@ package struct Peer: Sendable {
         return message?.groups[matches[group].place]
     }
 
+    /// The highest term that its newest message tells of, of any group but this one of this node's.
+    func highestTerm(besides group: GroupIndex?) -> Term {
+        guard let theirs = message?.groups else { return .never }
+        let place = group.map { $0 < matches.count ? matches[$0].place : -1 } ?? -1
+        var highest = message?.goneTerm ?? .never
+        for other in theirs.indices where other != place {
+            highest = max(highest, theirs[other].term)
+        }
+        return highest
+    }
+
+    /// The same of the groups that this node's file does not have.
+    var othersTerm: Term {
+        guard let theirs = message?.groups else { return .never }
+        var highest = message?.goneTerm ?? .never
+        guard others > 0 else { return highest }
+        for other in theirs.indices where !matches.contains(where: { $0.place == other }) {
+            highest = max(highest, theirs[other].term)
+        }
+        return highest
+    }
+
     /// Its file does not have the group. A peer of 0.1.0 cannot say so.
     func doesNotList(_ group: GroupIndex) -> Bool {
         difference(of: group).contains(.unlisted) && namesGroups

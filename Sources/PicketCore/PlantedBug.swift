@@ -168,6 +168,12 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case termsNotLeapt
     /// The terms that an agent heard are lost with it, where the disk takes nothing.
     case termsNotNoted
+    /// A group's next term is above its own ones, and not above those of all groups.
+    case termsOfGroupAlone
+    /// So is what is added to a group that goes on.
+    case addedAtFormerTerm
+    /// The terms of groups that are not in the file are neither told nor remembered.
+    case goneTermsForgotten
 
     // Who may act
     case anyReportGrants

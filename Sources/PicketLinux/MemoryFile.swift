@@ -2,7 +2,7 @@
 ///
 /// A small text, so that an operator can read it; groups by name, so that the configuration may
 /// order them anew. A group that the configuration no longer names stays in the file with its term:
-/// if it ever comes back, its terms must not have fallen (S4).
+/// if it ever comes back, or another one has what it had, its terms must not have fallen (S4).
 ///
 /// The ages of fences and moves stand in a file beside it, because a board's wall clock may begin in
 /// 1970 at each boot and step at any time. They are as old as was last written, and older by what was
@@ -173,6 +173,7 @@ public struct MemoryFile: Sendable {
         if let ages, !planted(.futureStampsAreNow) {
             take(ages: ages, into: &memory, now: now, wall: wall, isSynchronised)
         }
+        for other in others { memory.goneTerm = max(memory.goneTerm, other.memory.term) }
         memory.fences.sortShort { $0 < $1 }
         memory.moves.sortShort { $0 < $1 }
         return memory

@@ -15,6 +15,7 @@
 ///     term #maintenance 3
 ///     term gateway 7
 ///     term #partial:cache 3
+///     term #gone 9
 ///     term #maintained:web 5
 ///     checksum 8d3f…
 
@@ -152,6 +153,7 @@ public struct RunNoteFile: Sendable {
             let isPartial = line[0] == "term" && line[1].hasPrefix(RunNoteFile.partial)
             let name = isPartial ? line[1].dropping(first: RunNoteFile.partial.utf8.count) : line[1]
             let index = groups.firstIndex(of: name)
+            if index == nil { loaded.note.goneTerm = max(loaded.note.goneTerm, term) }
             if line[0] == "term", !isPartial {
                 if let index { loaded.note.terms[index] = term }
             } else if let index {
@@ -188,6 +190,7 @@ public struct RunNoteFile: Sendable {
         for (group, term) in note.terms.enumerated() {
             text += "term \(groups[group]) \(term.value)\n"
         }
+        if note.goneTerm != .never { text += "term #gone \(note.goneTerm.value)\n" }
         for (group, told) in note.maintained.enumerated() where told != .never {
             let value = told.version << 1 | (told.isOn ? 1 : 0)
             text += "term \(MemoryFile.maintained)\(groups[group]) \(value)\n"

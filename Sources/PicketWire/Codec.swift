@@ -17,7 +17,8 @@
 ///                generation u32, seen generation u32, pause i64, turns digest u64 (absent: 0),
 ///                maintenance's version u64 (absent: 0), of one group: place in 2 u8 (absent: none),
 ///                bits u8 (1 on, 2 ordered on the higher node, 4 on disk), count of orders u32,
-///                gaps u32: bit 31, and those of the sender (absent: it does not say)
+///                gaps u32: bit 31, and those of the sender (absent: it does not say),
+///                highest term of groups that it does not report u64 (absent: 0)
 ///     2  groups  length of an entry u8, number of entries u8, entries: role u8, term u64,
 ///                flags u8, sync u8, name u64, priority u32, resources u32, settings u32
 ///                (absent: 0)
@@ -124,6 +125,7 @@ package enum Codec {
         bytes.write(message.maintenance)
         encode(message.maintained, into: &bytes)
         bytes.write(message.gaps.map { $0.rawValue | saysGaps } ?? 0)
+        bytes.write(message.goneTerm.value)
     }
 
     private static let saysGaps: UInt32 = 1 << 31
@@ -161,7 +163,7 @@ package enum Codec {
         message.sequence > 0 && message.sequence <= greatest && message.acknowledged <= greatest
             && isSound(message.sentAt.nanoseconds) && isSound(message.echo.nanoseconds)
             && isSound(message.pause.nanoseconds) && message.health <= 100
-            && message.maintenance <= Maintenance.greatest
+            && message.maintenance <= Maintenance.greatest && message.goneTerm <= .highest
             && message.flags.isSubset(of: .all) && message.gaps?.isSubset(of: .all) ?? true
             && message.groups.count <= Limits.groups
             && message.maintained.map { message.groups.indices.contains($0.place) } ?? true
@@ -245,6 +247,8 @@ package enum Codec {
         message.maintained = try decodeMaintained(&reader)
         let gaps: UInt32 = try reader.take(absent: 0)
         if gaps & saysGaps != 0 { message.gaps = Gaps(rawValue: gaps).intersection(.all) }
+        message.goneTerm = Term(try reader.take(absent: 0))
+        guard message.goneTerm <= .highest else { throw .badTerm }
         return message
     }
 

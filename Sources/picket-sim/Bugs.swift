@@ -144,9 +144,11 @@ private enum Hunt {
         case .unreadyIsWilling: self = .swarm(.readiness, seeds: 100)
         case .turnPromised: self = .swarm(.configurations, seeds: 100)
         case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
-        case .retiredNotAwaited, .renamedStopsInMaintenance: self = .swarm(.renames, seeds: 100)
+        case .termsOfGroupAlone, .goneTermsForgotten, .retiredNotAwaited,
+            .renamedStopsInMaintenance:
+            self = .swarm(.renames, seeds: 100)
         case .reloadLeavesRemoved, .reloadForgetsWhatRuns: self = .swarm(.lists, seeds: 100)
-        case .reloadDoesNotWait: self = .swarm(.reloads, seeds: 20)
+        case .reloadDoesNotWait, .addedAtFormerTerm: self = .swarm(.reloads, seeds: 20)
         case .linksNotRenumbered, .linksByPeersNumbers, .lastLinkDropped:
             self = .swarm(.links, seeds: 50)
         case .fencesAnewInFence, .levelOutlivesFence: self = .swarm(.levels, seeds: 50)

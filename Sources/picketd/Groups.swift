@@ -88,7 +88,7 @@ final class Groups: Part {
             runners[group].change(
                 to: plan, from: settings[group].sharedResources(with: wanted[group]),
                 at: agent.now, into: &effects)
-        case .add: runners[group].add(at: agent.now, into: &effects)
+        case .add(let term): runners[group].add(term: term, at: agent.now, into: &effects)
         }
         perform(effects, of: group, agent)
     }

@@ -68,7 +68,9 @@ struct Stage: ResourceSink {
     mutating func change(to plan: GroupPlan, from first: Int) {
         with { $0.change(to: plan, from: first, at: $1, into: &$2) }
     }
-    mutating func add() { with { $0.add(at: $1, into: &$2) } }
+    mutating func add(term: UInt64 = 8) {
+        with { $0.add(term: Term(term), at: $1, into: &$2) }
+    }
     mutating func stop(_ cause: Cause = .command) {
         with { $0.stop(cause: cause, at: $1, into: &$2) }
     }

@@ -137,6 +137,14 @@ struct MemoryFileTests {
         #expect(try kept(memory) == memory)
     }
 
+    @Test func `the others' terms are above those of a group that left the configuration`() throws {
+        let bytes = MemoryFile(path: "", groups: ["a", "b"]).encode(memory, now: now, wall: wall)
+        var without = MemoryFile(path: "", groups: ["a"])
+        let loaded = try without.decode(bytes, now: now, wall: wall)
+        #expect(loaded.goneTerm == memory.groups[1].term)
+        #expect(loaded.groups == [memory.groups[0]])
+    }
+
     /// By agents of which the one between lists the first group alone.
     private func kept(_ memory: Memory) throws -> Memory {
         let bytes = MemoryFile(path: "", groups: ["a", "b"]).encode(memory, now: now, wall: wall)
@@ -431,6 +439,9 @@ struct RunNoteFileTests {
         #expect(try file.load() == .init(note: note, unknown: []))
         let fewer = RunNoteFile(path: file.path, boot: "B", groups: ["a"])
         #expect(try fewer.load().unknown == ["b"])
+        #expect(try fewer.load().note.goneTerm == Term(5))
+        try fewer.store(try fewer.load().note)
+        #expect(try fewer.load().note.goneTerm == Term(5))
     }
 
     @Test func `whoever would replace the file is told of what runs in maintenance`() throws {

@@ -49,7 +49,8 @@ struct CodecTests {
     }
 
     @Test func `the largest message fits a datagram`() {
-        let groups = Array(repeating: GroupReport(term: .highest), count: Limits.groups)
+        let groups = Array(
+            repeating: GroupReport(term: .highest, data: DataReport()), count: Limits.groups)
         let length = encoded(Message(sequence: Codec.greatest, groups: groups)).count
         #expect(Wire.headerLength + length + Wire.tagLength <= Wire.longest)
     }
@@ -75,12 +76,13 @@ struct CodecTests {
         }
     }
 
-    /// Offsets in the body: the state's content starts at 3, the groups' entries at 3 + 84 + 5.
+    /// Offsets in the body: the state's content starts at 3, the groups' entries at 3 + 92 + 5.
     @Test(
         arguments: [
             (30, 0, Drop.unknownPhase), (30, 7, .unknownPhase), (31, 101, .badHealth),
-            (36, 4, .unknownRelayTest), (88, 17, .truncated), (91, 17, .tooManyGroups),
-            (92, 6, .unknownRole), (100, 0x81, .badTerm), (102, 4, .unknownSync),
+            (36, 4, .unknownRelayTest), (96, 17, .truncated), (99, 17, .tooManyGroups),
+            (100, 6, .unknownRole), (108, 0x81, .badTerm), (110, 4, .unknownSync),
+            (94, 0x81, .badTerm),
             (76, 1, .badNumber), (77, 0, nil), (77, 1, .tooManyGroups),
             (10, 0x40, .badNumber), (19, 0x80, .badNumber), (27, 0x40, .badNumber), (27, 0x3F, nil),
         ] as [(Int, UInt8, Drop?)])
@@ -108,6 +110,7 @@ struct CodecTests {
             Message(sequence: 1, echo: .distantFuture), Message(sequence: 1, groups: [group]),
             Message(sequence: 1, pause: .nanoseconds(-1)),
             Message(sequence: 1, maintenance: Maintenance.greatest + 1),
+            Message(sequence: 1, goneTerm: group.term),
             Message(sequence: 1, groups: Array(repeating: GroupReport(), count: 17)),
             Message(sequence: 1, flags: Message.Flags(rawValue: 1 << 6)),
             Message(sequence: 1, groups: [GroupReport(flags: GroupReport.Flags(rawValue: 1 << 7))]),
@@ -120,7 +123,7 @@ struct CodecTests {
     @Test func `a section that comes twice or not at all is refused`() {
         let bytes = encoded(Message(sequence: 1))
         #expect(reason(bytes + bytes) == .repeatedSection)
-        #expect(reason(Array(bytes[87...])) == .missingSection)
+        #expect(reason(Array(bytes[95...])) == .missingSection)
         #expect(reason([]) == .missingSection)
     }
 }

@@ -37,6 +37,7 @@ extension Message {
         message.maintenance = UInt64.random(in: 0...Maintenance.greatest, using: &chance)
         message.gaps = Gaps(rawValue: UInt32.random(in: 0...(.max), using: &chance))
             .intersection(.all)
+        message.goneTerm = Term(chance.next() >> 1)
         message.pause = Duration(nanoseconds: Int64(chance.next() & Codec.greatest))
         message.groups = (0..<Int.random(in: 0...Limits.groups, using: &chance)).map { _ in
             GroupReport(

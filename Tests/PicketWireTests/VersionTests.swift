@@ -102,16 +102,23 @@ struct VersionTests {
         #expect(try decode(bytes, sequence: 9) == message)
     }
 
-    /// What the agents before this one send ends with the one group's maintenance.
-    @Test func `of a peer that is too old to say its gaps, nothing is known`() throws {
+    /// What agents before this one send ends with the gaps, or with the one group's maintenance.
+    @Test func `of a peer that is too old to say it, gaps and gone terms are not known`() throws {
         var message = Self.message
         message.gaps = [.neverCut, .notLocked]
+        message.goneTerm = Term(9)
         var bytes: [UInt8] = []
         #expect(Codec.encode(message, keys: KeyIDs(first: 7), into: &bytes))
         #expect(try decode(bytes, sequence: 9) == message)
-        let end = 3 + Int(bytes[1])
-        bytes[1] -= 4
-        bytes.removeSubrange(end - 4..<end)
+        func shorten(by count: UInt8) {
+            let end = 3 + Int(bytes[1])
+            bytes[1] -= count
+            bytes.removeSubrange(end - Int(count)..<end)
+        }
+        shorten(by: 8)
+        message.goneTerm = .never
+        #expect(try decode(bytes, sequence: 9) == message)
+        shorten(by: 4)
         message.gaps = nil
         #expect(try decode(bytes, sequence: 9) == message)
     }
@@ -160,6 +167,7 @@ extension Message {
         maintenance = 0
         maintained = nil
         gaps = nil
+        goneTerm = .never
         for index in groups.indices {
             let group = groups[index]
             groups[index] = GroupReport(

@@ -236,8 +236,11 @@ extension GroupRunner {
         }
     }
 
-    /// Starts what the changed plan has beyond what is up.
-    public mutating func add<Sink: ResourceSink>(at now: Instant, into out: inout Sink) {
+    /// Starts what the changed plan has beyond what is up, at this term.
+    public mutating func add<Sink: ResourceSink>(
+        term: Term, at now: Instant, into out: inout Sink
+    ) {
+        self.term = term
         wanted = plan.resources.count
         isAdding = true
         // A restart that is under way goes on to what is added.

@@ -106,9 +106,8 @@ struct PairState {
     var toLow: [Flight] = []
     var toHigh: [Flight] = []
     var faults: Int
-    /// The highest term at which each group was started: of the one that both list, or of the one that
-    /// only `low` and only `high` does.
-    var highest = [Term.never, .never]
+    /// The highest term at which the resources were started, in whatever group.
+    var highest = Term.never
     /// The node that was cut last, and which nodes have heard a new life of the other since.
     var lastCut: NodeID?
     var heardSinceCut: UInt8 = 0
@@ -217,7 +216,7 @@ extension PairState {
     func write(to image: inout ImageWriter) {
         image.clear()
         image.put(UInt8(faults))
-        for term in highest { image.put(term) }
+        image.put(highest)
         image.put((lastCut.map { $0.rawValue + 1 } ?? 0) | heardSinceCut << 2)
         if bounds.lateTurns {
             let steps = now.nanoseconds / CheckBounds.step.nanoseconds
@@ -279,6 +278,7 @@ extension PairState {
         if let maintenance = node.note.maintenance { image.put(UInt8(maintenance.version)) }
         for holding in node.note.holdings { image.put(holding.term) }
         for term in node.note.terms { image.put(term) }
+        if !node.note.terms.isEmpty { image.put(node.note.goneTerm) }
         guard node.runs else {
             node.disk.write(to: &image)
             return
@@ -327,7 +327,7 @@ extension PairState {
         now = PairState.origin
         var image = ImageReader(bytes, at: start, now: now, step: CheckBounds.step)
         faults = Int(image.byte())
-        highest = [image.term(), image.term()]
+        highest = image.term()
         let cut = image.byte()
         lastCut = cut & 3 == 0 ? nil : NodeID(rawValue: cut & 3 - 1)
         heardSinceCut = cut >> 2
@@ -392,6 +392,7 @@ extension PairState {
                 Holding(group: 0, term: image.term(), isPartial: note & 2 != 0))
         }
         node.note.terms = note & 16 != 0 ? [image.term()] : []
+        node.note.goneTerm = note & 16 != 0 ? image.term() : .never
         guard node.runs else {
             node.disk = Memory(from: &image, groups: 1)
             return

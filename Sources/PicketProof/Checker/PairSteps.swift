@@ -614,17 +614,16 @@ extension PairState {
 
     private mutating func activate(_ activation: Activation, on id: NodeID) {
         checkEvidence(activation, on: id)
-        let group = bounds.files == .lists ? Int(id.rawValue) : 0
-        if activation.term <= highest[group] {
+        if activation.term <= highest {
             report(
                 "S4",
                 "\(id) activates at term \(activation.term.value), and"
-                    + " \(highest[group].value) was used")
+                    + " \(highest.value) was used")
         }
         if activation.term > self[id].disk.groups[0].term {
             report("S4", "\(id) activates a term that is not under its ceiling on disk")
         }
-        highest[group] = max(highest[group], activation.term)
+        highest = max(highest, activation.term)
         self[id].active = activation.term
         self[id].operation = .starting
     }

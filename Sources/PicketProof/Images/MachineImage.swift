@@ -66,6 +66,7 @@ extension Machine {
         image.put(reportsAreCurrent)
         image.put(vitals.health.score)
         image.put(vitals.drill)
+        image.put(goneTerm)
         // Not written: the policy, which does not change; when the peer's message came, for the
         // round trip; `configuredSince`, `changedSince`, `formerTiming`: no configuration changes; the links,
         // whether the configurations agree, and everything else that was told, which only the trace
@@ -106,10 +107,12 @@ extension Machine {
         let isTold = image.flag()
         let vitals = Vitals(
             health: Health(score: image.byte()), drill: image.flag(), like: self.vitals)
+        let goneTerm = image.term()
         self = Machine(
             session: SessionID(value), startedAt: startedAt, exited: exited, peer: peer, life: life,
             fence: fence, groups: groups, disk: disk, outgoing: outgoing, isTold: isTold,
-            vitals: vitals, late: Duration(nanoseconds: late), at: now, like: self)
+            vitals: vitals, goneTerm: goneTerm, late: Duration(nanoseconds: late), at: now,
+            like: self)
     }
 }
 
@@ -317,7 +320,9 @@ extension Message {
         image.put(UInt8(maintenance))
         image.put(health | UInt8(flags.rawValue >> 11) << 7)
         if phase == .pausing { image.put(age: pause.nanoseconds) }
-        image.put(UInt8(groups.count) | UInt8(flags.rawValue >> 12) << 6)
+        let hasGone = goneTerm != .never
+        image.put(UInt8(groups.count) | (hasGone ? 32 : 0) | UInt8(flags.rawValue >> 12) << 6)
+        if hasGone { image.put(goneTerm) }
         for group in groups {
             precondition(
                 group.role.rawValue < 1 << 3 && group.flags.rawValue < 1 << 7,
@@ -346,7 +351,8 @@ extension Message {
         if phase == .pausing { pause = Duration(nanoseconds: image.age()) }
         let count = image.byte()
         flags.formUnion(Flags(rawValue: UInt16(count >> 6) << 12))
-        for index in 0..<Int(count & 63) {
+        if count & 32 != 0 { goneTerm = image.term() }
+        for index in 0..<Int(count & 31) {
             let role = GroupReport.Role(rawValue: image.byte())!
             let flags = GroupReport.Flags(rawValue: image.byte())
             let group = policy.groups[index]

@@ -29,6 +29,9 @@ struct Watch {
     /// By group: the highest term that was ever started, and what runs where.
     private var highest: [(term: UInt64, at: Int64)]
     private var started: [Set<UInt64>]
+    /// By resource, however it is defined: the highest term that it was ever started at, where, and
+    /// in which group.
+    private var starts: [Int: (term: UInt64, at: Int64, node: Int, group: Int)] = [:]
     /// By group: the node that started it last, and the nodes whose operator has since ordered a
     /// takeover.
     private var startedLast: [Int?]
@@ -60,10 +63,6 @@ struct Watch {
     private var epochs: UInt64 = 0
     /// By group and node: the term that was noted to be held since the node has power.
     private var running: [[UInt64]]
-    /// By group: when an agent last ran whose file did not list it, and by node the highest term
-    /// that it was told. Kept only where lists change.
-    private var unlistedAt: [Int64]
-    private var heard: [[UInt64]]
     /// By group: the nodes whose start of it has not come to an end.
     private var starting: [Set<Int>]
     /// The same of its stop.
@@ -203,10 +202,8 @@ struct Watch {
             repeating: Array(repeating: (0, .min / 2, 0), count: 2), count: groups)
         failedOn = Array(repeating: nil, count: groups)
         refusals = Array(repeating: [nil, nil], count: groups)
-        heard = running
         starting = Array(repeating: [], count: groups)
         stopping = starting
-        unlistedAt = Array(repeating: .min / 2, count: groups)
         startedLast = Array(repeating: nil, count: groups)
         takeoversOrdered = Array(repeating: [], count: groups)
         heads = Array(repeating: nil, count: groups)
@@ -416,7 +413,6 @@ struct Watch {
         }
         sides[index].heardAt = world.now
         hearOfLife(message, session, node, in: world)
-        if world.rolls { note(message, agent, at: world.now, index) }
         hear(message, node, agent, at: world.now)
         // A request stands until the peer hears otherwise.
         if session == sides[1 - index].session {
@@ -524,22 +520,6 @@ struct Watch {
         else { return }
         world.violate(
             "S2", "\(node.id) goes by a word that its peer is off, and has heard it since")
-    }
-
-    private mutating func note(
-        _ message: Message, _ agent: AgentLife, at now: Int64, _ index: Int
-    ) {
-        for report in message.groups {
-            let group = Int(report.name) - 1
-            if !agent.lists(group) { continue }
-            heard[group][index] = max(heard[group][index], report.term.value)
-        }
-        for group in unlistedAt.indices {
-            let listed =
-                agent.lists(group)
-                && message.groups.contains { Int($0.name) - 1 == group }
-            if !listed { unlistedAt[group] = now }
-        }
     }
 
     // MARK: Relays
@@ -1357,17 +1337,7 @@ struct Watch {
     private mutating func judge(
         _ term: UInt64, of group: GroupIndex, _ node: Node, in world: World
     ) {
-        let side = sides[node.index]
-        // A node that had heard of it cannot know either, if its disk took nothing since, its note
-        // is gone with its power, and it has missed another such leap, not just a change or a few.
-        let forgot =
-            side.reachedSent < side.startedAt && side.reachedAt <= side.lastDark
-            && side.ceilings[group] + (1 << 20) <= highest[group].term
-        // Where only one of the files listed it, the other node was not told.
-        let untold =
-            unlistedAt[group] >= highest[group].at
-            && heard[group][node.index] < highest[group].term
-        let blind = operated && (side.reachedSent < highest[group].at || forgot) || untold
+        let blind = isBlind(node, to: highest[group].term, of: highest[group].at)
         if excuses.isEmpty,
             started[group].contains(term) || (term < highest[group].term && !blind)
         {
@@ -1376,8 +1346,39 @@ struct Watch {
                 "\(node.id) starts group \(group) at term \(term) after \(highest[group].term)")
         }
         started[group].insert(term)
-        heard[group][node.index] = max(heard[group][node.index], term)
         if term > highest[group].term { highest[group] = (term, world.now) }
+    }
+
+    /// It cannot know of a term that was first started then.
+    private func isBlind(_ node: Node, to term: UInt64, of at: Int64) -> Bool {
+        let side = sides[node.index]
+        // A node that had heard of it cannot know either, if its disk took nothing since, its note
+        // is gone with its power, and it has missed another such leap, not just a change or a few.
+        let forgot =
+            side.reachedSent < side.startedAt && side.reachedAt <= side.lastDark
+            && side.ceilings.max()! + (1 << 20) <= term
+        return operated && (side.reachedSent < at || forgot)
+    }
+
+    /// S4, of a resource that is started: it may stand in another group than before, or be defined
+    /// otherwise.
+    mutating func starts(
+        _ resource: Int, of group: Int, at term: Term, _ node: Node, in world: World
+    ) {
+        let resource = resource % world.plan.resources
+        let start = (term.value, world.now, node.index, group)
+        guard let last = starts[resource] else { return starts[resource] = start }
+        let repeats =
+            term.value == last.term && (last.node, last.group) != (node.index, group)
+        if excuses.isEmpty,
+            repeats || term.value < last.term && !isBlind(node, to: last.term, of: last.at)
+        {
+            world.violate(
+                "S4",
+                "\(node.id) starts resource \(resource), in group \(group), at term \(term.value)"
+                    + " after \(last.term), in group \(last.group)")
+        }
+        if term.value > last.term { starts[resource] = start }
     }
 
     private func judge(

@@ -118,6 +118,10 @@ extension World {
             note.holdings.append(holding)
         }
         note.holdings.sort { $0.group < $1.group }
+        for (group, term) in zip(node.noted, note.terms)
+        where !list.contains(where: { $0.name == group.name }) {
+            note.goneTerm = max(note.goneTerm, term)
+        }
         if !note.terms.isEmpty {
             note.terms = list.map { group in
                 node.noted.firstIndex { $0.name == group.name }.map { node.note.terms[$0] }
@@ -391,7 +395,8 @@ extension World {
             let first = zip(agent.list[group].resources, wanted.resources).prefix { $0 == $1 }.count
             agent.runners[group].change(
                 to: groupPlan(wanted), from: first, at: local, into: &agent.resourceEffects)
-        case .add: agent.runners[group].add(at: local, into: &agent.resourceEffects)
+        case .add(let term):
+            agent.runners[group].add(term: term, at: local, into: &agent.resourceEffects)
         }
         perform(agent.resourceEffects, of: group, node, agent)
     }

@@ -106,6 +106,7 @@ extension World {
             let wanted = max(run.resource + 1, agent.runners[run.group].wanted)
             part.resources = Array(group.resources.prefix(wanted))
             watch.comesUp(part, term: run.term, node, in: self)
+            watch.starts(resource, of: group.name, at: run.term, node, in: self)
         }
         // It comes up long beyond its time, as a file system does that had to be checked first.
         if hangs { time += 3_000_000_000 + chance.below(40_000_000_000) }

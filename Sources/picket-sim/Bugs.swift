@@ -205,7 +205,7 @@ private enum Hunt {
         case .challengeIgnored, .replaysTaken: self = .swarm(.replays, seeds: 100)
         case .conflictIgnored: self = .swarm(.words, seeds: 100)
         case .formationIsNoMove, .failuresForgottenAtStart: self = .swarm(.flaps, seeds: 100)
-        case .restartAdopted: self = .swarm(.lists, seeds: 100)
+        case .restartAdopted: self = .swarm(.starts, seeds: 100)
         case .partialStopsInMaintenance, .leftBehindGoesOn: self = .swarm(.starts, seeds: 100)
         case .stopAdopted, .partialIsUnknown: self = .swarm(.stuck, seeds: 200)
         case .requestInMaintenance, .neverReset, .unknownStopsCount, .unknownStopsAsk,

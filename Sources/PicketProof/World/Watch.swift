@@ -65,7 +65,9 @@ struct Watch {
     private var running: [[UInt64]]
     /// By group: the nodes whose start of it has not come to an end.
     private var starting: [Set<Int>]
-    /// The same of its stop.
+    /// By group: the nodes on which an agent ended in a start of it, which may be one in a restart.
+    private var cutShort: [Set<Int>]
+    /// By group: the nodes whose stop of it has not come to an end.
     private var stopping: [Set<Int>]
     /// An operator gave a word, or ordered a fence.
     var operated = false
@@ -203,6 +205,7 @@ struct Watch {
         failedOn = Array(repeating: nil, count: groups)
         refusals = Array(repeating: [nil, nil], count: groups)
         starting = Array(repeating: [], count: groups)
+        cutShort = starting
         stopping = starting
         startedLast = Array(repeating: nil, count: groups)
         takeoversOrdered = Array(repeating: [], count: groups)
@@ -320,6 +323,7 @@ struct Watch {
         for group in running.indices {
             running[group][node.index] = 0
             starting[group].remove(node.index)
+            cutShort[group].remove(node.index)
             stopping[group].remove(node.index)
         }
         // The agent forgets everything that was not yet on disk.
@@ -1052,6 +1056,9 @@ struct Watch {
             if starting[group].contains(node.index) {
                 world.violate("S2", "\(node.id) adopts group \(group) in the middle of its start")
             }
+            if cutShort[group].contains(node.index), !isMaintained(group, node) {
+                world.violate("S2", "\(node.id) adopts group \(group), whose start was cut short")
+            }
             if stopping[group].contains(node.index) {
                 world.violate("S2", "\(node.id) adopts group \(group) in the middle of its stop")
             }
@@ -1422,6 +1429,11 @@ struct Watch {
         }
     }
 
+    /// The starts of these groups were under way when the node's last agent ended.
+    mutating func cutShort(_ groups: Set<Int>, _ node: Node) {
+        for group in groups { cutShort[group].insert(node.index) }
+    }
+
     // MARK: Moves
 
     /// What became of the resources.
@@ -1430,6 +1442,7 @@ struct Watch {
     ) {
         resets.came(outcome, of: group, node, at: now)
         starting[group].remove(node.index)
+        cutShort[group].remove(node.index)
         switch outcome {
         case .failed, .startFailedDirty, .startFailedUnknown: fails(group, node, at: now)
         case .startFailed:
@@ -1646,10 +1659,11 @@ struct Watch {
             node.relayFault != nil || victim.relayFault != nil || !node.parted.isEmpty
             || !victim.parted.isEmpty
             || world.now - max(node.hasBeenOddAt, victim.hasBeenOddAt) < 60_000_000_000
-        // One that was off all the time, and has its power back since the last look.
+        // One that was off all the time, and has its power back since the last look, which an outlet
+        // follows late.
         let isBack =
             node.lineCause == .aloneAfter && sides[node.index].goesOnUnmet
-            && world.now - victim.poweredAt < 100_000_000
+            && world.now - victim.poweredAt < 100_000_000 + (world.plan.outlet?.nanoseconds ?? 0)
         guard node.lineCause == .contactLost || node.lineCause == .aloneAfter, !odd,
             !node.policy.startup.fencesUnreachable, !isBack,
             !excuses.contains(.falseWord), !excuses.contains(.doubleFault)

@@ -137,6 +137,7 @@ extension World {
         guard !node.processes.contains(where: ends) else { return false }
         let names = Set(node.starts.values)
         node.note.interrupt(node.noted.indices.filter { names.contains(node.noted[$0].name) })
+        watch.cutShort(names, node)
         node.starts = [:]
         return true
     }

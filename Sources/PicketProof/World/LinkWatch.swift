@@ -14,6 +14,8 @@ struct LinkWatch {
         /// When it last spoke, and since when it does so steadily and in contact, to this life of its
         /// peer.
         var spokeAt = Int64.min / 2
+        /// The longer of both nodes' times, then.
+        var window: Int64 = 0
         var speaksAt = Int64.min / 2
         var peer: SessionID?
 
@@ -65,13 +67,14 @@ struct LinkWatch {
         let mine = agent.machine.policy.timing.deadAfter.nanoseconds
         let theirs = other.machine.policy.timing.deadAfter.nanoseconds
         let (shortest, window) = (min(mine, theirs), max(mine, theirs))
-        // Links are looked at with each heartbeat of a contact.
+        // Links are looked at with each heartbeat of a contact. A file with other times counts anew.
         let isSteady =
-            now - sides[node.index].spokeAt <= shortest / 2
+            now - sides[node.index].spokeAt <= shortest / 2 && sides[node.index].window == window
             && sides[node.index].peer == other.session && agent.partner == other.session
             && other.partner == agent.session
         if !isSteady { sides[node.index].speaksAt = now }
         sides[node.index].spokeAt = now
+        sides[node.index].window = window
         sides[node.index].peer = other.session
         // The other one may stand still, and its word be old.
         let isHeard = now - sides[peer.index].spokeAt <= shortest / 2

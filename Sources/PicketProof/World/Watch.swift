@@ -956,6 +956,10 @@ struct Watch {
                 sides[node.index].maintenance?.at ?? .max,
                 sides[node.index].maintained[group]?.at ?? .max, sides[node.index].startedAt)
             if node.strays.contains(group) { since = max(since, begun) + 10_000_000_000 }
+            // A stop that failed is tried again every 30 s.
+            if let failing = node.resourceFaults[group][.stopFails] {
+                since = max(since, failing + 30_000_000_000)
+            }
             guard since < world.now - 15_000_000_000, excuses.isEmpty else { continue }
             world.violate("S1", "group \(group) runs on \(node.id) by hand, and goes on")
         }

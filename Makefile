@@ -57,6 +57,14 @@ proof-short: sim ## The proof in a few minutes: stories, planted bugs, seeds, a 
 	    "--faults 0 --fences 0 --differ resources" "--faults 0 --fences 0 --differ lists" | \
 	    xargs -L 1 -P $$(nproc) $(SIMULATOR) check
 
+MUTANTS := .build-mutants
+
+.PHONY: mutants
+mutants: deps ## What finds a mistake that nobody has chosen: all mutants, or SAMPLE=50; hours
+	scripts/mutants
+	cd $(MUTANTS)/tree && SWIFT_BACKTRACE=enable=no ../simulation/release/picket-sim mutate ../list.tsv \
+	    --tests ../tests/debug/picketPackageTests.xctest $(if $(SAMPLE),--sample $(SAMPLE))
+
 .PHONY: proof
 proof: sim ## The whole proof, about MINUTES=60; writes docs/PROOF-RESULTS.md
 	SIMULATOR=$(SIMULATOR) MINUTES=$(or $(MINUTES),60) scripts/proof

@@ -17,11 +17,14 @@ enum Cores {
 
     /// - Parameters:
     ///   - goesOn: whether another part is to be begun.
+    ///   - brokenOff: what a part came to whose process did not end as it should; without it, that
+    ///     ends all.
     ///   - play: is called in the part's process, and prints nothing.
     ///   - take: returns whether to go on.
     static func play<Outcome: Codable>(
         _ parts: Int, on cores: Int, while goesOn: () -> Bool = { true },
-        naming name: (Int) -> String, _ play: (Int) -> Outcome, take: (Int, Outcome) -> Bool
+        naming name: (Int) -> String, brokenOff: ((Int) -> Outcome)? = nil,
+        _ play: (Int) -> Outcome, take: (Int, Outcome) -> Bool
     ) throws {
         var workers: [Worker] = []
         defer { for worker in workers { worker.kill() } }
@@ -34,7 +37,8 @@ enum Cores {
             }
             guard !workers.isEmpty else { return }
             let worker = workers.remove(at: Worker.firstReady(of: workers))
-            guard let outcome = try? JSONDecoder().decode(Outcome.self, from: worker.end()) else {
+            let told = try? JSONDecoder().decode(Outcome.self, from: worker.end())
+            guard let outcome = told ?? brokenOff?(worker.part) else {
                 Story.complain("\(name(worker.part)): its process broke off")
                 throw ExitCode(1)
             }

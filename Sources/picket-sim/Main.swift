@@ -22,5 +22,5 @@ struct PicketSim: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "picket-sim",
         abstract: "Looks for a violation of the pair's properties in simulated worlds.",
-        subcommands: [Run.self, Check.self, Bugs.self, Golden.self])
+        subcommands: [Run.self, Check.self, Bugs.self, Golden.self, Mutate.self])
 }

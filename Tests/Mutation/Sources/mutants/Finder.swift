@@ -45,9 +45,15 @@ final class Finder: SyntaxVisitor {
     override func visit(_ node: AttributeSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
     override func visit(_ node: IfConfigDeclSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
     override func visit(_ node: EnumCaseDeclSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
-    override func visit(_ node: ExpressionPatternSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
-    override func visit(_ node: StringLiteralExprSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
-    override func visit(_ node: MacroExpansionExprSyntax) -> SyntaxVisitorContinueKind { .skipChildren }
+    override func visit(_ node: ExpressionPatternSyntax) -> SyntaxVisitorContinueKind {
+        .skipChildren
+    }
+    override func visit(_ node: StringLiteralExprSyntax) -> SyntaxVisitorContinueKind {
+        .skipChildren
+    }
+    override func visit(_ node: MacroExpansionExprSyntax) -> SyntaxVisitorContinueKind {
+        .skipChildren
+    }
 
     override func visit(_ node: FunctionCallExprSyntax) -> SyntaxVisitorContinueKind {
         // A planted bug is no part of the machine.
@@ -62,7 +68,9 @@ final class Finder: SyntaxVisitor {
         }
         // In a planted bug's expression only the machine's own part is mutated.
         if node.trimmedDescription.contains("planted(") { return .visitChildren }
-        let (left, right) = (node.leftOperand.trimmedDescription, node.rightOperand.trimmedDescription)
+        let (left, right) = (
+            node.leftOperand.trimmedDescription, node.rightOperand.trimmedDescription
+        )
         let other = Self.comparisons[name]
         if let other {
             replace(node, by: "\(left) \(other) \(right)", "comparison")
@@ -222,8 +230,11 @@ private final class Constants: SyntaxVisitor {
 
     override func visit(_ node: VariableDeclSyntax) -> SyntaxVisitorContinueKind {
         guard !(node.parent?.is(MemberBlockItemSyntax.self) ?? false) else { return .visitChildren }
-        for binding in node.bindings where binding.initializer == nil && binding.accessorBlock == nil {
-            for token in binding.pattern.tokens(viewMode: .sourceAccurate) { late.insert(token.text) }
+        for binding in node.bindings
+        where binding.initializer == nil && binding.accessorBlock == nil {
+            for token in binding.pattern.tokens(viewMode: .sourceAccurate) {
+                late.insert(token.text)
+            }
         }
         return .visitChildren
     }

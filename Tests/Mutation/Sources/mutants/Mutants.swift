@@ -31,12 +31,14 @@ struct Mutants {
         for path in arguments.dropFirst() {
             let text = try String(contentsOfFile: path, encoding: .utf8)
             let tree = Parser.parse(source: text)
-            let folded = OperatorTable.standardOperators.foldAll(tree) { _ in }.cast(SourceFileSyntax.self)
+            let folded = OperatorTable.standardOperators.foldAll(tree) { _ in }.cast(
+                SourceFileSyntax.self)
             let finder = Finder(of: folded, first: number + 1)
             finder.walk(folded)
             number += finder.found.count
             for one in finder.found where !dropped.contains(one.number) {
-                list += "\(one.number)\t\(path)\t\(one.line)\t\(one.column)\t\(one.kind)\t\(one.what)\n"
+                list +=
+                    "\(one.number)\t\(path)\t\(one.line)\t\(one.column)\t\(one.kind)\t\(one.what)\n"
             }
             let bytes = Array(text.utf8)
             try Data(rewritten(bytes, by: finder.found.filter { !dropped.contains($0.number) }))

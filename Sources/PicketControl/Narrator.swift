@@ -328,7 +328,12 @@ public struct Narrator: Equatable, Sendable {
     }
 
     private func plan(_ trace: Trace) -> String {
-        if trace.refusal != nil { return "If {peer} died now, {me} would not fence it" }
+        switch trace.refusal {
+        case .notReady, .notPersisted, .copyNotCurrent:
+            return "If {peer} died now, {me} would not take over all that it holds"
+        case .some: return "If {peer} died now, {me} would not fence it"
+        case nil: break
+        }
         if trace.group != nil {
             return "{group} would wait on {me} for the operator, who starts it with \"picket take "
                 + "{group}\""
@@ -610,8 +615,7 @@ public struct Narrator: Equatable, Sendable {
         case .overruled:
             return "Ask who gave it (\"picket history\" shows it), then give the order again."
         case .peerOff:
-            return "Find out why with \"picket history\", then mend {peer} and switch it on; {me} "
-                + "goes on alone until it is back."
+            return "Find out why with \"picket history\", then mend {peer} and switch it on."
         case .fenceFailed:
             return "See how it failed with \"picket history\"; {me} tries again by itself. If "
                 + "{peer} is off, say so with \"picket fence confirm {peer}\"."

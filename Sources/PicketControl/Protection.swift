@@ -94,14 +94,16 @@ public struct Protection: Equatable, Sendable {
         if gap == .peerOff {
             return add(
                 failure, .unprotected,
-                "{peer} is off already, and {me} goes on alone. " + narrator.advice(.peerOff))
+                "{peer} is off already, and \(whatGoesOn(report)) " + narrator.advice(.peerOff))
         }
-        if gap == .notInContact, status.fence == .waiting || status.fence == .ordered {
+        if isAboutToFence(status) {
             return add(
                 failure, .unprotected,
                 "contact with it is lost, and {me} is about to fence it; see \"picket history\".")
         }
-        if let gap, gap != .noFence || status.relayTest != .failed, gap != .notReady {
+        // What these keep from one group is said of that group.
+        let isOfOne = gap == .notReady || gap == .notPersisted && status.takeoverIsKept
+        if let gap, gap != .noFence || status.relayTest != .failed, !isOfOne {
             return add(
                 failure, .unprotected,
                 "nothing would be taken over: \(narrator.why(gap)). "
@@ -126,6 +128,10 @@ public struct Protection: Equatable, Sendable {
                 lacking.append("something that \(names.group(index)) needs is missing here")
             } else if !group.willing {
                 lacking.append("\(names.group(index)) failed to start here")
+            } else if gap == .notPersisted, !group.eligible {
+                lacking.append(
+                    "\(names.group(index)) does not start on {me} while its state file cannot be "
+                        + "written")
             }
             if group.outOfStep {
                 lacking.append(
@@ -135,22 +141,11 @@ public struct Protection: Equatable, Sendable {
             }
         }
         guard lacking.isEmpty else {
-            return add(failure, .unprotected, Text.list(lacking) + "." + late(report))
+            let advice = gap == .notPersisted ? " " + narrator.advice(.notPersisted) : ""
+            return add(failure, .unprotected, Text.list(lacking) + "." + advice + late(report))
         }
         if let unproven = report.unproven.peer, unproven.never {
             return add(failure, .unprotected, "it " + Self.text(unproven))
-        }
-        if status.diskTakesNothing {
-            return add(
-                failure, .weakened,
-                "{me} would take over once: its disk takes nothing, and no more terms are in "
-                    + "reserve. \(narrator.advice(.notPersisted))")
-        }
-        if status.alwaysLate {
-            return add(
-                failure, .weakened,
-                "the agent on {me} does not run when it should, and would find {peer} dead late. See "
-                    + "what keeps the processor, and that the agent may run in real time.")
         }
         if status.peerHoldsOthers {
             return add(
@@ -165,6 +160,18 @@ public struct Protection: Equatable, Sendable {
                 "{me} may not be able to fence it: the status of \(way) was never seen to say off, "
                     + "and one that cannot passes every self-test. Rehearse it: \"picket drill "
                     + "failover --live\".")
+        }
+        if status.diskTakesNothing {
+            return add(
+                failure, .weakened,
+                "{me} would take over once: its disk takes nothing, and no more terms are in "
+                    + "reserve. \(narrator.advice(.notPersisted))")
+        }
+        if status.alwaysLate {
+            return add(
+                failure, .weakened,
+                "the agent on {me} does not run when it should, and would find {peer} dead late. See "
+                    + "what keeps the processor, and that the agent may run in real time.")
         }
         if status.relayTest == .unknown {
             return add(
@@ -186,6 +193,25 @@ public struct Protection: Equatable, Sendable {
         add(
             failure, .protected,
             "{me} fences it by \(way)\(goesOn(with: .peer, report))")
+    }
+
+    /// A fence waits for its turn, and nothing else keeps this node from it; or it is ordered.
+    private func isAboutToFence(_ status: Status) -> Bool {
+        guard status.contact == .lost || status.contact == .never else { return false }
+        return status.fence == .ordered
+            || status.fence == .waiting && status.protectionGap == .notInContact
+    }
+
+    /// Beside a peer that is off.
+    private func whatGoesOn(_ report: StatusReport) -> String {
+        var down: [String] = []
+        for (index, group) in report.status.groups.enumerated() where isEnabled(index, report) {
+            if group.role == .holding || group.role == .resuming { continue }
+            down.append(report.names.group(index))
+        }
+        return down.isEmpty
+            ? "{me} goes on alone."
+            : "\(Text.list(down)) \(down.count == 1 ? "does" : "do") not run on {me}: see below."
     }
 
     /// The groups of a node whose takeover by the other one waits for the operator, and whether there
@@ -242,6 +268,12 @@ public struct Protection: Equatable, Sendable {
                     failure, .unprotected,
                     "{peer} is off, and would not take over. " + narrator.advice(.peerOff))
             }
+            if isAboutToFence(status) {
+                return add(
+                    failure, .unprotected,
+                    "{peer} does not answer, and {me} is about to fence it: nobody would take over."
+                )
+            }
             if status.peerSpeaks {
                 return add(
                     failure, .unprotected,
@@ -297,10 +329,10 @@ public struct Protection: Equatable, Sendable {
         for (gap, lack) in Self.lacksOfFence where status.peerGaps?.contains(gap) == true {
             return add(failure, .unprotected, lack)
         }
-        if let phase = status.peerPhase, phase != .paired {
+        let isPausing = status.peerPhase == .pausing
+        if let phase = status.peerPhase, phase != .paired, !isPausing {
             return add(
-                failure, phase == .pausing ? .weakened : .unprotected,
-                "{peer} is \(phase.label) and would not take over.")
+                failure, .unprotected, "{peer} is \(phase.label) and would not take over.")
         }
         if let unproven = report.unproven.me, unproven.never {
             return add(failure, .unprotected, "it " + Self.text(unproven))
@@ -321,7 +353,10 @@ public struct Protection: Equatable, Sendable {
                     failure, .unprotected,
                     "the copy of \(names.group(index)) on {peer} is \(group.peerSync.label).")
             }
-            guard group.peerEligible == false else { continue }
+            // It starts nothing as long as it pauses.
+            guard group.peerEligible == false, !isPausing || group.peerReady == false else {
+                continue
+            }
             let refusal: Refusal =
                 group.peerReady == false
                 ? .peerNotReady
@@ -330,6 +365,9 @@ public struct Protection: Equatable, Sendable {
                 failure, .unprotected,
                 "{peer} would not take \(names.group(index)) over: \(narrator.why(refusal)). "
                     + narrator.advice(refusal))
+        }
+        if isPausing {
+            return add(failure, .weakened, "{peer} is pausing and would not take over.")
         }
         if status.peerDiskTakesNothing {
             return add(
@@ -577,12 +615,16 @@ public struct Protection: Equatable, Sendable {
         let isKnown =
             status.contact == .established || status.contact == .suspected
             || status.receipt != nil
-        let down =
+        var down =
             group.peerRunning
-            ? "was active on {peer} when that was last heard, and {me} does not take it over: "
+            ? "was active on {peer} when that was last heard"
             : isKnown
-                ? "runs on no node: "
-                : "does not run on {me}, which cannot tell whether {peer} runs it: "
+                ? "runs on no node"
+                : "does not run on {me}, which cannot tell whether {peer} runs it"
+        if isAboutToFence(status), group.obstacle == status.protectionGap {
+            return down + ": {me} is about to fence {peer}. See \"picket history\"."
+        }
+        down += group.peerRunning ? ", and {me} does not take it over: " : ": "
         guard let obstacle = group.obstacle else {
             return down + "it is about to be started. See \"picket history\"."
         }

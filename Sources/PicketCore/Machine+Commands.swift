@@ -67,9 +67,7 @@ extension Machine {
         if life.isLeaving { return .leaving }
         if here.isEmpty, there.isEmpty { return notHeldRefusal(chosen, at: now) }
         for group in here {
-            if let refusal = moveRefusal(group, automatic: false, charged: false, at: now) {
-                return refusal
-            }
+            if let refusal = orderedMoveRefusal(group, at: now) { return refusal }
         }
         for group in there where here.isEmpty {
             if let refusal = wish(group, at: now) { return refusal }
@@ -80,16 +78,29 @@ extension Machine {
         return nil
     }
 
+    private func orderedMoveRefusal(_ group: GroupIndex, at now: Instant) -> Refusal? {
+        let refusal = moveRefusal(group, automatic: false, charged: false, at: now)
+        return refusal == .notInContact && !inContact ? awayRefusal : refusal
+    }
+
     /// Why none of these is held by a node.
     private func notHeldRefusal(_ chosen: [GroupIndex], at now: Instant) -> Refusal {
         if chosen.count == 1, let why = obstacle(of: chosen[0], at: now), why != .peersTurn {
             return why
         }
-        return inContact ? .notHeld : .notInContact
+        return inContact ? .notHeld : awayRefusal
+    }
+
+    /// What is refused without contact. A peer that is known to be off need not be declared off.
+    private var awayRefusal: Refusal { offRefusal(life.validReceipt) ?? .notInContact }
+
+    private func offRefusal(_ receipt: Receipt?) -> Refusal? {
+        guard let receipt, receipt.isWhole else { return nil }
+        return receipt.proof == .left ? .peerLeft : .peerOff
     }
 
     private mutating func wish(_ group: GroupIndex, at now: Instant) -> Refusal? {
-        if !inContact { return .notInContact }
+        if !inContact { return awayRefusal }
         if !mayStart(group) { return .groupsDiffer }
         if !groups[group].isReady, !planted(.unreadyIsWilling) { return .notReady }
         if !isEligible(group) { return isWilling(group) ? .notPersisted : .selfIneligible }
@@ -107,7 +118,7 @@ extension Machine {
         var refusal: Refusal? = .alreadyThere
         for group in chosen {
             if groups[group].isHolding, policy.groups[group].prefer == peerID {
-                refusal = moveRefusal(group, automatic: false, charged: false, at: now)
+                refusal = orderedMoveRefusal(group, at: now)
                 if refusal == nil {
                     release(group, cause: .failback, yields: true, automatic: false, into: &out)
                 }
@@ -125,8 +136,8 @@ extension Machine {
     private mutating func orderFence(cause: Cause) -> Refusal? {
         if !canFence { return .noFence }
         if life.isLeaving { return .leaving }
+        if peer.state == .lost, let refusal = offRefusal(life.receipt) { return refusal }
         if !fence.isIdle || fence.isCommanded { return .busy }
-        if let receipt = life.receipt, receipt.isWhole, peer.state == .lost { return .peerLeft }
         fence.command(cause)
         return nil
     }
@@ -138,9 +149,7 @@ extension Machine {
         if inContact { return .inContact }
         if wasJustHeard(at: now) { return .peerHeard }
         if life.isLeaving { return .leaving }
-        if case .alone(let receipt) = life, receipt.isWhole {
-            return receipt.proof == .left ? .peerLeft : .peerOff
-        }
+        if let refusal = offRefusal(life.validReceipt) { return refusal }
         if fence.isOrdered { return .busy }
         fence.abandon()
         if let session = peer.session {
@@ -161,21 +170,27 @@ extension Machine {
         wasHeard(within: max(.seconds(10), policy.timing.detectWithin * 3), at: now)
     }
 
-    /// It is silent for less than what a pair of idle hellos takes.
+    /// It is silent for less than what a pair of idle hellos takes. What a peer that is lost said before
+    /// is no sign that it lives.
     func speaks(at now: Instant) -> Bool {
         if planted(.speechOutlivesPeer) { return wasJustHeard(at: now) }
-        return wasHeard(within: max(.seconds(2), policy.timing.detectWithin), at: now)
+        let lost = peer.state == .lost ? peer.contact.deadline(for: policy.timing.deadAfter) : nil
+        return wasHeard(
+            within: max(.seconds(2), policy.timing.detectWithin), since: lost, at: now)
     }
 
     /// What a session said that was verified off since says nothing of it.
-    private func wasHeard(within window: Duration, at now: Instant) -> Bool {
+    private func wasHeard(
+        within window: Duration, since: Instant? = nil, at now: Instant
+    ) -> Bool {
         let isOver = peer.session == peer.banned.last && !planted(.speechOutlivesPeer)
-        let heard = peer.session == nil || isOver ? nil : peer.contact.heard
+        var heard = peer.session == nil || isOver ? nil : peer.contact.heard
+        if let since, let last = heard, last <= since { heard = nil }
         return [heard, peer.hailed].contains { $0.map { now - $0 <= window } ?? false }
     }
 
     private func pauseRefusal(_ length: Duration) -> Refusal? {
-        if !inContact { return .notInContact }
+        if !inContact { return awayRefusal }
         if length > policy.timing.longestPause || length <= .zero { return .tooLong }
         if !life.isPaired || peer.pausedUntil != nil || !fence.isIdle { return .busy }
         if groups.contains(where: { !$0.isSettled || $0.isStarting || $0.next != nil }) {
@@ -220,7 +235,7 @@ extension Machine {
             if !waiting.isEmpty { return .copyNotCurrent }
             return inContact ? .inContact : .peerMayHold
         }
-        let asked = chosen.filter { groups[$0].question == .asked }
+        let asked = chosen.filter { groups[$0].question == .asked && startsOnCopy($0) }
         if asked.isEmpty { return waiting.isEmpty ? .notAsked : .copyNotCurrent }
         for group in asked {
             groups[group].answerQuestion()

@@ -114,7 +114,12 @@ extension Machine {
             || isLastHolder(group) || planted(.staleTakesOver)
     }
 
-    /// The same for a takeover. Alarms once where the copy is not fit.
+    /// The same for a takeover, where the file may have it started on any copy.
+    func startsOnCopy(_ group: GroupIndex) -> Bool {
+        hasCopy(group) || policy.groups[group].sync?.takesOverStale == true
+    }
+
+    /// Whether it takes over on its copy. Alarms once where the copy is not fit.
     mutating func mayTakeOver<Sink: EffectSink>(
         _ group: GroupIndex, into out: inout Sink
     ) -> Bool {

@@ -183,12 +183,28 @@ extension Machine {
 
     /// The same of all groups, for a person and a peer who ask beforehand: nothing is reserved.
     var isTakeoverKept: Bool {
-        for group in groups.indices
-        where policy.groups[group].enabled && !groups[group].isHeld && !isMaintained(group) {
-            if isStateful(group), disk.takesNothing { return false }
+        isFenceKept
+            && !(disk.takesNothing && groups.indices.contains { isLeft($0) && isStateful($0) })
+    }
+
+    /// The disk keeps this node neither from fencing nor from going on with what it has no need of
+    /// the disk for.
+    var isFenceKept: Bool {
+        var (isAll, isNone) = (true, true)
+        for group in groups.indices where isLeft(group) {
+            if isStateful(group), disk.takesNothing {
+                isAll = false
+                continue
+            }
+            isNone = false
             if !disk.hasRoom(for: takeoverTerm(of: group), of: group) { return false }
         }
-        return disk.lastFenceIsKept
+        return (isAll || !isNone) && (fence.isCounted || disk.lastFenceIsKept)
+    }
+
+    /// It is not held here, and is to be taken over.
+    private func isLeft(_ group: GroupIndex) -> Bool {
+        policy.groups[group].enabled && !groups[group].isHeld && !isMaintained(group)
     }
 
     /// Those before it get theirs first.

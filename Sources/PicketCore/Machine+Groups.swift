@@ -357,7 +357,8 @@ extension Machine {
     private mutating func takeOver<Sink: EffectSink>(
         _ group: GroupIndex, by receipt: Receipt, into out: inout Sink
     ) {
-        if mustAsk(group, receipt) {
+        // Its question comes once the answer would start it.
+        if mustAsk(group, receipt), startsOnCopy(group) || planted(.askedOnOldCopy) {
             groups[group].vacate()
             if groups[group].askForTakeover() {
                 out.emit(.trace(Trace(.takeoverAsked, group: group)))

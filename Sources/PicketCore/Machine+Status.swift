@@ -19,8 +19,7 @@ extension Machine {
             return .notReady
         }
         let hasCopies = groups.indices.allSatisfy {
-            !isHeldByPeer($0) || hasCopy($0) || isMaintained($0)
-                || policy.groups[$0].sync?.takesOverStale == true
+            !isHeldByPeer($0) || startsOnCopy($0) || isMaintained($0)
         }
         return hasCopies ? nil : .copyNotCurrent
     }
@@ -37,7 +36,7 @@ extension Machine {
         }
         if let refusal = fenceRefusal(at: now) { return refusal }
         if turn(at: now) == nil { return .turnUnknown }
-        if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
+        if !isFenceKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
         return failedFence ?? .notInContact
     }
 
@@ -65,14 +64,17 @@ extension Machine {
         if isMaintained(group) { return handsOff }
         if let refusal = ownObstacle(of: group) { return refusal }
         if inContact { return obstacleInContact(of: group) }
-        guard let receipt = life.validReceipt else { return protectionGap(at: now) }
+        guard let receipt = life.validReceipt else {
+            let gap = protectionGap(at: now)
+            return gap == .notInContact && !isKept(group) ? .notPersisted : gap
+        }
         guard covers(receipt, group) else {
             return receipt.bars.contains(group) ? .groupMaintained : .groupsDiffer
         }
-        if mustAsk(group, receipt) { return .takeoverAsked }
-        if !hasCopy(group), policy.groups[group].sync?.takesOverStale != true {
-            return .copyNotCurrent
+        if mustAsk(group, receipt), startsOnCopy(group) || planted(.askedOnOldCopy) {
+            return .takeoverAsked
         }
+        if !startsOnCopy(group) { return .copyNotCurrent }
         return isKept(group) ? nil : .notPersisted
     }
 
@@ -150,7 +152,7 @@ extension Machine {
             protectionGap: protectionGap(at: now),
             groups: groups.indices.map { groupStatus($0, at: now) },
             receipt: life.validReceipt?.proof, diskTakesNothing: disk.takesNothing,
-            alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
+            takeoverIsKept: isFenceKept, alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
             peerDiskTakesNothing: peer.hasFullDisk,
             awaitsForgetting: disk.mustForget && disk.takesNothing,
             peerSpeaks: speaks(at: now), peerWasHeard: wasJustHeard(at: now),

@@ -47,6 +47,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case speechOutlivesPeer
     /// Of a group that runs nowhere because it has failed nothing is said.
     case failureUnsaid
+    /// A takeover on an old copy is asked for, and the answer starts nothing.
+    case askedOnOldCopy
 
     // More of who may fence, and when
     case fenceBudgetIgnored

@@ -35,6 +35,8 @@ public struct Status: Equatable, Sendable {
     public var receipt: Receipt.Proof?
     /// The newest writing of the state file failed, here or on the peer.
     public var diskTakesNothing = false
+    /// Its disk keeps what it needs to fence, and to go on with some group at least.
+    public var takeoverIsKept = true
     /// Its loop comes late again and again.
     public var alwaysLate = false
     /// It could go on with what the peer holds, and fences in time if the peer dies.

@@ -186,6 +186,7 @@ private enum Hunt {
         case .oneSupplyIsEnough, .deadSupplyIsNotCut: self = .swarm(.supplies, seeds: 200)
         case .lossHidesReason: self = .swarm(.budgets, seeds: 50)
         case .deadPeerShown, .speechOutlivesPeer: self = .swarm(.any, seeds: 50)
+        case .askedOnOldCopy: self = .swarm(.copies, seeds: 200)
         case .failureUnsaid: self = .swarm(.flaps, seeds: 100)
         case .everybodyFit, .ranksByPeersFitness: self = .swarm(.fitness, seeds: 200)
         case .oldReadingTold: self = .swarm(.copies, seeds: 100)

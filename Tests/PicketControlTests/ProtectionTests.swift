@@ -109,7 +109,10 @@ struct ProtectionTests {
             $0.rehearseEvery = .seconds(90 * 86_400)
         },
         Case("peer waits", .unprotected) { $0.status.peerPhase = .waiting },
-        Case("peer pauses", .weakened) { $0.status.peerPhase = .pausing },
+        Case("peer pauses", .weakened) {
+            $0.status.peerPhase = .pausing
+            $0.status.groups[0].peerEligible = false
+        },
         Case("standby stale", .unprotected) { $0.status.groups[1].sync = .stale },
         Case("peer's standby stale", .unprotected) { $0.status.groups[0].peerSync = .failed },
         Case("goes on alone", .unprotected) { $0.status.groups[0].replication = .degraded },
@@ -119,7 +122,29 @@ struct ProtectionTests {
         Case("commits wait", .unprotected) { $0.status.groups[0].commitsWait = true },
         Case("failed start here", .unprotected) { $0.status.groups[1].willing = false },
         Case("failed start there", .unprotected) { $0.status.groups[0].peerEligible = false },
-        Case("no term left here", .unprotected) { $0.status.protectionGap = .notPersisted },
+        Case("no term left here", .unprotected) {
+            $0.status.protectionGap = .notPersisted
+            $0.status.takeoverIsKept = false
+        },
+        Case("a data term that cannot be kept", .unprotected) {
+            $0.status.protectionGap = .notPersisted
+            $0.status.diskTakesNothing = true
+            $0.status.groups[1].eligible = false
+        },
+        Case("a full disk beside groups of the peer's own", .unprotected) {
+            $0.status.diskTakesNothing = true
+            $0.status.peerHoldsOthers = true
+        },
+        Case("a late loop beside a fence that may lie", .unprotected) {
+            $0.status.alwaysLate = true
+            $0.policy.fenceLevels = [.agent]
+            $0.cuts = [RealCut(age: nil)]
+        },
+        Case("a pause beside a stale copy there", .unprotected) {
+            $0.status.peerPhase = .pausing
+            $0.status.groups[0].peerEligible = false
+            $0.status.groups[0].peerSync = .stale
+        },
         Case("a full disk here", .weakened) { $0.status.diskTakesNothing = true },
         Case("a loop that is always late", .weakened) { $0.status.alwaysLate = true },
         Case("a full disk there", .weakened) { $0.status.peerDiskTakesNothing = true },
@@ -279,9 +304,60 @@ struct ProtectionTests {
 
     @Test func `a peer that is off is said to be off, and not to speak`() {
         let lines = Protection(off { $0.status.peerWasHeard = true }).lines
-        #expect(lines[0].text.hasPrefix("west is off already, and east goes on alone."))
+        #expect(
+            lines[0].text.hasPrefix(
+                "west is off already, and historian does not run on east: see below."))
         #expect(lines[1].text.hasPrefix("west is off, and would not take over."))
         for line in lines { #expect(!line.text.contains("speak"), "\(line)") }
+        let alone = Protection(
+            off {
+                $0.status.groups[1].role = .holding
+                $0.status.groups[1].running = true
+            }
+        ).lines
+        #expect(alone[0].text.hasPrefix("west is off already, and east goes on alone."))
+    }
+
+    @Test(arguments: [Status.FenceStatus.waiting, .ordered])
+    func `in the middle of a takeover each line says so, and none advises a word`(
+        fence: Status.FenceStatus
+    ) {
+        for gap in fence == .ordered ? [Refusal.notInContact, .noFence] : [.notInContact] {
+            let lines = Protection(
+                report {
+                    $0.status.contact = .lost
+                    $0.status.fence = fence
+                    $0.status.protectionGap = gap
+                    $0.status.groups[1].obstacle = gap
+                    $0.status.peerWasHeard = true
+                    $0.status.peerSpeaks = true
+                }
+            ).lines
+            let historian = lines.filter { $0.failure == "historian" }
+            for line in lines.prefix(2) + historian {
+                #expect(line.text.contains("east is about to fence"), "\(line)")
+                #expect(line.verdict == .unprotected)
+            }
+            for line in lines {
+                #expect(!line.text.contains("speak"), "\(line)")
+                #expect(!line.text.contains("fence confirm"), "\(line)")
+                #expect(!line.text.contains("does not take it over"), "\(line)")
+            }
+        }
+    }
+
+    @Test func `what keeps one group from being taken over is said of that group`() {
+        let text = Protection(
+            report {
+                $0.status.protectionGap = .notPersisted
+                $0.status.diskTakesNothing = true
+                $0.status.groups[1].eligible = false
+            }
+        ).lines[0].text
+        #expect(
+            text.hasPrefix(
+                "historian does not start on east while its state file cannot be written. Free"),
+            "\(text)")
     }
 
     @Test func `a word is advised once it would be taken`() {

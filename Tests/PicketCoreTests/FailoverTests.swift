@@ -521,7 +521,8 @@ struct FailoverTests {
             try #require(world.high.machine).status(at: world.clock(world.high))
         }
         world.run(for: .seconds(1))
-        #expect(try status().peerSpeaks)
+        // What it said before it died is no sign that it lives.
+        #expect(try !status().peerSpeaks && status().peerWasHeard)
         world.run(for: .seconds(4))
         #expect(try !status().peerSpeaks && status().peerWasHeard)
         #expect(try status().protectionGap == .fenceBudgetSpent)
@@ -531,6 +532,61 @@ struct FailoverTests {
         #expect(try status().groups[0].obstacle == .maintenance)
         #expect(world.command(.handover(0), on: world.high) == .refused(.maintenance))
         #expect(world.command(.maintenance(false, of: 0), on: world.high) == .refused(.maintenance))
+    }
+
+    @Test func `a peer that hears nothing is said to speak`() throws {
+        let world = SmallWorld { $0.fenceLevels = [] }
+        world.bootBoth()
+        world.links[0][0].cut = true
+        world.run(for: .seconds(4))
+        for node in world.nodes {
+            let status = try #require(node.machine).status(at: world.clock(node))
+            #expect(status.contact == .lost && status.peerSpeaks == (node.id == .low))
+        }
+    }
+
+    @Test func `orders that need a peer are refused with what became of it`() {
+        let world = SmallWorld()
+        world.bootTime = .seconds(600)
+        world.bootBoth()
+        world.cutPower(world.low)
+        world.run(for: .seconds(5))
+        #expect(world.holder() == .high)
+        let orders: [Command] = [
+            .handover(0), .failback(0), .fence, .confirmFence, .pause(.seconds(1)),
+        ]
+        for order in orders {
+            #expect(world.command(order, on: world.high) == .refused(.peerOff), "\(order)")
+        }
+    }
+
+    @Test func `a full disk is no reason not to fence beside a group without data`() throws {
+        let world = SmallWorld {
+            $0.groups = [
+                GroupPolicy(prefer: .low),
+                GroupPolicy(prefer: .low, sync: GroupPolicy.Sync(maxLag: .seconds(2))),
+            ]
+        }
+        world.bootTime = .seconds(600)
+        world.bootBoth()
+        world.high.diskFull = true
+        world.run(for: .seconds(32))
+        func status() throws -> Status {
+            try #require(world.high.machine).status(at: world.clock(world.high))
+        }
+        #expect(try status().protectionGap == .notPersisted && status().takeoverIsKept)
+        world.cutPower(world.low)
+        var looks = 0
+        while try status().receipt == nil {
+            if try status().contact == .lost {
+                looks += 1
+                #expect(try status().protectionGap == .notInContact)
+                #expect(try status().groups.map { $0.obstacle } == [.notInContact, .notPersisted])
+            }
+            world.run(for: .milliseconds(10))
+        }
+        #expect(looks > 5)
+        #expect(world.holder() == .high && world.holder(of: 1) == nil)
     }
 
     @Test func `a group that failed says so, and when it is tried again`() throws {

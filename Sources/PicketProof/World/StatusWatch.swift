@@ -1,6 +1,7 @@
 /// The watch over what a status says in an outage (L4): a person goes by it. Where a group runs nowhere,
-/// some node says why; what keeps a node from fencing is not hidden behind the loss of contact; and a
-/// peer that is off is shown neither as one that speaks nor with what it had.
+/// some node says why; what keeps a node from fencing is not hidden behind the loss of contact; a
+/// peer that is off is shown neither as one that speaks nor with what it had; and nobody is asked for an
+/// order that starts nothing.
 internal import PicketCore
 
 struct StatusWatch {
@@ -41,6 +42,7 @@ struct StatusWatch {
         let status = agent.see { $0.status(at: clock) }
         judgeRefusal(status, node, in: world)
         judgePeer(status, node, agent, in: world)
+        judgeQuestions(status, node, agent, in: world)
         if !world.rolls { judgeGroups(status, node, agent, in: world) }
     }
 
@@ -80,6 +82,19 @@ struct StatusWatch {
                 "L4",
                 "\(node.id) says that its peer speaks, which has been silent for "
                     + "\(silent / 1_000_000) ms")
+        }
+    }
+
+    /// A person is asked for what starts the group.
+    private func judgeQuestions(
+        _ status: Status, _ node: Node, _ agent: AgentLife, in world: World
+    ) {
+        for (place, group) in status.groups.enumerated()
+        where group.obstacle == .takeoverAsked && group.waitsForCopy {
+            if agent.see({ $0.policy.groups[place].sync?.takesOverStale == true }) { continue }
+            world.violate(
+                "L4",
+                "\(node.id) asks whether to take a group over, whose copy keeps it from that")
         }
     }
 

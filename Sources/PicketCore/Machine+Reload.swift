@@ -100,7 +100,7 @@ extension Machine {
     ) {
         let known = policy.groups[group]
         guard new.listing == .listed else {
-            groups[group].await(nil)
+            if !planted(.removedComesBack) { groups[group].await(nil) }
             if known.listing == .listed { drop(new, group, into: &out) }
             return
         }

@@ -306,7 +306,7 @@ package struct Disk: Sendable {
 
     /// A disk that takes nothing lets an agent fence once, not once more after each restart,
     /// because a fence that is not on disk counts against no budget.
-    var lastFenceIsKept: Bool {
+    package var lastFenceIsKept: Bool {
         memory.fences.last == nil || memory.fences.last == durable.fences.last
     }
 

@@ -59,17 +59,17 @@ package struct Disk: Sendable {
 
     // MARK: Terms
 
-    /// How far the ceiling is raised at once. All groups may be taken over at once, each at a term of
-    /// its own, two above the one before.
-    private var headroom: UInt64 { 8 * UInt64(memory.groups.count) }
-
     /// Whether `term` lies under the ceiling that is on disk. Raises the ceiling in time.
     ///
-    /// - Parameter used: the highest term of the group that is in use.
-    mutating func mayUse(_ term: Term, of group: GroupIndex, used: Term) -> Bool {
+    /// - Parameters:
+    ///   - used: the highest term of the group that is in use.
+    ///   - headroom: how far the ceiling is raised at once.
+    mutating func mayUse(
+        _ term: Term, of group: GroupIndex, used: Term, headroom: UInt64
+    ) -> Bool {
         guard term < .highest else { return false }
         if planted(.termNotPersisted) { return true }
-        reserve(group, used: used)
+        reserve(group, used: used, headroom: headroom)
         if memory.groups[group].term < term {
             raise(group, to: Term(term.value + headroom))
         }
@@ -81,7 +81,7 @@ package struct Disk: Sendable {
         term <= durable.groups[group].term
     }
 
-    mutating func reserve(_ group: GroupIndex, used: Term) {
+    mutating func reserve(_ group: GroupIndex, used: Term, headroom: UInt64) {
         let ceiling = memory.groups[group].term.value
         if ceiling < used.value + headroom / 2, used < .highest {
             raise(group, to: Term(used.value + headroom))
@@ -306,7 +306,7 @@ package struct Disk: Sendable {
 
     /// A disk that takes nothing lets an agent fence once, not once more after each restart,
     /// because a fence that is not on disk counts against no budget.
-    var lastFenceIsKept: Bool {
+    package var lastFenceIsKept: Bool {
         memory.fences.last == nil || memory.fences.last == durable.fences.last
     }
 

@@ -221,7 +221,7 @@ extension Machine {
         var known = highestTerm(for: group)
         // What it starts without a grant is told after it is started: of each group one term.
         if peer.isLeftDifferences, !mayStart(group), known < .highest {
-            known = Term(known.value + 2 * UInt64(peer.message?.groups.count ?? 0))
+            known = Term(known.value + 2 * UInt64(peer.listed))
         }
         let next = known.next
         return next.value % 2 == UInt64(policy.me.rawValue) ? next : next.next

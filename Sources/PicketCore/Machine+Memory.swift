@@ -3,12 +3,20 @@
 extension Machine {
     /// Whether `term` lies under the ceiling that is on disk. Raises the ceiling in time.
     mutating func mayUse(_ term: Term, of group: GroupIndex) -> Bool {
-        disk.mayUse(term, of: group, used: groups[group].term)
+        disk.mayUse(term, of: group, used: groups[group].term, headroom: headroom)
     }
+
+    /// All groups may be taken over at once, each at a term of its own, two above the one before, and
+    /// beyond what the peer may have started since it was heard (`nextTerm`). Half of this is there at
+    /// all times.
+    private var headroom: UInt64 { 8 * UInt64(max(groups.count, peer.listed)) }
 
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         let highest = highestTerm()
-        for group in groups.indices { disk.reserve(group, used: highest) }
+        let headroom = headroom
+        for group in groups.indices {
+            disk.reserve(group, used: highest, headroom: headroom)
+        }
         disk.save(at: now, into: &out)
     }
 

@@ -100,6 +100,7 @@ extension Machine {
     ) {
         let known = policy.groups[group]
         guard new.listing == .listed else {
+            if !planted(.removedComesBack) { groups[group].await(nil) }
             if known.listing == .listed { drop(new, group, into: &out) }
             return
         }
@@ -119,7 +120,6 @@ extension Machine {
     private mutating func drop<Sink: EffectSink>(
         _ retired: GroupPolicy, _ group: GroupIndex, into out: inout Sink
     ) {
-        groups[group].await(nil)
         groups[group].vacate()
         groups[group].dropWish()
         var gone = policy.groups[group].retired()
@@ -191,8 +191,9 @@ extension Machine {
     }
 
     /// What is added may have run at a later term in another group (S4), so the group gets a later one.
-    /// What goes on keeps the one that it was started at. A disk that takes nothing may have no room for
-    /// it, and the peer's may. Returns whether the group is given up for that.
+    /// What goes on is not started anew for that: a process of it sees the new term when it is next
+    /// run. A disk that takes nothing may have no room for it, and the peer's may. Returns whether the
+    /// group is given up for that.
     private mutating func raise<Sink: EffectSink>(
         _ group: GroupIndex, at now: Instant, into out: inout Sink
     ) -> Bool {

@@ -81,14 +81,20 @@ public struct Machine: Sendable {
             disk.takeHolderForData(of: group)
         }
         life = .waiting(note.word ? .operatorsWord(on: nil) : Receipt(remembered: disk.memory))
-        let noted = planted(.termsNotNoted) ? [] : note.terms
+        // What is noted was used in this boot, and nothing above it. Where there is no note, anything up
+        // to the ceiling may have been.
+        func used(noted: Term, ceiling: Term) -> Term {
+            noted == .never || planted(.termsNotNoted) ? ceiling : noted
+        }
         goneTerm =
             planted(.goneTermsForgotten)
-            ? .never : max(memory.goneTerm, planted(.termsNotNoted) ? .never : note.goneTerm)
+            ? .never : used(noted: note.goneTerm, ceiling: memory.goneTerm)
         let left = disk.memory
         groups = memory.groups.indices.map { group in
             Group(
-                term: max(memory.groups[group].term, group < noted.count ? noted[group] : .never),
+                term: used(
+                    noted: group < note.terms.count ? note.terms[group] : .never,
+                    ceiling: memory.groups[group].term),
                 noted: note.holdings.first { $0.group == group },
                 isListed: policy.groups[group].listing == .listed,
                 mayBeOutdated: note.contact || !memory.alone,

@@ -76,6 +76,10 @@ package struct Peer: Sendable {
         return message?.groups[matches[group].place]
     }
 
+    /// How many groups its newest message tells of.
+    @inline(__always)
+    var listed: Int { message?.groups.count ?? 0 }
+
     /// The highest term that its newest message tells of, of any group but this one of this node's.
     func highestTerm(besides group: GroupIndex?) -> Term {
         guard let theirs = message?.groups else { return .never }

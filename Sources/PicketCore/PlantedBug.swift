@@ -209,6 +209,8 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case retiredNotStopped
     /// What is added starts before that is stopped.
     case retiredNotAwaited
+    /// A group that the file has no more comes back as a file before had it.
+    case removedComesBack
     /// A reload leaves a group running that the file does not have any more …
     case reloadLeavesRemoved
     /// … or does not stop what it has no more of a group that runs …

@@ -75,10 +75,11 @@ public struct RunNoteFile: Sendable {
     static func everything(
         in path: String, boot: String
     ) throws(FileError) -> (names: [String], note: RunNote) {
-        let bytes: [UInt8]
-        do throws(SystemError) { bytes = try DurableFile.read(path) ?? [] } catch {
+        let bytes: [UInt8]?
+        do throws(SystemError) { bytes = try DurableFile.read(path) } catch {
             throw .system(error)
         }
+        guard let bytes else { return ([], .blank) }
         var names: [String] = []
         // A damaged one is refused below.
         if case .lines(let lines) = SealedText.open(bytes, title: title) {
@@ -90,7 +91,6 @@ public struct RunNoteFile: Sendable {
                 names.append(name)
             }
         }
-        if bytes.isEmpty { return ([], .blank) }
         let file = RunNoteFile(path: path, boot: boot, groups: names)
         return (names, try file.decode(bytes).note)
     }
@@ -170,6 +170,10 @@ public struct RunNoteFile: Sendable {
     public func store(_ note: RunNote) throws(SystemError) {
         try DurableFile.replace(path, with: encode(note), durable: false)
     }
+
+    /// For a note that could not be replaced. The agent that follows finds it damaged, and goes by
+    /// nothing that it said: neither by what ran nor by the terms that had been used (S4).
+    public func spoil() { _ = try? Descriptor.open(path, picket_write_new, mode: 0o600) }
 
     func encode(_ note: RunNote) -> [UInt8] {
         var text = "\(RunNoteFile.title)\nboot \(boot)\ncontact \(note.contact ? 1 : 0)\n"

@@ -143,7 +143,7 @@ private enum Hunt {
         case .movesToTheUnready: self = .swarm(.moves, seeds: 100)
         case .unreadyIsWilling: self = .swarm(.readiness, seeds: 100)
         case .turnPromised: self = .swarm(.configurations, seeds: 100)
-        case .retiredNotStopped: self = .swarm(.lists, seeds: 400)
+        case .retiredNotStopped, .removedComesBack: self = .swarm(.lists, seeds: 400)
         case .termsOfGroupAlone, .goneTermsForgotten, .retiredNotAwaited,
             .renamedStopsInMaintenance:
             self = .swarm(.renames, seeds: 100)

@@ -128,8 +128,10 @@ final class Storage: Part {
     }
 
     func note(_ note: RunNote, _ agent: Agent) {
+        let isLater = note.terms != noted.terms || note.goneTerm != noted.goneTerm
         noted = note
         do throws(SystemError) { try noteFile.store(note) } catch {
+            if isLater { noteFile.spoil() }
             agent.tell(.runNotNoted(reason: error.description))
         }
     }

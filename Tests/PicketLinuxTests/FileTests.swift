@@ -473,6 +473,18 @@ struct RunNoteFileTests {
         #expect(try found() == [false, false])
     }
 
+    @Test func `a note that is spoiled tells nothing, and does not pass for none`() throws {
+        let scratch = Scratch()
+        let file = RunNoteFile(path: scratch.file("note"), boot: "B", groups: ["a", "b"])
+        try file.store(note)
+        file.spoil()
+        #expect(throws: FileError.self) { try file.load() }
+        #expect(throws: FileError.self) { try WhatRuns(in: scratch.path, boot: "B") }
+        let started = [StartedFile.Group(name: "a", resources: 7), .init(name: "c", resources: 7)]
+        let loaded = try file.load(started: started)
+        #expect(loaded.note == .blank && loaded.unknown == ["c"] && loaded.damage != nil)
+    }
+
     @Test func `a note of another boot is worthless`() throws {
         let file = RunNoteFile(path: "", boot: "B", groups: ["a", "b"])
         let other = RunNoteFile(path: "", boot: "C", groups: ["a", "b"])

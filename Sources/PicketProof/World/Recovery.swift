@@ -123,11 +123,13 @@ extension World {
 
     /// One more failure, now that all is well: the pair must survive it within its time (L1).
     /// Nothing is asked of a pair whose budget may be spent, whose feedback proves no dead supply, or
-    /// that has the excuse of a second fault, or whose standby has said that it would not take over.
+    /// that has the excuse of a second fault, or whose standby has said that it would not take over, or
+    /// has fenced once already by a disk that takes nothing.
     private func examine() {
         guard plan.staysOther == nil, plan.fencesAnHour >= 100, plan.wiring.survivesDeadSupply,
             watch.fences < plan.fencesAnHour, watch.excuses.isEmpty,
             let holder = nodes.first(where: { $0.isUp(plan.list[0]) }),
+            peer(of: holder).agent?.machine.disk.lastFenceIsKept == true,
             plan.list.allSatisfy({
                 !holder.isUp($0) || watch.isEligible(peer(of: holder), $0.name)
             })

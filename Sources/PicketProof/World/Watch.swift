@@ -1032,6 +1032,9 @@ struct Watch {
         let other = sides[peer.index]
         let term = activation.term.value
         if activation.cause == .none { world.violate("L3", "group \(group) without a cause") }
+        if !adopts, !agent.lists(group) {
+            world.violate("S2", "\(node.id) starts group \(group), which its file does not list")
+        }
         switch activation.warrant.evidence {
         case .grant(let session, let granted):
             if session == other.session,

@@ -168,8 +168,12 @@ extension Machine {
         for group in groups.indices where isTakenOver(group) {
             if !mayUse(takeoverTerm(of: group), of: group) { return false }
         }
-        // Nothing is gained by a fence after which every group would wait for the disk.
-        return groups.indices.contains(where: isTakenOver) || planted(.fencesForNothing)
+        return isFenceOfUse
+    }
+
+    /// Nothing is gained by a fence after which every group would wait for the disk.
+    private var isFenceOfUse: Bool {
+        groups.indices.contains(where: isTakenOver) || planted(.fencesForNothing)
             || !groups.indices.contains {
                 policy.groups[$0].enabled && !groups[$0].isHeld && !isMaintained($0)
             }
@@ -181,11 +185,19 @@ extension Machine {
             && !(isStateful(group) && disk.takesNothing)
     }
 
-    /// The same of all groups, for a person and a peer who ask beforehand: nothing is reserved.
+    /// The same, for a person who asks: nothing is reserved.
+    var isFenceKept: Bool {
+        isFenceOfUse && (fence.isCounted || disk.lastFenceIsKept)
+            && groups.indices.allSatisfy {
+                !isTakenOver($0) || disk.hasRoom(for: takeoverTerm(of: $0), of: $0)
+            }
+    }
+
+    /// The same of all groups, for a person and a peer who ask beforehand.
     var isTakeoverKept: Bool {
         for group in groups.indices
         where policy.groups[group].enabled && !groups[group].isHeld && !isMaintained(group) {
-            if isStateful(group), disk.takesNothing { return false }
+            if isStateful(group), disk.isAiling { return false }
             if !disk.hasRoom(for: takeoverTerm(of: group), of: group) { return false }
         }
         return disk.lastFenceIsKept
@@ -254,7 +266,7 @@ extension Machine {
             let hasData =
                 isStateful(group)
                 ? hasCopy(group) : groups[group].copy.state.suffices(stateful: false)
-            return isEligible(group) && hasData
+            return isWilling(group) && (!disk.takesNothing || isInReserve(group)) && hasData
         }
     }
 

@@ -9,7 +9,7 @@ extension Machine {
     mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
         let highest = highestTerm()
         for group in groups.indices { disk.reserve(group, used: highest) }
-        disk.save(at: now, into: &out)
+        disk.save(at: now, looks: inContact, into: &out)
     }
 
     /// What runs here, for an agent that would follow in this boot.

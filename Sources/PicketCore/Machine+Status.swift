@@ -37,7 +37,7 @@ extension Machine {
         }
         if let refusal = fenceRefusal(at: now) { return refusal }
         if turn(at: now) == nil { return .turnUnknown }
-        if !isTakeoverKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
+        if !isFenceKept, !planted(.eligibleWithoutRoom) { return .notPersisted }
         return failedFence ?? .notInContact
     }
 
@@ -65,7 +65,10 @@ extension Machine {
         if isMaintained(group) { return handsOff }
         if let refusal = ownObstacle(of: group) { return refusal }
         if inContact { return obstacleInContact(of: group) }
-        guard let receipt = life.validReceipt else { return protectionGap(at: now) }
+        guard let receipt = life.validReceipt else {
+            let gap = protectionGap(at: now)
+            return gap == .notInContact && !isKept(group) ? .notPersisted : gap
+        }
         guard covers(receipt, group) else {
             return receipt.bars.contains(group) ? .groupMaintained : .groupsDiffer
         }
@@ -92,7 +95,7 @@ extension Machine {
 
     /// The disk takes what a start needs, or will in a moment.
     private func isKept(_ group: GroupIndex) -> Bool {
-        !disk.takesNothing || hasRoom(group) && !isStateful(group)
+        !disk.isAiling || hasRoom(group) && !isStateful(group)
     }
 
     /// As the rules have it (`stepVacant`, `isMine`), of a group that the peer does not hold.
@@ -149,7 +152,7 @@ extension Machine {
             movesRefillIn: policy.moveBudget.refillsIn(disk.memory.moves, at: now),
             protectionGap: protectionGap(at: now),
             groups: groups.indices.map { groupStatus($0, at: now) },
-            receipt: life.validReceipt?.proof, diskTakesNothing: disk.takesNothing,
+            receipt: life.validReceipt?.proof, diskTakesNothing: disk.isAiling,
             alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
             peerDiskTakesNothing: peer.hasFullDisk,
             awaitsForgetting: disk.mustForget && disk.takesNothing,

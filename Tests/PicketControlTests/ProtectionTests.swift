@@ -295,7 +295,7 @@ struct ProtectionTests {
             }
         ).lines[0].text
         let name = report().names.group(1)
-        #expect(text.hasPrefix("\(name) would not be taken over: the state file on east"), "\(text)")
+        #expect(text.hasPrefix("\(name) would not be taken over: the state file"), "\(text)")
     }
 
     @Test func `a word is advised once it would be taken`() {

@@ -591,7 +591,8 @@ struct Watch {
     private mutating func judgeDisk(_ message: Message, _ node: Node, in world: World) {
         sides[node.index].saysFull = message.flags.contains(.diskTakesNothing)
         judgeFullDisk(node, in: world)
-        guard let writing = node.writing ?? node.looking, !sides[node.index].saysFull else { return }
+        guard !sides[node.index].saysFull, let writing = node.writing ?? node.looking
+        else { return }
         let waited = world.now - writing.since - (node.stood - writing.stood)
         if waited > 12_000_000_000 {
             world.violate("L4", "\(node.id)'s disk does not answer, and \(node.id) says nothing")

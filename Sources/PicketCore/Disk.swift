@@ -1,10 +1,11 @@
 /// What must outlive the agent: the state file on disk, and the note under /run.
 ///
-/// One writing is under way at a time; later changes go with the next. What is on disk is written
-/// once more at times, to see whether the disk still takes anything. Terms are kept as a ceiling
-/// that runs ahead of the terms in use, so that neither a grant nor a takeover waits for a disk. A
-/// node takes over as long as the ceiling that is on disk has room; it grants without any room
-/// where its disk takes nothing, because the term is on the disk of the node that uses it.
+/// One writing is under way at a time; later changes go with the next. In quiet times the disk is
+/// looked at, beside them: what a look finds is said, and nothing is left undone for it, since the
+/// disk may take the next writing. Terms are kept as a ceiling that runs ahead of the terms in use,
+/// so that neither a grant nor a takeover waits for a disk. A node takes over as long as the ceiling
+/// that is on disk has room; it grants without any room where its disk takes nothing, because the
+/// term is on the disk of the node that uses it.
 package struct Disk: Sendable {
     /// As it should be on disk.
     package private(set) var memory: Memory
@@ -20,8 +21,12 @@ package struct Disk: Sendable {
     private var formerData: [(terms: DataTerms, branch: Branch)?]
     /// When the disk is tried again, because it took nothing.
     package private(set) var retryAt: Instant?
-    /// When it is looked at, unless something is written before.
+    /// The look that is under way.
+    private var looking: (ticket: UInt32, askedAt: Instant)?
+    /// When the disk is looked at, unless something is written before.
     private var lookAt = Instant(nanoseconds: 0)
+    /// The newest look failed, or does not end.
+    private var lookFails = false
     /// A new session of the peer's may not be answered before `alone` is cleared on disk.
     package private(set) var mustForget = false
     package private(set) var noted = RunNote.blank
@@ -54,6 +59,8 @@ package struct Disk: Sendable {
     /// The newest writing failed, or does not end: until one succeeds, only what is on disk can be
     /// counted on.
     package var takesNothing: Bool { retryAt != nil || hangs }
+    /// What is said of it: it takes nothing, or a look has found that it would not.
+    package var isAiling: Bool { takesNothing || lookFails }
     /// All that is to be remembered is on disk.
     package var isKept: Bool { durable == memory }
 
@@ -312,10 +319,15 @@ package struct Disk: Sendable {
 
     // MARK: Writing
 
+    /// - Parameter looks: where nothing is to be written, the disk may be looked at.
     @inline(__always)
-    mutating func save<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        if saving != nil { return awaitAnswer(at: now, into: &out) }
-        guard memory != durable || mustLook(at: now) else { return }
+    mutating func save<Sink: EffectSink>(at now: Instant, looks: Bool, into out: inout Sink) {
+        awaitAnswer(at: now, into: &out)
+        guard saving == nil else { return }
+        guard memory != durable || retryAt != nil && !planted(.fullDiskLeftAlone) else {
+            if looks || lookFails { look(at: now, into: &out) }
+            return
+        }
         if let retryAt, now < retryAt { return }
         ticket += 1
         saving = (ticket, memory)
@@ -324,14 +336,19 @@ package struct Disk: Sendable {
         out.emit(.persist(memory, ticket: ticket))
     }
 
-    /// How often what is on disk is asked for once more, where nothing is to be remembered: a node
-    /// that writes nothing would find a full disk on the day on which it is to take over.
+    /// How often the disk is looked at where nothing is to be remembered: a node that writes nothing
+    /// would find a full disk on the day on which it is to take over.
     package static var lookInterval: Duration { .seconds(30) }
 
     @inline(__always)
-    private func mustLook(at now: Instant) -> Bool {
-        if retryAt != nil { return !planted(.fullDiskLeftAlone) }
-        return now >= lookAt && !planted(.diskNotLookedAt)
+    private mutating func look<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
+        guard looking == nil, now >= lookAt, !planted(.diskNotLookedAt),
+            !lookFails || !planted(.fullDiskLeftAlone)
+        else { return }
+        ticket += 1
+        looking = (ticket, now)
+        lookAt = now + Disk.lookInterval
+        out.emit(.lookAtDisk(ticket: ticket))
     }
 
     /// A disk may be slow. One that does not answer for so long may never do.
@@ -339,39 +356,63 @@ package struct Disk: Sendable {
 
     @inline(__always)
     private mutating func awaitAnswer<Sink: EffectSink>(at now: Instant, into out: inout Sink) {
-        guard !hangs, let askedAt, now - askedAt >= Disk.patience, !planted(.hungDiskIsSlow)
-        else { return }
-        if retryAt == nil {
-            out.emit(.trace(Trace(.persistFailed, duration: now - askedAt)))
+        let isOver = { (since: Instant) in
+            now - since >= Disk.patience && !planted(.hungDiskIsSlow)
         }
-        hangs = true
+        if let askedAt, saving != nil, !hangs, isOver(askedAt) {
+            tellOfFailure(after: now - askedAt, into: &out)
+            hangs = true
+        }
+        if let looking, !lookFails, isOver(looking.askedAt) {
+            tellOfFailure(after: now - looking.askedAt, into: &out)
+            lookFails = true
+        }
+    }
+
+    /// Once, until it works again.
+    private func tellOfFailure<Sink: EffectSink>(
+        after waited: Duration? = nil, into out: inout Sink
+    ) {
+        if !isAiling { out.emit(.trace(Trace(.persistFailed, duration: waited))) }
     }
 
     /// The agent did not run for this long, and could not hear of an answer.
     mutating func forgive(_ lateness: Duration) {
         if let since = askedAt { askedAt = since + lateness }
+        if let look = looking { looking = (look.ticket, look.askedAt + lateness) }
     }
 
     mutating func persisted<Sink: EffectSink>(_ ticket: UInt32, into out: inout Sink) {
-        guard let saving, saving.ticket == ticket else { return }
-        durable = saving.memory
-        self.saving = nil
-        if takesNothing {
+        let wasAiling = isAiling
+        if let saving, saving.ticket == ticket {
+            durable = saving.memory
+            self.saving = nil
             retryAt = nil
             hangs = false
-            out.emit(.trace(Trace(.persistRecovered)))
+        } else if looking?.ticket != ticket {
+            return
         }
+        looking = nil
+        lookFails = false
+        if wasAiling, !isAiling { out.emit(.trace(Trace(.persistRecovered))) }
     }
 
     mutating func persistFailed<Sink: EffectSink>(
         _ ticket: UInt32, at now: Instant, into out: inout Sink
     ) {
-        guard let saving, saving.ticket == ticket else { return }
-        self.saving = nil
-        if saving.memory == durable, planted(.failedLookIgnored) { return }
-        if !takesNothing { out.emit(.trace(Trace(.persistFailed))) }
-        hangs = false
-        retryAt = now + .seconds(1)
+        let again = now + .seconds(1)
+        if let saving, saving.ticket == ticket {
+            tellOfFailure(into: &out)
+            self.saving = nil
+            hangs = false
+            retryAt = again
+        } else if looking?.ticket == ticket {
+            looking = nil
+            if planted(.failedLookIgnored) { return }
+            tellOfFailure(into: &out)
+            lookFails = true
+            lookAt = again
+        }
     }
 
     mutating func note<Sink: EffectSink>(_ note: RunNote, into out: inout Sink) {

@@ -3,9 +3,11 @@
 public enum Effect: Equatable, Sendable {
     /// Seal it and send it on these links, at once.
     case send(Message, on: LinkSet)
-    /// Write it to disk durably, then answer `persisted` (or `persistFailed`) with the ticket. Where
-    /// it is there already, the answer says whether the disk still takes it.
+    /// Write it to disk durably, then answer `persisted` (or `persistFailed`) with the ticket.
     case persist(Memory, ticket: UInt32)
+    /// See whether the disk would take it, and answer in the same way. A `persist` does not wait for
+    /// that.
+    case lookAtDisk(ticket: UInt32)
     /// Write it under /run at once, before the next effect.
     case note(RunNote)
     case fence(FenceOrder)

@@ -168,43 +168,38 @@ extension Machine {
         for group in groups.indices where isTakenOver(group) {
             if !mayUse(takeoverTerm(of: group), of: group) { return false }
         }
-        // Nothing is gained by a fence after which every group would wait for the disk.
-        return groups.indices.contains(where: isTakenOver) || planted(.fencesForNothing)
-            || !groups.indices.contains {
-                policy.groups[$0].enabled && !groups[$0].isHeld && !isMaintained($0)
-            }
+        return isFenceOfUse
+    }
+
+    /// Nothing is gained by a fence after which every group would wait for the disk.
+    private var isFenceOfUse: Bool {
+        groups.indices.contains(where: isTakenOver) || planted(.fencesForNothing)
+            || !groups.indices.contains(where: isLeft)
     }
 
     /// A group with data would not start, because its data term cannot be kept.
     private func isTakenOver(_ group: GroupIndex) -> Bool {
-        policy.groups[group].enabled && !groups[group].isHeld && !isMaintained(group)
-            && !(isStateful(group) && disk.takesNothing)
-    }
-
-    /// The same of all groups, for a person and a peer who ask beforehand: nothing is reserved.
-    var isTakeoverKept: Bool {
-        isFenceKept
-            && !(disk.takesNothing && groups.indices.contains { isLeft($0) && isStateful($0) })
-    }
-
-    /// The disk keeps this node neither from fencing nor from going on with what it has no need of
-    /// the disk for.
-    var isFenceKept: Bool {
-        var (isAll, isNone) = (true, true)
-        for group in groups.indices where isLeft(group) {
-            if isStateful(group), disk.takesNothing {
-                isAll = false
-                continue
-            }
-            isNone = false
-            if !disk.hasRoom(for: takeoverTerm(of: group), of: group) { return false }
-        }
-        return (isAll || !isNone) && (fence.isCounted || disk.lastFenceIsKept)
+        isLeft(group) && !(isStateful(group) && disk.takesNothing)
     }
 
     /// It is not held here, and is to be taken over.
     private func isLeft(_ group: GroupIndex) -> Bool {
         policy.groups[group].enabled && !groups[group].isHeld && !isMaintained(group)
+    }
+
+    /// The disk keeps this node neither from fencing nor from going on with what it has no need of
+    /// the disk for. It is for a person who asks: nothing is reserved.
+    var isFenceKept: Bool {
+        isFenceOfUse && (fence.isCounted || disk.lastFenceIsKept)
+            && groups.indices.allSatisfy {
+                !isTakenOver($0) || disk.hasRoom(for: takeoverTerm(of: $0), of: $0)
+            }
+    }
+
+    /// The same of all groups, for a person and a peer who ask beforehand.
+    var isTakeoverKept: Bool {
+        isFenceKept
+            && !(disk.isAiling && groups.indices.contains { isLeft($0) && isStateful($0) })
     }
 
     /// Those before it get theirs first.
@@ -270,7 +265,7 @@ extension Machine {
             let hasData =
                 isStateful(group)
                 ? hasCopy(group) : groups[group].copy.state.suffices(stateful: false)
-            return isEligible(group) && hasData
+            return isWilling(group) && (!disk.takesNothing || isInReserve(group)) && hasData
         }
     }
 

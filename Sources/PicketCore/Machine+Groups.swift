@@ -115,9 +115,12 @@ extension Machine {
     /// Whether this node would start the group if it were given it: it is willing, and its disk has
     /// room for the term that it would be given, or may have it in a moment.
     func isEligible(_ group: GroupIndex) -> Bool {
-        isWilling(group)
-            && (!disk.takesNothing || hasRoom(group) && !isStateful(group)
-                || planted(.eligibleWithoutRoom))
+        isWilling(group) && (!disk.isAiling || isInReserve(group))
+    }
+
+    /// It starts without its disk.
+    func isInReserve(_ group: GroupIndex) -> Bool {
+        hasRoom(group) && !isStateful(group) || planted(.eligibleWithoutRoom)
     }
 
     /// The next term is two above what is known, at most: another node's numbers may come between. Each

@@ -17,7 +17,7 @@ extension Machine {
         for group in groups.indices {
             disk.reserve(group, used: highest, headroom: headroom)
         }
-        disk.save(at: now, into: &out)
+        disk.save(at: now, looks: inContact, into: &out)
     }
 
     /// What runs here, for an agent that would follow in this boot.

@@ -77,7 +77,7 @@ extension Machine {
         where groups[group].isHeld && isMaintained(group) && !isMaintained {
             flags.insert(.atWork)
         }
-        if disk.takesNothing { flags.insert(.diskTakesNothing) }
+        if disk.isAiling { flags.insert(.diskTakesNothing) }
         if policy.simulated || vitals.health.simulated { flags.insert(.simulated) }
         if peer.pausedUntil != nil { flags.insert(.pauseAgreed) }
         if peer.isLeftDifferences { flags.insert(.leavesDifferences) }

@@ -94,7 +94,7 @@ extension Machine {
 
     /// The disk takes what a start needs, or will in a moment.
     private func isKept(_ group: GroupIndex) -> Bool {
-        !disk.takesNothing || hasRoom(group) && !isStateful(group)
+        !disk.isAiling || hasRoom(group) && !isStateful(group)
     }
 
     /// As the rules have it (`stepVacant`, `isMine`), of a group that the peer does not hold.
@@ -151,7 +151,7 @@ extension Machine {
             movesRefillIn: policy.moveBudget.refillsIn(disk.memory.moves, at: now),
             protectionGap: protectionGap(at: now),
             groups: groups.indices.map { groupStatus($0, at: now) },
-            receipt: life.validReceipt?.proof, diskTakesNothing: disk.takesNothing,
+            receipt: life.validReceipt?.proof, diskTakesNothing: disk.isAiling,
             takeoverIsKept: isFenceKept, alwaysLate: lateness.isLasting, fitForTurns: isFitForTurns,
             peerDiskTakesNothing: peer.hasFullDisk,
             awaitsForgetting: disk.mustForget && disk.takesNothing,

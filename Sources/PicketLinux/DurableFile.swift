@@ -87,9 +87,10 @@ public enum DurableFile {
         }
     }
 
-    /// Whether `replace` would find room: the new file is written and synced, and gone again.
+    /// Whether `replace` would find room: another file is written and synced, and gone again. Both may
+    /// be under way at once.
     public static func tryWriting(_ bytes: [UInt8], beside path: String) throws(SystemError) {
-        let temporary = path + ".new"
+        let temporary = path + ".try"
         defer { _ = unsafe unlink(temporary) }
         let file = try Descriptor.open(temporary, picket_write_new, mode: 0o600)
         try file.writeAll(bytes, named: temporary)

@@ -136,12 +136,12 @@ public struct MemoryFile: Sendable {
         try DurableFile.replace(path, with: bytes, removing: copyPath)
     }
 
-    /// Whether the disk would take these bytes, by a file that is not kept: a file system that is full,
+    /// Whether the disk would take the state, by a file that is not kept: a file system that is full,
     /// read-only or over its quota shows by that, and a disk that fails or does not answer. To ask how
     /// much room there is (statvfs(3)) would spare the write, and show no quota and no failing disk. On
     /// ext4 it is about 19 kB, and the state and its second copy would be twice that.
-    public func tryDisk(_ bytes: [UInt8]) throws(SystemError) {
-        try DurableFile.tryWriting(bytes, beside: path)
+    public func tryDisk() throws(SystemError) {
+        try DurableFile.tryWriting(try DurableFile.read(path) ?? [0], beside: path)
     }
 
     /// Writes the second copy where there is none, or another. The file may still be as damaged as

@@ -436,6 +436,7 @@ final class Agent {
         switch effect {
         case .send(let message, let set): links.send(completed(message), on: set, self)
         case .persist(let memory, let ticket): storage.persist(memory, ticket: ticket, self)
+        case .lookAtDisk(let ticket): storage.lookAtDisk(ticket)
         case .note(let note): storage.note(note, self)
         case .fence(let order):
             fences.order(order, self)

@@ -38,6 +38,8 @@ enum StorageAnswer: Sendable {
 
 final class Storage: Part {
     private let requests: BoundedQueue<StorageRequest>
+    /// By ticket.
+    private let looks: BoundedQueue<UInt32>
     private let answers: BoundedQueue<StorageAnswer>
     private var noteFile: RunNoteFile
     /// As it was read, with the groups that were added since.
@@ -62,7 +64,9 @@ final class Storage: Part {
     ) throws(SystemError) {
         let requests = try BoundedQueue<StorageRequest>(capacity: 512)
         let answers = try BoundedQueue<StorageAnswer>(capacity: 1024)
+        let looks = try BoundedQueue<UInt32>(capacity: 2)
         self.requests = requests
+        self.looks = looks
         self.answers = answers
         self.noteFile = noteFile
         memoryFile = memory
@@ -78,6 +82,18 @@ final class Storage: Part {
                 wallClock: hardware.wallClock(), answers: answers)
             while true {
                 if let request = requests.wait() { worker.serve(request) }
+            }
+        }
+        // A disk may take its time for a look, and what is to be written does not wait for that.
+        try Worker.start("storage-look") {
+            while true {
+                guard let ticket = looks.wait() else { continue }
+                do throws(SystemError) {
+                    try memory.tryDisk()
+                    _ = answers.push(.persisted(ticket: ticket))
+                } catch {
+                    _ = answers.push(.notPersisted(ticket: ticket, error.description))
+                }
             }
         }
     }
@@ -108,6 +124,9 @@ final class Storage: Part {
             agent.follow(.persistFailed(ticket: ticket))
         }
     }
+
+    /// One that is not answered is told of in time.
+    func lookAtDisk(_ ticket: UInt32) { _ = looks.push(ticket) }
 
     /// An older agent may follow, which would leave the copy beside a newer state. The next of this
     /// release writes it anew.
@@ -198,8 +217,6 @@ private struct StorageWorker {
     var memory: MemoryFile
     /// What was to be remembered last.
     var latest: Memory?
-    /// The state file says that, by the names that it has now.
-    var isLatestKept = false
     var history: HistoryFile
     var wallClock: SimulatedWallClock
     let answers: BoundedQueue<StorageAnswer>
@@ -217,9 +234,7 @@ private struct StorageWorker {
             } catch { noteOutcome(error) }
         case .ages: renewAges()
         case .copy: report { [memory] () throws(SystemError) in try memory.renewCopy() }
-        case .groups(let file):
-            memory = file
-            isLatestKept = false
+        case .groups(let file): memory = file
         case .look(let path, let method):
             if let program = DurableFile.stamp(path) {
                 _ = answers.push(.looked(program, method: method))
@@ -243,18 +258,11 @@ private struct StorageWorker {
         let (now, wall) = (clock.now(), WallClock.now() + offset)
         let bytes = memory.encode(value, now: now, wall: wall)
         do throws(SystemError) {
-            if isLatestKept, value == latest {
-                try memory.tryDisk(bytes)
-                _ = answers.push(.persisted(ticket: ticket))
-                return
-            }
-            isLatestKept = false
             if value.fences != latest?.fences ?? [] || value.moves != latest?.moves ?? [] {
                 try storeAges(of: value, now, wall)
             }
             try memory.store(bytes)
             latest = value
-            isLatestKept = true
             _ = answers.push(.persisted(ticket: ticket))
         } catch {
             _ = answers.push(.notPersisted(ticket: ticket, error.description))

@@ -317,6 +317,10 @@ final class SmallWorld {
                 node.disk = memory
                 self.handle(.persisted(ticket: ticket), on: node)
             }
+        case .lookAtDisk(let ticket):
+            later(
+                persistTime, node,
+                node.diskFull ? .persistFailed(ticket: ticket) : .persisted(ticket: ticket))
         case .note(let note): node.note = note
         case .fence(let order): fence(order, by: node)
         case .cancelFence(let id): node.cancelled.insert(id)

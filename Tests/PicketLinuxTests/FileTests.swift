@@ -386,7 +386,7 @@ struct MemoryFileTests {
         let path = try scratch.write("state", [1, 2, 3])
         try DurableFile.tryWriting([4], beside: path)
         #expect(try DurableFile.read(path) == [1, 2, 3])
-        #expect(try DurableFile.read(path + ".new") == nil)
+        #expect(try DurableFile.read(path + ".try") == nil)
         #expect(throws: SystemError.self) {
             try DurableFile.tryWriting([4], beside: scratch.path + "/missing/state")
         }

@@ -133,8 +133,8 @@ private struct Chart {
             add(id, "  ▲ keeps the group at term \(activation.term.value)")
         case .stop: add(id, "  ▼ stops the group")
         case .exit: add(id, "  the agent ends")
-        case .persist, .note, .fence, .cancelFence, .feedWatchdog, .ban, .answer, .leaveAlone,
-            .change, .replicate:
+        case .persist, .lookAtDisk, .note, .fence, .cancelFence, .feedWatchdog, .ban, .answer,
+            .leaveAlone, .change, .replicate:
             break
         }
     }

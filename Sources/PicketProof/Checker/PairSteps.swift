@@ -357,7 +357,7 @@ extension PairState {
 
     private static func isOutward(_ effect: Effect) -> Bool {
         switch effect {
-        case .persist, .answer, .trace, .feedWatchdog, .leaveAlone: false
+        case .persist, .lookAtDisk, .answer, .trace, .feedWatchdog, .leaveAlone: false
         case .send, .note, .fence, .cancelFence, .start, .adopt, .stop, .change, .replicate, .ban,
             .exit:
             true
@@ -531,7 +531,7 @@ extension PairState {
     private mutating func perform(_ effect: Effect, of id: NodeID) {
         switch effect {
         case .send(let message, _): transmit(message, from: id)
-        case .persist, .answer, .trace, .feedWatchdog: break
+        case .persist, .lookAtDisk, .answer, .trace, .feedWatchdog: break
         case .note(let note): self[id].note = note
         case .fence(let order): fence(order, by: id)
         case .cancelFence:

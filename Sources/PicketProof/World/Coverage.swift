@@ -7,7 +7,7 @@ public struct Coverage: Equatable, Sendable, Codable {
     public internal(set) var traces = [Int](repeating: 0, count: 256)
     public internal(set) var refusals = [Int](repeating: 0, count: 256)
     public internal(set) var causes = [Int](repeating: 0, count: 256)
-    public internal(set) var effects = [Int](repeating: 0, count: 16)
+    public internal(set) var effects = [Int](repeating: 0, count: 17)
     public internal(set) var drops = [Int](repeating: 0, count: 256)
     public internal(set) var watchdogResets = 0
 
@@ -16,7 +16,7 @@ public struct Coverage: Equatable, Sendable, Codable {
     static let effectNames = [
         "send", "persist", "note", "fence", "cancelFence", "start", "adopt", "stop",
         "feedWatchdog", "ban", "answer", "trace", "exit",
-        "leaveAlone", "change", "replicate",
+        "leaveAlone", "change", "replicate", "lookAtDisk",
     ]
 
     static func index(_ effect: Effect) -> Int {
@@ -37,6 +37,7 @@ public struct Coverage: Equatable, Sendable, Codable {
         case .leaveAlone: 13
         case .change: 14
         case .replicate: 15
+        case .lookAtDisk: 16
         }
     }
 

@@ -75,6 +75,9 @@ final class Node {
     var hangsUntil: Int64 = 0
     /// When the writing began that is under way, and for how long its loop had stood still by then.
     var writing: (since: Int64, stood: Int64)?
+    /// The same of a look; and whether the last one was refused.
+    var looking: (since: Int64, stood: Int64)?
+    var lookFailed = false
     var slowBy: Int64 = 0
     var note = RunNote.blank
     /// What its agents leave of hellos: under /run, and on disk.

@@ -318,16 +318,20 @@ public enum Swarm {
     }
 
     /// The disk of a node is full for long, while the pair is well. Then there is room, or the peer
-    /// dies before.
+    /// dies before. In some worlds there was something to be remembered meanwhile.
     private static func fill(
         _ node: NodeID, _ chance: inout Chance
     ) -> [(milliseconds: Int64, lasting: Int64, Fault)] {
         let room = 48_000 + chance.below(12_000)
         guard chance.percent(70) else { return [(10_000, room, .diskFull(node))] }
+        let orders: [(milliseconds: Int64, lasting: Int64, Fault)] = [
+            (13_000, 0, .command(node, .maintenance(true, of: 0, despite: .none))),
+            (16_000, 0, .command(node, .maintenance(false, of: 0, despite: .none))),
+        ]
         return [
             (10_000, room + 20_000, .diskFull(node)),
             (10_000 + room, 2_000 + chance.below(8_000), .powerLoss(node.peer)),
-        ]
+        ] + (room % 2 == 0 ? orders : [])
     }
 
     /// Somebody works by hand on what a node does not hold, beside agents that are restarted. The

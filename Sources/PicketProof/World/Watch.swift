@@ -591,7 +591,8 @@ struct Watch {
     private mutating func judgeDisk(_ message: Message, _ node: Node, in world: World) {
         sides[node.index].saysFull = message.flags.contains(.diskTakesNothing)
         judgeFullDisk(node, in: world)
-        guard let writing = node.writing, !sides[node.index].saysFull else { return }
+        guard !sides[node.index].saysFull, let writing = node.writing ?? node.looking
+        else { return }
         let waited = world.now - writing.since - (node.stood - writing.stood)
         if waited > 12_000_000_000 {
             world.violate("L4", "\(node.id)'s disk does not answer, and \(node.id) says nothing")
@@ -621,14 +622,15 @@ struct Watch {
             world.violate("L4", "\(node.id)'s disk takes nothing, and \(node.id) says nothing")
         }
         // What was asked for before may be refused late, and then it is tried again.
-        let asked = node.writing.map { world.now - $0.since } ?? 0
+        let asked = (node.writing ?? node.looking).map { world.now - $0.since } ?? 0
         let refused = world.now - node.refusedAt
         if told, min(waited, refused) > 5_000_000_000, asked < 3_000_000_000 {
             world.violate("L4", "\(node.id)'s disk takes all, and \(node.id) says that it does not")
         }
     }
 
-    /// L4: a node that knows that it would start nothing of what the peer holds lets the peer live.
+    /// L4: a node whose disk did not take what it had to remember, and which would start nothing of
+    /// what the peer holds by it, lets the peer live.
     private func judgeUse(_ node: Node, in world: World) {
         guard sides[node.index].saysFull, isRefused(node, at: world.now), !world.rolls else {
             return
@@ -988,7 +990,7 @@ struct Watch {
     ) {
         let eligible = report.flags.contains(.eligible)
         sides[node.index].eligible[group] = eligible
-        guard eligible, report.role == .vacant, node.wasRefused,
+        guard eligible, report.role == .vacant, node.wasRefused || node.lookFailed,
             let ceiling = node.ceiling(of: group),
             report.term >= ceiling || world.plan.sync(of: group) != nil
         else { return }
@@ -1292,7 +1294,7 @@ struct Watch {
                 + " itself for in step")
     }
 
-    /// Its agent knows that its disk takes nothing.
+    /// Its agent knows that its disk takes nothing, by more than a look.
     private func isRefused(_ node: Node, at now: Int64) -> Bool {
         node.wasRefused || node.writing.map { now - $0.since > 9_900_000_000 } == true
     }

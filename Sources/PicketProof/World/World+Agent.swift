@@ -39,6 +39,8 @@ extension World {
         node.life += 1
         node.wasRefused = false
         node.writing = nil
+        node.looking = nil
+        node.lookFailed = false
         let session = SessionID(chance.next() | 1)
         let random = RandomSource(chance.fork())
         node.hellosNoted = node.hellosNoted.joined(with: node.hellosKept)
@@ -330,6 +332,7 @@ extension World {
         switch consume effect {
         case .send(let message, let links): send(message, on: links, node, agent)
         case .persist(let memory, let ticket): write(memory, ticket, node, agent)
+        case .lookAtDisk(let ticket): lookAtDisk(ticket, node, agent)
         case .note(let note):
             node.note = note
             node.noted = agent.list

@@ -299,21 +299,49 @@ extension World {
 
     func write(_ memory: Memory, _ ticket: UInt32, _ node: Node, _ agent: AgentLife) {
         let bytes = agent.memoryFile.encode(memory, now: node.clock(now), wall: wall(node))
-        // A look at a disk that is well draws nothing, so that older seeds tell their stories.
-        if node.keeps(memory, agent.list), node.forgetsUntil <= now {
-            node.wasRefused = false
-            agent.followUps.append(.persisted(ticket: ticket))
-            return
-        }
-        var time = 800_000 + chance.below(4_000_000)
-        if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
         let ages = agent.memoryFile.encodeAges(
             memory, now: node.clock(now), wall: wall(node), isSynchronised: isSynchronised(node))
         let writing = Writing(
             ticket: ticket, memory: memory, list: agent.list, bytes: bytes, ages: ages, at: now,
             full: node.fullUntil > now)
         node.writing = (now, node.stood)
-        after(time, .written(node.index, life: node.life, writing))
+        after(timeOfDisk(node), .written(node.index, life: node.life, writing))
+    }
+
+    private func timeOfDisk(_ node: Node) -> Int64 {
+        var time = 800_000 + chance.below(4_000_000)
+        if node.slowUntil > now { time += chance.below(node.slowBy + 1) }
+        return time
+    }
+
+    func lookAtDisk(_ ticket: UInt32, _ node: Node, _ agent: AgentLife) {
+        // One that is well draws nothing, so that older seeds tell their stories.
+        if node.forgetsUntil <= now {
+            node.lookFailed = false
+            agent.followUps.append(.persisted(ticket: ticket))
+            return
+        }
+        node.looking = (now, node.stood)
+        let look = Happening.looked(
+            node.index, life: node.life, ticket: ticket, full: node.fullUntil > now)
+        after(timeOfDisk(node), look)
+    }
+
+    func looked(
+        _ happening: Happening, _ node: Node, _ life: UInt32, _ ticket: UInt32, full: Bool
+    ) {
+        guard node.life == life, node.agent != nil else { return }
+        if node.hangsUntil > now {
+            after(min(node.hangsUntil - now, 100_000_000), happening)
+            return
+        }
+        hand(happening, node, life) {
+            node.lookFailed = full
+            if full { node.refusedAt = self.now }
+            node.looking = nil
+            $0.followUps.append(
+                full ? .persistFailed(ticket: ticket) : .persisted(ticket: ticket))
+        }
     }
 
     func written(_ happening: Happening, _ node: Node, _ life: UInt32, _ writing: Writing) {
@@ -335,7 +363,7 @@ extension World {
         if !writing.full, !node.keeps(writing.memory, writing.list) { node.keep(writing) }
         hand(happening, node, life) {
             node.wasRefused = writing.full
-            if writing.full { node.refusedAt = self.now }
+            if writing.full { node.refusedAt = self.now } else { node.lookFailed = false }
             node.writing = nil
             $0.followUps.append(
                 writing.full

@@ -28,6 +28,7 @@ enum Happening {
     case processEnds(Int, powerLife: UInt32, number: UInt64)
     indirect case exited(Int, life: UInt32, RunID, ProcessEnd)
     case written(Int, life: UInt32, Writing)
+    indirect case looked(Int, life: UInt32, ticket: UInt32, full: Bool)
     case contactMoves(Int, generation: UInt32, on: Bool)
     case secondContactMoves(Int, generation: UInt32, on: Bool)
     case lead(Int, Lead, parts: Bool)
@@ -211,6 +212,8 @@ public final class World {
             }
         case .written(let node, let life, let writing):
             written(happening, nodes[node], life, writing)
+        case .looked(let node, let life, let ticket, let full):
+            looked(happening, nodes[node], life, ticket, full: full)
         case .lead(let node, let lead, let parts): move(lead, of: nodes[node], parts: parts)
         case .contactMoves(let node, let generation, let on):
             contactMoves(nodes[node], generation, on: on)

@@ -106,8 +106,7 @@ public struct Protection: Equatable, Sendable {
         if let gap, gap != .noFence || status.relayTest != .failed, !isOfOne {
             return add(
                 failure, .unprotected,
-                (isHeard ? notTakenOver(gap, report) : "nothing would be taken over")
-                    + ": \(narrator.why(gap)). "
+                "nothing would be taken over: \(narrator.why(gap)). "
                     + narrator.advice(gap, status))
         }
         if status.relayTest == .failed {
@@ -714,19 +713,6 @@ public struct Protection: Equatable, Sendable {
         for (gap, failure, verdict, text) in Self.gapsOfPeer where gaps.contains(gap) {
             add(failure, verdict, text)
         }
-    }
-
-    /// A group without data may go on by terms in reserve, where another one waits for the disk.
-    private func notTakenOver(_ gap: Refusal, _ report: StatusReport) -> String {
-        let groups = report.status.groups
-        let wanted = groups.indices.filter {
-            isEnabled($0, report) && groups[$0].role != .holding && !groups[$0].maintained
-        }
-        let waiting = wanted.filter { groups[$0].willing && !groups[$0].eligible }
-        guard gap == .notPersisted, !waiting.isEmpty,
-            wanted.contains(where: { groups[$0].eligible })
-        else { return "nothing would be taken over" }
-        return Text.list(waiting.map { report.names.group($0) }) + " would not be taken over"
     }
 
     private func isEnabled(_ group: GroupIndex, _ report: StatusReport) -> Bool {

@@ -1,3 +1,4 @@
+import CPicket
 import Foundation
 import PicketRack
 import Testing
@@ -154,22 +155,30 @@ enum Program {
             try? files.removeItem(atPath: output)
             try? files.removeItem(atPath: complaints)
         }
-        for path in [output, complaints] { #expect(files.createFile(atPath: path, contents: nil)) }
-        let process = Process()
-        process.executableURL = directory.appendingPathComponent(program)
-        process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle(forWritingAtPath: output)
-        process.standardError = FileHandle(forWritingAtPath: complaints)
-        try process.run()
+        let texts = [output, complaints].map { (path: String) in
+            unsafe open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+        }
+        let nothing = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+        defer { for file in texts + [nothing] { close(file) } }
+        // Foundation's Process breaks where two threads start programs again and again.
+        let started = spawnSession(
+            [directory.appendingPathComponent(program).path] + arguments,
+            environment: ProcessInfo.processInfo.environment.map { "\($0)=\($1)" },
+            input: nothing, output: texts[0], error: texts[1])
+        let id = try #require(started)
         // A test's time limit would not end it, and would run while the test waits for its seat.
-        let ending = DispatchWorkItem { [pid = process.processIdentifier] in kill(pid, SIGINT) }
-        DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: ending)
-        process.awaitEnd()
-        #expect(ending.wait(timeout: .now()) == .timedOut, "\(program) \(arguments) hung")
-        ending.cancel()
+        let deadline = Date() + 120
+        var status: Int32 = 0
+        while unsafe waitpid(id, &status, WNOHANG) == 0 {
+            if Date() > deadline {
+                kill(id, Date() > deadline + 30 ? SIGKILL : SIGINT)
+                Thread.sleep(forTimeInterval: 1)
+            }
+            usleep(1000)
+        }
+        #expect(Date() <= deadline, "\(program) \(arguments) hung")
         return Result(
-            status: process.terminationStatus,
+            status: status & 0x7F == 0 ? status >> 8 : status & 0x7F,
             output: try String(contentsOfFile: output, encoding: .utf8)
                 .split(separator: "\n").map(String.init),
             complaints: try String(contentsOfFile: complaints, encoding: .utf8))

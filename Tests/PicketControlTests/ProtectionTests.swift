@@ -360,20 +360,6 @@ struct ProtectionTests {
             "\(text)")
     }
 
-    @Test func `a disk that keeps one of the groups from going on keeps not all`() {
-        let text = Protection(
-            report {
-                $0.status.protectionGap = .notPersisted
-                for group in $0.status.groups.indices {
-                    $0.status.groups[group].role = .vacant
-                    $0.status.groups[group].eligible = group == 0
-                }
-            }
-        ).lines[0].text
-        let name = report().names.group(1)
-        #expect(text.hasPrefix("\(name) would not be taken over: the state file"), "\(text)")
-    }
-
     @Test func `a word is advised once it would be taken`() {
         func text(_ change: (inout StatusReport) -> Void) -> String {
             Protection(

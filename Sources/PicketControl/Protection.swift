@@ -81,7 +81,7 @@ public struct Protection: Equatable, Sendable {
                 "{me} may not answer {peer}, because its disk says that {me} may go on alone and "
                     + "takes nothing that takes this back. \(narrator.advice(.notPersisted))")
         }
-        let isHeard = status.contact == .established || status.contact == .suspected
+        let isHeard = status.isPeerHeard
         // In an outage it matters first what can be done about that.
         if isHeard, let level = report.cuts.firstIndex(where: { $0.failed }) {
             return add(
@@ -197,7 +197,7 @@ public struct Protection: Equatable, Sendable {
 
     /// A fence waits for its turn, and nothing else keeps this node from it; or it is ordered.
     private func isAboutToFence(_ status: Status) -> Bool {
-        guard status.contact == .lost || status.contact == .never else { return false }
+        guard !status.isPeerHeard else { return false }
         return status.fence == .ordered
             || status.fence == .waiting && status.protectionGap == .notInContact
     }
@@ -262,7 +262,7 @@ public struct Protection: Equatable, Sendable {
     private mutating func selfDies(_ report: StatusReport) {
         let (status, names) = (report.status, report.names)
         let failure = "{me} dies"
-        guard status.contact == .established || status.contact == .suspected else {
+        guard status.isPeerHeard else {
             if status.protectionGap == .peerOff {
                 return add(
                     failure, .unprotected,
@@ -531,7 +531,7 @@ public struct Protection: Equatable, Sendable {
                 "no watchdog is armed here\(report.watchdog.fault.map { " (\($0))" } ?? ""); only "
                     + "{peer}'s fence would end it.")
         }
-        guard status.contact == .established || status.contact == .suspected else { return }
+        guard status.isPeerHeard else { return }
         if status.peerWatchdogMilliseconds > 0 {
             let timeout = Duration.milliseconds(Int64(status.peerWatchdogMilliseconds))
             add(
@@ -593,7 +593,7 @@ public struct Protection: Equatable, Sendable {
                                 + "data are to stay."))
                 continue
             }
-            let isHeard = status.contact == .established || status.contact == .suspected
+            let isHeard = status.isPeerHeard
             if group.running || isHeard && group.peerRunning { continue }
             if status.maintenance || status.peerMaintenance {
                 add(
@@ -613,8 +613,7 @@ public struct Protection: Equatable, Sendable {
     /// Why a group that no node is known to run does not start here, and what to do.
     private func whyDown(_ index: GroupIndex, _ group: GroupStatus, _ status: Status) -> String {
         let isKnown =
-            status.contact == .established || status.contact == .suspected
-            || status.receipt != nil
+            status.isPeerHeard || status.receipt != nil
         var down =
             group.peerRunning
             ? "was active on {peer} when that was last heard"
@@ -707,9 +706,7 @@ public struct Protection: Equatable, Sendable {
     }
 
     private mutating func peersGaps(_ report: StatusReport) {
-        let contact = report.status.contact
-        guard contact == .established || contact == .suspected, let gaps = report.status.peerGaps
-        else { return }
+        guard report.status.isPeerHeard, let gaps = report.status.peerGaps else { return }
         for (gap, failure, verdict, text) in Self.gapsOfPeer where gaps.contains(gap) {
             add(failure, verdict, text)
         }

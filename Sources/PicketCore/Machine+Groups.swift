@@ -115,8 +115,11 @@ extension Machine {
     /// Whether this node would start the group if it were given it: it is willing, and its disk has
     /// room for the term that it would be given, or may have it in a moment.
     func isEligible(_ group: GroupIndex) -> Bool {
-        isWilling(group) && (!disk.isAiling || isInReserve(group))
+        isWilling(group) && isKept(group)
     }
+
+    /// The disk takes what a start needs, or will in a moment.
+    func isKept(_ group: GroupIndex) -> Bool { !disk.isAiling || isInReserve(group) }
 
     /// It starts without its disk.
     func isInReserve(_ group: GroupIndex) -> Bool {
@@ -125,7 +128,7 @@ extension Machine {
 
     /// The next term is two above what is known, at most: another node's numbers may come between. Each
     /// other group may be started before.
-    func hasRoom(_ group: GroupIndex) -> Bool {
+    private func hasRoom(_ group: GroupIndex) -> Bool {
         let known = highestTerm(for: group)
         return disk.hasRoom(for: Term(known.value + 2 * UInt64(groups.count)), of: group)
     }

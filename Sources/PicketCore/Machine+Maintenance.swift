@@ -32,12 +32,7 @@ extension Machine {
         disk.maintain(ordered, group)
         if !on, group == nil, !inContact { peer.forgetMaintenance() }
         outgoing.noteChange()
-        out.emit(
-            .trace(
-                Trace(
-                    .maintenance, group: group, cause: .command,
-                    refusal: !on && group != nil && isMaintained ? .maintenance : nil,
-                    number: on ? 1 : 0)))
+        tellOfMaintenance(on, group, cause: .command, into: &out)
         disk.await(
             MaintenanceOrder(
                 command: id, group: group, ordered: ordered, until: now + .seconds(3),
@@ -78,12 +73,19 @@ extension Machine {
         disk.maintain(told, group)
         outgoing.noteChange()
         guard told.isOn != known.isOn else { return }
+        tellOfMaintenance(told.isOn, group, into: &out)
+    }
+
+    /// The end of a group's own changes nothing while the pair's goes on.
+    private func tellOfMaintenance<Sink: EffectSink>(
+        _ isOn: Bool, _ group: GroupIndex?, cause: Cause = .none, into out: inout Sink
+    ) {
+        let refusal: Refusal? = !isOn && group != nil && isMaintained ? .maintenance : nil
         out.emit(
             .trace(
                 Trace(
-                    .maintenance, group: group,
-                    refusal: !told.isOn && group != nil && isMaintained ? .maintenance : nil,
-                    number: told.isOn ? 1 : 0)))
+                    .maintenance, group: group, cause: cause, refusal: refusal,
+                    number: isOn ? 1 : 0)))
     }
 
     mutating func stepMaintenance<Sink: EffectSink>(at now: Instant, into out: inout Sink) {

@@ -5,7 +5,8 @@
 /// first, as at an agent's start. Of a group that is held, the resources before the first that
 /// differs go on. The others are stopped, and the peer is told the former digest until they are. What
 /// the file adds to such a group is started when nothing that is gone is up any more, here or on the
-/// peer (`mayAdd`), at a term above those of all other groups (`raise`). A group of which nothing goes on is given up, and starts as one that nobody has.
+/// peer (`mayAdd`), at a term above those of all other groups (`raise`). A group of which nothing goes
+/// on is given up, and starts as one that nobody has.
 ///
 /// An agent that is restarted with a changed file begins with what runs as it was started, and takes
 /// the file up in the same way.

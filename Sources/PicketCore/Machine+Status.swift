@@ -92,11 +92,6 @@ extension Machine {
         return waitsForRetired(group) || vitals.isGivingUp ? .selfStops : nil
     }
 
-    /// The disk takes what a start needs, or will in a moment.
-    private func isKept(_ group: GroupIndex) -> Bool {
-        !disk.isAiling || hasRoom(group) && !isStateful(group)
-    }
-
     /// As the rules have it (`stepVacant`, `isMine`), of a group that the peer does not hold.
     private func obstacleInContact(of group: GroupIndex) -> Refusal? {
         if !mayStart(group) { return .groupsDiffer }

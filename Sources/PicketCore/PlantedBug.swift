@@ -37,20 +37,6 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case clockReadBefore
     /// A loop that comes late again and again says nothing of it.
     case latenessUntold
-
-    // What the status says in an outage
-    /// That there is no contact hides why nothing is taken over.
-    case lossHidesReason
-    /// A peer that was verified off is shown with what it had.
-    case deadPeerShown
-    /// It is said to speak for as long as no word that it is off would be taken.
-    case speechOutlivesPeer
-    /// Of a group that runs nowhere because it has failed nothing is said.
-    case failureUnsaid
-    /// A takeover on an old copy is asked for, and the answer starts nothing.
-    case askedOnOldCopy
-
-    // More of who may fence, and when
     case fenceBudgetIgnored
     /// Budgets go by the wall clock, and a stamp from the future counts as of now.
     case futureStampsAreNow
@@ -176,6 +162,18 @@ public enum PlantedBug: String, CaseIterable, Sendable {
     case addedAtFormerTerm
     /// The terms of groups that are not in the file are neither told nor remembered.
     case goneTermsForgotten
+
+    // What the status says in an outage
+    /// That there is no contact hides why nothing is taken over.
+    case lossHidesReason
+    /// A peer that was verified off is shown with what it had.
+    case deadPeerShown
+    /// It is said to speak for as long as no word that it is off would be taken.
+    case speechOutlivesPeer
+    /// Of a group that runs nowhere because it has failed nothing is said.
+    case failureUnsaid
+    /// A takeover on an old copy is asked for, and the answer starts nothing.
+    case askedOnOldCopy
 
     // Who may act
     case anyReportGrants

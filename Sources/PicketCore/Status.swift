@@ -53,6 +53,9 @@ public struct Status: Equatable, Sendable {
     /// What the peer alone sees of itself; `nil` where it was not heard, or is too old to say.
     public var peerGaps: Gaps?
 
+    /// There is contact with the peer.
+    public var isPeerHeard: Bool { contact == .established || contact == .suspected }
+
     public enum Contact: UInt8, Sendable { case never, established, suspected, lost }
     public enum FenceStatus: UInt8, Sendable {
         case idle, waiting, ordered, restoring, failed

@@ -210,9 +210,7 @@ final class Links: Part {
     /// Why the pair cannot go on with these keys: the peer has none of them, and would fence a node
     /// that it cannot hear. Where there is no contact there is none to lose.
     func refusal(of new: [Key], _ settings: Configuration, _ agent: Agent) -> String? {
-        let contact = agent.status.contact
-        guard contact == .established || contact == .suspected,
-            !look(at: &channel, { $0.peerHas(oneOf: new) })
+        guard agent.status.isPeerHeard, !look(at: &channel, { $0.peerHas(oneOf: new) })
         else { return nil }
         let (peer, inUse) = (agent.names.peer, keyReport.inUse ?? "the one in use")
         return "\(agent.options.configuration): key: found \(Text.list(settings.keys)), expected a"
